@@ -1,0 +1,36 @@
+/*
+ * The block allocator. Truth is the header word; the bitmap is a hint; blocks a handle keeps for
+ * its next messages (its stock) are HTX(me) like any other block it holds.
+ */
+#ifndef SB_BLOCK_H
+#define SB_BLOCK_H
+
+#include "view.h"
+
+#define SB_STOCK_MAX 32u
+
+struct sb_stock {
+    uint32_t count[SHMBUS_BLOCK_CLASSES_MAX];
+    uint32_t rotor[SHMBUS_BLOCK_CLASSES_MAX]; /* bitmap word to look at first */
+    uint32_t blocks[SHMBUS_BLOCK_CLASSES_MAX][SB_STOCK_MAX];
+};
+
+/* Smallest class for a payload, SB_NONE if too large for all. */
+uint32_t sb_class_for(const struct sb_blocks *blocks, uint64_t size_bytes);
+
+/* A block of the class or a larger one: HTX(owner). SB_NONE when there is none. */
+uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t cls,
+                        uint32_t owner);
+
+/* Frees a block held in HTX or HRX by @owner, into the stock if it has room. False if the block is
+ * not the caller's. */
+bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t block,
+                   uint32_t owner);
+
+/* Gives the whole stock back to everybody; wakes senders short of blocks. */
+void sb_stock_flush(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t owner);
+
+/* Sets the hint bit of a block that has just become FREE. */
+void sb_block_hint(const struct sb_blocks *blocks, uint32_t block);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * Private memory of an attached process: struct shmbus and what belongs to it.
+ */
+#ifndef SB_BUS_H
+#define SB_BUS_H
+
+#include <pthread.h>
+
+#include "process.h"
+#include "segment.h"
+
+struct sb_watcher; /* watcher.c */
+
+struct shmbus {
+    struct sb_segment segment;
+    struct sb_geometry *geometry;
+    struct sb_view view;
+    struct sb_oracle oracle;
+    pthread_mutex_t oracle_lock; /* the oracle's descriptor is shared by the process's threads */
+    struct sb_member member;
+    bool observer;
+    bool no_watcher;
+    int64_t spin_ns;
+    /* A page that fork() wipes in the child: 0 there, SB_COOKIE here. */
+    const uint64_t *cookie;
+    sb_word32 interrupted;
+    pthread_mutex_t lock; /* guards the lists and the watcher */
+    struct shmbus_channel *channels;
+    struct shmbus_region *regions;
+    struct sb_watcher *watcher;
+    int64_t swept_ns; /* last look at the process table */
+};
+
+#define SB_COOKIE 0x73686d6275730001ull
+
+static inline bool sb_bus_is_ours(const struct shmbus *bus)
+{
+    return *bus->cookie == SB_COOKIE;
+}
+
+/* Reclaims after dead processes; thread-safe. Returns how many. */
+uint32_t sb_bus_sweep(struct shmbus *bus);
+
+#endif

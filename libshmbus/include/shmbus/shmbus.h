@@ -1,0 +1,534 @@
+/*
+ * shmbus: a broker-less message bus in shared memory.
+ *
+ * Read this first
+ *   - Death is what the kernel proves. A process that is merely paused keeps everything it holds.
+ *   - A queue delivers at least once: a message that a dead consumer held comes again, with its
+ *     delivery count raised. Nothing else is ever delivered twice.
+ *   - After fork() the child must not use the parent's handles: every call answers
+ *     -SHMBUS_ERR_FORKED. The child attaches for itself.
+ *   - Do not start asynchronous kernel I/O (io_uring, O_DIRECT, RDMA) into payload memory: it may
+ *     still be running when the kernel has already reported the process as dead.
+ *
+ * Threads
+ *   handle                  one thread at a time       several threads at once
+ *   struct shmbus           everything                 everything but detach
+ *   struct shmbus_channel   everything                 nothing: each thread opens its own
+ *   struct shmbus_region    everything                 read; write (they exclude each other)
+ *   struct shmbus_msg       with the channel it came from
+ *   No call is async-signal-safe but shmbus_interrupt().
+ *
+ * Results
+ *   0 or a count on success, a negative number on failure: -errno where one fits, otherwise
+ *   -SHMBUS_ERR_x. shmbus_detail() has the sentence with the names and the numbers in it.
+ *   A ret_ parameter is untouched when the call fails.
+ *
+ * Time
+ *   Every timeout is in nanoseconds, counts from the call, and is exact: 0 never blocks (the
+ *   answer is then -EAGAIN), SHMBUS_WAIT_FOREVER waits without limit, otherwise -ETIMEDOUT.
+ *   Signals do not shorten a wait; see shmbus_interrupt().
+ */
+#ifndef SHMBUS_H
+#define SHMBUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <shmbus/version.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SHMBUS_API __attribute__((visibility("default")))
+#else
+#define SHMBUS_API
+#endif
+
+struct shmbus;
+struct shmbus_channel;
+struct shmbus_region;
+
+#define SHMBUS_WAIT_FOREVER ((int64_t)-1)
+#define SHMBUS_NAME_BYTES 48        /* of a bus, channel, region or process, with the final 0 */
+#define SHMBUS_DIR_DEFAULT "/dev/shm"
+#define SHMBUS_BLOCK_CLASSES_MAX 8
+#define SHMBUS_PROCESSES_MAX 1023
+#define SHMBUS_CHANNELS_MAX 4096
+#define SHMBUS_REGIONS_MAX 256
+#define SHMBUS_DELIVERIES_MAX 63    /* delivery counts stop here */
+
+/* ------------------------------------------------------------------------------------ errors */
+
+/* Own error numbers, above every errno of the kernel; never renumbered.
+ * X(name, number, text, class): R retryable, F fatal for this handle, N neither. */
+#define SHMBUS_ERRORS(X)                                                                           \
+    X(LAYOUT, 5000, "segment layout is not supported", F)                                          \
+    X(CORRUPT, 5001, "shared state failed validation", F)                                          \
+    X(FORKED, 5002, "handle belongs to the parent process; attach again after fork", F)            \
+    X(PEER_DEAD, 5003, "the process at the other end of the stream died", R)                       \
+    X(PEER_CLOSED, 5004, "the process at the other end of the stream closed it", R)                \
+    X(SHUTDOWN, 5005, "the bus is shutting down", F)                                               \
+    X(OWNER, 5006, "segment belongs to another user", N)                                           \
+    X(CONFIG, 5007, "configuration is not valid", N)                                               \
+    X(IN_USE, 5008, "segment is in use", N)                                                        \
+    X(NO_BLOCKS, 5009, "no free block of a sufficient size", R)                                    \
+    X(STALE, 5010, "message was already released, committed or aborted", N)                        \
+    X(TOO_MANY, 5011, "a limit fixed at creation is reached", N)                                   \
+    X(KIND, 5012, "operation does not fit the kind of the channel", N)
+
+#define SHMBUS_ERROR_ENUM(name, number, text, kind) SHMBUS_ERR_##name = (number),
+enum shmbus_error { SHMBUS_ERRORS(SHMBUS_ERROR_ENUM) SHMBUS_ERR_END_ };
+#undef SHMBUS_ERROR_ENUM
+
+/* Text for a result: own code or errno, positive or negative; lower case, no full stop. Never
+ * NULL. Thread-safe; the text of an own code is static, that of an errno is per thread. */
+SHMBUS_API const char *shmbus_strerror(int error);
+
+/* The symbolic name ("EAGAIN", "SHMBUS_ERR_LAYOUT"), "OK" for 0, "?" when unknown. */
+SHMBUS_API const char *shmbus_strerrorname(int error);
+
+/* Whether the same call may succeed later (full, empty, timed out, peer gone, no blocks). */
+SHMBUS_API bool shmbus_error_is_retryable(int error);
+
+/* Whether the handle is of no further use (layout, corrupt, forked, shutdown). */
+SHMBUS_API bool shmbus_error_is_fatal(int error);
+
+/* The full sentence about this thread's last failed call: what, where and the cure. Never NULL,
+ * "" before any failure; valid until the thread's next failing call. */
+SHMBUS_API const char *shmbus_detail(void);
+
+/* ---------------------------------------------------------------------------------- the plan */
+
+enum shmbus_kind { SHMBUS_QUEUE = 1, SHMBUS_STREAM = 2 };
+
+/* What a send into a full queue does. */
+enum shmbus_on_full {
+    SHMBUS_BLOCK = 1,       /* waits for room, at most the timeout */
+    SHMBUS_REJECT = 2,      /* -EAGAIN at once, whatever the timeout; counted as rejected */
+    SHMBUS_DROP_OLDEST = 3, /* throws away the oldest message; counted as dropped */
+    SHMBUS_SHED = 4         /* throws away the lowest priority; not supported yet: -ENOTSUP */
+};
+
+struct shmbus_block_plan {
+    uint64_t size_bytes; /* largest payload of the class, 1 .. 1 GiB; rounded up to 64 */
+    uint64_t count;      /* 1 .. 16 M over all classes */
+};
+
+struct shmbus_channel_plan {
+    char name[SHMBUS_NAME_BYTES];
+    enum shmbus_kind kind;
+    uint32_t depth;                      /* queue: messages; rounded up to a power of two */
+    uint64_t bytes;                      /* stream: capacity; rounded up to a power of two */
+    enum shmbus_on_full on_full;         /* queue; a stream blocks */
+    uint32_t max_deliveries;             /* queue: 0 no limit, else 1 .. 62; needs dead_letter */
+    char dead_letter[SHMBUS_NAME_BYTES]; /* queue: name of another queue, or "" */
+    uint32_t endpoints;                  /* handles open at once; 0: twice the processes */
+    bool timestamps;                     /* stamp each message (about 20 ns) */
+};
+
+struct shmbus_region_plan {
+    char name[SHMBUS_NAME_BYTES];
+    uint64_t bytes;
+};
+
+/* Everything a segment will ever hold. Obtained from shmbus_plan_new() or from YAML. */
+struct shmbus_plan {
+    size_t struct_bytes;          /* sizeof(struct shmbus_plan), set by whoever made it */
+    mode_t mode;                  /* permissions of the segment, default 0600 */
+    gid_t group;                  /* (gid_t)-1: the creator's */
+    uint32_t processes;           /* attached at once, 1 .. 1023, default 64 */
+    uint32_t spare_channels;      /* queues that shmbus_open() may name later, default 16 */
+    uint32_t spare_depth;         /* their depth, default 1024 */
+    int64_t heartbeat_interval_ns; /* default 5 s */
+    int64_t heartbeat_timeout_ns;  /* silent for longer: stalled; default 10 s */
+    struct shmbus_block_plan *blocks;
+    size_t block_count;
+    struct shmbus_channel_plan *channels;
+    size_t channel_count;
+    struct shmbus_region_plan *regions;
+    size_t region_count;
+    char name[SHMBUS_NAME_BYTES]; /* `bus:` of the YAML file, or "" */
+};
+
+/* The built-in plan. @memory_bytes sizes the blocks so that the whole segment needs about that
+ * much; 0 means 32 MiB. Free with shmbus_plan_free(). -ENOMEM, -EINVAL (budget under 1 MiB). */
+SHMBUS_API int shmbus_plan_new(uint64_t memory_bytes, struct shmbus_plan **ret_plan);
+
+/* Reads strict YAML. -SHMBUS_ERR_CONFIG with file, line, column and the nearest known key in
+ * shmbus_detail(); -errno when the file cannot be read. */
+SHMBUS_API int shmbus_plan_load(const char *path, struct shmbus_plan **ret_plan);
+
+/* The same from memory; @origin stands for the file name in messages. */
+SHMBUS_API int shmbus_plan_parse(const char *yaml, size_t yaml_bytes, const char *origin,
+                                 struct shmbus_plan **ret_plan);
+
+/* Adds a channel, region or block class (copied). -EEXIST, -EINVAL, -ENOMEM. */
+SHMBUS_API int shmbus_plan_add_channel(struct shmbus_plan *plan,
+                                       const struct shmbus_channel_plan *channel);
+SHMBUS_API int shmbus_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t bytes);
+SHMBUS_API int shmbus_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes,
+                                      uint64_t count);
+
+/* Checks every limit and returns the bytes the segment will occupy in *ret_bytes.
+ * -SHMBUS_ERR_CONFIG naming the option to change. */
+SHMBUS_API int shmbus_plan_check(const struct shmbus_plan *plan, uint64_t *ret_bytes);
+
+SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan); /* NULL is fine */
+
+/* ---------------------------------------------------------------------- segment and process */
+
+/**
+ * shmbus_create() - make the segment /dev/shm/shmbus.NAME, whole or not at all.
+ * @name: 1 .. 47 of letters, digits, '.', '_', '-', not starting with '.'. A name with a '/' is
+ *        the path of the segment's directory and name: "/mnt/bus/demo" is /mnt/bus/shmbus.demo.
+ * @plan: NULL for the built-in plan.
+ *
+ * The memory is really reserved: a full file system is -ENOSPC here and never a SIGBUS later.
+ * Killed half-way, nothing is left behind.
+ * Return: 0; -EEXIST; -ENOSPC; -EINVAL; -SHMBUS_ERR_CONFIG; -errno of the file system.
+ */
+SHMBUS_API int shmbus_create(const char *name, const struct shmbus_plan *plan);
+
+enum shmbus_attach_flags {
+    SHMBUS_ATTACH_OBSERVE = 1,   /* read-only: no slot, nothing can be changed; for statistics */
+    SHMBUS_ATTACH_EXISTING = 2,  /* -ENOENT when there is none, instead of creating it */
+    SHMBUS_ATTACH_ANY_OWNER = 4, /* accept a segment that another user created */
+    SHMBUS_ATTACH_NO_WATCHER = 8 /* no helper thread: deaths are noticed within 0.1 s only */
+};
+
+struct shmbus_attach_opts {
+    size_t struct_bytes;            /* sizeof(struct shmbus_attach_opts) */
+    unsigned flags;                 /* enum shmbus_attach_flags */
+    const char *process_name;       /* shown by ps; NULL: the program's name */
+    const struct shmbus_plan *plan; /* used if the segment has to be created; NULL: built-in */
+    int64_t spin_ns;                /* busy wait before sleeping; -1: default 20 us; 0: none */
+};
+/* clang-format off */
+#define SHMBUS_ATTACH_OPTS_INIT { sizeof(struct shmbus_attach_opts), 0, NULL, NULL, -1 }
+/* clang-format on */
+
+/**
+ * shmbus_attach() - take part in the bus, creating it when it is not there.
+ * @opts: NULL for the defaults.
+ *
+ * Claims a slot of the process table; first repairs what a dead process left in it. A thread that
+ * watches for deaths starts with the first call that has to sleep (all signals blocked in it).
+ * Return: 0; -ENOENT; -EACCES; -SHMBUS_ERR_OWNER; -SHMBUS_ERR_LAYOUT; -SHMBUS_ERR_CORRUPT;
+ *   -SHMBUS_ERR_TOO_MANY (all slots taken by living processes); what shmbus_create() returns.
+ */
+SHMBUS_API int shmbus_attach(const char *name, const struct shmbus_attach_opts *opts,
+                             struct shmbus **ret_bus);
+
+/* Leave: messages still held go back to their queues, everything else is freed. Channels and
+ * regions of this handle are closed. NULL is fine. In a forked child: only frees the memory. */
+SHMBUS_API void shmbus_detach(struct shmbus *bus);
+
+/* Remove the name. Attached processes go on working with the old segment. -ENOENT, -errno,
+ * -SHMBUS_ERR_OWNER; -SHMBUS_ERR_IN_USE while a living process is attached, unless @force. */
+SHMBUS_API int shmbus_unlink(const char *name);
+SHMBUS_API int shmbus_unlink_if_unused(const char *name);
+
+/* Say "I am working": refreshes this process's heartbeat. Sending, receiving and waiting do it
+ * too; call it from long computations. Never from a thread that is not the one working. */
+SHMBUS_API int shmbus_heartbeat(struct shmbus *bus);
+
+/* Ask everybody to stop, or call that off: while set, sends fail and an empty receive answers
+ * -SHMBUS_ERR_SHUTDOWN (what is queued is still delivered). Wakes all sleepers. */
+SHMBUS_API int shmbus_shutdown(struct shmbus *bus, bool on);
+
+/* Async-signal-safe: calls of this handle that wait, now or later, return -EINTR until
+ * shmbus_interrupt_clear(). For SIGINT and SIGTERM handlers. */
+SHMBUS_API void shmbus_interrupt(struct shmbus *bus);
+SHMBUS_API void shmbus_interrupt_clear(struct shmbus *bus);
+
+/* Repair what dead processes left, now. Returns the number of processes cleaned up after, or a
+ * failure. Needed only for impatience: whoever is held up does it by himself. */
+SHMBUS_API int shmbus_reclaim(struct shmbus *bus);
+
+/* ----------------------------------------------------------------------------------- channels */
+
+enum shmbus_open_mode {
+    SHMBUS_SEND = 1,
+    SHMBUS_RECV = 2,
+    SHMBUS_EXISTING = 4 /* -ENOENT instead of creating a queue of that name */
+};
+
+/**
+ * shmbus_open() - open a channel for one thread.
+ * @mode: SHMBUS_SEND, SHMBUS_RECV or both (stream: exactly one).
+ *
+ * A channel that does not exist becomes a queue of that name (from the spare ones).
+ * A stream has one sender and one receiver: -EBUSY while a living one holds that end.
+ * Return: 0; -ENOENT; -EBUSY; -EINVAL; -SHMBUS_ERR_TOO_MANY; -SHMBUS_ERR_CORRUPT.
+ */
+SHMBUS_API int shmbus_open(struct shmbus *bus, const char *channel, unsigned mode,
+                           struct shmbus_channel **ret_ch);
+
+/* Messages received from it and not released go back (queue: delivery count as after a death;
+ * stream: to the next receiver). Reservations are aborted. NULL is fine. */
+SHMBUS_API void shmbus_close(struct shmbus_channel *ch);
+
+enum shmbus_msg_type {
+    SHMBUS_DATA = 0,
+    SHMBUS_CONTROL = 1,
+    SHMBUS_REQUEST = 2,
+    SHMBUS_RESPONSE = 3,
+    SHMBUS_NOTIFICATION = 4,
+    SHMBUS_HEARTBEAT = 5,
+    SHMBUS_ERROR = 6,
+    SHMBUS_STOP = 7,
+    SHMBUS_USER = 64 /* 64 .. 255 are yours */
+};
+SHMBUS_API const char *shmbus_msg_type_name(unsigned type);
+
+/* One message in the caller's hands. Allocated by the caller, filled by reserve or receive. */
+struct shmbus_msg {
+    void *data;                     /* queue: 64-byte aligned; stream: 8-byte aligned */
+    size_t size_bytes;              /* before commit it may be lowered, never raised */
+    struct shmbus_channel *channel; /* before commit of a received message: where to forward */
+    uint64_t sequence;              /* from 1, without gaps, per channel */
+    int64_t time_ns;                /* CLOCK_MONOTONIC when sent; 0 if the channel has no stamps */
+    uint64_t correlation_id;        /* writable before commit; 0 if unused (stream: always 0) */
+    uint32_t delivery_count;        /* 1 the first time; stops at SHMBUS_DELIVERIES_MAX */
+    uint16_t sender;                /* slot of the sender's process, see shmbus_process_stat() */
+    uint8_t type;                   /* enum shmbus_msg_type; writable before commit */
+    uint8_t reserved_;
+    uint64_t opaque_[3];            /* the library's */
+};
+
+/**
+ * shmbus_send() - copy one message into the channel.
+ * @size_bytes: 0 .. shmbus_size_max(ch).
+ *
+ * Committed when it returns 0: from then on it survives the death of everybody. A failed call
+ * has sent nothing.
+ * Return: 0; -EAGAIN full; -ETIMEDOUT; -EMSGSIZE; -EINTR; -SHMBUS_ERR_NO_BLOCKS (as full);
+ *   -SHMBUS_ERR_SHUTDOWN; stream: -SHMBUS_ERR_PEER_DEAD or _CLOSED, once for each departure.
+ */
+SHMBUS_API int shmbus_send(struct shmbus_channel *ch, const void *data, size_t size_bytes,
+                           int64_t timeout_ns);
+SHMBUS_API int shmbus_send_typed(struct shmbus_channel *ch, unsigned type,
+                                 uint64_t correlation_id, const void *data, size_t size_bytes,
+                                 int64_t timeout_ns);
+
+/* Sends a prefix of @items, each committed on its own, with one wake-up. Waits only for the
+ * first. Returns how many were sent (>= 1), or the failure if none was. */
+SHMBUS_API int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items,
+                                 size_t count, int64_t timeout_ns);
+
+/**
+ * shmbus_recv() - take the next message, in place.
+ *
+ * Queue: the message is yours alone until shmbus_release() acknowledges it; if you die first, it
+ * is delivered to somebody else with delivery_count raised. Stream: stays first in line until
+ * released. A stream receiver may hold up to 64 messages; they are freed in order.
+ * Return: 0; -EAGAIN empty; -ETIMEDOUT; -EINTR; -SHMBUS_ERR_SHUTDOWN; -SHMBUS_ERR_CORRUPT;
+ *   stream: -SHMBUS_ERR_PEER_DEAD or _CLOSED, once for each departure, after the last message.
+ */
+SHMBUS_API int shmbus_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msg,
+                           int64_t timeout_ns);
+
+/* Receives up to @max messages that are there, waiting only for the first. */
+SHMBUS_API int shmbus_recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs,
+                                 size_t max, int64_t timeout_ns);
+
+/* Receives, copies and acknowledges. -EMSGSIZE leaves the message where it was and sets
+ * *ret_size_bytes to the room it needs. @ret_info (its data is NULL) may be NULL. */
+SHMBUS_API int shmbus_recv_copy(struct shmbus_channel *ch, void *buffer, size_t buffer_bytes,
+                                size_t *ret_size_bytes, struct shmbus_msg *ret_info,
+                                int64_t timeout_ns);
+
+/* Done with it: acknowledges a queue message. -SHMBUS_ERR_STALE if it is not yours any more. */
+SHMBUS_API int shmbus_release(struct shmbus_msg *msg);
+SHMBUS_API int shmbus_release_batch(struct shmbus_msg *msgs, size_t count);
+
+/* Queue: give it back for another delivery, ahead of the others. At max_deliveries it goes to
+ * the dead-letter queue instead. Stream: -SHMBUS_ERR_KIND. */
+SHMBUS_API int shmbus_requeue(struct shmbus_msg *msg);
+
+/* Room for one message, to be filled in place; what shmbus_send() returns. The memory is yours
+ * until commit or abort; if you die first nothing was sent and it is freed. */
+SHMBUS_API int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes,
+                              struct shmbus_msg *ret_msg, int64_t timeout_ns);
+
+/* Sends a reserved message; or forwards a received one to the queue in msg->channel, atomically:
+ * it is acknowledged there and sent here by the same store. Does not block: -EAGAIN if the queue
+ * is full (the message stays yours). -SHMBUS_ERR_STALE, _KIND, -EMSGSIZE. */
+SHMBUS_API int shmbus_commit(struct shmbus_msg *msg);
+SHMBUS_API int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to,
+                              int64_t timeout_ns);
+
+/* Drops a reservation. */
+SHMBUS_API int shmbus_abort(struct shmbus_msg *msg);
+
+/* A descriptor that polls readable while the receiver has something to take; level-triggered, for
+ * poll, epoll and the like. Never read it; after POLLIN receive until -EAGAIN, then poll again.
+ * Belongs to @ch, closed with it. Starts a helper thread. -EINVAL if not open for receiving. */
+SHMBUS_API int shmbus_fd(struct shmbus_channel *ch);
+
+SHMBUS_API size_t shmbus_size_max(const struct shmbus_channel *ch); /* largest message */
+SHMBUS_API const char *shmbus_channel_name(const struct shmbus_channel *ch);
+SHMBUS_API struct shmbus *shmbus_channel_bus(const struct shmbus_channel *ch);
+
+/* ------------------------------------------------------------------------------------ regions */
+
+/* A named area of fixed size, for data that is shared and not passed on. A write is all or
+ * nothing: half a write of a killed process is rolled back before anybody sees it. */
+SHMBUS_API int shmbus_region_open(struct shmbus *bus, const char *name,
+                                  struct shmbus_region **ret_region); /* -ENOENT */
+SHMBUS_API void shmbus_region_close(struct shmbus_region *region);
+SHMBUS_API uint64_t shmbus_region_bytes(const struct shmbus_region *region);
+
+/* -ERANGE when offset + size is beyond the end; nothing is written then. Writers exclude each
+ * other: -ETIMEDOUT / -EAGAIN while a living one is at it. */
+SHMBUS_API int shmbus_region_write(struct shmbus_region *region, uint64_t offset_bytes,
+                                   const void *data, size_t size_bytes, int64_t timeout_ns);
+/* A consistent copy: never half of a write. */
+SHMBUS_API int shmbus_region_read(struct shmbus_region *region, uint64_t offset_bytes,
+                                  void *buffer, size_t size_bytes, int64_t timeout_ns);
+
+/* --------------------------------------------------------------------------------- statistics */
+
+/* X(name, unit, text): one row a counter; 64 bit, exact, never reset while the segment lives. */
+#define SHMBUS_COUNTERS(X)                                                                         \
+    X(sent, "messages", "messages committed")                                                      \
+    X(sent_bytes, "bytes", "payload committed")                                                    \
+    X(received, "messages", "messages taken, redeliveries included")                               \
+    X(received_bytes, "bytes", "payload taken")                                                    \
+    X(acknowledged, "messages", "messages released")                                               \
+    X(redelivered, "messages", "messages taken with a delivery count above 1")                     \
+    X(requeued, "messages", "messages given back by their holder")                                 \
+    X(forwarded, "messages", "received messages sent on to another queue")                         \
+    X(dead_lettered, "messages", "messages set aside after max_deliveries")                        \
+    X(dropped, "messages", "messages thrown away by drop_oldest")                                  \
+    X(rejected, "messages", "sends refused because the channel was full")                          \
+    X(send_timeouts, "calls", "sends that ran into their timeout")                                 \
+    X(recv_timeouts, "calls", "receives that ran into their timeout")                              \
+    X(sleeps, "calls", "calls that went to sleep")                                                 \
+    X(wakes, "calls", "calls that had to wake a sleeper")                                          \
+    X(errors, "calls", "calls that failed for another reason")
+
+#define SHMBUS_COUNTER_ENUM(name, unit, text) SHMBUS_COUNT_##name,
+enum shmbus_counter { SHMBUS_COUNTERS(SHMBUS_COUNTER_ENUM) SHMBUS_COUNTER_COUNT };
+#undef SHMBUS_COUNTER_ENUM
+SHMBUS_API const char *shmbus_counter_name(unsigned counter); /* "sent", …; NULL beyond the end */
+SHMBUS_API const char *shmbus_counter_unit(unsigned counter);
+SHMBUS_API const char *shmbus_counter_text(unsigned counter);
+
+enum shmbus_life { SHMBUS_ALIVE = 1, SHMBUS_STALLED = 2, SHMBUS_DEAD = 3 };
+
+struct shmbus_bus_stat {
+    size_t struct_bytes;
+    char name[SHMBUS_NAME_BYTES];
+    char path[256];
+    char uuid[37];
+    uint64_t segment_bytes;
+    int64_t created_realtime_ns;
+    uint32_t layout_major, layout_minor;
+    uint32_t processes_max, processes_alive, processes_stalled, processes_dead;
+    uint32_t channels_max, channels_used;
+    uint32_t regions;
+    uint32_t block_classes;
+    uint64_t recoveries;        /* dead processes cleaned up after */
+    uint64_t attaches;
+    int64_t heartbeat_interval_ns, heartbeat_timeout_ns;
+    uid_t owner_uid;
+    mode_t mode;
+    bool shutting_down;
+    bool unlinked;              /* the name is gone: nobody new can join this segment */
+};
+
+struct shmbus_channel_stat {
+    size_t struct_bytes;
+    char name[SHMBUS_NAME_BYTES];
+    char dead_letter[SHMBUS_NAME_BYTES];
+    enum shmbus_kind kind;
+    enum shmbus_on_full on_full;
+    uint32_t max_deliveries;
+    uint64_t capacity;          /* queue: messages; stream: bytes */
+    uint64_t depth;             /* waiting now: queue: messages; stream: bytes */
+    uint64_t depth_max;         /* high-water mark, same unit */
+    uint64_t held;              /* queue: taken and not acknowledged */
+    uint64_t redeliverable;     /* queue: given back, waiting for another delivery */
+    uint64_t dead_letters;      /* queue: set aside, waiting in the dead-letter queue */
+    uint32_t senders, receivers; /* handles open now */
+    uint64_t counters[SHMBUS_COUNTER_COUNT];
+};
+
+struct shmbus_process_stat {
+    size_t struct_bytes;
+    char name[SHMBUS_NAME_BYTES];
+    uint32_t slot;
+    uint64_t epoch;             /* how often the slot was used before */
+    enum shmbus_life life;
+    pid_t pid;                  /* in its own pid namespace */
+    uint64_t pid_namespace;     /* inode */
+    bool same_pid_namespace;    /* the pid means the same to the caller */
+    uint64_t start_time_ticks;  /* field 22 of /proc/PID/stat */
+    uid_t uid;
+    int64_t attached_age_ns;
+    int64_t heartbeat_age_ns;
+    uint64_t progress;          /* operations, raised by the working loop */
+    uint64_t held_blocks;       /* received or reserved, in the application's hands */
+    uint64_t stock_blocks;      /* free blocks kept for its next messages */
+    uint64_t counters[SHMBUS_COUNTER_COUNT]; /* since it attached */
+};
+
+struct shmbus_block_stat {
+    size_t struct_bytes;
+    uint64_t size_bytes, count;
+    uint64_t free, queued, held, stock, redeliverable, dead_letters;
+};
+
+/* Each fills one row of what is there now. @index: 0 .. until -ENOENT; a free process slot or an
+ * unnamed channel is -ENODATA: go on with the next. Never blocks, changes nothing, works on an
+ * observer. struct_bytes must be set by the caller. */
+SHMBUS_API int shmbus_bus_stat(struct shmbus *bus, struct shmbus_bus_stat *ret_stat);
+SHMBUS_API int shmbus_channel_stat(struct shmbus *bus, uint32_t index,
+                                   struct shmbus_channel_stat *ret_stat);
+SHMBUS_API int shmbus_process_stat(struct shmbus *bus, uint32_t index,
+                                   struct shmbus_process_stat *ret_stat);
+SHMBUS_API int shmbus_block_stat(struct shmbus *bus, uint32_t index,
+                                 struct shmbus_block_stat *ret_stat);
+struct shmbus_region_stat {
+    size_t struct_bytes;
+    char name[SHMBUS_NAME_BYTES];
+    uint64_t bytes;
+    uint64_t writes;    /* finished */
+    uint64_t rollbacks; /* half writes of killed processes that were undone */
+};
+SHMBUS_API int shmbus_region_stat(struct shmbus *bus, uint32_t index,
+                                  struct shmbus_region_stat *ret_stat);
+
+/* Looks at waiting messages of a queue or stream without taking them: calls @each for up to @max,
+ * oldest first, with a copy of the payload; messages taken meanwhile are left out. Returns how
+ * many were shown. @each returns false to stop. Works on an observer. */
+typedef bool (*shmbus_peek_fn)(void *context, const struct shmbus_msg *msg);
+SHMBUS_API int shmbus_peek(struct shmbus *bus, const char *channel, size_t max,
+                           shmbus_peek_fn each, void *context);
+
+/* One finding of the segment's health check. */
+enum shmbus_severity { SHMBUS_NOTE = 1, SHMBUS_WARNING = 2, SHMBUS_CRITICAL = 3 };
+typedef void (*shmbus_finding_fn)(void *context, enum shmbus_severity severity, const char *what,
+                                  const char *cure);
+/* Checks everything that can be checked without changing it; returns the number of findings above
+ * SHMBUS_NOTE. Works on an observer. */
+SHMBUS_API int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
+
+/* The segments in a directory (NULL: /dev/shm): calls @each with the bus name (for another
+ * directory than the default, its path form). */
+typedef bool (*shmbus_list_fn)(void *context, const char *name);
+SHMBUS_API int shmbus_list(const char *dir, shmbus_list_fn each, void *context);
+
+/* "0.1.0", of the library in use. */
+SHMBUS_API const char *shmbus_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,358 @@
+/*
+ * Every byte of a segment. Offsets, never pointers; fixed-width words; one writer a line where the
+ * line is hot. doc/layout.md draws it, the assertions below pin it.
+ *
+ * Order in the file:
+ *   superblock | processes | classes | channels | regions | bitmaps | per channel: endpoints, ring
+ *   | per region: data, undo | per class: headers, payloads
+ *
+ * A change of any struct here is a new SB_LAYOUT_MAJOR (or a feature bit).
+ */
+#ifndef SB_LAYOUT_H
+#define SB_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <shmbus/shmbus.h>
+
+#include "atomic.h"
+
+#define SB_LINE 64u   /* cache line */
+#define SB_PAIR 128u  /* lines are fetched in pairs: writers of different words keep this far apart */
+#define SB_LAYOUT_MAJOR 1u
+#define SB_LAYOUT_MINOR 0u
+#define SB_MAGIC "shmbus\r\n" /* 8 bytes; shows text-mode damage */
+#define SB_NAME_WORDS (SHMBUS_NAME_BYTES / 8)
+#define SB_NONE UINT32_MAX
+
+/* ------------------------------------------------------------------------------ owner words
+ *
+ * owner   slot+1:10 | epoch:4 in block headers (14 bits, 0 nobody), written by that process only
+ * owner64 epoch:48 | slot+1:16 in endpoint rows, stream ends and region locks (0 nobody)
+ */
+#define SB_OWNER_BITS 14u
+#define SB_OWNER_EPOCH_BITS 4u
+
+static inline uint32_t sb_owner_make(uint32_t slot, uint64_t epoch)
+{
+    return ((slot + 1u) << SB_OWNER_EPOCH_BITS) | (uint32_t)(epoch & 15u);
+}
+
+static inline uint64_t sb_owner64_make(uint32_t slot, uint64_t epoch)
+{
+    return (epoch << 16) | (slot + 1u);
+}
+
+/* The slot of an owner64, SB_NONE for nobody; the caller range-checks it. */
+static inline uint32_t sb_owner64_slot(uint64_t owner64)
+{
+    return (uint32_t)(owner64 & 0xffffu) - 1u;
+}
+
+/* ------------------------------------------------------------------------- block header word
+ *
+ * gen:40 | deliveries:6 | state:4 | owner:14
+ */
+enum sb_block_state {
+    SB_FREE = 0,   /* nobody's */
+    SB_HTX = 1,    /* held to be filled: in a stock or in the application's hands */
+    SB_HRX = 2,    /* received, not acknowledged */
+    SB_QUE = 3,    /* being sent or sent: the slot named by loc decides */
+    SB_QFW = 4,    /* the same, but it was a received message (forwarding) */
+    SB_ORPHAN = 5, /* to be delivered again, by any receiver of loc's channel */
+    SB_DEADL = 6   /* dead letter of loc's channel, for a receiver of its dead-letter queue */
+};
+
+static inline uint64_t sb_hdr_make(uint64_t gen, uint32_t deliveries, enum sb_block_state state,
+                                   uint32_t owner)
+{
+    return (gen << 24) | ((uint64_t)deliveries << 18) | ((uint64_t)state << 14) | owner;
+}
+
+static inline uint64_t sb_hdr_gen(uint64_t hdr)
+{
+    return hdr >> 24;
+}
+
+static inline uint32_t sb_hdr_deliveries(uint64_t hdr)
+{
+    return (uint32_t)(hdr >> 18) & 63u;
+}
+
+static inline enum sb_block_state sb_hdr_state(uint64_t hdr)
+{
+    return (enum sb_block_state)((hdr >> 14) & 15u);
+}
+
+static inline uint32_t sb_hdr_owner(uint64_t hdr)
+{
+    return (uint32_t)hdr & 0x3fffu;
+}
+
+/* gen is 40 bits wide: shifting left by 24 drops what overflows */
+static inline uint64_t sb_gen_next(uint64_t gen)
+{
+    return (gen + 1u) & ((1ull << 40) - 1u);
+}
+
+static inline uint64_t sb_gen_prev(uint64_t gen)
+{
+    return (gen - 1u) & ((1ull << 40) - 1u);
+}
+
+/* location: channel:16 | ticket:48 */
+static inline uint64_t sb_loc_make(uint32_t channel, uint64_t ticket)
+{
+    return ((uint64_t)channel << 48) | (ticket & ((1ull << 48) - 1u));
+}
+
+static inline uint32_t sb_loc_channel(uint64_t loc)
+{
+    return (uint32_t)(loc >> 48);
+}
+
+static inline uint64_t sb_loc_ticket(uint64_t loc)
+{
+    return loc & ((1ull << 48) - 1u);
+}
+
+/* meta: size:32 | sender slot:16 | type:8 | flags:8 */
+static inline uint64_t sb_meta_make(uint32_t size_bytes, uint32_t sender, uint32_t type)
+{
+    return ((uint64_t)size_bytes << 32) | ((uint64_t)(sender & 0xffffu) << 16) |
+           ((uint64_t)(type & 0xffu) << 8);
+}
+
+static inline uint32_t sb_meta_size(uint64_t meta)
+{
+    return (uint32_t)(meta >> 32);
+}
+
+static inline uint16_t sb_meta_sender(uint64_t meta)
+{
+    return (uint16_t)(meta >> 16);
+}
+
+static inline uint8_t sb_meta_type(uint64_t meta)
+{
+    return (uint8_t)(meta >> 8);
+}
+
+/* The header of a block: one line.
+ *   hdr          the truth about the block. Writers: see ring_mpmc.c; each change names the owner.
+ *   loc[gen & 1] where generation gen was sent; written by whoever holds hdr in QUE or QFW, after
+ *                he stored hdr and before he fills the slot. The other one is the previous place,
+ *                needed as long as a forward may still be undone.
+ *   the rest     about the message; written by the owner while HTX, read-only afterwards. */
+struct sb_block {
+    sb_word hdr;
+    sb_word loc[2];
+    sb_word meta;
+    sb_word stamp_ns;
+    sb_word correlation_id;
+    sb_word spare[2];
+};
+
+/* ----------------------------------------------------------------------------- ring slot word
+ *
+ * lap:40 | block:24, block 0xffffff: EMPTY(lap). Ticket t uses slot t mod depth in lap t / depth.
+ */
+#define SB_SLOT_EMPTY 0xffffffu
+#define SB_BLOCKS_MAX 0xffff00u
+
+static inline uint64_t sb_slot_make(uint64_t lap, uint32_t block)
+{
+    return (lap << 24) | block;
+}
+
+static inline uint64_t sb_slot_lap(uint64_t slot)
+{
+    return slot >> 24;
+}
+
+static inline uint32_t sb_slot_block(uint64_t slot)
+{
+    return (uint32_t)slot & 0xffffffu;
+}
+
+/* Laps are compared as 40-bit circular numbers. */
+static inline int64_t sb_lap_distance(uint64_t lap, uint64_t reference)
+{
+    return (int64_t)((lap - reference) << 24) >> 24;
+}
+
+/* -------------------------------------------------------------------------------- the tables */
+
+/* seq:31 | sleeping:1; a futex word. See wait.c. */
+struct sb_event {
+    sb_word32 word;
+};
+
+struct sb_super {
+    /* Constant after creation. */
+    char magic[8];
+    uint32_t layout_major;
+    uint32_t layout_minor;
+    uint32_t fingerprint; /* word size, byte order, cache line: see sb_fingerprint() */
+    uint32_t super_bytes;
+    uint64_t incompatible_features; /* unknown bit: do not attach */
+    uint64_t read_only_features;    /* unknown bit: observe only */
+    uint64_t compatible_features;
+    uint64_t segment_bytes;
+    uint8_t uuid[16];
+    uint8_t boot_id[16];
+    int64_t created_realtime_ns;
+    int64_t heartbeat_interval_ns;
+    int64_t heartbeat_timeout_ns;
+    uint32_t processes;
+    uint32_t classes;
+    uint32_t channels;
+    uint32_t regions;
+    uint64_t constants_hash; /* over everything constant but this field; see layout.c */
+    uint8_t reserved[512 - 136];
+    /* Dynamic, each a hint or a statistic. */
+    sb_word shutdown;   /* 0 or 1; any process */
+    sb_word attach_seq; /* raised by each attach: watchers look at the table again */
+    sb_word recoveries; /* dead incarnations cleaned up after */
+    struct sb_event blocks_freed; /* senders that found no block sleep here */
+    uint8_t reserved_dynamic[4096 - 512 - 28];
+};
+
+/* w: epoch:56 | state:8. ACTIVE from joining until detach or recovery ends the incarnation. */
+enum sb_proc_state { SB_PROC_FREE = 0, SB_PROC_ACTIVE = 1 };
+
+static inline uint64_t sb_proc_word(uint64_t epoch, enum sb_proc_state state)
+{
+    return (epoch << 8) | (uint64_t)state;
+}
+
+static inline uint64_t sb_proc_epoch(uint64_t w)
+{
+    return w >> 8;
+}
+
+static inline enum sb_proc_state sb_proc_state(uint64_t w)
+{
+    return (enum sb_proc_state)(w & 0xffu);
+}
+
+/* A slot of the process table.
+ *   w          joiner (holding the slot's lock byte): FREE(e) -> ACTIVE(e); the process itself or
+ *              whoever recovered it: ACTIVE(e) -> FREE(e+1)
+ *   identity   written by the joiner before ACTIVE; for people only
+ *   heartbeat, progress: the process alone */
+struct sb_proc {
+    sb_word w;
+    uint8_t pad0[SB_PAIR - 8];
+    sb_word pid;
+    sb_word pid_namespace;
+    sb_word start_time_ticks;
+    sb_word uid;
+    sb_word attached_ns; /* CLOCK_MONOTONIC */
+    sb_word name[SB_NAME_WORDS];
+    uint8_t pad1[SB_PAIR - 88];
+    sb_word heartbeat_ns; /* CLOCK_MONOTONIC */
+    sb_word progress;
+    uint8_t pad2[SB_PAIR - 16];
+};
+
+struct sb_class {
+    uint64_t size_bytes; /* multiple of 64; constant */
+    uint64_t count;      /* constant */
+    uint8_t pad[SB_LINE - 16];
+};
+
+/* Channel directory word: hash:56 | state:8. SPARE -> NAMING(hash) -> READY(hash), never back.
+ * Whoever finds NAMING(hash of his own name) finishes it: all write the same bytes. */
+enum sb_dir_state { SB_DIR_SPARE = 0, SB_DIR_NAMING = 1, SB_DIR_READY = 2 };
+
+/* Flags of a channel. */
+#define SB_CHANNEL_TIMESTAMPS 1u
+
+/* Control block of a channel; the ring itself lies elsewhere. */
+struct sb_channel {
+    /* Constant after creation, but for the name of a spare one. */
+    sb_word dir;
+    sb_word name[SB_NAME_WORDS];
+    uint32_t kind;
+    uint32_t on_full;
+    uint32_t depth;          /* queue: power of two */
+    uint32_t max_deliveries; /* 0: no limit */
+    uint32_t dead_letter;    /* channel index or SB_NONE */
+    uint32_t endpoints;
+    uint32_t flags;
+    uint32_t reserved;
+    uint64_t bytes; /* stream: power of two */
+    uint8_t pad0[SB_PAIR - 96];
+    /* Read mostly: looked at by every call, written when somebody sleeps or something was
+     * recovered. */
+    struct sb_event readable; /* receivers sleep here */
+    struct sb_event writable; /* senders sleep here */
+    sb_word orphan_seq;       /* raised after a block became ORPHAN or DEADL for this channel */
+    sb_word dead_lettered;    /* statistic: blocks that became DEADL */
+    uint8_t pad1[SB_PAIR - 24];
+    /* Queue: hints, each may lag, never leads. Any sender / any receiver. */
+    sb_word tail;
+    uint8_t pad2[SB_PAIR - 8];
+    sb_word head;
+    uint8_t pad3[SB_PAIR - 8];
+    /* Stream: sender's line, receiver's line, and the line where the receiver returns room. See
+     * ring_spsc.c. */
+    sb_word sender;       /* owner64 or a departure */
+    sb_word tail_hint;    /* bytes committed; may lag by one commit */
+    sb_word tail_seq;     /* messages committed, same lag */
+    uint8_t pad4[SB_PAIR - 24];
+    sb_word receiver;
+    sb_word acked;        /* bytes released: the acknowledgement itself */
+    sb_word acked_seq;    /* messages released; may be one commit behind acked */
+    sb_word attempt;      /* position:56 | count:8 of the message handed out last */
+    uint8_t pad5[SB_PAIR - 32];
+    sb_word room;         /* bytes released, published now and then for the sender */
+    uint8_t pad6[SB_PAIR - 8];
+    uint8_t pad7[SB_PAIR];
+};
+
+/* One open handle. Bound to its channel for ever, so its counters only ever grow and the sum over
+ * the rows is exact without folding anything when a process goes.
+ *   w        owner64; 0 -> me by CAS; me -> 0 by the owner, or by recovery after his death
+ *   others   the owner alone */
+struct sb_endpoint {
+    sb_word w;
+    sb_word mode;
+    sb_word depth_max; /* high-water mark seen by this handle */
+    uint8_t pad0[SB_LINE - 24];
+    sb_word counters[SHMBUS_COUNTER_COUNT];
+    sb_word at_open[SHMBUS_COUNTER_COUNT]; /* counters when the present owner opened it */
+};
+
+/* A region: lock and version here, data and undo area elsewhere. See region.c. */
+struct sb_region {
+    sb_word name[SB_NAME_WORDS];
+    uint64_t bytes;
+    uint8_t pad0[SB_PAIR - 56];
+    sb_word lock;        /* owner64 of the writer, 0 none */
+    sb_word version;     /* odd while the data is being changed */
+    sb_word undo;        /* offset:32 | size:32 in units of 8 bytes, valid while version is odd */
+    sb_word writes;
+    sb_word rollbacks;
+    struct sb_event unlocked;
+    uint8_t pad1[SB_PAIR - 44];
+};
+
+#define SB_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
+SB_ASSERT_SIZE(struct sb_block, 64);
+SB_ASSERT_SIZE(struct sb_super, 4096);
+SB_ASSERT_SIZE(struct sb_proc, 3 * 128);
+SB_ASSERT_SIZE(struct sb_class, 64);
+SB_ASSERT_SIZE(struct sb_channel, 8 * 128);
+SB_ASSERT_SIZE(struct sb_endpoint, 64 + 2 * 128);
+SB_ASSERT_SIZE(struct sb_region, 2 * 128);
+_Static_assert(offsetof(struct sb_super, shutdown) == 512, "dynamic part of the superblock");
+_Static_assert(offsetof(struct sb_channel, tail) == 256, "tail line");
+_Static_assert(offsetof(struct sb_channel, head) == 384, "head line");
+_Static_assert(offsetof(struct sb_channel, sender) == 512, "stream sender line");
+_Static_assert(offsetof(struct sb_channel, receiver) == 640, "stream receiver line");
+_Static_assert(offsetof(struct sb_channel, room) == 768, "stream room line");
+
+#endif

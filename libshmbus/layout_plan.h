@@ -1,0 +1,55 @@
+/*
+ * From a plan to a geometry, from a geometry to a view. The same function computes the offsets
+ * for the creator and for everybody who attaches, so no offset is ever taken from the segment.
+ */
+#ifndef SB_LAYOUT_PLAN_H
+#define SB_LAYOUT_PLAN_H
+
+#include "view.h"
+
+/* What a segment holds, in private memory: validated, rounded, with dead letters resolved. */
+struct sb_class_geometry {
+    uint64_t size_bytes, count;
+    uint64_t header_off, header_stride, payload_off, payload_stride, bitmap_off;
+    uint32_t first;
+};
+struct sb_channel_geometry {
+    char name[SHMBUS_NAME_BYTES]; /* "" for a spare one */
+    uint32_t kind, on_full, depth, max_deliveries, dead_letter, endpoints, flags;
+    uint64_t bytes;
+    uint64_t endpoint_off, ring_off;
+};
+struct sb_region_geometry {
+    char name[SHMBUS_NAME_BYTES];
+    uint64_t bytes;
+    uint64_t data_off, undo_off;
+};
+struct sb_geometry {
+    uint32_t processes, class_count, channel_count, region_count;
+    int64_t heartbeat_interval_ns, heartbeat_timeout_ns;
+    struct sb_class_geometry classes[SHMBUS_BLOCK_CLASSES_MAX];
+    struct sb_channel_geometry *channels;
+    struct sb_region_geometry *regions;
+    uint64_t process_off, class_off, channel_off, region_off;
+    uint64_t segment_bytes;
+};
+
+/* Validated geometry of a plan. -SHMBUS_ERR_CONFIG with detail, -ENOMEM. */
+int sb_geometry_from_plan(const struct shmbus_plan *plan, struct sb_geometry **ret);
+
+/* Geometry of an existing segment from its mapped tables (@bytes mapped, superblock already
+ * checked by sb_super_check()). Every number is read once. -SHMBUS_ERR_CORRUPT, -ENOMEM. */
+int sb_geometry_from_segment(const uint8_t *base, uint64_t bytes, struct sb_geometry **ret);
+void sb_geometry_free(struct sb_geometry *geometry);
+
+/* Fills a fresh, zeroed mapping: tables, bitmaps, rings, block headers, superblock. */
+void sb_layout_format(uint8_t *base, const struct sb_geometry *geometry);
+
+/* Checks a private copy of the superblock. -SHMBUS_ERR_LAYOUT or _CORRUPT with detail. */
+int sb_super_check(const struct sb_super *super, uint64_t file_bytes, bool read_only);
+
+/* The view of a mapping. -ENOMEM. */
+int sb_view_make(uint8_t *base, const struct sb_geometry *geometry, struct sb_view *ret);
+void sb_view_clear(struct sb_view *view);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * The process table: joining, leaving, and what the kernel says about the others.
+ */
+#ifndef SB_PROCESS_H
+#define SB_PROCESS_H
+
+#include "view.h"
+
+/* This process's membership. */
+struct sb_member {
+    uint32_t slot;
+    uint64_t epoch;
+    uint32_t owner;   /* as in block headers */
+    uint64_t owner64; /* as in endpoint rows */
+    void *anchor;     /* mapping that keeps the slot's lock alive */
+};
+
+/* How to ask the kernel about a segment's locks. */
+struct sb_oracle {
+    const char *path; /* to reopen after somebody closed our descriptor; may be gone */
+    uint64_t device, inode;
+    int fd; /* its own open file description, never the one used for mapping */
+};
+
+int sb_oracle_open(struct sb_oracle *oracle, int segment_fd, const char *path);
+void sb_oracle_close(struct sb_oracle *oracle);
+
+/* Whether incarnation @w of @slot is dead for ever. Any doubt is "no". About 1 us. */
+bool sb_process_is_dead(const struct sb_view *view, struct sb_oracle *oracle, uint32_t slot,
+                        uint64_t w);
+
+/* Claims a slot; cleans up after a dead predecessor first. -SHMBUS_ERR_TOO_MANY, -errno. */
+int sb_process_join(const struct sb_view *view, int segment_fd, const char *process_name,
+                    struct sb_member *ret);
+
+/* Ends the membership: the slot is FREE first, then the lock goes. Everything the process held
+ * must have been given back (sb_reclaim_slot() on itself does both). */
+void sb_process_leave(const struct sb_view *view, struct sb_member *member);
+
+/* Heartbeat now. */
+void sb_process_beat(const struct sb_view *view, const struct sb_member *member);
+
+/* alive, stalled or dead, at @now_ns. */
+enum shmbus_life sb_process_life(const struct sb_view *view, struct sb_oracle *oracle,
+                                 uint32_t slot, uint64_t w, int64_t now_ns);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * The queue: a ring of block indices, many senders, many receivers, strict order.
+ * The protocol and its proof are at the top of ring_mpmc.c.
+ */
+#ifndef SB_RING_MPMC_H
+#define SB_RING_MPMC_H
+
+#include "block.h"
+
+enum sb_ring_result { SB_OK = 0, SB_FULL, SB_EMPTY, SB_BUSY, SB_CORRUPT, SB_NOT_OWNER };
+
+/* A handle's private part of a queue. One thread. */
+struct sb_ring {
+    const struct sb_blocks *blocks;
+    sb_word *slots;
+    struct sb_channel *shared;
+    uint32_t shift;   /* depth is 1 << shift */
+    uint32_t channel; /* index of the channel, part of loc */
+    uint32_t owner;   /* this process, as in block headers */
+    uint32_t bound;   /* loop limit against hostile values */
+    uint64_t tail;    /* every ticket below is filled */
+    uint64_t head;    /* every ticket below is cleared */
+    uint64_t head_seen; /* for the high-water mark */
+    uint64_t depth_max;
+    uint64_t orphan_seen;  /* orphan_seq whose orphans have all been looked at */
+    uint64_t orphan_want;  /* orphan_seq when the present scan began */
+    uint32_t orphan_next;  /* where that scan goes on; blocks->count: not scanning */
+    uint32_t max_deliveries;
+    const struct sb_channel_view *channels; /* to find whose dead letters are ours; may be NULL */
+    uint32_t channel_count;
+};
+
+void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t channel,
+                  uint32_t owner);
+
+/* Sends a block held in HTX or HRX (forward). @hdr: the header word the caller holds it by.
+ * SB_OK with its ticket; SB_FULL, SB_BUSY (try again), SB_CORRUPT, SB_NOT_OWNER: still held, and
+ * by the same header word. */
+enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t hdr,
+                                 uint64_t *ret_ticket);
+
+/* Takes the next block, orphans first: HRX(owner). */
+enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint64_t *ret_hdr,
+                                 uint64_t *ret_ticket);
+
+/* Gives a received block back: ORPHAN, or DEADL at max_deliveries. @undo: the delivery did not
+ * count (the receiver could not take it). Returns the channel whose receivers must be woken,
+ * SB_NONE if the block is not held by @hdr. */
+uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, bool undo);
+
+/* Messages waiting, from the slots themselves. Reads only. */
+uint64_t sb_ring_depth(const struct sb_channel_view *channel);
+
+#endif
