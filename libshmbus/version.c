@@ -1,0 +1,6 @@
+#include <shmbus/shmbus.h>
+
+const char *shmbus_version(void)
+{
+    return SHMBUS_VERSION;
+}
