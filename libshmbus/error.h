@@ -13,7 +13,6 @@ int sb_fail(int result, const char *format, ...) __attribute__((format(printf, 2
 int sb_fail_quick(int result, const char *name, const char *text);
 
 /* Puts "prefix: " in front of the present sentence and returns @result unchanged. */
-int sb_fail_prefix(int result, const char *format, ...)
-    __attribute__((format(printf, 2, 3), cold));
+int sb_fail_prefix(int result, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 
 #endif
