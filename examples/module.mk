@@ -1,16 +1,21 @@
-# Every examples/NAME.c is a program of its own: $(B)/bin/NAME.
+# Every examples/NAME.c is a program of its own, $(B)/bin/NAME, but for the files that several of
+# them share.
 EXAMPLE_SRC := $(wildcard examples/*.c)
-EXAMPLE_PROGRAMS := $(EXAMPLE_SRC:examples/%.c=$(B)/bin/%)
+EXAMPLE_SHARED := $(wildcard $(addprefix examples/,task.c program.c progress.c))
+EXAMPLE_SHARED_OBJ := $(EXAMPLE_SHARED:%.c=$(B)/obj/%.o)
+EXAMPLE_PROGRAMS := $(patsubst examples/%.c,$(B)/bin/%,$(filter-out $(EXAMPLE_SHARED),$(EXAMPLE_SRC)))
+EXAMPLE_SHARING := $(addprefix $(B)/bin/,coordinator worker demo)
 TIDY += $(EXAMPLE_SRC)
 ALL += $(EXAMPLE_PROGRAMS)
+
+$(EXAMPLE_SHARING): $(EXAMPLE_SHARED_OBJ)
 
 $(EXAMPLE_PROGRAMS): $(B)/bin/%: $(B)/obj/examples/%.o $(LIB_SO_LINK) $(B)/flags
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LINK_SHARED)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_SHARED)
 
-ifneq ($(wildcard examples/demo.sh),)
+# DEMO=--kill-coordinator passes options to it.
 HAVE += demo
-demo: $(ALL)
-	$(Q)sh examples/demo.sh $(B)/bin
-endif
+demo: $(EXAMPLE_PROGRAMS) $(CTL_PROGRAM)
+	$(Q)$(B)/bin/demo --config $(firstword $(wildcard config/demo.yaml examples/demo.yaml)) $(DEMO)
