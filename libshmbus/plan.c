@@ -1,0 +1,562 @@
+#include "plan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "layout.h"
+
+#define NS_PER_S 1000000000ll
+#define MEMORY_MIN_BYTES (1ull << 20)
+#define REGION_OFFSET_UNIT 64u
+
+/* About 31 MiB of blocks; the tables and sixteen spare queues make it 32. config/default.yaml says
+ * the same in words. */
+static const struct shmbus_block_plan built_in_blocks[] = {
+    {64, 16384}, {256, 16384}, {4096, 1024}, {65536, 128}, {1048576, 12},
+};
+enum { BUILT_IN_CLASSES = sizeof built_in_blocks / sizeof built_in_blocks[0] };
+
+/* A class never gets more than this: the sum of all must fit the 24 bits of a ring slot. */
+#define CLASS_COUNT_MAX (SB_BLOCKS_MAX / (BUILT_IN_CLASSES + 1))
+
+bool sb_name_is_valid(const char *name)
+{
+    size_t length = strnlen(name, SHMBUS_NAME_BYTES);
+    if (length == 0 || length == SHMBUS_NAME_BYTES || name[0] == '.')
+        return false;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyz"
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789._-") == length;
+}
+
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
+static uint64_t power_of_two_above(uint64_t value)
+{
+    uint64_t power = 1;
+    while (power < value)
+        power <<= 1;
+    return power;
+}
+
+/* --------------------------------------------------------------------------- making and filling */
+
+static void fill_defaults(struct shmbus_plan *plan)
+{
+    memset(plan, 0, sizeof *plan);
+    plan->struct_bytes = sizeof *plan;
+    plan->mode = 0600;
+    plan->group = (gid_t)-1;
+    plan->processes = 64;
+    plan->spare_channels = 16;
+    plan->spare_depth = SB_DEPTH_DEFAULT;
+    plan->heartbeat_interval_ns = 5 * NS_PER_S;
+    plan->heartbeat_timeout_ns = 10 * NS_PER_S;
+}
+
+static int add_built_in_blocks(struct shmbus_plan *plan)
+{
+    for (size_t i = 0; i < BUILT_IN_CLASSES; i++) {
+        int r =
+            shmbus_plan_add_blocks(plan, built_in_blocks[i].size_bytes, built_in_blocks[i].count);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int shmbus_plan_new(uint64_t memory_bytes, struct shmbus_plan **ret_plan)
+{
+    if (ret_plan == NULL)
+        return sb_fail(-EINVAL, "ret_plan is NULL");
+    if (memory_bytes != 0 && memory_bytes < MEMORY_MIN_BYTES) {
+        return sb_fail(-EINVAL, "a memory budget of %" PRIu64 " bytes is under the least, %llu",
+                       memory_bytes, MEMORY_MIN_BYTES);
+    }
+    struct shmbus_plan *plan = malloc(sizeof *plan);
+    if (plan == NULL)
+        return sb_fail(-ENOMEM, "no memory for a plan");
+
+    fill_defaults(plan);
+    int r = memory_bytes == 0 ? add_built_in_blocks(plan) : sb_plan_size_blocks(plan, memory_bytes);
+    if (r < 0) {
+        shmbus_plan_free(plan);
+        return r;
+    }
+    *ret_plan = plan;
+    return 0;
+}
+
+void shmbus_plan_free(struct shmbus_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    free(plan->blocks);
+    free(plan->channels);
+    free(plan->regions);
+    free(plan);
+}
+
+/* Room for one more element at the end of a growing array. */
+static int grow(void **array, size_t count, size_t element_bytes)
+{
+    void *larger = reallocarray(*array, count + 1, element_bytes);
+    if (larger == NULL)
+        return sb_fail(-ENOMEM, "no memory for a plan");
+    *array = larger;
+    return 0;
+}
+
+struct shmbus_channel_plan *sb_plan_channel(const struct shmbus_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->channel_count; i++) {
+        if (strncmp(plan->channels[i].name, name, SHMBUS_NAME_BYTES) == 0)
+            return &plan->channels[i];
+    }
+    return NULL;
+}
+
+static int check_new_name(const char *what, const char *name)
+{
+    if (sb_name_is_valid(name))
+        return 0;
+    return sb_fail(-EINVAL,
+                   "`%.*s` is no valid %s name: use 1 to %d letters, digits, '.', '_' or '-', not "
+                   "starting with '.'",
+                   SHMBUS_NAME_BYTES, name, what, SHMBUS_NAME_BYTES - 1);
+}
+
+int shmbus_plan_add_channel(struct shmbus_plan *plan, const struct shmbus_channel_plan *channel)
+{
+    if (plan == NULL || channel == NULL)
+        return sb_fail(-EINVAL, "the plan or the channel is NULL");
+    int r = check_new_name("channel", channel->name);
+    if (r < 0)
+        return r;
+    if (channel->kind != 0 && channel->kind != SHMBUS_QUEUE && channel->kind != SHMBUS_STREAM) {
+        return sb_fail(-EINVAL, "channel `%s`: kind %d is neither SHMBUS_QUEUE nor SHMBUS_STREAM",
+                       channel->name, (int)channel->kind);
+    }
+    if (sb_plan_channel(plan, channel->name) != NULL)
+        return sb_fail(-EEXIST, "channel `%s` is already in the plan", channel->name);
+    r = grow((void **)&plan->channels, plan->channel_count, sizeof *plan->channels);
+    if (r < 0)
+        return r;
+
+    struct shmbus_channel_plan *added = &plan->channels[plan->channel_count++];
+    *added = *channel;
+    if (added->kind == 0)
+        added->kind = SHMBUS_QUEUE;
+    if (added->on_full == 0)
+        added->on_full = SHMBUS_BLOCK;
+    if (added->kind == SHMBUS_QUEUE && added->depth == 0)
+        added->depth = SB_DEPTH_DEFAULT;
+    if (added->kind == SHMBUS_STREAM && added->bytes == 0)
+        added->bytes = SB_STREAM_BYTES_DEFAULT;
+    return 0;
+}
+
+int shmbus_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t bytes)
+{
+    if (plan == NULL || name == NULL)
+        return sb_fail(-EINVAL, "the plan or the name is NULL");
+    int r = check_new_name("region", name);
+    if (r < 0)
+        return r;
+    if (bytes == 0 || bytes > SB_REGION_BYTES_MAX) {
+        return sb_fail(-EINVAL, "region `%s`: %" PRIu64 " bytes is not within 1 .. %llu", name,
+                       bytes, SB_REGION_BYTES_MAX);
+    }
+    for (size_t i = 0; i < plan->region_count; i++) {
+        if (strncmp(plan->regions[i].name, name, SHMBUS_NAME_BYTES) == 0)
+            return sb_fail(-EEXIST, "region `%s` is already in the plan", name);
+    }
+    r = grow((void **)&plan->regions, plan->region_count, sizeof *plan->regions);
+    if (r < 0)
+        return r;
+
+    struct shmbus_region_plan *added = &plan->regions[plan->region_count++];
+    memset(added, 0, sizeof *added);
+    strcpy(added->name, name);
+    added->bytes = bytes;
+    return 0;
+}
+
+/* Keeps the classes in ascending order. */
+int shmbus_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes, uint64_t count)
+{
+    if (plan == NULL)
+        return sb_fail(-EINVAL, "the plan is NULL");
+    if (size_bytes == 0 || size_bytes > SB_BLOCK_BYTES_MAX) {
+        return sb_fail(-EINVAL, "blocks of %" PRIu64 " bytes: the size must be within 1 .. %llu",
+                       size_bytes, SB_BLOCK_BYTES_MAX);
+    }
+    if (count == 0 || count > SB_BLOCKS_MAX) {
+        return sb_fail(-EINVAL,
+                       "%" PRIu64 " blocks of %" PRIu64 " bytes: the count must be within "
+                       "1 .. %u",
+                       count, size_bytes, SB_BLOCKS_MAX);
+    }
+    size_t at = 0;
+    while (at < plan->block_count &&
+           round_up(plan->blocks[at].size_bytes, SB_LINE) < round_up(size_bytes, SB_LINE))
+        at++;
+    if (at < plan->block_count &&
+        round_up(plan->blocks[at].size_bytes, SB_LINE) == round_up(size_bytes, SB_LINE)) {
+        return sb_fail(-EEXIST,
+                       "blocks of %" PRIu64 " and of %" PRIu64 " bytes are the same class: sizes "
+                       "are rounded up to %u; add up their counts",
+                       plan->blocks[at].size_bytes, size_bytes, SB_LINE);
+    }
+    if (plan->block_count >= SHMBUS_BLOCK_CLASSES_MAX)
+        return sb_fail(-EINVAL, "more than %d block classes", SHMBUS_BLOCK_CLASSES_MAX);
+    int r = grow((void **)&plan->blocks, plan->block_count, sizeof *plan->blocks);
+    if (r < 0)
+        return r;
+
+    memmove(&plan->blocks[at + 1], &plan->blocks[at],
+            (plan->block_count - at) * sizeof *plan->blocks);
+    plan->blocks[at] = (struct shmbus_block_plan){size_bytes, count};
+    plan->block_count++;
+    return 0;
+}
+
+/* -------------------------------------------------------------------------------------- sizing */
+
+/* A block with its header and its bit in the bitmap. */
+static uint64_t block_cost(uint64_t size_bytes)
+{
+    return round_up(size_bytes, SB_LINE) + sizeof(struct sb_block) + 1;
+}
+
+static uint64_t queue_cost(const struct shmbus_plan *plan, uint32_t depth, uint32_t endpoints)
+{
+    uint64_t rows = endpoints != 0 ? endpoints : 2ull * plan->processes;
+    return sizeof(struct sb_channel) + rows * sizeof(struct sb_endpoint) +
+           power_of_two_above(depth) * sizeof(sb_word);
+}
+
+/* What the segment needs beside the blocks. */
+static uint64_t fixed_cost(const struct shmbus_plan *plan)
+{
+    uint64_t sum = sizeof(struct sb_super) + plan->processes * sizeof(struct sb_proc);
+    sum += plan->spare_channels * queue_cost(plan, plan->spare_depth, 0);
+    for (size_t i = 0; i < plan->channel_count; i++) {
+        const struct shmbus_channel_plan *channel = &plan->channels[i];
+        bool is_stream = channel->kind == SHMBUS_STREAM;
+        sum += queue_cost(plan, is_stream ? 1 : channel->depth, channel->endpoints);
+        if (is_stream)
+            sum += power_of_two_above(channel->bytes);
+    }
+    for (size_t i = 0; i < plan->region_count; i++)
+        sum += sizeof(struct sb_region) + 2 * round_up(plan->regions[i].bytes, REGION_OFFSET_UNIT);
+    return sum;
+}
+
+/* The shares of the classes are those of the built-in plan. Two blocks are the least a class is
+ * good for: what a large class cannot use goes to the next smaller one, and what exceeds the limit
+ * of a small class goes to the next larger one. */
+static void share_out(uint64_t bytes, uint64_t ret_counts[BUILT_IN_CLASSES])
+{
+    uint64_t share[BUILT_IN_CLASSES];
+    uint64_t whole = 0;
+
+    for (size_t i = 0; i < BUILT_IN_CLASSES; i++) {
+        share[i] = built_in_blocks[i].count * block_cost(built_in_blocks[i].size_bytes);
+        whole += share[i];
+    }
+    for (size_t i = 0; i < BUILT_IN_CLASSES; i++)
+        share[i] = (uint64_t)((double)bytes * (double)share[i] / (double)whole);
+    for (size_t i = BUILT_IN_CLASSES - 1; i > 0; i--) {
+        if (share[i] < 2 * block_cost(built_in_blocks[i].size_bytes)) {
+            share[i - 1] += share[i];
+            share[i] = 0;
+        }
+    }
+    for (size_t i = 0; i < BUILT_IN_CLASSES; i++) {
+        uint64_t cost = block_cost(built_in_blocks[i].size_bytes);
+        ret_counts[i] = share[i] / cost < CLASS_COUNT_MAX ? share[i] / cost : CLASS_COUNT_MAX;
+        if (i + 1 < BUILT_IN_CLASSES && ret_counts[i] == CLASS_COUNT_MAX)
+            share[i + 1] += share[i] - CLASS_COUNT_MAX * cost;
+    }
+}
+
+int sb_plan_size_blocks(struct shmbus_plan *plan, uint64_t memory_bytes)
+{
+    uint64_t counts[BUILT_IN_CLASSES];
+
+    /* The spare queues are a convenience; a small segment has fewer of them. */
+    while (plan->spare_channels > 2 && fixed_cost(plan) > memory_bytes / 4)
+        plan->spare_channels /= 2;
+    uint64_t fixed = fixed_cost(plan);
+    if (fixed > memory_bytes / 4 * 3) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "memory of %" PRIu64 " bytes is too small: the tables, channels and regions "
+                       "need %" PRIu64
+                       " of it and leave too little for blocks; raise memory to %" PRIu64,
+                       memory_bytes, fixed, fixed * 4 / 3 + 1);
+    }
+    share_out(memory_bytes - fixed, counts);
+    plan->block_count = 0;
+    for (size_t i = 0; i < BUILT_IN_CLASSES; i++) {
+        if (counts[i] == 0)
+            continue;
+        int r = shmbus_plan_add_blocks(plan, built_in_blocks[i].size_bytes, counts[i]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------- validation */
+
+static int bad(const char *option, const char *why)
+{
+    return sb_fail(-SHMBUS_ERR_CONFIG, "%s: %s", option, why);
+}
+
+static int validate_limits(const struct shmbus_plan *plan)
+{
+    if (plan->struct_bytes != sizeof *plan)
+        return bad("struct_bytes", "the plan was not made by shmbus_plan_new() of this version");
+    if ((plan->mode & ~(mode_t)0666) != 0 || (plan->mode & 0600) != 0600) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "mode: 0%o is not possible: the owner needs read and write, nobody execute; "
+                       "use 0600, 0660 or 0666",
+                       (unsigned)plan->mode);
+    }
+    if (plan->processes == 0 || plan->processes > SHMBUS_PROCESSES_MAX) {
+        return sb_fail(-SHMBUS_ERR_CONFIG, "processes: %u is not within 1 .. %d", plan->processes,
+                       SHMBUS_PROCESSES_MAX);
+    }
+    if (plan->spare_channels > 0 && (plan->spare_depth == 0 || plan->spare_depth > SB_DEPTH_MAX)) {
+        return sb_fail(-SHMBUS_ERR_CONFIG, "spare depth: %u is not within 1 .. %u",
+                       plan->spare_depth, SB_DEPTH_MAX);
+    }
+    if (plan->heartbeat_interval_ns <= 0)
+        return bad("heartbeat interval", "must be above zero");
+    if (plan->heartbeat_timeout_ns < plan->heartbeat_interval_ns)
+        return bad("heartbeat timeout", "must not be shorter than the heartbeat interval");
+    if (plan->name[0] != '\0' && !sb_name_is_valid(plan->name))
+        return bad("bus", "the name is not valid");
+    if (plan->region_count > SHMBUS_REGIONS_MAX) {
+        return sb_fail(-SHMBUS_ERR_CONFIG, "regions: %zu are more than %d", plan->region_count,
+                       SHMBUS_REGIONS_MAX);
+    }
+    if (plan->channel_count > SHMBUS_CHANNELS_MAX ||
+        plan->spare_channels > SHMBUS_CHANNELS_MAX - plan->channel_count) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channels: %zu and %u spare channels are more than %d in all; lower spare",
+                       plan->channel_count, plan->spare_channels, SHMBUS_CHANNELS_MAX);
+    }
+    return 0;
+}
+
+static bool needs_blocks(const struct shmbus_plan *plan)
+{
+    for (size_t i = 0; i < plan->channel_count; i++) {
+        if (plan->channels[i].kind == SHMBUS_QUEUE)
+            return true;
+    }
+    return plan->spare_channels > 0;
+}
+
+static int validate_blocks(const struct shmbus_plan *plan)
+{
+    uint64_t total = 0, previous = 0;
+
+    if (plan->block_count == 0 && needs_blocks(plan))
+        return bad("blocks", "queues need at least one block class");
+    if (plan->block_count > SHMBUS_BLOCK_CLASSES_MAX) {
+        return sb_fail(-SHMBUS_ERR_CONFIG, "blocks: %zu classes are more than %d",
+                       plan->block_count, SHMBUS_BLOCK_CLASSES_MAX);
+    }
+    for (size_t i = 0; i < plan->block_count; i++) {
+        const struct shmbus_block_plan *b = &plan->blocks[i];
+        if (b->size_bytes == 0 || b->size_bytes > SB_BLOCK_BYTES_MAX) {
+            return sb_fail(-SHMBUS_ERR_CONFIG, "blocks: size %" PRIu64 " is not within 1 .. %llu",
+                           b->size_bytes, SB_BLOCK_BYTES_MAX);
+        }
+        if (round_up(b->size_bytes, SB_LINE) <= previous) {
+            return sb_fail(-SHMBUS_ERR_CONFIG,
+                           "blocks: size %" PRIu64 " must be above the size before it (sizes are "
+                           "rounded up to %u)",
+                           b->size_bytes, SB_LINE);
+        }
+        if (b->count == 0 || b->count > SB_BLOCKS_MAX - total) {
+            return sb_fail(-SHMBUS_ERR_CONFIG,
+                           "blocks: count %" PRIu64 " of size %" PRIu64 " is zero or makes more "
+                           "than %u in all",
+                           b->count, b->size_bytes, SB_BLOCKS_MAX);
+        }
+        previous = round_up(b->size_bytes, SB_LINE);
+        total += b->count;
+    }
+    return 0;
+}
+
+static int validate_dead_letter(const struct shmbus_plan *plan, const struct shmbus_channel_plan *c)
+{
+    const char *name = c->name, *target_name = c->dead_letter;
+
+    if (c->max_deliveries > SB_DELIVERIES_LIMIT_MAX) {
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: max_deliveries %u is above %u", name,
+                       c->max_deliveries, SB_DELIVERIES_LIMIT_MAX);
+    }
+    if (c->max_deliveries > 0 && target_name[0] == '\0') {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: max_deliveries needs a queue for what exceeds it; add "
+                       "`dead_letter: %.36s.dead`",
+                       name, name);
+    }
+    if (target_name[0] == '\0')
+        return 0;
+    if (!sb_name_is_valid(target_name))
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: dead_letter is no valid name", name);
+    if (c->max_deliveries == 0) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: dead_letter is never used without max_deliveries; add "
+                       "`max_deliveries: 5` or remove it",
+                       name);
+    }
+    const struct shmbus_channel_plan *target = sb_plan_channel(plan, target_name);
+    if (target == NULL || target->kind != SHMBUS_QUEUE || target == c) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: dead_letter `%s` must be another queue of the plan", name,
+                       target_name);
+    }
+    if (target->dead_letter[0] != '\0') {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: dead_letter `%s` has a dead_letter itself; remove that one",
+                       name, target_name);
+    }
+    return 0;
+}
+
+static int validate_queue(const struct shmbus_plan *plan, const struct shmbus_channel_plan *c)
+{
+    if (c->depth == 0 || c->depth > SB_DEPTH_MAX) {
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: depth %u is not within 1 .. %u", c->name,
+                       c->depth, SB_DEPTH_MAX);
+    }
+    switch (c->on_full) {
+    case SHMBUS_BLOCK:
+    case SHMBUS_REJECT:
+    case SHMBUS_DROP_OLDEST:
+        break;
+    case SHMBUS_SHED:
+        return sb_fail(-ENOTSUP,
+                       "channel `%s`: on_full shed is not supported yet; use block, reject or "
+                       "drop_oldest",
+                       c->name);
+    default:
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: on_full %d is unknown", c->name,
+                       (int)c->on_full);
+    }
+    return validate_dead_letter(plan, c);
+}
+
+static int validate_stream(const struct shmbus_channel_plan *c)
+{
+    if (c->bytes < SB_STREAM_BYTES_MIN || c->bytes > SB_STREAM_BYTES_MAX) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: bytes %" PRIu64 " is not within %llu .. %llu", c->name,
+                       c->bytes, SB_STREAM_BYTES_MIN, SB_STREAM_BYTES_MAX);
+    }
+    if (c->on_full != SHMBUS_BLOCK)
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: a stream blocks; remove on_full",
+                       c->name);
+    if (c->max_deliveries != 0 || c->dead_letter[0] != '\0') {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: a stream has no dead letters; remove max_deliveries and "
+                       "dead_letter, or make it a queue",
+                       c->name);
+    }
+    return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strncmp(*(const char *const *)a, *(const char *const *)b, SHMBUS_NAME_BYTES);
+}
+
+/* Sorted, because four thousand names compared pairwise would be noticed. */
+static int validate_names(const char *what, const char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!sb_name_is_valid(names[i])) {
+            return sb_fail(-SHMBUS_ERR_CONFIG, "%s `%.*s`: the name is not valid", what,
+                           SHMBUS_NAME_BYTES, names[i]);
+        }
+    }
+    if (count > 0)
+        qsort(names, count, sizeof *names, compare_names);
+    for (size_t i = 1; i < count; i++) {
+        if (compare_names(&names[i - 1], &names[i]) == 0)
+            return sb_fail(-SHMBUS_ERR_CONFIG, "%s `%s` is there twice", what, names[i]);
+    }
+    return 0;
+}
+
+static int validate_all_names(const struct shmbus_plan *plan)
+{
+    size_t most =
+        plan->channel_count > plan->region_count ? plan->channel_count : plan->region_count;
+    const char **names = calloc(most + 1, sizeof *names);
+    if (names == NULL)
+        return sb_fail(-ENOMEM, "no memory to check a plan");
+
+    for (size_t i = 0; i < plan->channel_count; i++)
+        names[i] = plan->channels[i].name;
+    int r = validate_names("channel", names, plan->channel_count);
+    if (r == 0) {
+        for (size_t i = 0; i < plan->region_count; i++)
+            names[i] = plan->regions[i].name;
+        r = validate_names("region", names, plan->region_count);
+    }
+    free(names);
+    return r;
+}
+
+static int validate_channel(const struct shmbus_plan *plan, const struct shmbus_channel_plan *c)
+{
+    if (c->endpoints > SB_ENDPOINTS_MAX) {
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: endpoints %u is above %u", c->name,
+                       c->endpoints, SB_ENDPOINTS_MAX);
+    }
+    switch (c->kind) {
+    case SHMBUS_QUEUE:
+        return validate_queue(plan, c);
+    case SHMBUS_STREAM:
+        return validate_stream(c);
+    default:
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: kind %d is unknown", c->name,
+                       (int)c->kind);
+    }
+}
+
+int sb_plan_validate(const struct shmbus_plan *plan)
+{
+    int r = validate_limits(plan);
+    if (r == 0)
+        r = validate_blocks(plan);
+    if (r == 0)
+        r = validate_all_names(plan);
+    for (size_t i = 0; r == 0 && i < plan->channel_count; i++)
+        r = validate_channel(plan, &plan->channels[i]);
+    for (size_t i = 0; r == 0 && i < plan->region_count; i++) {
+        const struct shmbus_region_plan *region = &plan->regions[i];
+        if (region->bytes == 0 || region->bytes > SB_REGION_BYTES_MAX) {
+            r = sb_fail(-SHMBUS_ERR_CONFIG,
+                        "region `%s`: %" PRIu64 " bytes is not within 1 .. %llu", region->name,
+                        region->bytes, SB_REGION_BYTES_MAX);
+        }
+    }
+    return r;
+}

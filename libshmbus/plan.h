@@ -1,0 +1,35 @@
+/*
+ * Plans: what needs no geometry. layout_plan.h turns a plan into offsets.
+ */
+#ifndef SB_PLAN_H
+#define SB_PLAN_H
+
+#include <shmbus/shmbus.h>
+
+#define SB_DEPTH_DEFAULT 1024u
+#define SB_DEPTH_MAX (1u << 24)
+#define SB_STREAM_BYTES_DEFAULT (1ull << 20)
+#define SB_STREAM_BYTES_MIN 1024ull
+#define SB_STREAM_BYTES_MAX (1ull << 40)
+#define SB_REGION_BYTES_MAX (32ull << 30)
+#define SB_BLOCK_BYTES_MAX (1ull << 30)
+#define SB_DELIVERIES_LIMIT_MAX (SHMBUS_DELIVERIES_MAX - 1u)
+#define SB_ENDPOINTS_MAX 65535u
+
+/* Whether @name may name a bus, channel or region: 1 .. 47 of letters, digits, '.', '_', '-', not
+ * starting with '.'. Reads at most SHMBUS_NAME_BYTES bytes. */
+bool sb_name_is_valid(const char *name);
+
+/* Checks every limit that needs no geometry. 0; -SHMBUS_ERR_CONFIG, or -ENOTSUP for what is not
+ * supported yet, with the option to change in shmbus_detail(). */
+int sb_plan_validate(const struct shmbus_plan *plan);
+
+/* The channel of that name, or NULL. */
+struct shmbus_channel_plan *sb_plan_channel(const struct shmbus_plan *plan, const char *name);
+
+/* Replaces the block classes by the built-in ones, in numbers that make the whole segment, with
+ * the channels and regions that the plan has now, about @memory_bytes large.
+ * -SHMBUS_ERR_CONFIG when these alone need more; -ENOMEM. */
+int sb_plan_size_blocks(struct shmbus_plan *plan, uint64_t memory_bytes);
+
+#endif
