@@ -5,6 +5,8 @@
 #ifndef SB_RING_SPSC_H
 #define SB_RING_SPSC_H
 
+#include <sys/uio.h>
+
 #include "ring_mpmc.h" /* enum sb_ring_result */
 
 #define SB_STREAM_HELD_MAX 64u
@@ -13,18 +15,21 @@
 struct sb_stream_tx {
     struct sb_channel *shared;
     uint8_t *ring;
-    uint64_t bytes;     /* capacity, power of two */
-    uint64_t tail;      /* next byte to fill; positions never wrap */
-    uint64_t seq;       /* messages committed */
-    uint64_t room;      /* bytes known to be released */
-    uint64_t reserved;  /* bytes of the open reservation, 0: none */
-    uint64_t depth_max;
-    bool timestamps;
+    uint64_t bytes;      /* capacity, power of two */
+    uint64_t tail;       /* next byte to fill; positions never wrap */
+    uint64_t seq;        /* messages committed */
+    uint64_t room;       /* bytes known to be released */
+    uint64_t limit;      /* below it there is room without looking; see make_room() */
+    uint64_t depth_max;  /* high-water mark in bytes, to 1/16 of the capacity */
+    uint64_t reserved;   /* bytes of the open reservation's record, 0: none */
+    uint64_t pad;        /* bytes to skip in front of it because it does not fit before the end */
+    uint32_t head_bytes; /* header and time stamp in front of each payload */
 };
 
 /* A message handed out and not yet released, in order. */
 struct sb_stream_held {
-    uint64_t end; /* position behind the record */
+    uint64_t begin; /* position of the record or of the padding in front of it */
+    uint64_t end;   /* position behind the record */
     uint64_t seq;
     bool released;
 };
@@ -38,9 +43,15 @@ struct sb_stream_rx {
     uint64_t seq;       /* messages handed out */
     uint64_t acked;     /* positions below are released */
     uint64_t published; /* what the room word says */
+    uint64_t handed;    /* end of the furthest record ever handed out */
+    uint64_t inherited; /* what that was when this receiver took over */
+    uint32_t attempts;  /* how often records below handed may have been handed out */
+    bool raised;        /* attempts counts this receiver's first redelivery */
+    uint32_t head_bytes;
     uint32_t held_first, held_count;
+    uint32_t run;    /* messages since the ring was found empty, and the ... */
+    uint32_t pauses; /* ... back-off that follows from it; see on_empty() */
     struct sb_stream_held held[SB_STREAM_HELD_MAX];
-    bool timestamps;
 };
 
 struct sb_stream_msg {
@@ -53,20 +64,26 @@ struct sb_stream_msg {
     uint32_t held; /* for sb_stream_release() */
 };
 
-/* Largest message of a ring of @bytes. */
+/* Largest message of a ring of @bytes: fits an empty ring wherever the ring stands. */
 uint64_t sb_stream_size_max(uint64_t bytes, bool timestamps);
 
-/* Starts where the last sender (receiver) stopped, dead or not. The caller owns the role. */
+/* Starts where the last sender (receiver) stopped, dead or not. The caller owns the role.
+ * SB_CORRUPT. */
 enum sb_ring_result sb_stream_tx_init(struct sb_stream_tx *tx, const struct sb_channel_view *ch);
 enum sb_ring_result sb_stream_rx_init(struct sb_stream_rx *rx, const struct sb_channel_view *ch);
 
-/* Room for a record. SB_FULL. A second reservation replaces an open one. */
+/* Room for a record; nothing is visible before commit, and there is nothing to undo when it never
+ * comes. SB_FULL; SB_CORRUPT. A second reservation replaces an open one. */
 enum sb_ring_result sb_stream_reserve(struct sb_stream_tx *tx, uint64_t size_bytes,
                                       void **ret_data);
 /* Sends the open reservation with its final size (<= reserved). */
 void sb_stream_commit(struct sb_stream_tx *tx, uint64_t size_bytes, uint32_t type,
                       uint64_t stamp_ns);
-/* Sends up to @count records with one publishing store; returns how many fitted. */
+/* Reserve, copy, commit. */
+enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, uint64_t size_bytes,
+                                   uint32_t type, uint64_t stamp_ns);
+/* Sends up to @count records with one publishing store every few KiB; returns how many fitted
+ * (none also if what the receiver says is impossible: see sb_stream_reserve()). */
 size_t sb_stream_send_batch(struct sb_stream_tx *tx, const struct iovec *items, size_t count,
                             uint64_t stamp_ns);
 
@@ -74,9 +91,25 @@ size_t sb_stream_send_batch(struct sb_stream_tx *tx, const struct iovec *items, 
 enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct sb_stream_msg *ret);
 /* False if that message was released already. */
 bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq);
+/* Puts the message received last back in front; it was never handed out. False if it is not the
+ * last one or was released. */
+bool sb_stream_unrecv(struct sb_stream_rx *rx, uint32_t held, uint64_t seq);
 bool sb_stream_readable(const struct sb_stream_rx *rx);
 
 /* Bytes waiting. Reads only. */
 uint64_t sb_stream_depth(const struct sb_channel_view *channel);
+
+/* A look at the waiting records without taking them, by anybody. Reads only. */
+struct sb_stream_look {
+    const struct sb_channel_view *channel;
+    uint64_t next;  /* position */
+    uint64_t seq;   /* of the record there, 0: not known */
+    uint64_t steps; /* loop limit against hostile values */
+};
+void sb_stream_look_init(struct sb_stream_look *look, const struct sb_channel_view *channel);
+/* Copies the next record into @buffer (sb_stream_size_max() bytes, 8-byte aligned). SB_EMPTY: no
+ * more; SB_CORRUPT. */
+enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
+                                   struct sb_stream_msg *ret);
 
 #endif

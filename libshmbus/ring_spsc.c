@@ -1,0 +1,637 @@
+/*
+ * A stream: records in a ring of bytes, written in place by one sender, read in place by one
+ * receiver. No locked instruction, no loop that waits for the other side.
+ *
+ * A position counts bytes since creation and never wraps; it lies at offset position mod capacity.
+ * Everything is a multiple of 8. A record is
+ *
+ *     header word   size:32 | low bits of its sequence number:16 | type:8 | flags:8
+ *     time stamp    8 bytes, if the channel has time stamps
+ *     payload       rounded up to 8
+ *
+ * and lies in one piece. If it does not fit before the end of the ring, a padding record (header
+ * with PAD) takes what is left and the record starts at offset 0. The word at the tail, where the
+ * next header will be, is a marker: VALID clear, the rest says how many messages were committed.
+ *
+ * Who writes
+ *   sender     the bytes [tail, acked + capacity): headers, payload, marker; tail_seq, tail_hint
+ *   receiver   acked, acked_seq, attempt (his line); room (a copy of acked now and then, in a line
+ *              of its own, so that the sender need not take the receiver's line)
+ *
+ *   sender                                      receiver
+ *   A  load_acquire room; acked before FULL     E  load_acquire header at next; marker -> EMPTY
+ *      time stamp, payload                      F  store attempt
+ *   B  store marker behind the record              hand out, read in place
+ *   C  store_release header at tail = COMMIT    G  store_release acked = ACKNOWLEDGE; acked_seq
+ *   D  store tail_seq, tail_hint                H  store_release room, each capacity / 8 or if empty
+ *
+ * C->E: who sees the header sees time stamp, payload and the marker behind the record, so the
+ *   receiver never takes old bytes for a header: at next there is a marker or a committed header.
+ * G->A, H->A: the sender writes over a record only after it was released; the reads are done.
+ * B needs no order of its own: C orders it. D, F and acked_seq need none: they are read by a
+ *   successor, who comes after the death, and by observers, for whom they are hints.
+ * A record with padding: its header at offset 0 is stored before C; C is then the padding's
+ *   header. A batch: all headers but the first are stored before C; C is the first one's.
+ *
+ * Invariant I: at every instant the word at the true tail T is a marker with the exact number of
+ *   messages committed. It holds in zeroed memory. No store but C touches that word: the stores
+ *   between two commits lie above T. C makes T the new T', and the marker at T' was stored by B.
+ *   Hence what a killed sender leaves above T is never looked at, and nothing must be cleaned.
+ * Invariant R: T - acked <= capacity - 8, so T is never ambiguous and walking records from any
+ *   boundary in [acked, T] ends at T. [acked, T] is not overwritten while it is so.
+ *
+ * Sender killed before C: nothing was sent; a successor starts at the same T. After C: sent.
+ *   Before D: the hints lag; the successor walks from max(acked, tail_hint) to the marker.
+ * Receiver killed before F: as if he had not looked. Between F and G: the message is first in line
+ *   for the successor, who sees from attempt that it was handed out before. After G: released;
+ *   before acked_seq: it lags by at most the messages held, and the 16 bits in the header (or the
+ *   marker) at acked tell the rest. Before H: the sender looks at acked itself before he says FULL.
+ * attempt (position:56 | count:8): the end of the furthest record ever handed out, and how often
+ *   records below it were. A receiver who takes over raises the count before he hands out the first
+ *   of them. Exact for one message at a time; with several in hand over several deaths it may be
+ *   too high for some of them, never too low.
+ *
+ * Nothing read from the segment is used unchecked: the header once from a local copy against the
+ * capacity, the distance to the end and its sequence number; positions against the sender's or
+ * receiver's own. Offsets are masked, walks are bounded by the capacity.
+ * Checked by: test/unit/test_ring_spsc.c
+ */
+#include "ring_spsc.h"
+
+#include "copy.h"
+
+#define VALID 1u
+#define PAD 2u
+#define WORD 8u
+#define BATCH_BYTES 4096u /* publish at least so often within a batch */
+#define RUN_LONG 6u
+#define PAUSES_MAX 64u
+
+/* ------------------------------------------------------------------------------------- words */
+
+static inline uint64_t round_up(uint64_t bytes)
+{
+    return (bytes + 7u) & ~7ull;
+}
+
+static inline uint64_t header_make(uint64_t size_bytes, uint64_t seq, uint32_t type, uint32_t flags)
+{
+    return (size_bytes << 32) | ((seq & 0xffffu) << 16) | ((uint64_t)(type & 0xffu) << 8) | flags;
+}
+
+static inline uint32_t header_size(uint64_t header)
+{
+    return (uint32_t)(header >> 32);
+}
+
+static inline uint16_t header_seq(uint64_t header)
+{
+    return (uint16_t)(header >> 16);
+}
+
+static inline uint64_t marker_make(uint64_t seq)
+{
+    return seq << 8;
+}
+
+static inline uint64_t marker_seq(uint64_t marker)
+{
+    return marker >> 8;
+}
+
+/* The word at a position; @ring has a multiple of 8 bytes, @position is one. */
+static inline sb_word *word_at(uint8_t *ring, uint64_t bytes, uint64_t position)
+{
+    return (sb_word *)(void *)(ring + (position & (bytes - 1)));
+}
+
+static inline uint64_t to_end(uint64_t bytes, uint64_t position)
+{
+    return bytes - (position & (bytes - 1));
+}
+
+static inline uint32_t head_bytes_of(const struct sb_channel_view *ch)
+{
+    return (ch->flags & SB_CHANNEL_TIMESTAMPS) != 0 ? 2 * WORD : WORD;
+}
+
+uint64_t sb_stream_size_max(uint64_t bytes, bool timestamps)
+{
+    uint64_t head = timestamps ? 2 * WORD : WORD;
+    uint64_t most = bytes / 2 > head ? bytes / 2 - head : 0;
+    return most < UINT32_MAX - 7u ? most : UINT32_MAX - 7u;
+}
+
+/* -------------------------------------------------------------------------------------- walk */
+
+/* A record as found, every field checked. */
+struct record {
+    uint64_t at;  /* position of its header, behind a padding */
+    uint64_t end; /* position behind it */
+    uint64_t header;
+};
+
+/* Checks the record whose header (or whose padding's header) was read at @position. @seq: its
+ * sequence number or any with the same low 16 bits; @limit: where it must end at the latest. */
+static inline bool record_check(uint8_t *ring, uint64_t bytes, uint32_t head_bytes,
+                                uint64_t position, uint64_t header, uint64_t seq, uint64_t limit,
+                                struct record *ret)
+{
+    uint64_t need;
+    if ((header & PAD) != 0) {
+        uint64_t rest = to_end(bytes, position);
+        if (header_size(header) != rest || rest == bytes) {
+            return false;
+        }
+        position += rest;
+        header = sb_load_acquire(word_at(ring, bytes, position));
+    }
+    need = head_bytes + round_up(header_size(header));
+    ret->at = position;
+    ret->end = position + need;
+    ret->header = header;
+    return (header & (VALID | PAD)) == VALID && header_seq(header) == (uint16_t)seq &&
+           need <= to_end(bytes, position) && limit - position <= bytes && need <= limit - position;
+}
+
+/* ------------------------------------------------------------------------------------ sender */
+
+/* The next lines will be written soon: ask for them while nobody waits. */
+static inline void prefetch_ahead(const struct sb_stream_tx *tx)
+{
+    __builtin_prefetch(word_at(tx->ring, tx->bytes, tx->tail + SB_LINE), 1);
+}
+
+/* The limit is what is surely free, but at most a sixteenth of the capacity above the high-water
+ * mark, so that the mark is brought up to date without ever looking at acked for its sake alone
+ * in a ring that stays shallow. */
+static void set_room(struct sb_stream_tx *tx, uint64_t released)
+{
+    uint64_t soft = tx->depth_max + tx->bytes / 16;
+    tx->room = released;
+    tx->limit = released + (soft < tx->bytes ? soft : tx->bytes);
+}
+
+/* The slow half of a reservation: the record would end above the limit. @end: where its marker
+ * ends. */
+static enum sb_ring_result make_room(struct sb_stream_tx *tx, uint64_t end)
+{
+    uint64_t released = sb_load_acquire(&tx->shared->room); /* A */
+    if (released - tx->room > tx->tail - tx->room) {
+        return SB_CORRUPT;
+    }
+    set_room(tx, released);
+    if (end <= tx->limit) {
+        return SB_OK;
+    }
+    released = sb_load_acquire(&tx->shared->acked); /* A */
+    if (released - tx->room > tx->tail - tx->room) {
+        return SB_CORRUPT;
+    }
+    if (end - WORD - released > tx->depth_max && end - released <= tx->bytes) {
+        tx->depth_max = end - WORD - released;
+    }
+    set_room(tx, released);
+    return end - released <= tx->bytes ? SB_OK : SB_FULL;
+}
+
+/* Room at @position for a payload of so many bytes. */
+static inline enum sb_ring_result place(struct sb_stream_tx *tx, uint64_t position,
+                                        uint64_t size_bytes, uint64_t *ret_pad, uint64_t *ret_need)
+{
+    uint64_t need = tx->head_bytes + round_up(size_bytes);
+    uint64_t rest = to_end(tx->bytes, position);
+    uint64_t pad = need > rest ? rest : 0;
+    uint64_t end = position + pad + need + WORD;
+    *ret_pad = pad;
+    *ret_need = need;
+    if (end > tx->limit) {
+        return need > tx->bytes ? SB_FULL : make_room(tx, end);
+    }
+    return SB_OK;
+}
+
+/* Header and time stamp of message @seq at position @at, with the padding in front of it; returns
+ * the header that commits it, still to be stored at the position the padding (or, without, the
+ * record) starts. */
+static inline uint64_t write_head(struct sb_stream_tx *tx, uint64_t at, uint64_t pad,
+                                  uint64_t header, uint64_t stamp_ns)
+{
+    if (tx->head_bytes > WORD) {
+        sb_store_relaxed(word_at(tx->ring, tx->bytes, at + WORD), stamp_ns);
+    }
+    if (pad != 0) {
+        sb_store_relaxed(word_at(tx->ring, tx->bytes, at), header);
+        header = header_make(pad, 0, 0, VALID | PAD);
+    }
+    return header;
+}
+
+/* B, C and D for what lies between tx->tail and @end, whose first header is @header. */
+static inline void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t header, uint64_t seq)
+{
+    sb_store_relaxed(word_at(tx->ring, tx->bytes, end), marker_make(seq)); /* B: C orders it */
+    sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);      /* C */
+    tx->tail = end;
+    tx->seq = seq;
+    sb_store_relaxed(&tx->shared->tail_seq, seq); /* D: hints */
+    sb_store_relaxed(&tx->shared->tail_hint, end);
+    prefetch_ahead(tx);
+}
+
+enum sb_ring_result sb_stream_reserve(struct sb_stream_tx *tx, uint64_t size_bytes, void **ret_data)
+{
+    uint64_t pad, need;
+    enum sb_ring_result result = place(tx, tx->tail, size_bytes, &pad, &need);
+    if (result != SB_OK) {
+        return result;
+    }
+    tx->reserved = need;
+    tx->pad = pad;
+    *ret_data = (uint8_t *)word_at(tx->ring, tx->bytes, tx->tail + pad) + tx->head_bytes;
+    return SB_OK;
+}
+
+void sb_stream_commit(struct sb_stream_tx *tx, uint64_t size_bytes, uint32_t type,
+                      uint64_t stamp_ns)
+{
+    uint64_t at = tx->tail + tx->pad;
+    uint64_t need = tx->head_bytes + round_up(size_bytes);
+    uint64_t header = header_make(size_bytes, tx->seq + 1, type, VALID);
+    if (need > tx->reserved) {
+        return; /* no open reservation, or larger than it */
+    }
+    header = write_head(tx, at, tx->pad, header, stamp_ns);
+    publish(tx, at + need, header, tx->seq + 1);
+    tx->reserved = 0;
+}
+
+enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, uint64_t size_bytes,
+                                   uint32_t type, uint64_t stamp_ns)
+{
+    uint64_t pad, need, at, header;
+    enum sb_ring_result result = place(tx, tx->tail, size_bytes, &pad, &need);
+    if (result != SB_OK) {
+        return result;
+    }
+    at = tx->tail + pad;
+    header = header_make(size_bytes, tx->seq + 1, type, VALID);
+    sb_copy((uint8_t *)word_at(tx->ring, tx->bytes, at) + tx->head_bytes, data, size_bytes);
+    header = write_head(tx, at, pad, header, stamp_ns);
+    publish(tx, at + need, header, tx->seq + 1);
+    tx->reserved = 0;
+    return SB_OK;
+}
+
+/* One commit of a batch: as many of the items as fit, or as make up BATCH_BYTES. */
+static size_t send_some(struct sb_stream_tx *tx, const struct iovec *items, size_t count,
+                        uint64_t stamp_ns)
+{
+    uint64_t position = tx->tail, first = 0, pad, need;
+    size_t n = 0;
+    while (n < count && position - tx->tail < BATCH_BYTES) {
+        uint64_t header, size_bytes = items[n].iov_len;
+        if (place(tx, position, size_bytes, &pad, &need) != SB_OK) {
+            break;
+        }
+        sb_copy((uint8_t *)word_at(tx->ring, tx->bytes, position + pad) + tx->head_bytes,
+                items[n].iov_base, size_bytes);
+        header = header_make(size_bytes, tx->seq + n + 1, SHMBUS_DATA, VALID);
+        header = write_head(tx, position + pad, pad, header, stamp_ns);
+        if (n == 0) {
+            first = header;
+        } else {
+            sb_store_relaxed(word_at(tx->ring, tx->bytes, position), header);
+        }
+        position += pad + need;
+        n++;
+    }
+    if (n > 0) {
+        publish(tx, position, first, tx->seq + n);
+    }
+    return n;
+}
+
+size_t sb_stream_send_batch(struct sb_stream_tx *tx, const struct iovec *items, size_t count,
+                            uint64_t stamp_ns)
+{
+    size_t sent = 0, n = 0;
+    tx->reserved = 0;
+    do {
+        n = send_some(tx, items + sent, count - sent, stamp_ns);
+        sent += n;
+    } while (n > 0 && sent < count);
+    return sent;
+}
+
+/* Walks the committed records from @position to the marker. */
+static bool find_tail(const struct sb_channel_view *ch, uint64_t acked, uint64_t position,
+                      uint64_t *ret_tail, uint64_t *ret_seq)
+{
+    uint32_t head_bytes = head_bytes_of(ch);
+    uint64_t limit = acked + ch->ring_bytes - WORD;
+    uint64_t header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, position));
+    uint64_t seq = header_seq(header);
+    bool first = true;
+    while ((header & VALID) !=
+           0) { /* each round moves position up by 8 or more, to limit at most */
+        struct record record;
+        if (first && (header & PAD) != 0) { /* padding has no number: take that of its record */
+            uint64_t behind = position + to_end(ch->ring_bytes, position);
+            seq = header_seq(sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, behind)));
+        }
+        if (!record_check(ch->ring, ch->ring_bytes, head_bytes, position, header, seq, limit,
+                          &record)) {
+            return false;
+        }
+        first = false;
+        seq++;
+        position = record.end;
+        header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, position));
+    }
+    *ret_tail = position;
+    *ret_seq = marker_seq(header);
+    return first || (uint16_t)(seq - 1) == (uint16_t)marker_seq(header);
+}
+
+enum sb_ring_result sb_stream_tx_init(struct sb_stream_tx *tx, const struct sb_channel_view *ch)
+{
+    uint64_t acked = sb_load_acquire(&ch->shared->acked);
+    uint64_t hint = sb_load_relaxed(&ch->shared->tail_hint);
+    uint64_t tail, seq;
+    if ((int64_t)(hint - acked) < 0) {
+        hint = acked; /* released before the hint was written */
+    }
+    if (((acked | hint) & 7u) != 0 || hint - acked > ch->ring_bytes - WORD ||
+        !find_tail(ch, acked, hint, &tail, &seq)) {
+        return SB_CORRUPT;
+    }
+    *tx = (struct sb_stream_tx){.shared = ch->shared,
+                                .ring = ch->ring,
+                                .bytes = ch->ring_bytes,
+                                .tail = tail,
+                                .seq = seq,
+                                .depth_max = tail - acked,
+                                .head_bytes = head_bytes_of(ch)};
+    set_room(tx, acked);
+    return SB_OK;
+}
+
+/* ---------------------------------------------------------------------------------- receiver */
+
+static inline void publish_room(struct sb_stream_rx *rx)
+{
+    sb_store_release(&rx->shared->room, rx->acked); /* H */
+    rx->published = rx->acked;
+}
+
+/* Sequence number of the last message before @position, where @header was read; @hint lags by less
+ * than 2^16. */
+static uint64_t seq_before(const struct sb_channel_view *ch, uint64_t position, uint64_t header,
+                           uint64_t hint)
+{
+    if ((header & VALID) == 0) {
+        return marker_seq(header);
+    }
+    if ((header & PAD) != 0) {
+        position += to_end(ch->ring_bytes, position);
+        header = sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, position));
+    }
+    return hint + (uint16_t)(header_seq(header) - 1u - hint);
+}
+
+enum sb_ring_result sb_stream_rx_init(struct sb_stream_rx *rx, const struct sb_channel_view *ch)
+{
+    uint64_t acked = sb_load_acquire(&ch->shared->acked);
+    uint64_t room = sb_load_acquire(&ch->shared->room);
+    uint64_t attempt = sb_load_relaxed(&ch->shared->attempt);
+    uint64_t hint = sb_load_relaxed(&ch->shared->acked_seq);
+    int64_t ahead = (int64_t)(attempt - (acked << 8)) >> 8; /* as circular 56-bit numbers */
+    uint64_t header;
+    if ((acked & 7u) != 0 || acked - room > ch->ring_bytes || ahead > (int64_t)ch->ring_bytes) {
+        return SB_CORRUPT;
+    }
+    header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, acked));
+    memset(rx, 0, sizeof *rx);
+    rx->shared = ch->shared;
+    rx->ring = ch->ring;
+    rx->bytes = ch->ring_bytes;
+    rx->next = acked;
+    rx->acked = acked;
+    rx->seq = seq_before(ch, acked, header, hint);
+    rx->head_bytes = head_bytes_of(ch);
+    rx->handed = ahead > 0 ? acked + (uint64_t)ahead : acked;
+    rx->inherited = rx->handed;
+    rx->attempts = ahead > 0 ? (uint32_t)(attempt & 0xffu) : 0;
+    publish_room(rx);
+    return SB_OK;
+}
+
+static inline void store_attempt(struct sb_stream_rx *rx)
+{
+    sb_store_relaxed(&rx->shared->attempt, (rx->handed << 8) | rx->attempts); /* F */
+}
+
+/* Notes that the record ending at @end is handed out; returns its delivery count. */
+static inline uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
+{
+    if ((int64_t)(end - rx->handed) > 0) {
+        if ((int64_t)(rx->acked - rx->inherited) >= 0) {
+            rx->attempts = 1; /* nothing older is in hand any more */
+        }
+        rx->handed = end;
+        store_attempt(rx);
+        return 1;
+    }
+    if (!rx->raised) {
+        rx->raised = true;
+        rx->attempts += rx->attempts < SHMBUS_DELIVERIES_MAX;
+        store_attempt(rx);
+    }
+    return rx->attempts;
+}
+
+/* Nothing there. A receiver that keeps up with the sender takes each line away while it is being
+ * filled, which slows both down; after a run of messages it lets the next ones gather. A run of
+ * one or two (question and answer) means that somebody waits for us: no pause then. */
+static enum sb_ring_result on_empty(struct sb_stream_rx *rx)
+{
+    if (rx->published != rx->acked) {
+        publish_room(rx);
+    }
+    rx->pauses = rx->run >= RUN_LONG ? PAUSES_MAX : 0;
+    rx->run = 0;
+    for (uint32_t i = 0; i < rx->pauses; i++) {
+        sb_pause();
+    }
+    return SB_EMPTY;
+}
+
+enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct sb_stream_msg *ret)
+{
+    struct record record;
+    struct sb_stream_held *held;
+    uint32_t index = (rx->held_first + rx->held_count) % SB_STREAM_HELD_MAX;
+    uint64_t header = sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)); /* E */
+    if ((header & VALID) == 0) {
+        return on_empty(rx);
+    }
+    if (rx->held_count == SB_STREAM_HELD_MAX) {
+        return SB_BUSY;
+    }
+    if (!record_check(rx->ring, rx->bytes, rx->head_bytes, rx->next, header, rx->seq + 1,
+                      rx->acked + rx->bytes - WORD, &record)) {
+        return SB_CORRUPT;
+    }
+    ret->data = (uint8_t *)word_at(rx->ring, rx->bytes, record.at) + rx->head_bytes;
+    ret->size_bytes = header_size(record.header);
+    ret->type = (uint8_t)(record.header >> 8);
+    ret->seq = rx->seq + 1;
+    ret->stamp_ns =
+        rx->head_bytes > WORD ? sb_load_relaxed(word_at(rx->ring, rx->bytes, record.at + WORD)) : 0;
+    ret->deliveries = note_attempt(rx, record.end);
+    ret->held = index;
+    held = &rx->held[index];
+    held->begin = rx->next;
+    held->end = record.end;
+    held->seq = rx->seq + 1;
+    held->released = false;
+    rx->held_count++;
+    rx->next = record.end;
+    rx->seq++;
+    rx->run++;
+    return SB_OK;
+}
+
+/* The entry of a message still held, or NULL. */
+static inline struct sb_stream_held *find_held(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+{
+    struct sb_stream_held *entry = &rx->held[held % SB_STREAM_HELD_MAX];
+    uint32_t rank = (held - rx->held_first) % SB_STREAM_HELD_MAX;
+    return rank < rx->held_count && entry->seq == seq && !entry->released ? entry : NULL;
+}
+
+bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+{
+    struct sb_stream_held *entry = find_held(rx, held, seq);
+    if (entry == NULL) {
+        return false;
+    }
+    entry->released = true;
+    if (held % SB_STREAM_HELD_MAX != rx->held_first) {
+        return true; /* released with the one in front of it */
+    }
+    do {
+        entry = &rx->held[rx->held_first];
+        rx->acked = entry->end;
+        seq = entry->seq;
+        rx->held_first = (rx->held_first + 1) % SB_STREAM_HELD_MAX;
+        rx->held_count--;
+    } while (rx->held_count > 0 && rx->held[rx->held_first].released);
+    sb_store_release(&rx->shared->acked, rx->acked); /* G */
+    sb_store_relaxed(&rx->shared->acked_seq, seq);
+    if (rx->acked - rx->published >= rx->bytes / 8) {
+        publish_room(rx);
+    }
+    return true;
+}
+
+bool sb_stream_unrecv(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+{
+    struct sb_stream_held *entry = find_held(rx, held, seq);
+    if (entry == NULL || entry->end != rx->next) {
+        return false;
+    }
+    if (rx->handed == entry->end && (int64_t)(rx->handed - rx->inherited) > 0) {
+        rx->handed = entry->begin; /* its first time: as if it had never been handed out */
+        store_attempt(rx);
+    }
+    rx->next = entry->begin;
+    rx->seq--;
+    rx->held_count--;
+    return true;
+}
+
+bool sb_stream_readable(const struct sb_stream_rx *rx)
+{
+    return (sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)) & VALID) != 0;
+}
+
+/* --------------------------------------------------------------------------------- observers */
+
+uint64_t sb_stream_depth(const struct sb_channel_view *channel)
+{
+    uint64_t acked = sb_load_acquire(&channel->shared->acked);
+    uint64_t hint = sb_load_relaxed(&channel->shared->tail_hint);
+    int64_t depth = (int64_t)(hint - acked);
+    if (depth < 0) {
+        return 0; /* the hint lags */
+    }
+    return (uint64_t)depth < channel->ring_bytes ? (uint64_t)depth : channel->ring_bytes;
+}
+
+void sb_stream_look_init(struct sb_stream_look *look, const struct sb_channel_view *channel)
+{
+    look->channel = channel;
+    look->next = sb_load_acquire(&channel->shared->acked) & ~7ull;
+    look->seq = 0;
+    look->steps = 2 * channel->ring_bytes / WORD + 1024;
+}
+
+/* Copies what the sender may be writing over at this moment; the caller finds out afterwards. */
+static void copy_racy(uint64_t *to, uint8_t *ring, uint64_t bytes, uint64_t at, uint64_t size_bytes)
+{
+    for (uint64_t i = 0; i < round_up(size_bytes); i += WORD) {
+        to[i / WORD] = sb_load_relaxed(word_at(ring, bytes, at + i));
+    }
+}
+
+enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
+                                   struct sb_stream_msg *ret)
+{
+    const struct sb_channel_view *ch = look->channel;
+    uint32_t head_bytes = head_bytes_of(ch);
+    while (look->steps-- > 0) {
+        struct record record;
+        uint64_t hint = sb_load_relaxed(&ch->shared->acked_seq), acked;
+        uint64_t attempt = sb_load_relaxed(&ch->shared->attempt);
+        uint64_t header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, look->next));
+        uint64_t seq = look->seq != 0 ? look->seq : seq_before(ch, look->next, header, hint) + 1;
+        uint64_t stamp_ns = 0;
+        bool good =
+            (header & VALID) != 0 &&
+            record_check(ch->ring, ch->ring_bytes, head_bytes, look->next, header, seq,
+                         look->next + ch->ring_bytes - WORD, &record) &&
+            header_size(record.header) <= sb_stream_size_max(ch->ring_bytes, head_bytes > WORD);
+        if (good) {
+            copy_racy(buffer, ch->ring, ch->ring_bytes, record.at + head_bytes,
+                      header_size(record.header));
+            stamp_ns = head_bytes > WORD
+                           ? sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, record.at + WORD))
+                           : 0;
+        }
+        sb_fence(); /* the copy is done before acked is read */
+        acked = sb_load_acquire(&ch->shared->acked) & ~7ull;
+        if ((int64_t)(acked - look->next) > 0) {
+            look->next = acked; /* taken meanwhile: what was read may be anything */
+            look->seq = 0;
+            continue;
+        }
+        if (!good) {
+            return (header & VALID) != 0 ? SB_CORRUPT : SB_EMPTY;
+        }
+        look->next = record.end;
+        look->seq = seq + 1;
+        *ret = (struct sb_stream_msg){.data = buffer,
+                                      .size_bytes = header_size(record.header),
+                                      .type = (uint8_t)(record.header >> 8),
+                                      .seq = seq,
+                                      .stamp_ns = stamp_ns,
+                                      .deliveries =
+                                          (int64_t)((record.end << 8) - (attempt & ~0xffull)) <= 0
+                                              ? (uint32_t)(attempt & 63u)
+                                              : 1};
+        return SB_OK;
+    }
+    return SB_EMPTY;
+}
