@@ -114,20 +114,31 @@ static void usage(FILE *to)
 static int parse(int argc, char **argv, struct coordinator *c)
 {
     static const struct option options[] = {
-        {"bus", required_argument, NULL, 'b'},     {"config", required_argument, NULL, 'c'},
-        {"name", required_argument, NULL, 'n'},    {"tasks", required_argument, NULL, 't'},
-        {"workers", required_argument, NULL, 'w'}, {"new", no_argument, NULL, 'N'},
-        {"remove", no_argument, NULL, 'r'},        {"plain", no_argument, NULL, 'p'},
-        {"verbose", no_argument, NULL, 'v'},       {"help", no_argument, NULL, 'h'},
+        {"bus", required_argument, NULL, 'b'},
+        {"config", required_argument, NULL, 'c'},
+        {"name", required_argument, NULL, 'n'},
+        {"tasks", required_argument, NULL, 't'},
+        {"workers", required_argument, NULL, 'w'},
+        {"new", no_argument, NULL, 'N'},
+        {"remove", no_argument, NULL, 'r'},
+        {"plain", no_argument, NULL, 'p'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option;
 
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {
-        case 'b': c->bus_name = optarg; break;
-        case 'c': c->config = optarg; break;
-        case 'n': program_set_name(optarg); break;
+        case 'b':
+            c->bus_name = optarg;
+            break;
+        case 'c':
+            c->config = optarg;
+            break;
+        case 'n':
+            program_set_name(optarg);
+            break;
         case 't':
             if (!program_number("tasks", optarg, 0, TASK_COUNT_MAX, &c->tasks_wanted))
                 return PROGRAM_USAGE;
@@ -136,12 +147,24 @@ static int parse(int argc, char **argv, struct coordinator *c)
             if (!program_number("workers", optarg, 0, SHMBUS_PROCESSES_MAX, &c->workers))
                 return PROGRAM_USAGE;
             break;
-        case 'N': c->new_run = true; break;
-        case 'r': c->remove = true; break;
-        case 'p': c->plain = true; break;
-        case 'v': c->verbose = true; break;
-        case 'h': usage(stdout); return PROGRAM_OK;
-        default: usage(stderr); return PROGRAM_USAGE;
+        case 'N':
+            c->new_run = true;
+            break;
+        case 'r':
+            c->remove = true;
+            break;
+        case 'p':
+            c->plain = true;
+            break;
+        case 'v':
+            c->verbose = true;
+            break;
+        case 'h':
+            usage(stdout);
+            return PROGRAM_OK;
+        default:
+            usage(stderr);
+            return PROGRAM_USAGE;
         }
     }
     if (optind == argc)
@@ -168,8 +191,10 @@ static int join(struct coordinator *c)
     program_catch_signals(c->bus);
     result = shmbus_open(c->bus, TASK_COORDINATOR, SHMBUS_RECV | existing, &c->lock);
     if (result == -EBUSY)
-        return program_fail(0, "bus '%s' has a coordinator already; use another --bus, or wait "
-                               "until it is done", c->bus_name);
+        return program_fail(0,
+                            "bus '%s' has a coordinator already; use another --bus, or wait "
+                            "until it is done",
+                            c->bus_name);
     if (result < 0)
         return program_fail(result, "cannot open stream " TASK_COORDINATOR);
     if ((result = shmbus_region_open(c->bus, TASK_BUFFER, &c->buffer)) < 0)
@@ -209,8 +234,8 @@ static int begin_run(struct coordinator *c)
     c->job.state = TASK_JOB_RUNNING;
     c->job.tasks = (uint32_t)c->tasks_wanted;
     c->job.starts = 1;
-    program_log("run %" PRIu64 ": %" PRIu32 " tasks for %ld workers (pid %d)", run_id,
-                c->job.tasks, c->workers, (int)getpid());
+    program_log("run %" PRIu64 ": %" PRIu32 " tasks for %ld workers (pid %d)", run_id, c->job.tasks,
+                c->workers, (int)getpid());
     return job_save(c);
 }
 
@@ -510,11 +535,12 @@ static void summary(const struct coordinator *c)
                     c->seen[i].results, (double)(program_now_ns() - c->seen[i].last_ns) / 1e9,
                     seen_alive(&c->seen[i]) ? "" : " (not alive)");
     }
-    program_log("run %" PRIu64 " done: %" PRIu32 " of %" PRIu32 " tasks, each counted once; %"
-                PRIu32 " redelivered, %" PRIu32 " duplicates not counted, %" PRIu32 " failed, %"
-                PRIu32 " messages of old runs; seen within 10 s: %" PRIu32 " processes",
-                c->job.run_id, c->job.accepted, c->job.tasks, c->job.redelivered,
-                c->job.duplicates, c->job.failed, c->stale, alive);
+    program_log("run %" PRIu64 " done: %" PRIu32 " of %" PRIu32
+                " tasks, each counted once; %" PRIu32 " redelivered, %" PRIu32
+                " duplicates not counted, %" PRIu32 " failed, %" PRIu32
+                " messages of old runs; seen within 10 s: %" PRIu32 " processes",
+                c->job.run_id, c->job.accepted, c->job.tasks, c->job.redelivered, c->job.duplicates,
+                c->job.failed, c->stale, alive);
     program_log_statistics(c->bus);
 }
 
@@ -531,7 +557,8 @@ static int run(struct coordinator *c)
             result = stop(c);
     }
     if (result == -EINTR || result == -SHMBUS_ERR_SHUTDOWN) {
-        program_log("interrupted at %" PRIu32 " of %" PRIu32 "; started again, it goes on from here",
+        program_log("interrupted at %" PRIu32 " of %" PRIu32
+                    "; started again, it goes on from here",
                     c->job.accepted, c->job.tasks);
         return PROGRAM_INTERRUPTED;
     }

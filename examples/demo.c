@@ -15,43 +15,28 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "children.h"
 #include "program.h"
 #include "task.h"
 
 #define MS ((int64_t)1000000)
 #define LOOK_NS (20 * MS) /* how long a look into data_buffer may wait for a writer */
 #define WORKERS_MAX 32
-#define CHILDREN_MAX (WORKERS_MAX + 3)
-
-struct child {
-    char name[SHMBUS_NAME_BYTES];
-    pid_t pid;
-    int status;      /* valid when gone */
-    bool gone;       /* reaped */
-    bool killed;     /* by us: SIGKILL is what it must have died of */
-    bool coordinator;
-    bool replacement; /* started late; may come after the run is over */
-};
+_Static_assert(WORKERS_MAX + 3 <= CHILDREN_MAX, "a replacement and two coordinators, too");
 
 struct demo {
     const char *bus_name, *config;
-    long tasks, workers, work_ms;
     bool kill_coordinator;
 
-    char bin[4096]; /* directory of the programs */
     char bus_buffer[SHMBUS_NAME_BYTES];
     bool created;
     struct shmbus *bus;
     struct shmbus_region *buffer;
-    struct child children[CHILDREN_MAX];
-    int child_count;
-    int64_t limit_ns; /* when all must be over */
+    struct children children;
+    int64_t limit_ns;          /* when all must be over */
     struct task_output victim; /* the record of the task the killed worker held */
 };
 
@@ -84,14 +69,30 @@ static int parse(int argc, char **argv, struct demo *d)
 
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {
-        case 'c': d->config = optarg; break;
-        case 'b': d->bus_name = optarg; break;
-        case 't': good &= program_number("tasks", optarg, 20, TASK_COUNT_MAX, &d->tasks); break;
-        case 'n': good &= program_number("workers", optarg, 2, WORKERS_MAX, &d->workers); break;
-        case 'w': good &= program_number("work-ms", optarg, 1, 60000, &d->work_ms); break;
-        case 'k': d->kill_coordinator = true; break;
-        case 'h': usage(stdout); return PROGRAM_OK;
-        default: usage(stderr); return PROGRAM_USAGE;
+        case 'c':
+            d->config = optarg;
+            break;
+        case 'b':
+            d->bus_name = optarg;
+            break;
+        case 't':
+            good &= program_number("tasks", optarg, 20, TASK_COUNT_MAX, &d->children.tasks);
+            break;
+        case 'n':
+            good &= program_number("workers", optarg, 2, WORKERS_MAX, &d->children.workers);
+            break;
+        case 'w':
+            good &= program_number("work-ms", optarg, 1, 60000, &d->children.work_ms);
+            break;
+        case 'k':
+            d->kill_coordinator = true;
+            break;
+        case 'h':
+            usage(stdout);
+            return PROGRAM_OK;
+        default:
+            usage(stderr);
+            return PROGRAM_USAGE;
         }
     }
     if (optind < argc) {
@@ -120,6 +121,7 @@ static int create(struct demo *d, const struct shmbus_plan *plan)
     if (result < 0)
         return program_fail(result, "cannot create bus '%s'", d->bus_name);
     d->created = true;
+    d->children.bus_name = d->bus_name;
     return PROGRAM_OK;
 }
 
@@ -159,92 +161,12 @@ static int make_bus(struct demo *d)
     program_log("bus '%s' made from %s: %.1f MiB in %s", d->bus_name,
                 d->config != NULL ? d->config : "the built-in plan",
                 (double)stat.segment_bytes / 1048576, stat.path);
-    program_log("watch it from another terminal: %s/shmbusctl stats %s", d->bin, d->bus_name);
+    program_log("watch it from another terminal: %s/shmbusctl stats %s", d->children.bin,
+                d->bus_name);
     return PROGRAM_OK;
 }
 
-/* ----------------------------------------------------------------------------- the processes */
-
-struct arguments {
-    char path[4160], tasks[16], workers[16], work_ms[16];
-};
-
-/* The child's half of spawn(). */
-static void become(const struct demo *d, const struct child *child, const struct arguments *a,
-                   pid_t parent)
-{
-    /* dies with the demo, whatever kills it; the parent may be gone before the call */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(PROGRAM_FAILED);
-    if (child->coordinator)
-        execl(a->path, "coordinator", "--bus", d->bus_name, "--tasks", a->tasks, "--workers",
-              a->workers, "--plain", (char *)NULL);
-    else
-        execl(a->path, "worker", "--bus", d->bus_name, "--name", child->name, "--work-ms",
-              a->work_ms, (char *)NULL);
-    fprintf(stderr, "demo: cannot run %s: %s\n", a->path, strerror(errno));
-    _exit(127);
-}
-
-static struct child *spawn(struct demo *d, const char *program, const char *name)
-{
-    struct child *child = &d->children[d->child_count];
-    struct arguments a;
-    pid_t parent = getpid();
-
-    snprintf(a.path, sizeof a.path, "%s/%s", d->bin, program);
-    snprintf(a.tasks, sizeof a.tasks, "%ld", d->tasks);
-    snprintf(a.workers, sizeof a.workers, "%ld", d->workers);
-    snprintf(a.work_ms, sizeof a.work_ms, "%ld", d->work_ms);
-    memset(child, 0, sizeof *child);
-    task_text(child->name, sizeof child->name, name);
-    child->coordinator = strcmp(program, "coordinator") == 0;
-    fflush(stdout);
-    child->pid = fork();
-    if (child->pid == 0)
-        become(d, child, &a, parent);
-    if (child->pid < 0) {
-        program_fail(0, "cannot start %s: %s", name, strerror(errno));
-        return NULL;
-    }
-    d->child_count++;
-    return child;
-}
-
-static struct child *coordinator(struct demo *d)
-{
-    for (int i = d->child_count - 1; i >= 0; i--)
-        if (d->children[i].coordinator)
-            return &d->children[i];
-    return NULL;
-}
-
-static bool left_properly(const struct child *child)
-{
-    if (child->killed)
-        return WIFSIGNALED(child->status) && WTERMSIG(child->status) == SIGKILL;
-    return WIFEXITED(child->status) && WEXITSTATUS(child->status) == PROGRAM_OK;
-}
-
-/* Buries who has died; fails when somebody died who should not have. */
-static int reap(struct demo *d)
-{
-    for (int i = 0; i < d->child_count; i++) {
-        struct child *child = &d->children[i];
-        if (child->gone || waitpid(child->pid, &child->status, WNOHANG) != child->pid)
-            continue;
-        child->gone = true;
-        if (left_properly(child))
-            continue;
-        if (WIFSIGNALED(child->status))
-            return program_fail(0, "%s (pid %d) died of signal %d", child->name, (int)child->pid,
-                                WTERMSIG(child->status));
-        return program_fail(0, "%s (pid %d) failed with exit code %d", child->name,
-                            (int)child->pid, WEXITSTATUS(child->status));
-    }
-    return PROGRAM_OK;
-}
+/* ---------------------------------------------------------------------------------- the story */
 
 /* One step of every wait below: returns PROGRAM_OK to look again. */
 static int tick(struct demo *d, const char *awaited)
@@ -256,10 +178,8 @@ static int tick(struct demo *d, const char *awaited)
     if (program_now_ns() > d->limit_ns)
         return program_fail(0, "waited too long until %s", awaited);
     program_sleep_ns(MS / 20);
-    return reap(d);
+    return children_reap(&d->children);
 }
-
-/* ---------------------------------------------------------------------------------- the story */
 
 /* The coordinator has counted that many results. */
 static int wait_accepted(struct demo *d, uint32_t accepted)
@@ -285,7 +205,7 @@ static bool in_mid_task(struct demo *d, const struct child *worker, uint64_t *re
 
     if (task_process_stat(d->bus, worker->pid, &stat) < 0 || stat.held_blocks == 0)
         return false;
-    for (uint32_t id = 0; id < (uint32_t)d->tasks; id++) {
+    for (uint32_t id = 0; id < (uint32_t)d->children.tasks; id++) {
         struct task_output output;
         /* times out when the worker was stopped inside a write to data_buffer */
         if (task_output_load(d->buffer, id, &output, LOOK_NS) < 0)
@@ -346,8 +266,10 @@ static int wait_redelivered(struct demo *d, struct task_output *ret_output)
             return program_fail(result, "cannot read " TASK_BUFFER);
         if (result == 0 && output.pid != d->victim.pid) {
             if (output.delivery != 2)
-                return program_fail(0, "task %" PRIu32 " came again with delivery count %" PRIu32
-                                       ", not 2", output.task_id, output.delivery);
+                return program_fail(0,
+                                    "task %" PRIu32 " came again with delivery count %" PRIu32
+                                    ", not 2",
+                                    output.task_id, output.delivery);
             *ret_output = output;
             return PROGRAM_OK;
         }
@@ -359,7 +281,7 @@ static int wait_redelivered(struct demo *d, struct task_output *ret_output)
 static int kill_worker(struct demo *d)
 {
     struct shmbus_bus_stat before = {.struct_bytes = sizeof before};
-    struct child *victim = &d->children[2]; /* worker-1, after coordinator and worker-0 */
+    struct child *victim = &d->children.list[2]; /* worker-1, after coordinator and worker-0 */
     struct task_output output;
     uint64_t held = 0;
     int64_t killed_ns, recovered_ns;
@@ -370,7 +292,8 @@ static int kill_worker(struct demo *d)
     if ((result = shmbus_bus_stat(d->bus, &before)) < 0)
         return program_fail(result, "no statistics");
     program_log("kill -9 %s (pid %d): in the middle of task %" PRIu32 ", %" PRIu64
-                " message in its hands", victim->name, (int)victim->pid, d->victim.task_id, held);
+                " message in its hands",
+                victim->name, (int)victim->pid, d->victim.task_id, held);
     victim->killed = true;
     killed_ns = program_now_ns();
     kill(victim->pid, SIGKILL);
@@ -378,8 +301,8 @@ static int kill_worker(struct demo *d)
         return status;
     recovered_ns = program_now_ns();
     program_log("%.1f ms after the kill: its death was noticed and task %" PRIu32
-                " is deliverable again", (double)(recovered_ns - killed_ns) / 1e6,
-                d->victim.task_id);
+                " is deliverable again",
+                (double)(recovered_ns - killed_ns) / 1e6, d->victim.task_id);
     if ((status = wait_redelivered(d, &output)) != PROGRAM_OK)
         return status;
     program_log("%.1f ms after the kill: %s (pid %d) has task %" PRIu32 ", delivery count %" PRIu32,
@@ -393,8 +316,8 @@ static int replace_worker(struct demo *d)
     char name[SHMBUS_NAME_BYTES];
     struct child *child;
 
-    snprintf(name, sizeof name, "worker-%ld", d->workers);
-    if ((child = spawn(d, "worker", name)) == NULL)
+    snprintf(name, sizeof name, "worker-%ld", d->children.workers);
+    if ((child = children_start(&d->children, "worker", name)) == NULL)
         return PROGRAM_FAILED;
     child->replacement = true;
     program_log("%s (pid %d) takes the place of the dead worker", name, (int)child->pid);
@@ -420,7 +343,7 @@ static int wait_piled_up(struct demo *d, uint64_t results, uint64_t *ret_depth)
 
 static int kill_coordinator(struct demo *d)
 {
-    struct child *victim = coordinator(d);
+    struct child *victim = children_coordinator(&d->children);
     struct task_job job;
     uint64_t depth = 0, under_way;
     int status, result;
@@ -440,28 +363,22 @@ static int kill_coordinator(struct demo *d)
     if ((status = wait_piled_up(d, under_way < 3 ? under_way : 3, &depth)) != PROGRAM_OK)
         return status;
     program_log("it had counted %" PRIu32 " of %" PRIu32 "; the workers go on: %" PRIu64
-                " results wait for the next one", job.accepted, job.tasks, depth);
-    return spawn(d, "coordinator", "coordinator") != NULL ? PROGRAM_OK : PROGRAM_FAILED;
-}
-
-static bool workers_gone(const struct demo *d, bool replacements_too)
-{
-    for (int i = 0; i < d->child_count; i++)
-        if (!d->children[i].gone && (replacements_too || !d->children[i].replacement))
-            return false;
-    return true;
+                " results wait for the next one",
+                job.accepted, job.tasks, depth);
+    return children_start(&d->children, "coordinator", "coordinator") != NULL ? PROGRAM_OK
+                                                                              : PROGRAM_FAILED;
 }
 
 /* A replacement that came when the run was over waits for the next run; nobody will tell it to
  * stop. */
 static void dismiss_latecomers(struct demo *d)
 {
-    for (int i = 0; i < d->child_count; i++) {
-        if (d->children[i].gone)
+    for (int i = 0; i < d->children.count; i++) {
+        const struct child *child = &d->children.list[i];
+        if (child->gone)
             continue;
-        program_log("%s came too late for this run: told to leave with SIGTERM",
-                    d->children[i].name);
-        kill(d->children[i].pid, SIGTERM);
+        program_log("%s came too late for this run: told to leave with SIGTERM", child->name);
+        kill(child->pid, SIGTERM);
     }
 }
 
@@ -469,11 +386,11 @@ static int wait_end(struct demo *d)
 {
     int status;
 
-    while (!coordinator(d)->gone || !workers_gone(d, false))
+    while (!children_coordinator(&d->children)->gone || !children_gone(&d->children, true))
         if ((status = tick(d, "the coordinator and the workers are done")) != PROGRAM_OK)
             return status;
     dismiss_latecomers(d);
-    while (!workers_gone(d, true))
+    while (!children_gone(&d->children, false))
         if ((status = tick(d, "the replacement has left")) != PROGRAM_OK)
             return status;
     return PROGRAM_OK;
@@ -481,15 +398,15 @@ static int wait_end(struct demo *d)
 
 static int story(struct demo *d)
 {
-    uint32_t tenth = (uint32_t)d->tasks / 10;
+    uint32_t tenth = (uint32_t)d->children.tasks / 10;
     int status;
 
-    if (spawn(d, "coordinator", "coordinator") == NULL)
+    if (children_start(&d->children, "coordinator", "coordinator") == NULL)
         return PROGRAM_FAILED;
-    for (long i = 0; i < d->workers; i++) {
+    for (long i = 0; i < d->children.workers; i++) {
         char name[SHMBUS_NAME_BYTES];
         snprintf(name, sizeof name, "worker-%ld", i);
-        if (spawn(d, "worker", name) == NULL)
+        if (children_start(&d->children, "worker", name) == NULL)
             return PROGRAM_FAILED;
     }
     if ((status = wait_accepted(d, tenth)) != PROGRAM_OK ||
@@ -528,7 +445,7 @@ static int check_records(struct demo *d, const struct task_job *job)
         correct++;
     }
     program_log("checked: %" PRIu32 " of %ld result records are there and right", correct,
-                d->tasks);
+                d->children.tasks);
     return PROGRAM_OK;
 }
 
@@ -542,8 +459,8 @@ static int check_queues(struct demo *d)
         if (result < 0)
             return program_fail(result, "no statistics of %s", names[i]);
         if (stat.held != 0 || stat.dead_letters != 0)
-            return program_fail(0, "%s: %" PRIu64 " messages still held, %" PRIu64
-                                   " given up", stat.name, stat.held, stat.dead_letters);
+            return program_fail(0, "%s: %" PRIu64 " messages still held, %" PRIu64 " given up",
+                                stat.name, stat.held, stat.dead_letters);
     }
     return PROGRAM_OK;
 }
@@ -555,10 +472,11 @@ static int check(struct demo *d)
 
     if (result < 0)
         return program_fail(result, "cannot read the job in " TASK_BUFFER);
-    if (job.state != TASK_JOB_DONE || job.tasks != (uint32_t)d->tasks || job.failed != 0 ||
+    if (job.state != TASK_JOB_DONE || job.tasks != (uint32_t)d->children.tasks || job.failed != 0 ||
         job.accepted != job.tasks)
-        return program_fail(0, "%" PRIu32 " of %ld tasks counted, %" PRIu32 " failed, state %"
-                               PRIu32, job.accepted, d->tasks, job.failed, job.state);
+        return program_fail(0,
+                            "%" PRIu32 " of %ld tasks counted, %" PRIu32 " failed, state %" PRIu32,
+                            job.accepted, d->children.tasks, job.failed, job.state);
     if (job.redelivered == 0)
         return program_fail(0, "no task was counted as redelivered, though a worker was killed");
     if (job.starts != (d->kill_coordinator ? 2u : 1u))
@@ -569,72 +487,34 @@ static int check(struct demo *d)
     if (result != 0)
         return program_fail(result < 0 ? result : 0, "the bus is not healthy");
     program_log("%" PRIu32 " of %ld tasks done, each counted once; redelivered %" PRIu32
-                ", duplicates recognised %" PRIu32 ", lost 0, failed 0", job.accepted, d->tasks,
-                job.redelivered, job.duplicates);
+                ", duplicates recognised %" PRIu32 ", lost 0, failed 0",
+                job.accepted, d->children.tasks, job.redelivered, job.duplicates);
     return PROGRAM_OK;
 }
 
 /* -------------------------------------------------------------------------------- the end of it */
 
-/* Whoever is still there is asked, then made to leave. */
 static void clear_away(struct demo *d)
 {
-    int64_t limit_ns = program_now_ns() + 3000 * MS;
-
-    for (int i = 0; i < d->child_count; i++) {
-        if (d->children[i].gone)
-            continue;
-        kill(d->children[i].pid, SIGTERM);
-        kill(d->children[i].pid, SIGCONT);
-    }
-    for (int i = 0; i < d->child_count; i++) {
-        struct child *child = &d->children[i];
-        while (!child->gone) {
-            child->gone = waitpid(child->pid, &child->status, WNOHANG) == child->pid;
-            if (!child->gone && program_now_ns() > limit_ns)
-                kill(child->pid, SIGKILL);
-            if (!child->gone)
-                program_sleep_ns(MS);
-        }
-    }
+    children_end(&d->children);
     program_catch_signals(NULL);
     shmbus_detach(d->bus);
     if (d->created)
         shmbus_unlink(d->bus_name);
 }
 
-static bool find_programs(const char *argv0, struct demo *d)
-{
-    ssize_t length;
-    char *slash;
-
-    if (strchr(argv0, '/') != NULL && strlen(argv0) < sizeof d->bin) {
-        strcpy(d->bin, argv0);
-    } else {
-        length = readlink("/proc/self/exe", d->bin, sizeof d->bin - 1);
-        if (length < 0)
-            return false;
-        d->bin[length] = 0;
-    }
-    slash = strrchr(d->bin, '/');
-    if (slash == NULL)
-        return false;
-    *slash = 0;
-    return true;
-}
-
 int main(int argc, char **argv)
 {
-    static struct demo d = {.tasks = 100, .workers = 4, .work_ms = 100};
+    static struct demo d = {.children = {.tasks = 100, .workers = 4, .work_ms = 100}};
     int status;
 
     program_set_name("demo");
     status = parse(argc, argv, &d);
     if (status >= 0)
         return status;
-    if (!find_programs(argv[0], &d))
+    if (!children_find_programs(&d.children, argv[0]))
         return program_fail(0, "cannot find the directory of its own program");
-    d.limit_ns = program_now_ns() + 60000 * MS + 4 * d.tasks * d.work_ms * MS / d.workers;
+    d.limit_ns = program_now_ns() + 60000 * MS + 4 * d.children.tasks * d.children.work_ms * MS;
     status = make_bus(&d);
     if (status == PROGRAM_OK)
         status = story(&d);

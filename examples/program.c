@@ -76,8 +76,8 @@ bool program_number(const char *option, const char *text, long min, long max, lo
     errno = 0;
     number = strtol(text, &end, 10);
     if (errno != 0 || end == text || *end != 0 || number < min || number > max) {
-        fprintf(stderr, "%s: --%s: '%s' is not a whole number from %ld to %ld\n", own_name,
-                option, text, min, max);
+        fprintf(stderr, "%s: --%s: '%s' is not a whole number from %ld to %ld\n", own_name, option,
+                text, min, max);
         return false;
     }
     *ret_number = number;
@@ -146,8 +146,8 @@ void program_log_statistics(struct shmbus *bus)
         return;
     }
     program_log("sent %" PRIu64 " (%" PRIu64 " bytes), received %" PRIu64 " (%" PRIu64
-                " bytes), redelivered to me %" PRIu64 ", errors %" PRIu64 "; alive on the bus: %"
-                PRIu32 " processes",
+                " bytes), redelivered to me %" PRIu64 ", errors %" PRIu64
+                "; alive on the bus: %" PRIu32 " processes",
                 own.counters[SHMBUS_COUNT_sent], own.counters[SHMBUS_COUNT_sent_bytes],
                 own.counters[SHMBUS_COUNT_received], own.counters[SHMBUS_COUNT_received_bytes],
                 own.counters[SHMBUS_COUNT_redelivered], own.counters[SHMBUS_COUNT_errors],

@@ -32,7 +32,7 @@ bool program_number(const char *option, const char *text, long min, long max, lo
 void program_catch_signals(struct shmbus *bus);
 bool program_interrupted(void);
 
-int64_t program_now_ns(void); /* CLOCK_MONOTONIC, as in shmbus_msg.time_ns */
+int64_t program_now_ns(void);      /* CLOCK_MONOTONIC, as in shmbus_msg.time_ns */
 void program_sleep_ns(int64_t ns); /* all of it, whatever signals arrive */
 
 /* This process's counters, as the bus keeps them. */

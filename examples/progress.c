@@ -31,8 +31,7 @@ void progress_show(uint32_t done)
             program_log("completed %" PRIu32 "/%" PRIu32 " tasks", done, total_steps);
         return;
     }
-    filled = total_steps == 0 ? BAR_WIDTH
-                              : (uint32_t)((uint64_t)done * BAR_WIDTH / total_steps);
+    filled = total_steps == 0 ? BAR_WIDTH : (uint32_t)((uint64_t)done * BAR_WIDTH / total_steps);
     memset(bar, '.', BAR_WIDTH);
     memset(bar, '#', filled);
     bar[BAR_WIDTH] = 0;

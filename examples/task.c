@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MESSAGE_MAGIC 0x4b534154u           /* "TASK" */
+#define MESSAGE_MAGIC 0x4b534154u              /* "TASK" */
 #define JOB_MAGIC UINT64_C(0x31424f4a4b534154) /* "TASKJOB1" */
 
 #define INPUT_OFFSET 4096u
@@ -15,7 +15,7 @@
 
 _Static_assert(sizeof(struct task_message) == 128, "the same in every process");
 _Static_assert(sizeof(struct task_job) <= INPUT_OFFSET, "the tables follow the job");
-_Static_assert(sizeof(struct task_input) == 64, "the same in every process");
+_Static_assert(sizeof(struct task_input) == 48, "the same in every process");
 _Static_assert(sizeof(struct task_output) == 128, "the same in every process");
 _Static_assert(BUFFER_BYTES <= 1024 * 1024, "data_buffer has 1 MiB");
 
@@ -116,8 +116,8 @@ int task_input_load(struct shmbus_region *buffer, uint32_t task_id, struct task_
 
     if (task_id >= TASK_COUNT_MAX)
         return -ERANGE;
-    result = shmbus_region_read(buffer, INPUT_OFFSET + task_id * sizeof input, &input,
-                                sizeof input, SHMBUS_WAIT_FOREVER);
+    result = shmbus_region_read(buffer, INPUT_OFFSET + task_id * sizeof input, &input, sizeof input,
+                                SHMBUS_WAIT_FOREVER);
     if (result < 0)
         return result;
     input.data[sizeof input.data - 1] = 0;
@@ -133,8 +133,8 @@ int task_input_save(struct shmbus_region *buffer, const struct task_input *input
                                sizeof *input, SHMBUS_WAIT_FOREVER);
 }
 
-int task_output_load(struct shmbus_region *buffer, uint32_t task_id,
-                     struct task_output *ret_output, int64_t timeout_ns)
+int task_output_load(struct shmbus_region *buffer, uint32_t task_id, struct task_output *ret_output,
+                     int64_t timeout_ns)
 {
     struct task_output output;
     int result;

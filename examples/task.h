@@ -32,10 +32,15 @@ struct task_message {
     uint32_t delivery; /* result: the delivery count the task had */
     uint32_t reserved;
     char sender[SHMBUS_NAME_BYTES]; /* who wrote text */
-    char text[56];                  /* result: "processed_task_data_N"; control: "joins", "leaves" */
+    char text[56]; /* result: "processed_task_data_N"; control: "joins", "leaves" */
 };
 
-enum task_job_state { TASK_JOB_NONE = 0, TASK_JOB_RUNNING = 1, TASK_JOB_STOPPING = 2, TASK_JOB_DONE = 3 };
+enum task_job_state {
+    TASK_JOB_NONE = 0,
+    TASK_JOB_RUNNING = 1,
+    TASK_JOB_STOPPING = 2,
+    TASK_JOB_DONE = 3
+};
 
 /* data_buffer, offset 0: how far the coordinator is. Always written as a whole, and such a write
  * is all or nothing, so a coordinator started after a crash goes on from here. */
@@ -44,10 +49,10 @@ struct task_job {
     uint64_t run_id; /* 1, 2, … : each run of TASK_COUNT_MAX tasks at most */
     uint32_t state;  /* enum task_job_state */
     uint32_t tasks;
-    uint32_t next;       /* the first task not yet sent */
-    uint32_t accepted;   /* results counted, each task once */
-    uint32_t starts;     /* coordinator processes that worked on this run */
-    uint32_t duplicates; /* results of tasks that had one already */
+    uint32_t next;        /* the first task not yet sent */
+    uint32_t accepted;    /* results counted, each task once */
+    uint32_t starts;      /* coordinator processes that worked on this run */
+    uint32_t duplicates;  /* results of tasks that had one already */
     uint32_t redelivered; /* accepted results whose task was delivered more than once */
     uint32_t failed;      /* tasks set aside after max_deliveries */
     uint64_t done[TASK_COUNT_MAX / 64];
@@ -57,7 +62,7 @@ struct task_job {
 struct task_input {
     uint64_t run_id;
     uint32_t task_id;
-    char data[52]; /* "task_data_N" */
+    char data[36]; /* "task_data_N" */
 };
 
 enum task_output_state { TASK_STARTED = 1, TASK_FINISHED = 2 };
@@ -92,8 +97,8 @@ int task_job_load(struct shmbus_region *buffer, struct task_job *ret_job, int64_
 int task_job_save(struct shmbus_region *buffer, const struct task_job *job);
 int task_input_load(struct shmbus_region *buffer, uint32_t task_id, struct task_input *ret_input);
 int task_input_save(struct shmbus_region *buffer, const struct task_input *input);
-int task_output_load(struct shmbus_region *buffer, uint32_t task_id,
-                     struct task_output *ret_output, int64_t timeout_ns);
+int task_output_load(struct shmbus_region *buffer, uint32_t task_id, struct task_output *ret_output,
+                     int64_t timeout_ns);
 int task_output_save(struct shmbus_region *buffer, const struct task_output *output);
 
 /* Whether the record holds the right result of this task of this run. */

@@ -51,25 +51,40 @@ static void usage(FILE *to)
 static int parse(int argc, char **argv, struct worker *w)
 {
     static const struct option options[] = {
-        {"bus", required_argument, NULL, 'b'},     {"config", required_argument, NULL, 'c'},
-        {"name", required_argument, NULL, 'n'},    {"work-ms", required_argument, NULL, 'w'},
-        {"verbose", no_argument, NULL, 'v'},       {"help", no_argument, NULL, 'h'},
+        {"bus", required_argument, NULL, 'b'},
+        {"config", required_argument, NULL, 'c'},
+        {"name", required_argument, NULL, 'n'},
+        {"work-ms", required_argument, NULL, 'w'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option;
 
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {
-        case 'b': w->bus_name = optarg; break;
-        case 'c': w->config = optarg; break;
-        case 'n': w->name = optarg; break;
-        case 'v': w->verbose = true; break;
+        case 'b':
+            w->bus_name = optarg;
+            break;
+        case 'c':
+            w->config = optarg;
+            break;
+        case 'n':
+            w->name = optarg;
+            break;
+        case 'v':
+            w->verbose = true;
+            break;
         case 'w':
             if (!program_number("work-ms", optarg, 0, 3600000, &w->work_ms))
                 return PROGRAM_USAGE;
             break;
-        case 'h': usage(stdout); return PROGRAM_OK;
-        default: usage(stderr); return PROGRAM_USAGE;
+        case 'h':
+            usage(stdout);
+            return PROGRAM_OK;
+        default:
+            usage(stderr);
+            return PROGRAM_USAGE;
         }
     }
     if (optind == argc)
