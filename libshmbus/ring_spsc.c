@@ -63,9 +63,10 @@
 #define VALID 1u
 #define PAD 2u
 #define WORD 8u
-#define BATCH_BYTES 4096u /* publish at least so often within a batch */
-#define RUN_LONG 6u
-#define PAUSES_MAX 64u
+#define BATCH_BYTES 4096u   /* publish at least so often within a batch */
+#define AHEAD (2 * SB_LINE) /* how far in front of the tail a line is asked for */
+#define RUN_LONG 4u         /* messages without a gap: a stream, not question and answer */
+#define PAUSES 32u          /* 150 to 1300 ns, depending on the processor */
 
 /* ------------------------------------------------------------------------------------- words */
 
@@ -156,10 +157,16 @@ static inline bool record_check(uint8_t *ring, uint64_t bytes, uint32_t head_byt
 
 /* ------------------------------------------------------------------------------------ sender */
 
-/* The next lines will be written soon: ask for them while nobody waits. */
+/* A line of the ring will be written soon: take it from the receiver while nobody waits for it. A
+ * prefetch for reading would fetch it shared, and the store would have to wait once more. */
 static inline void prefetch_ahead(const struct sb_stream_tx *tx)
 {
-    __builtin_prefetch(word_at(tx->ring, tx->bytes, tx->tail + SB_LINE), 1);
+    const void *line = word_at(tx->ring, tx->bytes, tx->tail + AHEAD);
+#if defined(__x86_64__)
+    __asm__ __volatile__("prefetchw (%0)" : : "r"(line)); /* the builtin needs -mprfchw */
+#else
+    __builtin_prefetch(line, 1);
+#endif
 }
 
 /* The limit is what is surely free, but at most a sixteenth of the capacity above the high-water
@@ -452,18 +459,19 @@ static inline uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
 }
 
 /* Nothing there. A receiver that keeps up with the sender takes each line away while it is being
- * filled, which slows both down; after a run of messages it lets the next ones gather. A run of
- * one or two (question and answer) means that somebody waits for us: no pause then. */
+ * filled, which slows both down; after a run of messages it lets the next ones gather. A shorter
+ * run may be question and answer, where somebody waits for us: no pause then. */
 static enum sb_ring_result on_empty(struct sb_stream_rx *rx)
 {
     if (rx->published != rx->acked) {
         publish_room(rx);
     }
-    rx->pauses = rx->run >= RUN_LONG ? PAUSES_MAX : 0;
-    rx->run = 0;
-    for (uint32_t i = 0; i < rx->pauses; i++) {
-        sb_pause();
+    if (rx->run >= RUN_LONG) {
+        for (uint32_t i = 0; i < PAUSES; i++) {
+            sb_pause();
+        }
     }
+    rx->run = 0;
     return SB_EMPTY;
 }
 

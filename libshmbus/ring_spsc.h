@@ -49,8 +49,7 @@ struct sb_stream_rx {
     bool raised;        /* attempts counts this receiver's first redelivery */
     uint32_t head_bytes;
     uint32_t held_first, held_count;
-    uint32_t run;    /* messages since the ring was found empty, and the ... */
-    uint32_t pauses; /* ... back-off that follows from it; see on_empty() */
+    uint32_t run; /* messages since the ring was found empty; see on_empty() */
     struct sb_stream_held held[SB_STREAM_HELD_MAX];
 };
 
