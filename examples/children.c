@@ -143,7 +143,7 @@ void children_end(struct children *children)
     for (int i = 0; i < children->count; i++) {
         struct child *child = &children->list[i];
         while (!child->gone) {
-            child->gone = waitpid(child->pid, &child->status, WNOHANG) == child->pid;
+            child->gone = waitpid(child->pid, &child->status, WNOHANG) != 0;
             if (child->gone)
                 break;
             if (program_now_ns() > limit_ns)

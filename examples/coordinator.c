@@ -243,7 +243,7 @@ static int begin_or_resume(struct coordinator *c)
 {
     int result = task_job_load(c->buffer, &c->job, SHMBUS_WAIT_FOREVER);
 
-    if (result == -EILSEQ)
+    if (result == PROGRAM_BAD_DATA)
         program_log("what is in " TASK_BUFFER " is no job; remove the bus: shmbusctl rm %s",
                     c->bus_name);
     if (result < 0)
@@ -344,7 +344,7 @@ static int send_again(struct coordinator *c, uint32_t task_id)
 
     if (c->resent == RESEND_MAX) {
         program_log("task %" PRIu32 ": its output record is wrong again and again", task_id);
-        return -EILSEQ;
+        return PROGRAM_BAD_DATA;
     }
     result = send_task(c, task_id);
     if (result < 0)
@@ -376,7 +376,7 @@ static int on_result(struct coordinator *c, const struct shmbus_msg *msg,
     if (strcmp(answer->text, wanted) != 0) {
         program_log("task %" PRIu32 ": wrong result '%s' from %s (slot %u)", id, answer->text,
                     answer->sender, msg->sender);
-        return -EILSEQ;
+        return PROGRAM_BAD_DATA;
     }
     result = task_output_load(c->buffer, id, &output, SHMBUS_WAIT_FOREVER);
     if (result < 0)

@@ -177,7 +177,7 @@ static int tick(struct demo *d, const char *awaited)
     }
     if (program_now_ns() > d->limit_ns)
         return program_fail(0, "waited too long until %s", awaited);
-    program_sleep_ns(MS / 20);
+    program_sleep_ns(MS / 10);
     return children_reap(&d->children);
 }
 
@@ -219,6 +219,20 @@ static bool in_mid_task(struct demo *d, const struct child *worker, uint64_t *re
     return false;
 }
 
+/* Stops a worker; false when it is not there to be stopped. */
+static bool freeze(struct child *worker)
+{
+    int status = 0;
+
+    kill(worker->pid, SIGSTOP);
+    while (waitpid(worker->pid, &status, WUNTRACED) < 0)
+        if (errno != EINTR)
+            return false;
+    worker->status = status;
+    worker->gone = !WIFSTOPPED(status);
+    return !worker->gone;
+}
+
 /* Stops the worker at a moment when it is in the middle of a task. Stopping first makes sure that
  * what is seen is still true when the kill comes. */
 static int catch_in_mid_task(struct demo *d, struct child *worker, uint64_t *ret_held)
@@ -227,13 +241,11 @@ static int catch_in_mid_task(struct demo *d, struct child *worker, uint64_t *ret
         struct shmbus_process_stat stat;
         int status;
         if (task_process_stat(d->bus, worker->pid, &stat) == 0 && stat.held_blocks > 0) {
-            kill(worker->pid, SIGSTOP);
-            if (waitpid(worker->pid, &status, WUNTRACED) == worker->pid && WIFSTOPPED(status) &&
-                in_mid_task(d, worker, ret_held))
+            if (!freeze(worker))
+                return program_fail(0, "%s left before it could be killed", worker->name);
+            if (in_mid_task(d, worker, ret_held))
                 return PROGRAM_OK;
             kill(worker->pid, SIGCONT);
-            if (!WIFSTOPPED(status))
-                return program_fail(0, "%s left before it could be killed", worker->name);
         }
         if ((status = tick(d, "a worker is in the middle of a task")) != PROGRAM_OK)
             return status;

@@ -18,7 +18,8 @@
 #define NS_PER_S INT64_C(1000000000)
 
 static const char *own_name = "program";
-static atomic_bool interrupted; /* lock-free: a signal handler may set it */
+/* Lock-free, so a signal handler may set them. */
+static atomic_bool interrupted, reload_asked;
 static _Atomic(struct shmbus *) interrupted_bus;
 
 void program_set_name(const char *name)
@@ -62,6 +63,8 @@ int program_fail(int result, const char *format, ...)
     progress_hide();
     if (result == 0)
         fprintf(stderr, "%s: %s\n", own_name, what);
+    else if (result == PROGRAM_BAD_DATA)
+        fprintf(stderr, "%s: %s: the data is not what it should be\n", own_name, what);
     else
         fprintf(stderr, "%s: %s: %s\n", own_name, what,
                 *shmbus_detail() != 0 ? shmbus_detail() : shmbus_strerror(result));
@@ -88,8 +91,10 @@ static void on_signal(int signal)
 {
     struct shmbus *bus = interrupted_bus;
 
-    (void)signal;
-    interrupted = true;
+    if (signal == SIGHUP)
+        reload_asked = true;
+    else
+        interrupted = true;
     if (bus != NULL)
         shmbus_interrupt(bus);
 }
@@ -97,14 +102,15 @@ static void on_signal(int signal)
 void program_catch_signals(struct shmbus *bus)
 {
     struct sigaction action = {.sa_handler = on_signal};
-    sigset_t both, before;
+    sigset_t all, before;
 
-    sigemptyset(&both);
-    sigaddset(&both, SIGINT);
-    sigaddset(&both, SIGTERM);
-    action.sa_mask = both;
+    sigemptyset(&all);
+    sigaddset(&all, SIGINT);
+    sigaddset(&all, SIGTERM);
+    sigaddset(&all, SIGHUP);
+    action.sa_mask = all;
     /* blocked meanwhile: the handler must not meet a bus that is about to go */
-    sigprocmask(SIG_BLOCK, &both, &before);
+    sigprocmask(SIG_BLOCK, &all, &before);
     interrupted_bus = bus;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -114,6 +120,19 @@ void program_catch_signals(struct shmbus *bus)
 bool program_interrupted(void)
 {
     return interrupted;
+}
+
+void program_catch_reload(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+bool program_reload_asked(void)
+{
+    return atomic_exchange(&reload_asked, false);
 }
 
 int64_t program_now_ns(void)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "program.h"
+
 #define MESSAGE_MAGIC 0x4b534154u              /* "TASK" */
 #define JOB_MAGIC UINT64_C(0x31424f4a4b534154) /* "TASKJOB1" */
 
@@ -99,7 +101,7 @@ int task_job_load(struct shmbus_region *buffer, struct task_job *ret_job, int64_
     if (memcmp(&job, &nothing_yet, sizeof job) == 0)
         job.magic = JOB_MAGIC; /* a new bus: run 0, state NONE */
     if (job.magic != JOB_MAGIC || !job_valid(&job))
-        return -EILSEQ;
+        return PROGRAM_BAD_DATA;
     *ret_job = job;
     return 0;
 }

@@ -2,9 +2,10 @@
  * A worker: takes tasks from task_queue, does them, answers into result_queue. Any number may run,
  * come and go, with or without a coordinator; coordinator.c explains the protocol.
  *
- *   worker [--bus NAME] [--name worker-0] [--work-ms 100] [--config FILE] [--verbose]
+ *   worker [--bus NAME] [--name worker-0] [--work-ms 100] [--settings FILE] [--config FILE]
+ *          [--verbose]
  *
- * SIGINT or SIGTERM: finishes the task in hand, then leaves.
+ * SIGINT or SIGTERM: finishes the task in hand, then leaves. SIGHUP: reads the settings again.
  * Exit 0: told to stop; 1: failed; 2: wrong usage.
  */
 #include <errno.h>
@@ -18,10 +19,11 @@
 #include "task.h"
 
 #define MS ((int64_t)1000000)
+#define WORK_MS_MAX 3600000L
 #define WAIT_NS (1000 * MS) /* at most, so that heartbeats are on time */
 
 struct worker {
-    const char *bus_name, *config, *name;
+    const char *bus_name, *config, *name, *settings;
     long work_ms;
     bool verbose;
 
@@ -42,6 +44,7 @@ static void usage(FILE *to)
                 "  --config FILE   how to make it (a plan in YAML; default: built in)\n"
                 "  --name NAME     of this worker (worker-PID)\n"
                 "  --work-ms MS    how long a task takes (100)\n"
+                "  --settings FILE a line `work_ms: MS`, read at the start and on SIGHUP\n"
                 "  --verbose       a line for every message\n"
                 "  --help          this text\n"
                 "Exit: 0 told to stop, 1 failed, 2 wrong usage.\n");
@@ -51,13 +54,10 @@ static void usage(FILE *to)
 static int parse(int argc, char **argv, struct worker *w)
 {
     static const struct option options[] = {
-        {"bus", required_argument, NULL, 'b'},
-        {"config", required_argument, NULL, 'c'},
-        {"name", required_argument, NULL, 'n'},
-        {"work-ms", required_argument, NULL, 'w'},
-        {"verbose", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"bus", required_argument, NULL, 'b'},      {"config", required_argument, NULL, 'c'},
+        {"name", required_argument, NULL, 'n'},     {"work-ms", required_argument, NULL, 'w'},
+        {"settings", required_argument, NULL, 's'}, {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -72,11 +72,14 @@ static int parse(int argc, char **argv, struct worker *w)
         case 'n':
             w->name = optarg;
             break;
+        case 's':
+            w->settings = optarg;
+            break;
         case 'v':
             w->verbose = true;
             break;
         case 'w':
-            if (!program_number("work-ms", optarg, 0, 3600000, &w->work_ms))
+            if (!program_number("work-ms", optarg, 0, WORK_MS_MAX, &w->work_ms))
                 return PROGRAM_USAGE;
             break;
         case 'h':
@@ -91,6 +94,32 @@ static int parse(int argc, char **argv, struct worker *w)
         return -1;
     fprintf(stderr, "worker: unexpected argument '%s'\n", argv[optind]);
     return PROGRAM_USAGE;
+}
+
+/* False, and everything as before, when the file is not right. */
+static bool read_settings(struct worker *w)
+{
+    FILE *file;
+    long work_ms;
+    char rest[2];
+    int fields;
+
+    if (w->settings == NULL)
+        return true;
+    if ((file = fopen(w->settings, "re")) == NULL) {
+        program_fail(0, "%s: %s", w->settings, strerror(errno));
+        return false;
+    }
+    fields = fscanf(file, " work_ms: %9ld %1s", &work_ms, rest);
+    fclose(file);
+    if (fields != 1 || work_ms < 0 || work_ms > WORK_MS_MAX) {
+        program_fail(0, "%s: expected one line, `work_ms: ` and a number from 0 to %ld",
+                     w->settings, WORK_MS_MAX);
+        return false;
+    }
+    w->work_ms = work_ms;
+    program_log("settings: work_ms %ld", work_ms);
+    return true;
 }
 
 static int join(struct worker *w)
@@ -108,6 +137,8 @@ static int join(struct worker *w)
     if (result < 0)
         return program_fail(result, "cannot attach to bus '%s'", w->bus_name);
     program_catch_signals(w->bus);
+    if (w->settings != NULL)
+        program_catch_reload();
     if ((result = shmbus_region_open(w->bus, TASK_BUFFER, &w->buffer)) < 0)
         return program_fail(result, "cannot open region " TASK_BUFFER);
     /* before the task queue: a worker the coordinator can see must know when it was born */
@@ -189,9 +220,7 @@ static int process(struct worker *w, const struct task_message *task, uint32_t d
     work(w);
     output.state = TASK_FINISHED;
     snprintf(output.result, sizeof output.result, "processed_%s", input.data);
-    /* asked to leave meanwhile: what was begun is finished first */
-    if (program_interrupted())
-        shmbus_interrupt_clear(w->bus);
+    shmbus_interrupt_clear(w->bus); /* asked to leave meanwhile: what was begun is finished first */
     result = task_output_save(w->buffer, &output);
     if (result == 0)
         *ret_output = output;
@@ -269,9 +298,16 @@ static int serve(struct worker *w)
     int result;
 
     while (!program_interrupted()) {
+        if (program_reload_asked())
+            read_settings(w); /* if they are wrong, it has said so and keeps the old ones */
         beat_if_due(w);
         result = shmbus_recv(w->tasks, &msg, WAIT_NS);
-        if (result == -EINTR || result == -SHMBUS_ERR_SHUTDOWN)
+        if (result == -EINTR) {
+            /* called off first, the reason looked at then: a later signal interrupts again */
+            shmbus_interrupt_clear(w->bus);
+            continue;
+        }
+        if (result == -SHMBUS_ERR_SHUTDOWN)
             return 0;
         if (result < 0 && shmbus_error_is_retryable(result))
             continue;
@@ -286,7 +322,11 @@ static int serve(struct worker *w)
             continue;
         }
         result = do_task(w, &msg);
-        if (result == -EINTR || result == -SHMBUS_ERR_SHUTDOWN)
+        if (result == -EINTR) {
+            shmbus_interrupt_clear(w->bus);
+            result = shmbus_requeue(&msg);
+        }
+        if (result == -SHMBUS_ERR_SHUTDOWN)
             return 0; /* the task goes back when the channel is closed */
         if (result < 0)
             return result;
@@ -326,6 +366,8 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     program_set_name(w.name);
+    if (!read_settings(&w))
+        return PROGRAM_USAGE;
     status = run(&w);
     program_catch_signals(NULL);
     shmbus_detach(w.bus);
