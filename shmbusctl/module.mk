@@ -1,3 +1,13 @@
 # shmbusctl: the command line tool. Uses the public header of libshmbus and json-c, nothing else.
-SHMBUSCTL_SRCS := $(wildcard shmbusctl/*.c)
-MAN1 += doc/man/shmbusctl.1
+CTL_SRC := $(wildcard shmbusctl/*.c)
+CTL_OBJ := $(CTL_SRC:%.c=$(B)/obj/%.o)
+CTL_PROGRAM := $(B)/bin/shmbusctl
+TIDY += $(CTL_SRC)
+ALL += $(CTL_PROGRAM)
+
+$(eval $(call stamp,shmbusctl.list,$(CTL_SRC)))
+
+$(CTL_PROGRAM): $(CTL_OBJ) $(LIB_SO_LINK) $(B)/flags $(B)/shmbusctl.list
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CTL_OBJ) $(LINK_SHARED) -ljson-c

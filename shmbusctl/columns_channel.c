@@ -1,0 +1,122 @@
+/* The columns of channels. */
+#include "columns.h"
+
+enum channel_field {
+    CHANNEL_NAME,
+    CHANNEL_KIND,
+    CHANNEL_POLICY,
+    CHANNEL_DEAD_LETTER,
+    CHANNEL_MAX_DELIVERIES,
+    CHANNEL_HELD,
+    CHANNEL_REDELIVERABLE,
+    CHANNEL_DEAD_LETTERS,
+    CHANNEL_SENDERS,
+    CHANNEL_RECEIVERS,
+    CHANNEL_TIMEOUTS,
+};
+
+static void fill_channel(FILL_ARGS)
+{
+    const struct shmbus_channel_stat *now = ((const struct channel_row *)data)->now;
+
+    (void)options;
+    switch ((enum channel_field)arg) {
+    case CHANNEL_NAME:
+        CELL("%s", now->name);
+        break;
+    case CHANNEL_KIND:
+        CELL("%s", snapshot_kind(now->kind));
+        break;
+    case CHANNEL_POLICY:
+        CELL("%s", snapshot_on_full(now->on_full));
+        break;
+    case CHANNEL_DEAD_LETTER:
+        CELL("%s", now->dead_letter);
+        break;
+    case CHANNEL_MAX_DELIVERIES:
+        if (now->max_deliveries)
+            column_count(cell, now->max_deliveries);
+        break;
+    case CHANNEL_HELD:
+        column_count(cell, now->held);
+        break;
+    case CHANNEL_REDELIVERABLE:
+        column_count(cell, now->redeliverable);
+        break;
+    case CHANNEL_DEAD_LETTERS:
+        column_count(cell, now->dead_letters);
+        break;
+    case CHANNEL_SENDERS:
+        column_count(cell, now->senders);
+        break;
+    case CHANNEL_RECEIVERS:
+        column_count(cell, now->receivers);
+        break;
+    case CHANNEL_TIMEOUTS:
+        column_count(cell, now->counters[SHMBUS_COUNT_send_timeouts] +
+                               now->counters[SHMBUS_COUNT_recv_timeouts]);
+        break;
+    }
+}
+
+enum level_field { LEVEL_DEPTH, LEVEL_HIGH, LEVEL_CAPACITY, LEVEL_FILL };
+
+/* In messages for a queue, in bytes for a stream. */
+static void fill_level(FILL_ARGS)
+{
+    const struct shmbus_channel_stat *now = ((const struct channel_row *)data)->now;
+    uint64_t value = arg == LEVEL_DEPTH  ? now->depth
+                     : arg == LEVEL_HIGH ? now->depth_max
+                                         : now->capacity;
+
+    if (arg == LEVEL_FILL)
+        CELL("%.0f%%", now->capacity ? 100.0 * (double)now->depth / (double)now->capacity : 0.0);
+    else if (now->kind == SHMBUS_STREAM)
+        column_size(cell, value, options);
+    else
+        column_count(cell, value);
+    if (arg != LEVEL_CAPACITY && now->capacity && arg != LEVEL_HIGH)
+        cell->style = now->depth >= now->capacity                ? TABLE_BAD
+                      : now->depth >= now->capacity / 10 * 8 + 1 ? TABLE_ODD
+                                                                 : TABLE_PLAIN;
+}
+
+static void fill_channel_counter(FILL_ARGS)
+{
+    column_counter(cell, ((const struct channel_row *)data)->now->counters, arg, options);
+}
+
+static void fill_channel_rate(FILL_ARGS)
+{
+    const struct channel_row *row = data;
+
+    (void)options;
+    column_rate(cell, row->now->counters, row->before ? row->before->counters : NULL, row->seconds,
+                arg);
+}
+
+const struct table_column columns_channel[] = {
+    {"channel", "CHANNEL", "name", false, fill_channel, CHANNEL_NAME},
+    {"kind", "KIND", "queue or stream", false, fill_channel, CHANNEL_KIND},
+    {"policy", "POLICY", "what a send into a full queue does", false, fill_channel, CHANNEL_POLICY},
+    {"dead_letter", "DEAD-LETTER-TO", "its dead-letter queue", false, fill_channel,
+     CHANNEL_DEAD_LETTER},
+    {"max_deliveries", "MAX-DELIV", "deliveries before that", true, fill_channel,
+     CHANNEL_MAX_DELIVERIES},
+    {"depth", "DEPTH", "waiting now: messages, of a stream bytes", true, fill_level, LEVEL_DEPTH},
+    {"high", "HIGH", "high-water mark of depth", true, fill_level, LEVEL_HIGH},
+    {"capacity", "CAP", "room", true, fill_level, LEVEL_CAPACITY},
+    {"fill", "FILL", "depth in per cent of the room", true, fill_level, LEVEL_FILL},
+    {"held", "HELD", "taken and not acknowledged", true, fill_channel, CHANNEL_HELD},
+    {"redeliverable", "BACK", "given back, waiting for another delivery", true, fill_channel,
+     CHANNEL_REDELIVERABLE},
+    {"dead_letters", "DEAD-HERE", "dead letters waiting in this queue", true, fill_channel,
+     CHANNEL_DEAD_LETTERS},
+    {"senders", "SENDERS", "handles open for sending", true, fill_channel, CHANNEL_SENDERS},
+    {"receivers", "RECEIVERS", "handles open for receiving", true, fill_channel, CHANNEL_RECEIVERS},
+    {"timeouts", "TIMEOUTS", "sends and receives that timed out", true, fill_channel,
+     CHANNEL_TIMEOUTS},
+    COUNTERS(fill_channel_counter),
+    RATES(fill_channel_rate),
+    {NULL, NULL, NULL, false, NULL, 0},
+};

@@ -1,0 +1,38 @@
+/* The parts of the verb create: options to plan, plan to text. */
+#ifndef SHMBUSCTL_CREATE_H
+#define SHMBUSCTL_CREATE_H
+
+#include <shmbus/shmbus.h>
+
+enum create_what { CREATE_QUEUE, CREATE_STREAM, CREATE_REGION, CREATE_BLOCKS };
+
+struct create_item {
+    enum create_what what;
+    const char *spec; /* as on the command line */
+};
+
+struct create_options {
+    const char *config;    /* or NULL */
+    uint64_t memory_bytes; /* 0: not given */
+    uint32_t processes;    /* 0: not given */
+    mode_t mode;
+    bool mode_given;
+    struct create_item *items;
+    size_t item_count;
+};
+
+/* False: no memory, said so. */
+bool create_add(struct create_options *options, enum create_what what, const char *spec);
+void create_options_free(struct create_options *options);
+
+/* The plan of the file or the built-in one, with the options on top. Returns the exit code; all is
+ * said. Free with shmbus_plan_free(). */
+int create_plan(const struct create_options *options, struct shmbus_plan **ret_plan);
+
+/* What the library rounds up, one note each. */
+void create_note_rounding(const struct shmbus_plan *plan);
+
+/* Prints the plan, and whether @name could be made now; returns the exit code. */
+int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t bytes);
+
+#endif

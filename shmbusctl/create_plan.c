@@ -1,0 +1,226 @@
+/* The options of create as a plan. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "create.h"
+#include "ctl.h"
+#include "text.h"
+
+bool create_add(struct create_options *options, enum create_what what, const char *spec)
+{
+    struct create_item *items =
+        reallocarray(options->items, options->item_count + 1, sizeof(*items));
+
+    if (!items) {
+        ctl_note("out of memory");
+        return false;
+    }
+    items[options->item_count++] = (struct create_item){what, spec};
+    options->items = items;
+    return true;
+}
+
+void create_options_free(struct create_options *options)
+{
+    free(options->items);
+}
+
+static bool set_on_full(const char *value, enum shmbus_on_full *ret_on_full)
+{
+    static const char *const names[] = {"block", "reject", "drop_oldest", "shed", NULL};
+    const char *near = ctl_nearest(value, names);
+
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], value) == 0) {
+            *ret_on_full = (enum shmbus_on_full)(SHMBUS_BLOCK + i);
+            return true;
+        }
+    ctl_note("on_full: '%s' is none of block, reject, drop_oldest%s%s%s", value,
+             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return false;
+}
+
+static bool set_number(const char *key, const char *value, uint32_t *ret_number)
+{
+    uint64_t number;
+
+    if (!ctl_arg_count(key, value, 0, UINT32_MAX, &number))
+        return false;
+    *ret_number = (uint32_t)number;
+    return true;
+}
+
+static bool set_name(const char *key, const char *value, char ret_name[SHMBUS_NAME_BYTES])
+{
+    if (!value[0] || strlen(value) >= SHMBUS_NAME_BYTES) {
+        ctl_note("%s: '%s' is not a name; 1 to %d characters", key, value, SHMBUS_NAME_BYTES - 1);
+        return false;
+    }
+    strcpy(ret_name, value);
+    return true;
+}
+
+static bool set_yes_no(const char *key, const char *value, bool *ret_yes)
+{
+    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {
+        ctl_note("%s: '%s' is neither yes nor no", key, value);
+        return false;
+    }
+    *ret_yes = value[0] == 'y';
+    return true;
+}
+
+static bool unknown_key(const char *option, const char *key, const char *const *keys)
+{
+    const char *near = ctl_nearest(key, keys);
+
+    if (near)
+        ctl_note("%s: unknown key '%s'; did you mean '%s'?", option, key, near);
+    else
+        ctl_note("%s: unknown key '%s'", option, key);
+    return false;
+}
+
+static bool set_queue_key(struct shmbus_channel_plan *channel, const char *key, const char *value)
+{
+    static const char *const keys[] = {
+        "depth", "on_full", "max_deliveries", "dead_letter", "endpoints", "timestamps", NULL};
+
+    if (strcmp(key, "depth") == 0)
+        return set_number(key, value, &channel->depth);
+    if (strcmp(key, "on_full") == 0)
+        return set_on_full(value, &channel->on_full);
+    if (strcmp(key, "max_deliveries") == 0)
+        return set_number(key, value, &channel->max_deliveries);
+    if (strcmp(key, "dead_letter") == 0)
+        return set_name(key, value, channel->dead_letter);
+    if (strcmp(key, "endpoints") == 0)
+        return set_number(key, value, &channel->endpoints);
+    if (strcmp(key, "timestamps") == 0)
+        return set_yes_no(key, value, &channel->timestamps);
+    return unknown_key("--queue", key, keys);
+}
+
+static bool set_stream_key(struct shmbus_channel_plan *channel, const char *key, const char *value)
+{
+    static const char *const keys[] = {"bytes", "timestamps", NULL};
+
+    if (strcmp(key, "bytes") == 0)
+        return ctl_arg_size("bytes", value, &channel->bytes);
+    if (strcmp(key, "timestamps") == 0)
+        return set_yes_no(key, value, &channel->timestamps);
+    return unknown_key("--stream", key, keys);
+}
+
+/* NAME[:key=value,...], cut up in place. */
+static int add_channel(struct shmbus_plan *plan, enum create_what what, char *spec)
+{
+    const char *option = what == CREATE_QUEUE ? "--queue" : "--stream";
+    struct shmbus_channel_plan channel = {
+        .kind = what == CREATE_QUEUE ? SHMBUS_QUEUE : SHMBUS_STREAM,
+        .depth = what == CREATE_QUEUE ? 1024 : 0,
+        .bytes = what == CREATE_QUEUE ? 0 : 1u << 20,
+        .on_full = SHMBUS_BLOCK,
+    };
+    char *name = strsep(&spec, ":"), *key;
+    int result;
+
+    if (!set_name(option, name, channel.name))
+        return CTL_USAGE;
+    while ((key = strsep(&spec, ",")) != NULL) {
+        char *value = strchr(key, '=');
+
+        if (!value)
+            return ctl_fail(CTL_USAGE, "%s: '%s' is not key=value", option, key);
+        *value++ = 0;
+        if (!(what == CREATE_QUEUE ? set_queue_key : set_stream_key)(&channel, key, value))
+            return CTL_USAGE;
+    }
+    result = shmbus_plan_add_channel(plan, &channel);
+    return result < 0 ? ctl_fail_bus(result, channel.name) : CTL_DONE;
+}
+
+/* NAME:SIZE */
+static int add_region(struct shmbus_plan *plan, char *spec)
+{
+    const char *name = strsep(&spec, ":");
+    uint64_t bytes;
+    int result;
+
+    if (!spec)
+        return ctl_fail(CTL_USAGE, "--region: '%s' is not NAME:SIZE", name);
+    if (!ctl_arg_size("--region", spec, &bytes))
+        return CTL_USAGE;
+    result = shmbus_plan_add_region(plan, name, bytes);
+    return result < 0 ? ctl_fail_bus(result, name) : CTL_DONE;
+}
+
+/* SIZE:COUNT */
+static int add_blocks(struct shmbus_plan *plan, char *spec)
+{
+    const char *size = strsep(&spec, ":");
+    uint64_t bytes, count;
+    int result;
+
+    if (!spec)
+        return ctl_fail(CTL_USAGE, "--blocks: '%s' is not SIZE:COUNT", size);
+    if (!ctl_arg_size("--blocks", size, &bytes) ||
+        !ctl_arg_count("--blocks", spec, 1, 1u << 24, &count))
+        return CTL_USAGE;
+    result = shmbus_plan_add_blocks(plan, bytes, count);
+    return result < 0 ? ctl_fail_bus(result, size) : CTL_DONE;
+}
+
+static int add_item(struct shmbus_plan *plan, const struct create_item *item)
+{
+    char *spec = strdup(item->spec);
+    int code;
+
+    if (!spec)
+        return ctl_fail(CTL_FAILED, "out of memory");
+    if (item->what == CREATE_REGION)
+        code = add_region(plan, spec);
+    else if (item->what == CREATE_BLOCKS)
+        code = add_blocks(plan, spec);
+    else
+        code = add_channel(plan, item->what, spec);
+    free(spec);
+    return code;
+}
+
+static bool has_blocks(const struct create_options *options)
+{
+    for (size_t i = 0; i < options->item_count; i++)
+        if (options->items[i].what == CREATE_BLOCKS)
+            return true;
+    return false;
+}
+
+int create_plan(const struct create_options *options, struct shmbus_plan **ret_plan)
+{
+    struct shmbus_plan *plan;
+    bool blocks = has_blocks(options);
+    int result, code = CTL_DONE;
+
+    if (options->memory_bytes && (options->config || blocks))
+        return ctl_fail(CTL_USAGE, "--memory sizes the built-in blocks; leave it out with %s",
+                        blocks ? "--blocks" : "--config");
+    result = options->config ? shmbus_plan_load(options->config, &plan)
+                             : shmbus_plan_new(options->memory_bytes, &plan);
+    if (result < 0)
+        return ctl_fail_bus(result, options->config ? options->config : "--memory");
+    if (blocks && !options->config)
+        plan->block_count = 0; /* those asked for stand in for the built-in ones */
+    if (options->processes)
+        plan->processes = options->processes;
+    if (options->mode_given)
+        plan->mode = options->mode;
+    for (size_t i = 0; i < options->item_count && code == CTL_DONE; i++)
+        code = add_item(plan, &options->items[i]);
+    if (code == CTL_DONE)
+        *ret_plan = plan;
+    else
+        shmbus_plan_free(plan);
+    return code;
+}

@@ -1,0 +1,173 @@
+/* A plan as text. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "create.h"
+#include "ctl.h"
+#include "snapshot.h"
+#include "table.h"
+#include "text.h"
+
+struct plan_row {
+    char what[16], name[SHMBUS_NAME_BYTES + 16], detail[200];
+    uint64_t bytes;
+    bool has_bytes;
+};
+
+static uint64_t power_of_two(uint64_t value)
+{
+    uint64_t power = 1;
+
+    while (power < value && power < UINT64_MAX / 2 + 1)
+        power *= 2;
+    return power;
+}
+
+static uint64_t block_bytes(const struct shmbus_block_plan *block)
+{
+    return (block->size_bytes + 63) / 64 * 64;
+}
+
+void create_note_rounding(const struct shmbus_plan *plan)
+{
+    for (size_t i = 0; i < plan->channel_count; i++) {
+        const struct shmbus_channel_plan *channel = &plan->channels[i];
+        bool queue = channel->kind == SHMBUS_QUEUE;
+        uint64_t asked = queue ? channel->depth : channel->bytes, got = power_of_two(asked);
+
+        if (asked != got)
+            ctl_note("%s: %s %ju -> %ju", channel->name, queue ? "depth" : "bytes",
+                     (uintmax_t)asked, (uintmax_t)got);
+    }
+    for (size_t i = 0; i < plan->block_count; i++)
+        if (plan->blocks[i].size_bytes != block_bytes(&plan->blocks[i]))
+            ctl_note("blocks: size %ju -> %ju", (uintmax_t)plan->blocks[i].size_bytes,
+                     (uintmax_t)block_bytes(&plan->blocks[i]));
+}
+
+/* ------------------------------------------------------------------------------------ dry run */
+
+static void fill_plan(struct table_cell *cell, const void *data, int arg,
+                      const struct table_options *options)
+{
+    const struct plan_row *row = data;
+    const char *const texts[] = {row->what, row->name, row->detail};
+
+    if (arg < 3)
+        snprintf(cell->text, sizeof(cell->text), "%s", texts[arg]);
+    else if (row->has_bytes)
+        text_size(row->bytes, options->exact_bytes, cell->text, sizeof(cell->text));
+}
+
+static const struct table_column plan_columns[] = {
+    {"what", "WHAT", "", false, fill_plan, 0},    {"name", "NAME", "", false, fill_plan, 1},
+    {"memory", "MEMORY", "", true, fill_plan, 3}, {"detail", "DETAIL", "", false, fill_plan, 2},
+    {NULL, NULL, NULL, false, NULL, 0},
+};
+
+static struct plan_row channel_row_of(const struct shmbus_channel_plan *channel)
+{
+    struct plan_row row = {.has_bytes = channel->kind == SHMBUS_STREAM};
+    int used;
+
+    snprintf(row.what, sizeof(row.what), "%s", snapshot_kind(channel->kind));
+    snprintf(row.name, sizeof(row.name), "%s", channel->name);
+    if (row.has_bytes) {
+        row.bytes = power_of_two(channel->bytes);
+        return row;
+    }
+    used = snprintf(row.detail, sizeof(row.detail), "depth=%ju on_full=%s",
+                    (uintmax_t)power_of_two(channel->depth), snapshot_on_full(channel->on_full));
+    if (channel->max_deliveries)
+        snprintf(row.detail + used, sizeof(row.detail) - (size_t)used,
+                 " max_deliveries=%u dead_letter=%s", channel->max_deliveries,
+                 channel->dead_letter);
+    return row;
+}
+
+static bool add_row(struct table *table, const struct plan_row *row, uint64_t *sum)
+{
+    *sum += row->has_bytes ? row->bytes : 0;
+    return table_add(table, row);
+}
+
+static bool add_rows(struct table *table, const struct shmbus_plan *plan, uint64_t total)
+{
+    uint64_t sum = 0;
+    struct plan_row row;
+    bool good = true;
+
+    for (size_t i = 0; i < plan->block_count && good; i++) {
+        const struct shmbus_block_plan *block = &plan->blocks[i];
+
+        row = (struct plan_row){"blocks", "", "", block_bytes(block) * block->count, true};
+        text_size(block_bytes(block), false, row.name, sizeof(row.name));
+        snprintf(row.detail, sizeof(row.detail), "count=%ju", (uintmax_t)block->count);
+        good = add_row(table, &row, &sum);
+    }
+    for (size_t i = 0; i < plan->channel_count && good; i++) {
+        row = channel_row_of(&plan->channels[i]);
+        good = add_row(table, &row, &sum);
+    }
+    for (size_t i = 0; i < plan->region_count && good; i++) {
+        row = (struct plan_row){"region", "", "", plan->regions[i].bytes, true};
+        snprintf(row.name, sizeof(row.name), "%s", plan->regions[i].name);
+        good = add_row(table, &row, &sum);
+    }
+    row = (struct plan_row){"tables", "", "", total - sum, true};
+    snprintf(row.detail, sizeof(row.detail), "headers, rings, %u processes, %u spare queues",
+             plan->processes, plan->spare_channels);
+    good = good && add_row(table, &row, &sum);
+    row = (struct plan_row){"total", "", "", total, true};
+    return good && table_add(table, &row);
+}
+
+/* Would it work now? Says what stands in the way. */
+static int check_place(const char *name, uint64_t bytes)
+{
+    struct statvfs space;
+    struct shmbus *bus;
+    struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    char dir[512], need[TEXT_NUMBER_BYTES], have[TEXT_NUMBER_BYTES];
+    int result;
+
+    opts.flags = SHMBUS_ATTACH_OBSERVE | SHMBUS_ATTACH_EXISTING | SHMBUS_ATTACH_ANY_OWNER;
+    result = shmbus_attach(name, &opts, &bus);
+    if (result == 0) {
+        shmbus_detach(bus);
+        return ctl_fail(CTL_FAILED, "%s exists already; remove it first: shmbusctl rm %s", name,
+                        name);
+    }
+    ctl_bus_dir(name, dir, sizeof(dir));
+    if (result != -ENOENT)
+        return ctl_fail_bus(result, name);
+    if (statvfs(dir, &space) != 0)
+        return ctl_fail(ctl_exit_of(-errno), "%s: %s", dir, strerror(errno));
+    if ((uint64_t)space.f_bavail * space.f_frsize >= bytes)
+        return CTL_DONE;
+    text_size(bytes, false, need, sizeof(need));
+    text_size((uint64_t)space.f_bavail * space.f_frsize, false, have, sizeof(have));
+    return ctl_fail(CTL_FAILED, "%s needs %s, %s has %s free; lower --memory or enlarge %s", name,
+                    need, dir, have, dir);
+}
+
+int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t bytes)
+{
+    struct table_options options = {.exact_bytes = false};
+    struct table table;
+    int code = CTL_FAILED;
+
+    if (!table_init(&table, plan_columns, "what,name,memory,detail", &options))
+        return CTL_FAILED;
+    if (add_rows(&table, plan, bytes)) {
+        printf("plan of %s, nothing created: %u processes, mode %04o\n", name, plan->processes,
+               (unsigned)plan->mode & 07777);
+        table_print(&table, stdout);
+        create_note_rounding(plan);
+        code = check_place(name, bytes);
+    }
+    table_free(&table);
+    return code;
+}

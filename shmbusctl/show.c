@@ -1,0 +1,137 @@
+/* Snapshots as tables. */
+#include "show.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "text.h"
+
+bool show_channels(const struct snapshot *now, const struct snapshot *before, const char *output,
+                   const struct table_options *options)
+{
+    const char *usual = before ? COLUMNS_CHANNEL_RATES : COLUMNS_CHANNEL;
+    struct table table;
+    bool good = table_init(&table, columns_channel, output ? output : usual, options);
+
+    for (size_t i = 0; i < now->channel_count && good; i++) {
+        struct channel_row row = snapshot_channel(now, before, i);
+
+        good = table_add(&table, &row);
+    }
+    if (good)
+        table_print(&table, stdout);
+    table_free(&table);
+    return good;
+}
+
+bool show_processes(const struct snapshot *now, const struct snapshot *before, const char *output,
+                    const struct table_options *options)
+{
+    const char *usual = before ? COLUMNS_PROCESS_RATES : COLUMNS_PROCESS;
+    struct table table;
+    bool good = table_init(&table, columns_process, output ? output : usual, options);
+
+    for (size_t i = 0; i < now->process_count && good; i++) {
+        struct process_row row = snapshot_process(now, before, i);
+
+        good = table_add(&table, &row);
+    }
+    if (good)
+        table_print(&table, stdout);
+    table_free(&table);
+    return good;
+}
+
+bool show_blocks(const struct snapshot *now, const char *output,
+                 const struct table_options *options)
+{
+    struct table table;
+    bool good = table_init(&table, columns_block, output ? output : COLUMNS_BLOCK, options);
+
+    for (size_t i = 0; i < now->block_count && good; i++)
+        good = table_add(&table, &now->blocks[i]);
+    if (good)
+        table_print(&table, stdout);
+    table_free(&table);
+    return good;
+}
+
+bool show_regions(const struct snapshot *now, const char *output,
+                  const struct table_options *options)
+{
+    struct table table;
+    bool good = table_init(&table, columns_region, output ? output : COLUMNS_REGION, options);
+
+    for (size_t i = 0; i < now->region_count && good; i++)
+        good = table_add(&table, &now->regions[i]);
+    if (good)
+        table_print(&table, stdout);
+    table_free(&table);
+    return good;
+}
+
+void show_bus(const struct snapshot *now)
+{
+    const struct shmbus_bus_stat *bus = &now->bus;
+    char size[TEXT_NUMBER_BYTES], age[TEXT_NUMBER_BYTES], name[SHMBUS_NAME_BYTES], path[256];
+
+    text_size(bus->segment_bytes, false, size, sizeof(size));
+    text_age(now->realtime_ns - bus->created_realtime_ns, age, sizeof(age));
+    text_clean(bus->name, name, sizeof(name));
+    text_clean(bus->path, path, sizeof(path));
+    printf("%s  %s  %s  age %s  processes %u alive, %u stalled, %u dead  recoveries %ju%s%s\n",
+           name, path, size, age, bus->processes_alive, bus->processes_stalled, bus->processes_dead,
+           (uintmax_t)bus->recoveries, bus->shutting_down ? "  stopping" : "",
+           bus->unlinked ? "  removed" : "");
+}
+
+static bool means(const char *pattern, const char *name)
+{
+    return strcmp(pattern, name) == 0 || fnmatch(pattern, name, 0) == 0;
+}
+
+static int unknown_channel(const struct snapshot *snapshot, const char *pattern)
+{
+    const char **names = calloc(snapshot->channel_count + 1, sizeof(*names));
+    const char *near = NULL;
+    int code;
+
+    for (size_t i = 0; names && i < snapshot->channel_count; i++)
+        names[i] = snapshot->channels[i].name;
+    if (names)
+        near = ctl_nearest(pattern, names);
+    if (near)
+        code = ctl_fail(CTL_NOT_FOUND, "bus %s has no channel '%s'; did you mean '%s'?",
+                        snapshot->bus.name, pattern, near);
+    else
+        code = ctl_fail(CTL_NOT_FOUND, "bus %s has no channel '%s'", snapshot->bus.name, pattern);
+    free(names);
+    return code;
+}
+
+int show_filter(struct snapshot *snapshot, char *const *patterns, int count)
+{
+    size_t kept = 0;
+
+    for (int p = 0; p < count; p++) {
+        bool found = false;
+
+        for (size_t i = 0; i < snapshot->channel_count && !found; i++)
+            found = means(patterns[p], snapshot->channels[i].name);
+        if (!found)
+            return unknown_channel(snapshot, patterns[p]);
+    }
+    for (size_t i = 0; i < snapshot->channel_count && count; i++) {
+        bool keep = false;
+
+        for (int p = 0; p < count && !keep; p++)
+            keep = means(patterns[p], snapshot->channels[i].name);
+        if (keep)
+            snapshot->channels[kept++] = snapshot->channels[i];
+    }
+    if (count)
+        snapshot->channel_count = kept;
+    return CTL_DONE;
+}

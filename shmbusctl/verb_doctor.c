@@ -1,0 +1,250 @@
+/* shmbusctl doctor: what is wrong, and the cure of it. Exit codes as monitoring systems want. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "doctor.h"
+#include "json.h"
+#include "table.h"
+#include "text.h"
+
+enum {
+    OPT_JSON = 256,
+    OPT_DIR,
+    EXIT_OK = 0,
+    EXIT_WARNING = 1,
+    EXIT_CRITICAL = 2,
+    EXIT_UNKNOWN = 3
+};
+
+static const struct ctl_option options[] = {
+    {OPT_DIR, "dir", "DIR", "without NAME: the buses in DIR (" SHMBUS_DIR_DEFAULT ")"},
+    {OPT_JSON, "json", NULL, "print JSON"},
+    {0, NULL, NULL, NULL},
+};
+
+void doctor_add(struct doctor *doctor, enum doctor_level level, const char *subject,
+                const char *cure, const char *format, ...)
+{
+    struct doctor_finding *findings =
+        reallocarray(doctor->findings, doctor->count + 1, sizeof(*findings));
+    struct doctor_finding *finding;
+    char what[1024], clean[1024];
+    va_list list;
+
+    if (!findings) {
+        doctor->no_memory = true;
+        return;
+    }
+    doctor->findings = findings;
+    finding = &findings[doctor->count++];
+    va_start(list, format);
+    vsnprintf(what, sizeof(what), format, list);
+    va_end(list);
+    text_clean(what, clean, sizeof(clean)); /* names out of segments are in it */
+    *finding = (struct doctor_finding){level, strdup(subject), strdup(clean), strdup(cure)};
+    if (!finding->subject || !finding->what || !finding->cure)
+        doctor->no_memory = true;
+}
+
+void doctor_free(struct doctor *doctor)
+{
+    for (size_t i = 0; i < doctor->count; i++) {
+        free(doctor->findings[i].subject);
+        free(doctor->findings[i].what);
+        free(doctor->findings[i].cure);
+    }
+    free(doctor->findings);
+}
+
+/* ------------------------------------------------------------------------------------- checks */
+
+struct bus_context {
+    struct doctor *doctor;
+    const char *name;
+};
+
+static void each_finding(void *context, enum shmbus_severity severity, const char *what,
+                         const char *cure)
+{
+    const struct bus_context *bus = context;
+    enum doctor_level level = severity == SHMBUS_CRITICAL  ? DOCTOR_CRITICAL
+                              : severity == SHMBUS_WARNING ? DOCTOR_WARNING
+                                                           : DOCTOR_NOTE;
+
+    doctor_add(bus->doctor, level, bus->name, cure ? cure : "", "%s", what);
+}
+
+/* A bus that cannot be entered is a finding as well. */
+static void add_failure(struct doctor *doctor, const char *name, int result)
+{
+    int code = ctl_exit_of(result);
+    bool broken = code == CTL_LAYOUT;
+    const char *cure = broken                   ? "if nobody uses it any more: shmbusctl rm --force"
+                       : code == CTL_NOT_FOUND  ? "shmbusctl list shows what is there"
+                       : code == CTL_PERMISSION ? "run doctor as the owner of the bus or as root"
+                                                : "";
+
+    doctor_add(doctor, broken ? DOCTOR_CRITICAL : DOCTOR_UNKNOWN, name, cure, "%s",
+               ctl_detail(result));
+}
+
+static bool check_bus(void *context, const char *name)
+{
+    struct doctor *doctor = context;
+    struct bus_context bus_context = {doctor, name};
+    struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    struct shmbus_bus_stat stat = {.struct_bytes = sizeof(stat)};
+    struct shmbus *bus;
+    int result;
+
+    opts.flags = SHMBUS_ATTACH_OBSERVE | SHMBUS_ATTACH_EXISTING | SHMBUS_ATTACH_ANY_OWNER;
+    result = shmbus_attach(name, &opts, &bus);
+    if (result < 0) {
+        add_failure(doctor, name, result);
+        return true;
+    }
+    doctor->buses++;
+    result = shmbus_bus_stat(bus, &stat);
+    if (result == 0) {
+        doctor_logind(doctor, name, &stat);
+        result = shmbus_check(bus, each_finding, &bus_context);
+    }
+    if (result < 0)
+        add_failure(doctor, name, result);
+    shmbus_detach(bus);
+    return !doctor->no_memory;
+}
+
+/* ------------------------------------------------------------------------------------- report */
+
+static const char *const level_names[] = {"note", "unknown", "warning", "critical"};
+
+static unsigned count_level(const struct doctor *doctor, enum doctor_level level)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < doctor->count; i++)
+        count += doctor->findings[i].level == level;
+    return count;
+}
+
+static int verdict(const struct doctor *doctor)
+{
+    if (count_level(doctor, DOCTOR_CRITICAL))
+        return EXIT_CRITICAL;
+    if (count_level(doctor, DOCTOR_WARNING))
+        return EXIT_WARNING;
+    return count_level(doctor, DOCTOR_UNKNOWN) ? EXIT_UNKNOWN : EXIT_OK;
+}
+
+static void print_text(const struct doctor *doctor)
+{
+    static const char *const names[] = {"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+    static const char *const colours[] = {"", "\033[33m", "\033[33m", "\033[31m"};
+    bool colour = table_colour_wanted();
+
+    printf("%s: %u critical, %u warnings, %u unknown; %u buses checked\n", names[verdict(doctor)],
+           count_level(doctor, DOCTOR_CRITICAL), count_level(doctor, DOCTOR_WARNING),
+           count_level(doctor, DOCTOR_UNKNOWN), doctor->buses);
+    for (int level = DOCTOR_CRITICAL; level >= DOCTOR_NOTE; level--)
+        for (size_t i = 0; i < doctor->count; i++) {
+            const struct doctor_finding *finding = &doctor->findings[i];
+
+            if ((int)finding->level != level)
+                continue;
+            printf("%s%-8s%s  %s: %s\n", colour ? colours[level] : "", level_names[level],
+                   colour && colours[level][0] ? "\033[0m" : "", finding->subject, finding->what);
+            if (finding->cure[0])
+                printf("          cure: %s\n", finding->cure);
+        }
+}
+
+static bool print_json(const struct doctor *doctor)
+{
+    static const char *const names[] = {"ok", "warning", "critical", "unknown"};
+    struct json_object *object = json_document(), *list = json_object_new_array();
+
+    json_add_text(object, "status", names[verdict(doctor)]);
+    json_add_count(object, "buses", doctor->buses);
+    json_add(object, "findings", list);
+    for (size_t i = 0; i < doctor->count; i++) {
+        struct json_object *item = json_object_new_object();
+
+        json_add_text(item, "severity", level_names[doctor->findings[i].level]);
+        json_add_text(item, "subject", doctor->findings[i].subject);
+        json_add_text(item, "what", doctor->findings[i].what);
+        json_add_text(item, "cure", doctor->findings[i].cure);
+        json_object_array_add(list, item);
+    }
+    return json_print(object, true);
+}
+
+static int check_all(struct doctor *doctor, char **names, int count, const char *dir)
+{
+    char bus_dir[512];
+    int result = 0;
+
+    if (count == 0) {
+        doctor_directory(doctor, dir ? dir : SHMBUS_DIR_DEFAULT);
+        result = shmbus_list(dir, check_bus, doctor);
+        return result < 0 ? ctl_fail_bus(result, dir ? dir : SHMBUS_DIR_DEFAULT) : CTL_DONE;
+    }
+    for (int i = 0; i < count; i++) {
+        ctl_bus_dir(names[i], bus_dir, sizeof(bus_dir));
+        if (i == 0)
+            doctor_directory(doctor, bus_dir);
+        check_bus(doctor, names[i]);
+    }
+    return CTL_DONE;
+}
+
+static int run(struct ctl_args *args)
+{
+    struct doctor doctor = {NULL, 0, 0, false};
+    const char *dir = NULL, *value;
+    bool json = false;
+    int id, code;
+
+    while ((id = ctl_args_next(args, &value)) > 0) {
+        json = json || id == OPT_JSON;
+        dir = id == OPT_DIR ? value : dir;
+    }
+    if (id < 0)
+        return args->exit_code == CTL_DONE ? EXIT_OK : EXIT_UNKNOWN;
+    if (dir && args->operand_count)
+        return ctl_fail(EXIT_UNKNOWN, "--dir is for all buses of a directory; leave out NAME");
+    code = check_all(&doctor, args->operands, args->operand_count, dir);
+    if (code != CTL_DONE || doctor.no_memory) {
+        code = code != CTL_DONE ? EXIT_UNKNOWN : ctl_fail(EXIT_UNKNOWN, "out of memory");
+    } else {
+        code = verdict(&doctor);
+        if (!json)
+            print_text(&doctor);
+        else if (!print_json(&doctor))
+            code = EXIT_UNKNOWN;
+        if (ctl_flush() != CTL_DONE) {
+            ctl_output_lost();
+            code = EXIT_UNKNOWN;
+        }
+    }
+    doctor_free(&doctor);
+    return code;
+}
+
+const struct ctl_verb verb_doctor = {
+    .name = "doctor",
+    .operands = "[NAME...]",
+    .summary = "Look for what is wrong, and name the cure",
+    .text = "Checks the buses (without NAME: all of the directory), the file system they are in "
+            "and the machine. Changes nothing.\n"
+            "Exit codes: 0 healthy, 1 warning, 2 critical, 3 unknown (could not be checked, or "
+            "wrong usage).",
+    .examples = "shmbusctl doctor\n"
+                "shmbusctl doctor demo --json\n",
+    .options = options,
+    .operands_min = 0,
+    .operands_max = -1,
+    .run = run,
+};
