@@ -71,6 +71,16 @@ const char *t_bus_name(char *buffer)
     return buffer;
 }
 
+const char *t_source_path(const char *file)
+{
+    static char path[PATH_MAX];
+    const char *base = getenv("T_SOURCE_DIR");
+    snprintf(path, sizeof path, "%s/%s", base != NULL ? base : ".", file);
+    if (access(path, R_OK) != 0)
+        die("run in the top directory of the sources, or set T_SOURCE_DIR to it");
+    return path;
+}
+
 void t_dir_path(pid_t pid, char *buffer, size_t bytes)
 {
     const char *base = getenv("TMPDIR");

@@ -56,6 +56,9 @@ int t_result(int line, const char *file, const char *call, int result, int expec
  * has failed. */
 const char *t_bus_name(char *buffer);
 
+/* The path of a file of the source tree. */
+const char *t_source_path(const char *file);
+
 /* A private directory for files, removed with its contents after the test. */
 const char *t_dir(void);
 

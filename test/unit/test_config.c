@@ -1,0 +1,368 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <shmbus/shmbus.h>
+
+#include "harness.h"
+
+static struct shmbus_plan *parse(const char *yaml)
+{
+    struct shmbus_plan *plan = NULL;
+    T_OK_FATAL(shmbus_plan_parse(yaml, strlen(yaml), "t.yaml", &plan));
+    return plan;
+}
+
+static void check_equal(const struct shmbus_plan *a, const struct shmbus_plan *b)
+{
+    CU_ASSERT_EQUAL(a->mode, b->mode);
+    CU_ASSERT_EQUAL(a->group, b->group);
+    CU_ASSERT_EQUAL(a->processes, b->processes);
+    CU_ASSERT_EQUAL(a->spare_channels, b->spare_channels);
+    CU_ASSERT_EQUAL(a->spare_depth, b->spare_depth);
+    CU_ASSERT_EQUAL(a->heartbeat_interval_ns, b->heartbeat_interval_ns);
+    CU_ASSERT_EQUAL(a->heartbeat_timeout_ns, b->heartbeat_timeout_ns);
+    CU_ASSERT_EQUAL(a->channel_count, b->channel_count);
+    CU_ASSERT_EQUAL(a->region_count, b->region_count);
+    CU_ASSERT_STRING_EQUAL(a->name, b->name);
+    CU_ASSERT_EQUAL_FATAL(a->block_count, b->block_count);
+    for (size_t i = 0; i < a->block_count; i++) {
+        CU_ASSERT_EQUAL(a->blocks[i].size_bytes, b->blocks[i].size_bytes);
+        CU_ASSERT_EQUAL(a->blocks[i].count, b->blocks[i].count);
+    }
+}
+
+T_TEST(config, default_yaml_is_the_built_in_plan)
+{
+    struct shmbus_plan *from_file = NULL, *built_in = NULL;
+    T_OK_FATAL(shmbus_plan_load(t_source_path("config/default.yaml"), &from_file));
+    T_OK_FATAL(shmbus_plan_new(0, &built_in));
+    check_equal(from_file, built_in);
+    shmbus_plan_free(from_file);
+    shmbus_plan_free(built_in);
+}
+
+/* The example lines of default.yaml are comments; taken out of them they must be right, too. */
+T_TEST(config, the_commented_examples_of_default_yaml_are_valid)
+{
+    FILE *file = fopen(t_source_path("config/default.yaml"), "re");
+    char line[256], text[8192] = "";
+    bool example = false;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, "# channels:", 11) == 0 || strncmp(line, "# regions:", 10) == 0)
+            example = true;
+        else if (line[0] != '#')
+            example = false;
+        if (example)
+            strcat(text, line + 2);
+    }
+    fclose(file);
+    struct shmbus_plan *plan = parse(text);
+    CU_ASSERT_EQUAL(plan->channel_count, 3); /* tasks, ticks, tasks.dead */
+    CU_ASSERT_EQUAL(plan->region_count, 1);
+    shmbus_plan_free(plan);
+}
+
+T_TEST(config, demo_yaml_is_valid)
+{
+    struct shmbus_plan *plan = NULL;
+    T_OK_FATAL(shmbus_plan_load(t_source_path("config/demo.yaml"), &plan));
+    CU_ASSERT_TRUE(plan->channel_count >= 2);
+    CU_ASSERT_NOT_EQUAL(plan->name[0], '\0');
+    shmbus_plan_free(plan);
+}
+
+T_TEST(config, every_key_arrives_in_the_plan)
+{
+    struct shmbus_plan *plan = parse("bus: demo\n"
+                                     "mode: \"0660\"\n"
+                                     "group: 1234\n"
+                                     "processes: 7\n"
+                                     "spare: { channels: 3, depth: 99 }\n"
+                                     "heartbeat: { interval: 250ms, timeout: 2s }\n"
+                                     "blocks:\n"
+                                     "  - { size: 4KiB, count: 10 }\n"
+                                     "  - { count: 20, size: 64 }\n"
+                                     "channels:\n"
+                                     "  tasks: { kind: queue, depth: 300, on_full: drop_oldest,\n"
+                                     "           max_deliveries: 5, dead_letter: aside,\n"
+                                     "           endpoints: 9, timestamps: false }\n"
+                                     "  aside: { on_full: reject }\n"
+                                     "  ticks: { kind: stream, bytes: 2MiB, timestamps: true }\n"
+                                     "  plain: {}\n"
+                                     "  bare: { kind: stream }\n"
+                                     "regions:\n"
+                                     "  data: 1MiB\n");
+    CU_ASSERT_STRING_EQUAL(plan->name, "demo");
+    CU_ASSERT_EQUAL(plan->mode, 0660);
+    CU_ASSERT_EQUAL(plan->group, 1234);
+    CU_ASSERT_EQUAL(plan->processes, 7);
+    CU_ASSERT_EQUAL(plan->spare_channels, 3);
+    CU_ASSERT_EQUAL(plan->spare_depth, 99);
+    CU_ASSERT_EQUAL(plan->heartbeat_interval_ns, 250000000);
+    CU_ASSERT_EQUAL(plan->heartbeat_timeout_ns, 2000000000);
+    CU_ASSERT_EQUAL_FATAL(plan->block_count, 2);
+    CU_ASSERT_EQUAL(plan->blocks[0].size_bytes, 64);
+    CU_ASSERT_EQUAL(plan->blocks[0].count, 20);
+    CU_ASSERT_EQUAL(plan->blocks[1].size_bytes, 4096);
+    CU_ASSERT_EQUAL_FATAL(plan->channel_count, 5);
+
+    const struct shmbus_channel_plan *c = plan->channels;
+    CU_ASSERT_STRING_EQUAL(c[0].name, "tasks");
+    CU_ASSERT_EQUAL(c[0].kind, SHMBUS_QUEUE);
+    CU_ASSERT_EQUAL(c[0].depth, 300);
+    CU_ASSERT_EQUAL(c[0].on_full, SHMBUS_DROP_OLDEST);
+    CU_ASSERT_EQUAL(c[0].max_deliveries, 5);
+    CU_ASSERT_STRING_EQUAL(c[0].dead_letter, "aside");
+    CU_ASSERT_EQUAL(c[0].endpoints, 9);
+    CU_ASSERT_FALSE(c[0].timestamps);
+    CU_ASSERT_EQUAL(c[1].on_full, SHMBUS_REJECT);
+    CU_ASSERT_EQUAL(c[2].kind, SHMBUS_STREAM);
+    CU_ASSERT_EQUAL(c[2].bytes, 2 << 20);
+    CU_ASSERT_TRUE(c[2].timestamps);
+    CU_ASSERT_EQUAL(c[3].kind, SHMBUS_QUEUE);
+    CU_ASSERT_EQUAL(c[3].depth, 1024);
+    CU_ASSERT_EQUAL(c[3].on_full, SHMBUS_BLOCK);
+    CU_ASSERT_EQUAL(c[3].max_deliveries, 0);
+    CU_ASSERT_TRUE(c[3].timestamps);
+    CU_ASSERT_EQUAL(c[4].bytes, 1 << 20);
+    CU_ASSERT_FALSE(c[4].timestamps);
+    CU_ASSERT_EQUAL_FATAL(plan->region_count, 1);
+    CU_ASSERT_STRING_EQUAL(plan->regions[0].name, "data");
+    CU_ASSERT_EQUAL(plan->regions[0].bytes, 1 << 20);
+    shmbus_plan_free(plan);
+}
+
+T_TEST(config, an_undeclared_dead_letter_queue_is_made_as_deep_as_its_queue)
+{
+    struct shmbus_plan *plan =
+        parse("channels:\n"
+              "  a: { depth: 77, max_deliveries: 3, dead_letter: gone, on_full: reject }\n"
+              "  b: { depth: 88, max_deliveries: 4, dead_letter: gone }\n");
+    CU_ASSERT_EQUAL_FATAL(plan->channel_count, 3);
+    CU_ASSERT_STRING_EQUAL(plan->channels[2].name, "gone");
+    CU_ASSERT_EQUAL(plan->channels[2].kind, SHMBUS_QUEUE);
+    CU_ASSERT_EQUAL(plan->channels[2].depth, 77);
+    CU_ASSERT_EQUAL(plan->channels[2].on_full, SHMBUS_BLOCK);
+    CU_ASSERT_EQUAL(plan->channels[2].max_deliveries, 0);
+    CU_ASSERT_STRING_EQUAL(plan->channels[2].dead_letter, "");
+    shmbus_plan_free(plan);
+}
+
+T_TEST(config, memory_sizes_the_blocks_around_channels_and_regions)
+{
+    struct shmbus_plan *plan = parse("memory: 64MiB\n"
+                                     "regions: { data: 4MiB }\n"
+                                     "channels: { ticks: { kind: stream, bytes: 8MiB } }\n");
+    uint64_t bytes = 0;
+    T_OK(shmbus_plan_check(plan, &bytes));
+    CU_ASSERT_TRUE(bytes > 60u << 20 && bytes < 68u << 20);
+    shmbus_plan_free(plan);
+}
+
+T_TEST(config, a_group_is_found_by_name)
+{
+    struct shmbus_plan *plan = parse("group: root\n");
+    CU_ASSERT_EQUAL(plan->group, 0);
+    shmbus_plan_free(plan);
+}
+
+T_TEST(config, an_interval_alone_raises_the_timeout_with_it)
+{
+    struct shmbus_plan *plan = parse("heartbeat: { interval: 1m }\n");
+    CU_ASSERT_EQUAL(plan->heartbeat_timeout_ns, 120000000000);
+    shmbus_plan_free(plan);
+}
+
+/* Wrong input: the whole sentence is checked, because it is what people see. NULL: libyaml's. */
+static const struct {
+    const char *yaml, *sentence;
+} wrong[] = {
+    {"", "t.yaml:1:1: no configuration here; start with `bus: NAME`"},
+    {"# only a comment\n", "t.yaml:2:1: no configuration here; start with `bus: NAME`"},
+    {"just text\n", "t.yaml:1:1: `configuration` needs a map of options, not a single value"},
+    {"- a\n", "t.yaml:1:1: `configuration` needs a map of options, not a list"},
+    {"procesess: 4\n", "t.yaml:1:1: unknown key `procesess`; did you mean `processes`?"},
+    {"colour: 4\n",
+     "t.yaml:1:1: unknown key `colour`; known: bus, mode, group, memory, processes, spare, "
+     "heartbeat, blocks, channels, regions"},
+    {"bus: a\nbus: b\n", "t.yaml:2:1: `bus` is there twice; remove one"},
+    {"bus: a b\n",
+     "t.yaml:1:6: `a b` is no valid bus name: use 1 to 47 letters, digits, '.', '_' or '-', not "
+     "starting with '.'"},
+    {"bus:\n", "t.yaml:1:5: `bus` has no value"},
+    {"bus: [a]\n", "t.yaml:1:6: `bus` needs a single value, not a list"},
+    {"bus: &x a\n", "t.yaml:1:6: anchors and tags are not allowed; remove it"},
+    {"bus: !!str a\n", "t.yaml:1:6: anchors and tags are not allowed; remove it"},
+    {"bus: *x\n", "t.yaml:1:6: aliases are not allowed; repeat the value"},
+    {"bus: a\n---\nbus: b\n", "t.yaml:2:1: only one document a file; remove the others"},
+    {"mode: 0700\n",
+     "t.yaml:1:7: `mode: 0700` is not possible: the owner needs read and write, nobody execute; "
+     "use \"0600\", \"0660\" or \"0666\""},
+    {"mode: rw\n", "t.yaml:1:7: `mode: rw`: expected an octal number such as \"0660\""},
+    {"mode: 0o600\n", "t.yaml:1:7: `mode: 0o600`: expected an octal number such as \"0660\""},
+    {"group: no-such-group-here\n",
+     "t.yaml:1:8: `group: no-such-group-here`: no such group here; use its number or `getent "
+     "group`"},
+    {"processes: 0\n", "t.yaml:1:12: `processes: 0` is not within 1 .. 1023"},
+    {"processes: 1024\n", "t.yaml:1:12: `processes: 1024` is not within 1 .. 1023"},
+    {"processes: many\n", "t.yaml:1:12: `processes: many`: expected a whole number"},
+    {"processes: -1\n", "t.yaml:1:12: `processes: -1`: expected a whole number"},
+    {"processes: 99999999999999999999\n",
+     "t.yaml:1:12: `processes: 99999999999999999999`: expected a whole number"},
+    {"spare: 4\n", "t.yaml:1:8: `spare` needs a map of options, not a single value"},
+    {"spare: { channel: 4 }\n", "t.yaml:1:10: unknown key `channel`; did you mean `channels`?"},
+    {"heartbeat: { interval: 5 }\n",
+     "t.yaml:1:24: `interval: 5`: expected a duration with its unit, such as 5s, 250ms, 10us, 1m "
+     "or 1h"},
+    {"heartbeat: { interval: 0s }\n", "t.yaml:1:24: `interval` must be above zero"},
+    {"heartbeat: { interval: 5s, timeout: 1s }\n",
+     "t.yaml:1:12: `timeout` must not be shorter than `interval`"},
+    {"memory: 1KiB\n", "t.yaml:1:9: `memory: 1KiB` is not within 1048576 .. 72057594037927935"},
+    {"memory: 32mb\n", "t.yaml:1:9: `memory: 32mb`: expected a size such as 256, 4KiB, 1MiB or "
+                       "2GiB"},
+    {"memory: 32MiB\nblocks: [ { size: 64, count: 64 } ]\n",
+     "t.yaml: `memory` and `blocks` exclude each other: memory chooses the blocks; remove one"},
+    {"blocks: { size: 64, count: 64 }\n",
+     "t.yaml:1:9: `blocks` needs a list such as [ { size: 4KiB, count: 1024 } ], not a map"},
+    {"blocks:\n  - { size: 64 }\n", "t.yaml:2:5: a block class needs both `size` and `count`"},
+    {"blocks:\n  - { size: 64, count: 1 }\n  - { size: 60, count: 1 }\n",
+     "t.yaml:3:5: blocks of 64 and of 60 bytes are the same class: sizes are rounded up to 64; add "
+     "up their counts"},
+    {"blocks:\n  - { size: 2GiB, count: 1 }\n",
+     "t.yaml:2:13: `size: 2GiB` is not within 1 .. 1073741824"},
+    {"blocks: []\n", "t.yaml: blocks: queues need at least one block class"},
+    {"channels: [ tasks ]\n",
+     "t.yaml:1:11: `channels` needs a map such as { tasks: { kind: queue } }, not a list"},
+    {"channels:\n  tasks: queue\n",
+     "t.yaml:2:10: `tasks` needs a map of options, not a single value"},
+    {"channels:\n  tasks:\n", "t.yaml:2:9: `tasks` needs a map of options, not nothing"},
+    {"channels:\n  .x: {}\n",
+     "t.yaml:2:3: `.x` is no valid channel name: use 1 to 47 letters, digits, '.', '_' or '-', not "
+     "starting with '.'"},
+    {"channels:\n  a: {}\n  a: {}\n", "t.yaml:3:3: channel `a` is there twice; remove one"},
+    {"channels:\n  a: { detph: 4 }\n", "t.yaml:2:8: unknown key `detph`; did you mean `depth`?"},
+    {"channels:\n  a: { kind: topic }\n",
+     "t.yaml:2:14: `kind: topic` is not supported yet; use queue or stream"},
+    {"channels:\n  a: { kind: streem }\n",
+     "t.yaml:2:14: unknown kind `streem`; did you mean `stream`?"},
+    {"channels:\n  a: { on_full: shed }\n",
+     "t.yaml:2:17: `on_full: shed` is not supported yet; use block, reject or drop_oldest"},
+    {"channels:\n  a: { on_full: explode }\n",
+     "t.yaml:2:17: unknown on_full `explode`; known: block, reject, drop_oldest"},
+    {"channels:\n  a: { depth: 0 }\n", "t.yaml:2:15: `depth: 0` is not within 1 .. 16777216"},
+    {"channels:\n  a: { depth: 1KiB }\n", "t.yaml:2:15: `depth: 1KiB`: expected a whole number"},
+    {"channels:\n  a: { bytes: 1MiB }\n",
+     "t.yaml:2:3: channel `a`: `bytes` is for streams; a queue has `depth`, or say `kind: stream`"},
+    {"channels:\n  a: { kind: queue, bytes: 1MiB }\n",
+     "t.yaml:2:3: channel `a`: `bytes` is for streams; a queue has `depth`"},
+    {"channels:\n  a: { kind: stream, depth: 4 }\n",
+     "t.yaml:2:3: channel `a`: `depth` is for queues; a stream has `bytes`"},
+    {"channels:\n  a: { kind: stream, on_full: reject }\n",
+     "t.yaml:2:3: channel `a`: a stream blocks when full; remove `on_full`"},
+    {"channels:\n  a: { max_deliveries: 5 }\n",
+     "t.yaml:2:3: channel `a`: `max_deliveries` needs a queue for what exceeds it; add "
+     "`dead_letter: a.dead`"},
+    {"channels:\n  a: { max_deliveries: 63, dead_letter: b }\n",
+     "t.yaml:2:24: `max_deliveries: 63` is not within 0 .. 62"},
+    {"channels:\n  a: { dead_letter: b }\n",
+     "t.yaml:2:3: channel `a`: `dead_letter` is never used without `max_deliveries`; add "
+     "`max_deliveries: 5`"},
+    {"channels:\n  a: { max_deliveries: 5, dead_letter: a }\n",
+     "t.yaml:2:3: channel `a`: `dead_letter` must be another queue"},
+    {"channels:\n  a: { max_deliveries: 5, dead_letter: b }\n  b: { kind: stream }\n",
+     "t.yaml: channel `a`: dead_letter `b` must be another queue of the plan"},
+    {"channels:\n  a: { timestamps: yes }\n",
+     "t.yaml:2:20: `timestamps: yes`: expected true or false"},
+    {"regions: { data: }\n", "t.yaml:1:18: `data` has no value"},
+    {"regions: { data: 0 }\n", "t.yaml:1:18: `data: 0` is not within 1 .. 34359738368"},
+    {"regions: { a: 1, a: 1 }\n", "t.yaml:1:18: region `a` is there twice; remove one"},
+    {"bus: \"unfinished\n", "t.yaml:2:1: found unexpected end of stream while scanning a quoted "
+                            "scalar"},
+    {"bus: a\n\tmode: 0600\n", NULL},
+    {"{", NULL},
+    {"bus: \xff\xfe\n", NULL},
+};
+
+T_TEST(config, wrong_input_is_refused_with_its_place_and_a_cure)
+{
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct shmbus_plan *plan = (struct shmbus_plan *)&plan;
+        int r = shmbus_plan_parse(wrong[i].yaml, strlen(wrong[i].yaml), "t.yaml", &plan);
+        CU_ASSERT_PTR_EQUAL(plan, &plan);
+        if (r == -SHMBUS_ERR_CONFIG && wrong[i].sentence == NULL) {
+            CU_ASSERT_EQUAL(strncmp(shmbus_detail(), "t.yaml:", 7), 0);
+        } else if (r != -SHMBUS_ERR_CONFIG || strcmp(shmbus_detail(), wrong[i].sentence) != 0) {
+            printf("input %zu gave %d\n  got:    %s\n  wanted: %s\n", i, r, shmbus_detail(),
+                   wrong[i].sentence);
+            CU_FAIL("wrong input was not refused as it should be");
+        }
+    }
+}
+
+T_TEST(config, values_with_zero_bytes_or_beyond_all_limits_are_refused)
+{
+    static const char zero[] = "bus: \"a\\0b\"\n";
+    struct shmbus_plan *plan = NULL;
+    char longer[400];
+    T_FAILS(shmbus_plan_parse(zero, sizeof zero - 1, "t", &plan), -SHMBUS_ERR_CONFIG);
+    snprintf(longer, sizeof longer, "bus: %0300d\n", 7);
+    T_FAILS(shmbus_plan_parse(longer, strlen(longer), "t", &plan), -SHMBUS_ERR_CONFIG);
+    T_FAILS(shmbus_plan_parse(NULL, 4, "t", &plan), -EINVAL);
+    T_FAILS(shmbus_plan_parse("bus: a\n", 7, "t", NULL), -EINVAL);
+    CU_ASSERT_PTR_NULL(plan);
+}
+
+/* Whatever the bytes: a plan or a refusal. ASan watches. */
+T_TEST(config, damaged_text_never_does_harm)
+{
+    static const char whole[] =
+        "bus: demo\nmode: \"0660\"\nspare: { channels: 3, depth: 99 }\n"
+        "blocks:\n  - { size: 4KiB, count: 10 }\n"
+        "channels:\n  tasks: { kind: queue, max_deliveries: 5, dead_letter: aside }\n"
+        "regions:\n  data: 1MiB\n";
+    static const char spice[] = "{}[]:,-&*!|>'\"%@`#? \n\t\x80\xff";
+    char text[sizeof whole];
+
+    for (int round = 0; round < 3000; round++) {
+        struct shmbus_plan *plan = NULL;
+        size_t length = sizeof whole - 1;
+        memcpy(text, whole, sizeof whole);
+        for (uint64_t n = 1 + t_random_below(4); n > 0; n--)
+            text[t_random_below(length)] = spice[t_random_below(sizeof spice - 1)];
+        if (t_random_below(4) == 0)
+            length = t_random_below(length);
+        int r = shmbus_plan_parse(text, length, "t", &plan);
+        CU_ASSERT_TRUE(r == 0 || r == -SHMBUS_ERR_CONFIG);
+        CU_ASSERT_EQUAL(r == 0, plan != NULL);
+        shmbus_plan_free(plan);
+    }
+}
+
+T_TEST(config, files_that_cannot_be_read_are_named)
+{
+    char path[256];
+    struct shmbus_plan *plan = NULL;
+
+    T_FAILS(shmbus_plan_load("/nonexistent/x.yaml", &plan), -ENOENT);
+    CU_ASSERT_STRING_EQUAL(shmbus_detail(),
+                           "/nonexistent/x.yaml: cannot be read: no such file or directory");
+    T_FAILS(shmbus_plan_load("/", &plan), -EINVAL);
+    snprintf(path, sizeof path, "%s/fifo", t_dir());
+    CU_ASSERT_EQUAL_FATAL(mkfifo(path, 0600), 0);
+    T_FAILS(shmbus_plan_load(path, &plan), -EINVAL);
+
+    snprintf(path, sizeof path, "%s/huge", t_dir());
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    CU_ASSERT_EQUAL_FATAL(ftruncate(fd, 5 << 20), 0);
+    close(fd);
+    T_FAILS(shmbus_plan_load(path, &plan), -EINVAL);
+    T_FAILS(shmbus_plan_load(NULL, &plan), -EINVAL);
+    CU_ASSERT_PTR_NULL(plan);
+}

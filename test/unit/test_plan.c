@@ -1,0 +1,375 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <shmbus/shmbus.h>
+
+#include "harness.h"
+#include "plan.h"
+
+static struct shmbus_plan *new_plan(void)
+{
+    struct shmbus_plan *plan = NULL;
+    T_OK_FATAL(shmbus_plan_new(0, &plan));
+    return plan;
+}
+
+static struct shmbus_channel_plan queue_named(const char *name)
+{
+    struct shmbus_channel_plan c = {.kind = SHMBUS_QUEUE};
+    snprintf(c.name, sizeof c.name, "%s", name);
+    return c;
+}
+
+T_TEST(plan, the_built_in_plan_has_the_documented_limits_and_is_valid)
+{
+    struct shmbus_plan *plan = new_plan();
+    CU_ASSERT_EQUAL(plan->struct_bytes, sizeof *plan);
+    CU_ASSERT_EQUAL(plan->mode, 0600);
+    CU_ASSERT_EQUAL(plan->group, (gid_t)-1);
+    CU_ASSERT_EQUAL(plan->processes, 64);
+    CU_ASSERT_EQUAL(plan->spare_channels, 16);
+    CU_ASSERT_EQUAL(plan->spare_depth, 1024);
+    CU_ASSERT_EQUAL(plan->heartbeat_interval_ns, 5000000000);
+    CU_ASSERT_EQUAL(plan->heartbeat_timeout_ns, 10000000000);
+    CU_ASSERT_EQUAL(plan->block_count, 5);
+    CU_ASSERT_EQUAL(plan->blocks[4].size_bytes, 1048576);
+    CU_ASSERT_EQUAL(plan->channel_count, 0);
+    CU_ASSERT_EQUAL(plan->region_count, 0);
+    CU_ASSERT_STRING_EQUAL(plan->name, "");
+    T_OK(sb_plan_validate(plan));
+    shmbus_plan_free(plan);
+    shmbus_plan_free(NULL);
+}
+
+T_TEST(plan, a_budget_is_met_within_a_tenth_from_a_mebibyte_to_a_tebibyte)
+{
+    for (unsigned shift = 20; shift <= 40; shift++) {
+        for (unsigned part = 0; part < 3; part++) {
+            uint64_t budget = (1ull << shift) + part * ((1ull << shift) / 3);
+            struct shmbus_plan *plan = NULL;
+            uint64_t bytes = 0;
+            T_OK_FATAL(shmbus_plan_new(budget, &plan));
+            T_OK(sb_plan_validate(plan));
+            T_OK_FATAL(shmbus_plan_check(plan, &bytes));
+            CU_ASSERT_TRUE(bytes <= budget + budget / 10);
+            CU_ASSERT_TRUE(bytes >= budget - budget / 10);
+            shmbus_plan_free(plan);
+        }
+    }
+}
+
+T_TEST(plan, the_built_in_plan_needs_about_32_mebibytes)
+{
+    struct shmbus_plan *plan = new_plan();
+    uint64_t bytes = 0;
+    T_OK(shmbus_plan_check(plan, &bytes));
+    CU_ASSERT_TRUE(bytes > 31u << 20 && bytes < 33u << 20);
+    shmbus_plan_free(plan);
+}
+
+T_TEST(plan, a_budget_under_a_mebibyte_is_refused_and_leaves_the_result_alone)
+{
+    struct shmbus_plan *plan = (struct shmbus_plan *)&plan;
+    T_FAILS(shmbus_plan_new(1, &plan), -EINVAL);
+    T_FAILS(shmbus_plan_new((1 << 20) - 1, &plan), -EINVAL);
+    CU_ASSERT_PTR_EQUAL(plan, &plan);
+    T_FAILS(shmbus_plan_new(0, NULL), -EINVAL);
+}
+
+T_TEST(plan, channels_are_copied_completed_and_unique)
+{
+    struct shmbus_plan *plan = new_plan();
+    struct shmbus_channel_plan c = queue_named("tasks");
+    c.kind = 0;
+    T_OK(shmbus_plan_add_channel(plan, &c));
+    c.name[0] = 'X';
+    CU_ASSERT_STRING_EQUAL(plan->channels[0].name, "tasks");
+    CU_ASSERT_EQUAL(plan->channels[0].kind, SHMBUS_QUEUE);
+    CU_ASSERT_EQUAL(plan->channels[0].depth, 1024);
+    CU_ASSERT_EQUAL(plan->channels[0].on_full, SHMBUS_BLOCK);
+    c = queue_named("tasks");
+    T_FAILS(shmbus_plan_add_channel(plan, &c), -EEXIST);
+    c = queue_named("ticks");
+    c.kind = SHMBUS_STREAM;
+    T_OK(shmbus_plan_add_channel(plan, &c));
+    CU_ASSERT_EQUAL(plan->channels[1].bytes, 1 << 20);
+    c = queue_named("odd");
+    c.kind = (enum shmbus_kind)9;
+    T_FAILS(shmbus_plan_add_channel(plan, &c), -EINVAL);
+    T_FAILS(shmbus_plan_add_channel(plan, NULL), -EINVAL);
+    T_FAILS(shmbus_plan_add_channel(NULL, &c), -EINVAL);
+    CU_ASSERT_EQUAL(plan->channel_count, 2);
+    T_OK(sb_plan_validate(plan));
+    shmbus_plan_free(plan);
+}
+
+T_TEST(plan, names_are_checked)
+{
+    static const char *const good[] = {
+        "a", "Task-1_x.dead", "0", "_", "-", "12345678901234567890123456789012345678901234567"};
+    static const char *const bad[] = {
+        "",    ".",        ".hidden", "a b",
+        "a/b", "\xc3\xa4", "a\n",     "123456789012345678901234567890123456789012345678",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        CU_ASSERT_TRUE(sb_name_is_valid(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CU_ASSERT_FALSE(sb_name_is_valid(bad[i]));
+
+    struct shmbus_plan *plan = new_plan();
+    struct shmbus_channel_plan c = queue_named(".hidden");
+    T_FAILS(shmbus_plan_add_channel(plan, &c), -EINVAL);
+    memset(c.name, 'x', sizeof c.name); /* not terminated */
+    T_FAILS(shmbus_plan_add_channel(plan, &c), -EINVAL);
+    T_FAILS(shmbus_plan_add_region(plan, "a b", 1), -EINVAL);
+    shmbus_plan_free(plan);
+}
+
+T_TEST(plan, regions_are_unique_and_within_their_limits)
+{
+    struct shmbus_plan *plan = new_plan();
+    T_OK(shmbus_plan_add_region(plan, "data", 1));
+    T_FAILS(shmbus_plan_add_region(plan, "data", 2), -EEXIST);
+    T_FAILS(shmbus_plan_add_region(plan, "none", 0), -EINVAL);
+    T_FAILS(shmbus_plan_add_region(plan, "huge", SB_REGION_BYTES_MAX + 1), -EINVAL);
+    T_FAILS(shmbus_plan_add_region(plan, NULL, 1), -EINVAL);
+    CU_ASSERT_EQUAL(plan->region_count, 1);
+    shmbus_plan_free(plan);
+}
+
+T_TEST(plan, block_classes_are_kept_in_order_and_apart)
+{
+    struct shmbus_plan *plan = new_plan();
+    plan->block_count = 0;
+    T_OK(shmbus_plan_add_blocks(plan, 4096, 2));
+    T_OK(shmbus_plan_add_blocks(plan, 100, 3));
+    T_OK(shmbus_plan_add_blocks(plan, 1000, 4));
+    T_FAILS(shmbus_plan_add_blocks(plan, 128, 1), -EEXIST); /* 100 becomes 128 */
+    T_FAILS(shmbus_plan_add_blocks(plan, 0, 1), -EINVAL);
+    T_FAILS(shmbus_plan_add_blocks(plan, 64, 0), -EINVAL);
+    T_FAILS(shmbus_plan_add_blocks(plan, SB_BLOCK_BYTES_MAX + 1, 1), -EINVAL);
+    T_FAILS(shmbus_plan_add_blocks(plan, 64, 1ull << 40), -EINVAL);
+    CU_ASSERT_EQUAL_FATAL(plan->block_count, 3);
+    CU_ASSERT_EQUAL(plan->blocks[0].size_bytes, 100);
+    CU_ASSERT_EQUAL(plan->blocks[1].size_bytes, 1000);
+    CU_ASSERT_EQUAL(plan->blocks[2].size_bytes, 4096);
+    CU_ASSERT_EQUAL(plan->blocks[0].count, 3);
+    for (uint64_t size = 8192; plan->block_count < SHMBUS_BLOCK_CLASSES_MAX; size *= 2)
+        T_OK(shmbus_plan_add_blocks(plan, size, 1));
+    T_FAILS(shmbus_plan_add_blocks(plan, 1 << 30, 1), -EINVAL);
+    T_OK(sb_plan_validate(plan));
+    shmbus_plan_free(plan);
+}
+
+/* One change of a valid plan that makes it invalid, and a word of the sentence about it. */
+struct damage {
+    void (*apply)(struct shmbus_plan *plan);
+    const char *word;
+};
+
+static void no_processes(struct shmbus_plan *p)
+{
+    p->processes = 0;
+}
+static void many_processes(struct shmbus_plan *p)
+{
+    p->processes = SHMBUS_PROCESSES_MAX + 1;
+}
+static void executable(struct shmbus_plan *p)
+{
+    p->mode = 0700;
+}
+static void unreadable(struct shmbus_plan *p)
+{
+    p->mode = 0060;
+}
+static void other_version(struct shmbus_plan *p)
+{
+    p->struct_bytes -= 8;
+}
+static void no_interval(struct shmbus_plan *p)
+{
+    p->heartbeat_interval_ns = 0;
+}
+static void short_timeout(struct shmbus_plan *p)
+{
+    p->heartbeat_timeout_ns = p->heartbeat_interval_ns - 1;
+}
+static void no_blocks(struct shmbus_plan *p)
+{
+    p->block_count = 0;
+}
+static void many_blocks(struct shmbus_plan *p)
+{
+    p->blocks[0].count = 16000000;
+    p->blocks[1].count = 16000000;
+}
+static void unordered_blocks(struct shmbus_plan *p)
+{
+    p->blocks[1].size_bytes = p->blocks[0].size_bytes;
+}
+static void many_spare(struct shmbus_plan *p)
+{
+    p->spare_channels = SHMBUS_CHANNELS_MAX;
+}
+static void no_spare_depth(struct shmbus_plan *p)
+{
+    p->spare_depth = 0;
+}
+static void bad_bus(struct shmbus_plan *p)
+{
+    strcpy(p->name, "a b");
+}
+static void deep(struct shmbus_plan *p)
+{
+    p->channels[0].depth = SB_DEPTH_MAX + 1;
+}
+static void bad_on_full(struct shmbus_plan *p)
+{
+    p->channels[0].on_full = (enum shmbus_on_full)7;
+}
+static void bad_kind(struct shmbus_plan *p)
+{
+    p->channels[0].kind = (enum shmbus_kind)7;
+}
+static void many_deliveries(struct shmbus_plan *p)
+{
+    p->channels[0].max_deliveries = 63;
+}
+static void no_dead_letter(struct shmbus_plan *p)
+{
+    p->channels[0].dead_letter[0] = '\0';
+}
+static void unknown_dead_letter(struct shmbus_plan *p)
+{
+    strcpy(p->channels[0].dead_letter, "nowhere");
+}
+static void own_dead_letter(struct shmbus_plan *p)
+{
+    strcpy(p->channels[0].dead_letter, "tasks");
+}
+static void stream_dead_letter(struct shmbus_plan *p)
+{
+    strcpy(p->channels[0].dead_letter, "ticks");
+}
+static void idle_dead_letter(struct shmbus_plan *p)
+{
+    p->channels[0].max_deliveries = 0;
+}
+static void chained_dead_letter(struct shmbus_plan *p)
+{
+    p->channels[1].max_deliveries = 3;
+    strcpy(p->channels[1].dead_letter, "tasks");
+}
+static void duplicate_channel(struct shmbus_plan *p)
+{
+    strcpy(p->channels[2].name, "tasks");
+}
+static void bad_channel_name(struct shmbus_plan *p)
+{
+    memset(p->channels[2].name, 'x', sizeof p->channels[2].name);
+}
+static void rejecting_stream(struct shmbus_plan *p)
+{
+    p->channels[2].on_full = SHMBUS_REJECT;
+}
+static void small_stream(struct shmbus_plan *p)
+{
+    p->channels[2].bytes = 1;
+}
+static void counting_stream(struct shmbus_plan *p)
+{
+    p->channels[2].max_deliveries = 1;
+}
+static void many_endpoints(struct shmbus_plan *p)
+{
+    p->channels[2].endpoints = SB_ENDPOINTS_MAX + 1;
+}
+static void empty_region(struct shmbus_plan *p)
+{
+    p->regions[0].bytes = 0;
+}
+static void duplicate_region(struct shmbus_plan *p)
+{
+    strcpy(p->regions[1].name, p->regions[0].name);
+}
+
+T_TEST(plan, each_broken_limit_is_named)
+{
+    static const struct damage damages[] = {
+        {no_processes, "processes"},
+        {many_processes, "processes"},
+        {executable, "mode"},
+        {unreadable, "mode"},
+        {other_version, "version"},
+        {no_interval, "interval"},
+        {short_timeout, "timeout"},
+        {no_blocks, "blocks"},
+        {many_blocks, "count"},
+        {unordered_blocks, "size"},
+        {many_spare, "spare"},
+        {no_spare_depth, "spare depth"},
+        {bad_bus, "bus"},
+        {deep, "depth"},
+        {bad_on_full, "on_full"},
+        {bad_kind, "kind"},
+        {many_deliveries, "max_deliveries"},
+        {no_dead_letter, "dead_letter: tasks.dead"},
+        {unknown_dead_letter, "nowhere"},
+        {own_dead_letter, "another queue"},
+        {stream_dead_letter, "another queue"},
+        {idle_dead_letter, "max_deliveries"},
+        {chained_dead_letter, "dead_letter itself"},
+        {duplicate_channel, "twice"},
+        {bad_channel_name, "name"},
+        {rejecting_stream, "on_full"},
+        {small_stream, "bytes"},
+        {counting_stream, "dead letters"},
+        {many_endpoints, "endpoints"},
+        {empty_region, "region"},
+        {duplicate_region, "twice"},
+    };
+    for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+        struct shmbus_plan *plan = new_plan();
+        struct shmbus_channel_plan c = queue_named("tasks");
+        c.max_deliveries = 5;
+        strcpy(c.dead_letter, "dead");
+        T_OK(shmbus_plan_add_channel(plan, &c));
+        c = queue_named("dead");
+        T_OK(shmbus_plan_add_channel(plan, &c));
+        c = queue_named("ticks");
+        c.kind = SHMBUS_STREAM;
+        T_OK(shmbus_plan_add_channel(plan, &c));
+        T_OK(shmbus_plan_add_region(plan, "data", 100));
+        T_OK(shmbus_plan_add_region(plan, "more", 100));
+        T_OK_FATAL(sb_plan_validate(plan));
+
+        damages[i].apply(plan);
+        T_FAILS(sb_plan_validate(plan), -SHMBUS_ERR_CONFIG);
+        if (strstr(shmbus_detail(), damages[i].word) == NULL) {
+            printf("damage %zu: `%s` is not in: %s\n", i, damages[i].word, shmbus_detail());
+            CU_FAIL("the sentence does not name the option");
+        }
+        shmbus_plan_free(plan);
+    }
+}
+
+T_TEST(plan, shed_is_refused_as_not_supported)
+{
+    struct shmbus_plan *plan = new_plan();
+    struct shmbus_channel_plan c = queue_named("tasks");
+    c.on_full = SHMBUS_SHED;
+    T_OK(shmbus_plan_add_channel(plan, &c));
+    T_FAILS(sb_plan_validate(plan), -ENOTSUP);
+    shmbus_plan_free(plan);
+}
+
+T_TEST(plan, a_plan_without_queues_needs_no_blocks)
+{
+    struct shmbus_plan *plan = new_plan();
+    plan->block_count = 0;
+    plan->spare_channels = 0;
+    T_OK(sb_plan_validate(plan));
+    shmbus_plan_free(plan);
+}
