@@ -273,28 +273,32 @@ static bool all_done(const struct coordinator *c)
 
 /* -------------------------------------------------------------------------- who is out there */
 
-static void note_sender(struct coordinator *c, const char *name, int64_t time_ns, bool result)
+/* The row of that name, a new one if there is none; NULL when the table is full. */
+static struct seen *seen_row(struct coordinator *c, const char *name)
 {
     uint32_t i = 0;
 
     while (i < c->seen_count && strcmp(c->seen[i].name, name) != 0)
         i++;
     if (i == SEEN_MAX)
-        return;
+        return NULL;
     if (i == c->seen_count) {
+        memset(&c->seen[i], 0, sizeof c->seen[i]);
         task_text(c->seen[i].name, sizeof c->seen[i].name, name);
         c->seen_count++;
     }
-    if (time_ns == 0) /* the channel has no time stamps */
-        time_ns = program_now_ns();
-    if (time_ns > c->seen[i].last_ns)
-        c->seen[i].last_ns = time_ns;
-    c->seen[i].results += result;
+    return &c->seen[i];
 }
 
-static bool seen_alive(const struct seen *seen)
+/* Every message is a sign of life. */
+static void note_sender(struct coordinator *c, const char *name, int64_t time_ns)
 {
-    return program_now_ns() - seen->last_ns <= TASK_ALIVE_NS;
+    struct seen *seen = seen_row(c, name);
+
+    if (time_ns == 0) /* the channel has no time stamps */
+        time_ns = program_now_ns();
+    if (seen != NULL && time_ns > seen->last_ns)
+        seen->last_ns = time_ns;
 }
 
 static int beat_if_due(struct coordinator *c)
@@ -394,8 +398,8 @@ static int on_result(struct coordinator *c, const struct shmbus_msg *msg,
 
 static void show(const struct shmbus_msg *msg, const struct task_message *message)
 {
-    program_log("<- %s #%" PRIu64 " from %s (slot %u), sent %.3f ms ago, delivery %" PRIu32 ": %s",
-                shmbus_msg_type_name(msg->type), msg->sequence, message->sender, msg->sender,
+    program_log("%s from %s (slot %u, %.3f ms ago, delivery %" PRIu32 "): %s",
+                shmbus_msg_type_name(msg->type), message->sender, msg->sender,
                 (double)(program_now_ns() - msg->time_ns) / 1e6, msg->delivery_count,
                 message->text);
 }
@@ -415,7 +419,7 @@ static int take_message(struct coordinator *c, int64_t timeout_ns)
         result = shmbus_release(&msg);
         return result < 0 ? result : 1;
     }
-    note_sender(c, message.sender, msg.time_ns, msg.type == SHMBUS_DATA);
+    note_sender(c, message.sender, msg.time_ns);
     if (c->verbose || msg.type == SHMBUS_CONTROL)
         show(&msg, &message);
     if (msg.type == SHMBUS_DATA)
@@ -525,22 +529,46 @@ static int stop(struct coordinator *c)
     return job_save(c);
 }
 
-static void summary(const struct coordinator *c)
+/* Who did what, from the output records: also what an earlier coordinator of the run counted. */
+static void count_results(struct coordinator *c)
 {
+    struct task_output output;
+
+    for (uint32_t id = 0; id < c->job.tasks; id++) {
+        struct seen *seen;
+        if (task_output_load(c->buffer, id, &output, SHMBUS_WAIT_FOREVER) < 0 ||
+            !task_output_correct(&output, c->job.run_id, id))
+            continue;
+        if ((seen = seen_row(c, output.worker)) != NULL)
+            seen->results++;
+    }
+}
+
+static void summary(struct coordinator *c)
+{
+    int64_t now_ns = program_now_ns();
     uint32_t alive = 0;
 
+    count_results(c);
     for (uint32_t i = 0; i < c->seen_count; i++) {
-        alive += seen_alive(&c->seen[i]);
-        program_log("  %-14s %4" PRIu32 " results, last seen %.1f s ago%s", c->seen[i].name,
-                    c->seen[i].results, (double)(program_now_ns() - c->seen[i].last_ns) / 1e9,
-                    seen_alive(&c->seen[i]) ? "" : " (not alive)");
+        const struct seen *seen = &c->seen[i];
+        double age_s = (double)(now_ns - seen->last_ns) / 1e9;
+        bool is_alive = seen->last_ns != 0 && now_ns - seen->last_ns <= TASK_ALIVE_NS;
+        alive += is_alive;
+        if (seen->last_ns == 0)
+            program_log("  %-14s %4" PRIu32 " results, not seen", seen->name, seen->results);
+        else
+            program_log("  %-14s %4" PRIu32 " results, last seen %.1f s ago%s", seen->name,
+                        seen->results, age_s, is_alive ? "" : " (not alive)");
     }
     program_log("run %" PRIu64 " done: %" PRIu32 " of %" PRIu32
                 " tasks, each counted once; %" PRIu32 " redelivered, %" PRIu32
-                " duplicates not counted, %" PRIu32 " failed, %" PRIu32
-                " messages of old runs; seen within 10 s: %" PRIu32 " processes",
+                " duplicates not counted, %" PRIu32 " failed",
                 c->job.run_id, c->job.accepted, c->job.tasks, c->job.redelivered, c->job.duplicates,
-                c->job.failed, c->stale, alive);
+                c->job.failed);
+    program_log("seen within 10 s: %" PRIu32 " processes; %" PRIu32
+                " messages of old runs thrown away",
+                alive, c->stale);
     program_log_statistics(c->bus);
 }
 

@@ -284,11 +284,10 @@ static bool stop_is_for_me(const struct worker *w, const struct shmbus_msg *msg)
 static void show(const struct worker *w, const struct shmbus_msg *msg)
 {
     if (w->verbose)
-        program_log("<- %s #%" PRIu64 " from slot %u, sent %.3f ms ago, task %" PRIu64
-                    ", delivery %" PRIu32,
-                    shmbus_msg_type_name(msg->type), msg->sequence, msg->sender,
-                    (double)(program_now_ns() - msg->time_ns) / 1e6, msg->correlation_id,
-                    msg->delivery_count);
+        program_log("%s from slot %u (%.3f ms ago, delivery %" PRIu32 "): task %" PRIu64,
+                    shmbus_msg_type_name(msg->type), msg->sender,
+                    (double)(program_now_ns() - msg->time_ns) / 1e6, msg->delivery_count,
+                    msg->correlation_id);
 }
 
 /* Until STOP, a signal or a shutdown of the bus (0), or a failure. */
@@ -347,8 +346,8 @@ static int run(struct worker *w)
     if (result < 0)
         return program_fail(result, "cannot go on");
     report(w, SHMBUS_CONTROL, "leaves");
-    program_log("leaves: %" PRIu32 " tasks answered (%" PRIu32 " done before), %" PRIu32
-                " messages of old runs dropped",
+    program_log("leaves: %" PRIu32 " tasks answered, %" PRIu32
+                " of them done by another before; %" PRIu32 " messages of old runs thrown away",
                 w->done, w->repeated, w->stale);
     program_log_statistics(w->bus);
     return PROGRAM_OK;

@@ -10,11 +10,11 @@ dir=$(mktemp -d) || exit 1
 failed=0
 
 finish() {
-    for pid in $pids; do kill -9 "$pid" 2>/dev/null; done
+    jobs -p >"$dir/jobs"
+    for pid in $(cat "$dir/jobs"); do kill -9 "$pid" 2>/dev/null; done
     rm -rf "$dir"
     rm -f /dev/shm/shmbus."$bus"*
 }
-pids=
 trap finish EXIT
 trap 'exit 1' INT TERM
 
@@ -64,7 +64,6 @@ check "the demo leaves no segment behind then, either" clean
 
 "$bin/demo" --bus "$bus" --work-ms 100 >"$dir/out" 2>&1 &
 demo=$!
-pids="$pids $demo"
 until_true 'grep -q "completed 10/" "$dir/out"'
 workers=$(sed -n 's/.* started (pid \([0-9]*\))/\1/p' "$dir/out")
 kill -9 "$demo"
@@ -77,7 +76,6 @@ check "and ends well" status_is 0
 
 "$bin/demo" --bus "$bus" --work-ms 100 >"$dir/out" 2>&1 &
 demo=$!
-pids="$pids $demo"
 until_true 'grep -q "completed 10/" "$dir/out"'
 kill -TERM "$demo"
 wait "$demo"
@@ -92,7 +90,6 @@ check "and is named" says "'many' is not a whole number"
 # -------------------------------------------------------- coordinator and workers by themselves
 worker() {
     "$bin/worker" --bus "$bus" --name "$1" --work-ms 5 >"$dir/$1" 2>&1 &
-    pids="$pids $!"
     last=$!
 }
 worker w-0
@@ -110,7 +107,6 @@ wait "$w1"
 
 "$bin/coordinator" --bus "$bus" --tasks 40 >"$dir/first" 2>&1 &
 first=$!
-pids="$pids $first"
 until_true 'grep -q "run 2" "$dir/first"'
 run "$bin/coordinator" --bus "$bus"
 check "a second coordinator is refused while the first lives" status_is 1
@@ -122,7 +118,6 @@ check "an interrupted coordinator exits with 3" status_is 3
 
 "$bin/coordinator" --bus "$bus" --tasks 40 >"$dir/out" 2>&1 &
 first=$!
-pids="$pids $first"
 until_true 'grep -q "goes on" "$dir/out"'
 check "the next one goes on with the run" says "run 2 goes on"
 worker w-2
@@ -134,7 +129,16 @@ check "and so does one after a kill" status_is 0
 check "with no task lost or counted twice" says "40 of 40 tasks, each counted once"
 wait "$last"
 
-worker w-3
+echo "work_ms: 4" >"$dir/settings"
+"$bin/worker" --bus "$bus" --name w-3 --settings "$dir/settings" >"$dir/w-3" 2>&1 &
+last=$!
+until_true 'grep -q started "$dir/w-3"'
+echo "work_ms: 6" >"$dir/settings"
+kill -HUP "$last"
+check "SIGHUP makes a worker read its settings again" until_true 'grep -q "work_ms 6" "$dir/w-3"'
+echo "work_ms: soon" >"$dir/settings"
+kill -HUP "$last"
+check "and keep the old ones when they are wrong" until_true 'grep -q "expected one line" "$dir/w-3"'
 run "$bin/coordinator" --bus "$bus" --tasks 20 --remove
 check "what is left of old runs stops nobody in the next" says "run 3 done: 20 of 20 tasks"
 wait "$last"
@@ -143,7 +147,6 @@ check "--remove removes the bus" clean
 # --------------------------------------------------------------------------- the small examples
 "$bin/recv" "$bus" letters >"$dir/out" 2>&1 &
 receiver=$!
-pids="$pids $receiver"
 run_quietly() { timeout 20 "$@"; }
 check "send sends" run_quietly "$bin/send" "$bus" letters "hello over there"
 wait "$receiver"
@@ -151,7 +154,6 @@ check "recv prints what was sent" says "^hello over there$"
 
 "$bin/epoll" "$bus" letters >"$dir/out" 2>&1 &
 loop=$!
-pids="$pids $loop"
 for word in one two three; do "$bin/send" "$bus" letters "$word"; done
 check "the epoll loop prints what arrives" until_true 'grep -q "^three$" "$dir/out"'
 kill -TERM "$loop"
