@@ -49,10 +49,12 @@ struct key {
 
 /* ------------------------------------------------------------------------------------- failures */
 
-static int fail_at(const struct loader *l, yaml_mark_t mark, const char *format, ...)
+/* -SHMBUS_ERR_CONFIG and the sentence "file:line:column: ...". */
+#define fail_at(l, mark, ...) sb_failed(-SHMBUS_ERR_CONFIG, sentence_at((l), (mark), __VA_ARGS__))
+static int sentence_at(const struct loader *l, yaml_mark_t mark, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
 
-static int fail_at(const struct loader *l, yaml_mark_t mark, const char *format, ...)
+static int sentence_at(const struct loader *l, yaml_mark_t mark, const char *format, ...)
 {
     char what[384];
     va_list arguments;
@@ -60,8 +62,7 @@ static int fail_at(const struct loader *l, yaml_mark_t mark, const char *format,
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    return sb_fail(-SHMBUS_ERR_CONFIG, "%s:%zu:%zu: %s", l->origin, mark.line + 1, mark.column + 1,
-                   what);
+    return sb_sentence("%s:%zu:%zu: %s", l->origin, mark.line + 1, mark.column + 1, what);
 }
 
 /* "`x` is no Y; did you mean `z`?", or the whole list when nothing is near. */
@@ -485,13 +486,12 @@ static int read_heartbeat(struct loader *l, const struct key *key, void *target)
         {"timeout", read_duration, offsetof(struct shmbus_plan, heartbeat_timeout_ns), 0, 0},
     };
     struct shmbus_plan *plan = target;
-    yaml_mark_t mark = l->event.start_mark;
     uint32_t seen;
     int r = peek(l);
-    if (r == 0) {
-        mark = l->event.start_mark;
-        r = read_map(l, key->name, keys, COUNT_OF(keys), target, &seen);
-    }
+    if (r < 0)
+        return r;
+    yaml_mark_t mark = l->event.start_mark;
+    r = read_map(l, key->name, keys, COUNT_OF(keys), target, &seen);
     if (r < 0)
         return r;
     /* Whoever sets the interval alone means "twice that" for the timeout, as by default. */

@@ -104,16 +104,18 @@ const char *shmbus_detail(void)
     return detail;
 }
 
-int sb_fail(int result, const char *format, ...)
+int sb_sentence(const char *format, ...)
 {
     char sentence[DETAIL_BYTES]; /* the arguments may point into the present sentence */
+    int saved_errno = errno;
     va_list arguments;
 
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
     memcpy(detail, sentence, sizeof detail);
-    return result;
+    errno = saved_errno;
+    return 0;
 }
 
 int sb_fail_prefix(int result, const char *format, ...)

@@ -4,9 +4,17 @@
 #ifndef SB_ERROR_H
 #define SB_ERROR_H
 
-/* Keeps the formatted sentence for shmbus_detail() and returns @result: `return sb_fail(-EINVAL,
- * "...")`. The sentence says what, where and the cure; lower case, no full stop. */
-int sb_fail(int result, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+/* Keeps the formatted sentence for shmbus_detail() and is @result: `return sb_fail(-EINVAL, "...")`.
+ * The sentence says what, where and the cure; lower case, no full stop. errno is left alone. A macro
+ * so that compilers and analyzers see the value that comes back. */
+#define sb_fail(result, ...) sb_failed((result), sb_sentence(__VA_ARGS__))
+int sb_sentence(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+
+static inline int sb_failed(int result, int sentence)
+{
+    (void)sentence;
+    return result;
+}
 
 /* The same without formatting, for paths that fail often (full, empty, timed out): "@name: @text".
  * @name may be NULL; both are copied. */

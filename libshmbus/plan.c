@@ -103,14 +103,13 @@ void shmbus_plan_free(struct shmbus_plan *plan)
     free(plan);
 }
 
-/* Room for one more element at the end of a growing array. */
-static int grow(void **array, size_t count, size_t element_bytes)
+/* The array with room for one more element, or NULL. */
+static void *grow(void *array, size_t count, size_t element_bytes)
 {
-    void *larger = reallocarray(*array, count + 1, element_bytes);
+    void *larger = reallocarray(array, count + 1, element_bytes);
     if (larger == NULL)
-        return sb_fail(-ENOMEM, "no memory for a plan");
-    *array = larger;
-    return 0;
+        sb_sentence("no memory for a plan");
+    return larger;
 }
 
 struct shmbus_channel_plan *sb_plan_channel(const struct shmbus_plan *plan, const char *name)
@@ -145,9 +144,11 @@ int shmbus_plan_add_channel(struct shmbus_plan *plan, const struct shmbus_channe
     }
     if (sb_plan_channel(plan, channel->name) != NULL)
         return sb_fail(-EEXIST, "channel `%s` is already in the plan", channel->name);
-    r = grow((void **)&plan->channels, plan->channel_count, sizeof *plan->channels);
-    if (r < 0)
-        return r;
+    struct shmbus_channel_plan *channels =
+        grow(plan->channels, plan->channel_count, sizeof *channels);
+    if (channels == NULL)
+        return -ENOMEM;
+    plan->channels = channels;
 
     struct shmbus_channel_plan *added = &plan->channels[plan->channel_count++];
     *added = *channel;
@@ -177,13 +178,14 @@ int shmbus_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t 
         if (strncmp(plan->regions[i].name, name, SHMBUS_NAME_BYTES) == 0)
             return sb_fail(-EEXIST, "region `%s` is already in the plan", name);
     }
-    r = grow((void **)&plan->regions, plan->region_count, sizeof *plan->regions);
-    if (r < 0)
-        return r;
+    struct shmbus_region_plan *regions = grow(plan->regions, plan->region_count, sizeof *regions);
+    if (regions == NULL)
+        return -ENOMEM;
+    plan->regions = regions;
 
     struct shmbus_region_plan *added = &plan->regions[plan->region_count++];
     memset(added, 0, sizeof *added);
-    strcpy(added->name, name);
+    memcpy(added->name, name, strlen(name) + 1);
     added->bytes = bytes;
     return 0;
 }
@@ -216,13 +218,13 @@ int shmbus_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes, uint64
     }
     if (plan->block_count >= SHMBUS_BLOCK_CLASSES_MAX)
         return sb_fail(-EINVAL, "more than %d block classes", SHMBUS_BLOCK_CLASSES_MAX);
-    int r = grow((void **)&plan->blocks, plan->block_count, sizeof *plan->blocks);
-    if (r < 0)
-        return r;
+    struct shmbus_block_plan *blocks = grow(plan->blocks, plan->block_count, sizeof *blocks);
+    if (blocks == NULL)
+        return -ENOMEM;
+    plan->blocks = blocks;
 
-    memmove(&plan->blocks[at + 1], &plan->blocks[at],
-            (plan->block_count - at) * sizeof *plan->blocks);
-    plan->blocks[at] = (struct shmbus_block_plan){size_bytes, count};
+    memmove(&blocks[at + 1], &blocks[at], (plan->block_count - at) * sizeof *blocks);
+    blocks[at] = (struct shmbus_block_plan){size_bytes, count};
     plan->block_count++;
     return 0;
 }

@@ -19,3 +19,32 @@ $(TEST_PROGRAM): $(TEST_OBJ) $(LIB_TEST_A) $(B)/flags $(B)/test.list
 TEST_FLAGS := $(if $(SANITIZE),--timeout-factor 4)
 run-unit: $(TEST_PROGRAM)
 	$(Q)$(TEST_PROGRAM) $(TEST_FLAGS)
+
+# The command line, as users see it.
+CHECKS += cli
+run-cli: $(ALL)
+	$(Q)T_LIMIT_S=$(if $(SANITIZE),600,180) sh test/cli/run $(B)/bin
+
+# The public header in each language it is meant for; a warning is an error.
+HEADER_PROGRAMS := $(addprefix $(B)/bin/headers-,c99 c11 c++11)
+CHECK_NEEDS += $(HEADER_PROGRAMS)
+CHECKS += headers abi install
+
+$(B)/bin/headers-c%: test/headers.c $(PUBLIC_HEADERS) $(LIB_SO_LINK) $(B)/flags
+	$(call say,CC,$< (C$*))
+	@mkdir -p $(@D)
+	$(Q)$(if $(filter ++%,$*),$(CXX) -x c++,$(CC) -Wc++-compat) -std=c$* -Wall -Wextra -Wpedantic \
+	    -pedantic-errors -Werror $(SANITIZE) -Ilibshmbus/include -o $@ $< -x none $(LINK_SHARED)
+
+run-headers: $(HEADER_PROGRAMS)
+	@status=0; good=0; bad=0; for p in $^; do \
+	    if $$p; then good=$$((good + 1)); echo "ok - $${p##*/}"; \
+	    else bad=$$((bad + 1)); echo "not ok - $${p##*/}"; fi; \
+	done; \
+	test -z "$$T_RESULTS" || echo "$$good $$bad 0 test/headers.c" >> "$$T_RESULTS"; test $$bad = 0
+
+run-abi: $(LIB_SO_LINK) $(LIB_A) $(LIB_PC)
+	$(Q)sh test/abi.sh $(abspath $(B))/lib
+
+run-install: $(ALL)
+	$(Q)CC='$(CC)' SANITIZE='$(SANITIZE)' sh test/install.sh $(MAKE) CC='$(CC)' MODE=$(MODE) B='$(B)'

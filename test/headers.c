@@ -1,0 +1,56 @@
+/*
+ * The public header by itself: in C99, C11 and C++11, without _GNU_SOURCE, without a warning. Takes
+ * the address of every function (test/abi.sh sees to it that none is missing) and uses every macro.
+ */
+#include <shmbus/shmbus.h>
+
+#include <stdio.h>
+
+typedef void (*any_function)(void);
+#define F(name) {#name, (any_function)(name)}
+
+static const struct {
+    const char *name;
+    any_function function;
+} functions[] = {
+    F(shmbus_strerror), F(shmbus_strerrorname), F(shmbus_error_is_retryable),
+    F(shmbus_error_is_fatal), F(shmbus_detail), F(shmbus_plan_new), F(shmbus_plan_load),
+    F(shmbus_plan_parse), F(shmbus_plan_add_channel), F(shmbus_plan_add_region),
+    F(shmbus_plan_add_blocks), F(shmbus_plan_check), F(shmbus_plan_free), F(shmbus_create),
+    F(shmbus_attach), F(shmbus_detach), F(shmbus_unlink), F(shmbus_unlink_if_unused),
+    F(shmbus_heartbeat), F(shmbus_shutdown), F(shmbus_interrupt), F(shmbus_interrupt_clear),
+    F(shmbus_reclaim), F(shmbus_open), F(shmbus_close), F(shmbus_msg_type_name), F(shmbus_send),
+    F(shmbus_send_typed), F(shmbus_send_batch), F(shmbus_recv), F(shmbus_recv_batch),
+    F(shmbus_recv_copy), F(shmbus_release), F(shmbus_release_batch), F(shmbus_requeue),
+    F(shmbus_reserve), F(shmbus_commit), F(shmbus_forward), F(shmbus_abort), F(shmbus_fd),
+    F(shmbus_size_max), F(shmbus_channel_name), F(shmbus_channel_bus), F(shmbus_region_open),
+    F(shmbus_region_close), F(shmbus_region_bytes), F(shmbus_region_write), F(shmbus_region_read),
+    F(shmbus_counter_name), F(shmbus_counter_unit), F(shmbus_counter_text), F(shmbus_bus_stat),
+    F(shmbus_channel_stat), F(shmbus_process_stat), F(shmbus_block_stat), F(shmbus_region_stat),
+    F(shmbus_peek), F(shmbus_check), F(shmbus_list), F(shmbus_version),
+};
+
+#define ERROR_SUM(name, number, text, kind) +SHMBUS_ERR_##name
+#define COUNTER_SUM(name, unit, text) +SHMBUS_COUNT_##name
+
+int main(void)
+{
+    struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    char name[SHMBUS_NAME_BYTES] = SHMBUS_DIR_DEFAULT;
+    int64_t forever = SHMBUS_WAIT_FOREVER;
+    long errors = SHMBUS_ERRORS(ERROR_SUM), counters = SHMBUS_COUNTERS(COUNTER_SUM);
+    long limits = SHMBUS_BLOCK_CLASSES_MAX + SHMBUS_PROCESSES_MAX + SHMBUS_CHANNELS_MAX +
+                  SHMBUS_REGIONS_MAX + SHMBUS_DELIVERIES_MAX + SHMBUS_VERSION_MAJOR +
+                  SHMBUS_VERSION_MINOR + SHMBUS_VERSION_PATCH;
+    size_t i;
+
+    for (i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+        if (functions[i].function == NULL || functions[i].name[0] != 's')
+            return 1;
+    }
+    if (opts.struct_bytes != sizeof opts || opts.spin_ns != -1 || name[0] != '/' || forever != -1)
+        return 1;
+    if (errors < 5000 || counters < 1 || limits < 1 || SHMBUS_USER != 64)
+        return 1;
+    return shmbus_version()[0] == SHMBUS_VERSION[0] ? 0 : 1;
+}

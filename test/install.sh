@@ -1,0 +1,68 @@
+#!/bin/sh
+# What `make install` puts in place can be used as people use it: pkg-config, shared and static
+# linking, the tool; `make uninstall` leaves nothing. usage: test/install.sh MAKE [ARGUMENT…]
+set -u
+make=$1
+shift
+cd "$(dirname "$0")/.." || exit 2
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+passed=0 failed=0
+
+check() {
+    sentence=$1
+    shift
+    if "$@" >"$work/why" 2>&1; then
+        echo "ok - $sentence"
+        passed=$((passed + 1))
+    else
+        echo "not ok - $sentence"
+        sed 's/^/#   /' "$work/why"
+        failed=$((failed + 1))
+    fi
+}
+is() { [ "$1" = "$2" ] || { echo "$1 is not $2"; return 1; }; }
+cc() { ${CC:-gcc} ${SANITIZE:-} "$@"; }
+pc() { PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config "$@" shmbus; }
+
+cat >"$work/program.c" <<'END'
+#include <shmbus/shmbus.h>
+#include <stdio.h>
+#include <string.h>
+int main(void)
+{
+    struct shmbus_plan *plan;
+    if (shmbus_plan_parse("bus: x\n", 7, "-", &plan) != 0)
+        return 1;
+    shmbus_plan_free(plan);
+    puts(shmbus_version());
+    return strcmp(shmbus_version(), SHMBUS_VERSION);
+}
+END
+check "make install works" "$make" -s --no-print-directory "$@" PREFIX="$prefix" install
+find "$prefix" ! -type d | sed "s|^$prefix/||" | sort >"$work/files"
+for file in include/shmbus/shmbus.h include/shmbus/version.h lib/libshmbus.a lib/libshmbus.so \
+    lib/libshmbus.so.0 lib/pkgconfig/shmbus.pc bin/shmbusctl; do
+    check "$file is installed" grep -qx "$file" "$work/files"
+done
+# shellcheck disable=SC2046 # words on purpose
+check "a program links with the shared library by pkg-config" \
+    cc -o "$work/shared" "$work/program.c" $(pc --cflags --libs) -Wl,-rpath,"$prefix/lib"
+check "and runs" "$work/shared"
+# shellcheck disable=SC2046
+check "a program links with the static library by pkg-config --static" \
+    cc -o "$work/static" "$work/program.c" $(pc --cflags) "$prefix/lib/libshmbus.a" \
+    $(pc --static --libs-only-other) -lyaml
+check "and runs, too" "$work/static"
+check "the installed tool finds the installed library" "$prefix/bin/shmbusctl" --version
+check "DESTDIR goes in front of everything" \
+    "$make" -s --no-print-directory "$@" PREFIX=/usr DESTDIR="$work/dest" install
+check "and its .pc file knows nothing of it" \
+    sh -c '! grep -q "$1" "$1/dest/usr/lib/pkgconfig/shmbus.pc"' sh "$work"
+"$make" -s --no-print-directory "$@" PREFIX="$prefix" uninstall
+check "make uninstall leaves no file" is "$(find "$prefix" ! -type d | wc -l)" 0
+
+echo "$passed passed, $failed failed"
+[ -z "${T_RESULTS:-}" ] || echo "$passed $failed 0 test/install.sh" >>"$T_RESULTS"
+[ $failed = 0 ]
