@@ -91,6 +91,8 @@ static bool left_properly(const struct child *child)
 {
     if (child->killed)
         return WIFSIGNALED(child->status) && WTERMSIG(child->status) == SIGKILL;
+    if (child->dismissed && WIFSIGNALED(child->status))
+        return WTERMSIG(child->status) == SIGTERM; /* before it could catch it */
     return WIFEXITED(child->status) && WEXITSTATUS(child->status) == PROGRAM_OK;
 }
 

@@ -14,9 +14,10 @@
 struct child {
     char name[SHMBUS_NAME_BYTES];
     pid_t pid;
-    int status;  /* of waitpid(), valid when gone */
-    bool gone;   /* buried */
-    bool killed; /* by us: SIGKILL is what it must have died of */
+    int status;     /* of waitpid(), valid when gone */
+    bool gone;      /* buried */
+    bool killed;    /* by us: SIGKILL is what it must have died of */
+    bool dismissed; /* by us: may have died of SIGTERM */
     bool coordinator;
     bool replacement; /* started late; may come when the run is over */
 };

@@ -386,10 +386,11 @@ static int kill_coordinator(struct demo *d)
 static void dismiss_latecomers(struct demo *d)
 {
     for (int i = 0; i < d->children.count; i++) {
-        const struct child *child = &d->children.list[i];
+        struct child *child = &d->children.list[i];
         if (child->gone)
             continue;
         program_log("%s came too late for this run: told to leave with SIGTERM", child->name);
+        child->dismissed = true;
         kill(child->pid, SIGTERM);
     }
 }
