@@ -12,6 +12,7 @@
 struct sb_stock {
     uint32_t count[SHMBUS_BLOCK_CLASSES_MAX];
     uint32_t rotor[SHMBUS_BLOCK_CLASSES_MAX]; /* bitmap word to look at first */
+    uint32_t misses[SHMBUS_BLOCK_CLASSES_MAX]; /* calls that found nothing */
     uint32_t blocks[SHMBUS_BLOCK_CLASSES_MAX][SB_STOCK_MAX];
 };
 
@@ -28,7 +29,7 @@ bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint3
                    uint32_t owner);
 
 /* Gives the whole stock back to everybody; wakes senders short of blocks. */
-void sb_stock_flush(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t owner);
+void sb_stock_flush(const struct sb_blocks *blocks, struct sb_stock *stock);
 
 /* Sets the hint bit of a block that has just become FREE. */
 void sb_block_hint(const struct sb_blocks *blocks, uint32_t block);

@@ -14,8 +14,15 @@ void sb_event_sleep(struct sb_event *event, uint32_t announced, int64_t timeout_
 
 bool sb_event_armed(const struct sb_event *event);
 
-/* Wakes everybody who sleeps; true if there was anybody to wake. */
+/* Once per process, before the first use. */
+void sb_event_setup(void);
+
+/* Wakes everybody who sleeps; true if there was anybody to wake. The caller has just made work
+ * visible by a locked operation. */
 bool sb_event_wake(struct sb_event *event);
+
+/* The same after a plain store: no fence on the usual path, see event.c. */
+bool sb_event_wake_after_store(struct sb_event *event);
 
 /* The same without testing first whether somebody sleeps: after a recovery. */
 void sb_event_wake_all(struct sb_event *event);

@@ -151,7 +151,8 @@ struct sb_block {
     sb_word meta;
     sb_word stamp_ns;
     sb_word correlation_id;
-    sb_word spare[2];
+    sb_word holder; /* HTX, HRX: the handle that gave it to the application, plus 1; 0: in stock */
+    sb_word spare;
 };
 
 /* ----------------------------------------------------------------------------- ring slot word
@@ -176,10 +177,27 @@ static inline uint32_t sb_slot_block(uint64_t slot)
     return (uint32_t)slot & 0xffffffu;
 }
 
-/* Laps are compared as 40-bit circular numbers. */
-static inline int64_t sb_lap_distance(uint64_t lap, uint64_t reference)
+/* Bits of lap in use: a ticket must fit the 48 bits of a location. */
+static inline uint32_t sb_lap_bits(uint32_t depth_shift)
 {
-    return (int64_t)((lap - reference) << 24) >> 24;
+    return depth_shift <= 8 ? 40u : 48u - depth_shift;
+}
+
+static inline uint64_t sb_lap_of(uint64_t ticket, uint32_t depth_shift)
+{
+    return (ticket >> depth_shift) & ((1ull << sb_lap_bits(depth_shift)) - 1u);
+}
+
+static inline uint64_t sb_lap_next(uint64_t lap, uint32_t depth_shift)
+{
+    return (lap + 1u) & ((1ull << sb_lap_bits(depth_shift)) - 1u);
+}
+
+/* Laps are circular numbers. */
+static inline int64_t sb_lap_distance(uint64_t lap, uint64_t reference, uint32_t depth_shift)
+{
+    uint32_t unused = 64u - sb_lap_bits(depth_shift);
+    return (int64_t)((lap - reference) << unused) >> unused;
 }
 
 /* -------------------------------------------------------------------------------- the tables */

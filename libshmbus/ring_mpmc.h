@@ -48,6 +48,9 @@ enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint
  * SB_NONE if the block is not held by @hdr. */
 uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, bool undo);
 
+/* Whether a receive would find something or has orphans to look for. Changes nothing shared. */
+bool sb_ring_readable(struct sb_ring *ring);
+
 /* Messages waiting, from the slots themselves. Reads only. */
 uint64_t sb_ring_depth(const struct sb_channel_view *channel);
 

@@ -1,0 +1,250 @@
+/*
+ * Block allocator
+ *
+ *   alloc                                          free
+ *   A1 cas  hdr   FREE(g) -> HTX(me, g+1)          F1 store_release hdr  FREE(g)
+ *   A2 and  bitmap  clear the bit                  F2 or  bitmap  set the bit
+ *   A3 (bit of a block that was not free: clear,
+ *      look at hdr again, set it if FREE now)
+ *
+ * A1 and F1 decide. The bitmap only says where to look: a set bit may be wrong, which A3 mends; a
+ * clear bit on a free block hides it until F2, A3 or a recovery sets it.
+ * F1 is a plain store: while the header names this process nobody else writes it (ring_mpmc.c).
+ * A3 against F2: both are read-modify-writes of one word, so either the AND comes first and the OR
+ * sets the bit, or the AND reads the OR and therefore sees FREE.
+ *
+ * Killed before A1: nothing. A1-A2: HTX(dead), recovery frees it. F1-F2: FREE and hidden, recovery
+ * sets the bit of every free block, without testing it first (a test would be a race with A3).
+ * Stopped anywhere: the same pictures; nobody waits, at most the blocks in hand are missing.
+ * Checked by: test/unit/test_block.c, test/model, test/crash
+ */
+#include "block.h"
+
+#include "event.h"
+
+uint32_t sb_class_for(const struct sb_blocks *blocks, uint64_t size_bytes)
+{
+    for (uint32_t c = 0; c < blocks->class_count; c++) {
+        if (size_bytes <= blocks->classes[c].size_bytes) {
+            return c;
+        }
+    }
+    return SB_NONE;
+}
+
+static sb_word *bitmap_word(const struct sb_class_view *cls, uint32_t block)
+{
+    return &cls->bitmap[(block - cls->first) / 64];
+}
+
+static uint64_t bitmap_bit(const struct sb_class_view *cls, uint32_t block)
+{
+    return 1ull << ((block - cls->first) % 64);
+}
+
+void sb_block_hint(const struct sb_blocks *blocks, uint32_t block)
+{
+    const struct sb_class_view *cls = sb_class_of(blocks, block);
+    sb_or(bitmap_word(cls, block), bitmap_bit(cls, block));
+}
+
+/* A1. False if the block was not free or somebody else was faster. */
+static bool take(struct sb_block *b, uint32_t owner)
+{
+    uint64_t hdr = sb_load_acquire(&b->hdr);
+    if (sb_hdr_state(hdr) != SB_FREE) {
+        return false;
+    }
+    if (!sb_cas(&b->hdr, hdr, sb_hdr_make(sb_gen_next(sb_hdr_gen(hdr)), 0, SB_HTX, owner))) {
+        return false;
+    }
+    sb_store_relaxed(&b->holder, 0);
+    return true;
+}
+
+/* A3: blocks of bitmap word @w whose bits were cleared although others hold them. */
+static void mend_hints(const struct sb_class_view *cls, uint32_t w, uint64_t cleared)
+{
+    while (cleared != 0) {
+        uint32_t bit = (uint32_t)__builtin_ctzll(cleared);
+        uint32_t i = w * 64 + bit;
+        cleared &= cleared - 1;
+        if (i >= cls->count) {
+            continue;
+        }
+        if (sb_hdr_state(sb_load_acquire(&sb_block_in(cls, cls->first + i)->hdr)) == SB_FREE) {
+            sb_or(&cls->bitmap[w], 1ull << bit);
+        }
+    }
+}
+
+/* Takes up to @want blocks of one bitmap word into the stock; returns how many. */
+static uint32_t take_from_word(const struct sb_class_view *cls, uint32_t w, uint32_t want,
+                               uint32_t owner, uint32_t *out)
+{
+    uint64_t bits = sb_load_relaxed(&cls->bitmap[w]); /* a hint: A1 orders */
+    uint64_t taken = 0;
+    uint64_t stale = 0;
+    uint32_t n = 0;
+
+    while (bits != 0 && n < want) {
+        uint32_t bit = (uint32_t)__builtin_ctzll(bits);
+        uint32_t i = w * 64 + bit;
+        bits &= bits - 1;
+        if (i < cls->count && take(sb_block_in(cls, cls->first + i), owner)) {
+            taken |= 1ull << bit;
+            out[n++] = cls->first + i;
+        } else {
+            stale |= 1ull << bit;
+        }
+    }
+    if ((taken | stale) != 0) {
+        sb_and(&cls->bitmap[w], ~(taken | stale)); /* A2 */
+        mend_hints(cls, w, stale);
+    }
+    return n;
+}
+
+/* Free blocks whose hint was lost: only worth it when there seems to be nothing. */
+static uint32_t take_hidden(const struct sb_class_view *cls, uint32_t owner)
+{
+    for (uint32_t i = 0; i < cls->count; i++) {
+        if (take(sb_block_in(cls, cls->first + i), owner)) {
+            sb_and(&cls->bitmap[i / 64], ~(1ull << (i % 64)));
+            return cls->first + i;
+        }
+    }
+    return SB_NONE;
+}
+
+static bool refill(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
+                   uint32_t owner)
+{
+    const struct sb_class_view *cls = &blocks->classes[c];
+    uint32_t words = (cls->count + 63) / 64;
+    uint32_t want = cls->stock_max / 2 > 0 ? cls->stock_max / 2 : 1;
+
+    for (uint32_t k = 0; k < words; k++) {
+        uint32_t w = stock->rotor[c] + k;
+        if (w >= words) {
+            w -= words;
+        }
+        stock->count[c] = take_from_word(cls, w, want, owner, stock->blocks[c]);
+        if (stock->count[c] > 0) {
+            stock->rotor[c] = w;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Each use gets a generation of its own, so that an old message handle never fits again. */
+static uint32_t pop(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
+                    uint32_t owner)
+{
+    const struct sb_class_view *cls = &blocks->classes[c];
+    uint32_t block = stock->blocks[c][--stock->count[c]];
+    struct sb_block *b = sb_block_in(cls, block);
+    uint64_t gen = sb_hdr_gen(sb_load_relaxed(&b->hdr)); /* relaxed: only we write it */
+    sb_store_relaxed(&b->hdr, sb_hdr_make(sb_gen_next(gen), 0, SB_HTX, owner));
+    return block;
+}
+
+uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t cls,
+                        uint32_t owner)
+{
+    for (uint32_t c = cls; c < blocks->class_count; c++) {
+        if (stock->count[c] > 0 || refill(blocks, stock, c, owner)) {
+            return pop(blocks, stock, c, owner);
+        }
+    }
+    for (uint32_t c = cls; c < blocks->class_count; c++) {
+        if ((stock->misses[c]++ & 63u) == 0) {
+            uint32_t block = take_hidden(&blocks->classes[c], owner);
+            if (block != SB_NONE) {
+                return block;
+            }
+        }
+    }
+    return SB_NONE;
+}
+
+/* F1 and F2 for @n blocks of one class, with one OR for neighbours. */
+static void give_back(const struct sb_class_view *cls, const uint32_t *list, uint32_t n)
+{
+    sb_word *word = NULL;
+    uint64_t mask = 0;
+
+    for (uint32_t k = 0; k < n; k++) {
+        struct sb_block *b = sb_block_in(cls, list[k]);
+        uint64_t gen = sb_hdr_gen(sb_load_relaxed(&b->hdr));
+        sb_word *its_word = bitmap_word(cls, list[k]);
+        sb_store_release(&b->hdr, sb_hdr_make(gen, 0, SB_FREE, 0)); /* F1 */
+        if (its_word != word && word != NULL) {
+            sb_or(word, mask); /* F2 */
+            mask = 0;
+        }
+        word = its_word;
+        mask |= bitmap_bit(cls, list[k]);
+    }
+    if (word != NULL) {
+        sb_or(word, mask);
+    }
+}
+
+static void flush_class(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
+                        uint32_t keep)
+{
+    uint32_t n = stock->count[c] - keep;
+    give_back(&blocks->classes[c], stock->blocks[c], n);
+    for (uint32_t k = 0; k < keep; k++) {
+        stock->blocks[c][k] = stock->blocks[c][n + k];
+    }
+    stock->count[c] = keep;
+}
+
+void sb_stock_flush(const struct sb_blocks *blocks, struct sb_stock *stock)
+{
+    bool any = false;
+    for (uint32_t c = 0; c < blocks->class_count; c++) {
+        if (stock->count[c] > 0) {
+            flush_class(blocks, stock, c, 0);
+            any = true;
+        }
+    }
+    if (any && blocks->freed != NULL) {
+        sb_event_wake(blocks->freed);
+    }
+}
+
+bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t block,
+                   uint32_t owner)
+{
+    uint32_t c = (uint32_t)(sb_class_of(blocks, block) - blocks->classes);
+    const struct sb_class_view *cls = &blocks->classes[c];
+    struct sb_block *b = sb_block_in(cls, block);
+    uint64_t hdr = sb_load_relaxed(&b->hdr);
+    enum sb_block_state state = sb_hdr_state(hdr);
+
+    if (sb_hdr_owner(hdr) != owner || (state != SB_HTX && state != SB_HRX)) {
+        return false;
+    }
+    if (cls->stock_max == 0 || (blocks->freed != NULL && sb_event_armed(blocks->freed))) {
+        give_back(cls, &block, 1);
+        if (blocks->freed != NULL) {
+            sb_event_wake(blocks->freed);
+        }
+        return true;
+    }
+    if (stock->count[c] >= cls->stock_max) {
+        flush_class(blocks, stock, c, cls->stock_max / 2);
+        if (blocks->freed != NULL) {
+            sb_event_wake(blocks->freed);
+        }
+    }
+    sb_store_relaxed(&b->holder, 0);
+    /* The acknowledgement: from here on a death frees the block instead of redelivering it. */
+    sb_store_release(&b->hdr, sb_hdr_make(sb_hdr_gen(hdr), 0, SB_HTX, owner));
+    stock->blocks[c][stock->count[c]++] = block;
+    return true;
+}

@@ -1,0 +1,474 @@
+/*
+ * Queue: a ring of block indices
+ *
+ * A send commits on the ring slot, a receive commits on the block header; each by one CAS, and the
+ * header's new value names its owner. Everything after a commit is a hint that anybody mends. So a
+ * killed or stopped process never holds anybody up, and recovery reads the truth from the words.
+ *
+ *   sender, holds b: HTX or HRX(me, g)             receiver
+ *   S1 store   hdr   QUE or QFW(me, g+1)           R0 load_acquire slot FULL(L,b), hdr QUE or QFW(x,g),
+ *   S2 release loc[g+1 & 1]  (channel, ticket)        slot again: unchanged, so hdr is this ticket's
+ *   S3 cas     slot  EMPTY(L) -> FULL(L, b)        R1 cas  hdr   QUE or QFW(x, g) -> HRX(me, g)
+ *      COMMIT                                         COMMIT, names the new owner
+ *   S4 cas     tail  hint, now and then            R2 cas  slot  FULL(L, b) -> EMPTY(L+1)
+ *                                                  R3 cas  head  hint, now and then
+ *
+ *   requeue   Q1 release hdr HRX(me, g) -> ORPHAN(0, g)      COMMIT
+ *             Q2 add     orphan_seq of the channel
+ *   orphan    O1 cas     hdr ORPHAN(0, g) -> HRX(me, g), deliveries + 1      COMMIT
+ *
+ * Orders. S3 releases the payload, S1 and S2; R0 acquires them. R2 releases nothing but the place;
+ * the sender's load of EMPTY(L+1) acquires it, so S2 of the next lap cannot precede R1. O1
+ * acquires what Q1 released. S1 and Q1 may be plain stores, because of I4.
+ *
+ * Invariants
+ *   I1 while a slot holds FULL(L, b), hdr of b goes from QUE or QFW to HRX once and nowhere else
+ *   I2 a taker clears the slot, or finds it cleared, before the header moves on; recovery does it
+ *      for a dead taker
+ *   I3 tickets are filled without gaps and cleared without gaps. So "ticket t is filled" says that
+ *      all before it are; a handle may remember that privately and skip tail and head altogether
+ *   I4 a header that names an owner is written by that process only, or, after its death, by
+ *      recovery. QUE and QFW in a slot are the exception: there any receiver may do R1
+ *   I5 loc is written only while the writer holds the header by his own S1
+ *
+ * Killed before S3: not sent; recovery frees the block, or, for a forward (QFW), gives the message
+ * back to where it came from: the other loc word still says where that was, and the generation
+ * goes back by one, which is safe as no slot ever carried the newer one. After S3: sent.
+ * Killed before R1: nothing. R1-R2: whoever meets the slot clears it (consumer or wrapping sender);
+ * recovery clears it too and makes the block ORPHAN. Later: ORPHAN.
+ * Killed Q1-Q2: recovery raises orphan_seq of every channel. Stopped anywhere: the same pictures,
+ * nothing is taken away; between Q1 and Q2 the message waits for its holder to go on.
+ * Checked by: test/unit/test_ring_mpmc.c, test/model, test/crash
+ *
+ * ABA. slot: 40 bits of lap; header: 40 bits of generation for each block. A stale CAS would need
+ * the same word again after 2^40 uses of that slot or block.
+ */
+#include "ring_mpmc.h"
+
+#include "event.h"
+
+#define HINT_LAG 8u /* tail and head are brought up to date every so many tickets */
+
+static uint64_t ring_depth(const struct sb_ring *ring)
+{
+    return 1ull << ring->shift;
+}
+
+static uint64_t lap_of(const struct sb_ring *ring, uint64_t ticket)
+{
+    return sb_lap_of(ticket, ring->shift);
+}
+
+/* How many laps a slot word is ahead of the lap of @ticket. */
+static int64_t laps_ahead(const struct sb_ring *ring, uint64_t s, uint64_t ticket)
+{
+    return sb_lap_distance(sb_slot_lap(s), lap_of(ring, ticket), ring->shift);
+}
+
+static sb_word *slot_of(const struct sb_ring *ring, uint64_t ticket)
+{
+    return &ring->slots[ticket & (ring_depth(ring) - 1u)];
+}
+
+static uint64_t empty_slot(uint64_t lap)
+{
+    return sb_slot_make(lap, SB_SLOT_EMPTY);
+}
+
+/* Whether a slot's block is still queued; anything else means that its taker has not cleared it. */
+static bool is_queued(uint64_t hdr)
+{
+    return sb_hdr_state(hdr) == SB_QUE || sb_hdr_state(hdr) == SB_QFW;
+}
+
+void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t channel,
+                  uint32_t owner)
+{
+    const struct sb_channel_view *ch = &view->channels[channel];
+
+    *ring = (struct sb_ring){
+        .blocks = &view->blocks,
+        .slots = ch->slots,
+        .shared = ch->shared,
+        .shift = ch->depth_shift,
+        .channel = channel,
+        .owner = owner,
+        .bound = 64 + (8u << ch->depth_shift),
+        .tail = sb_load_acquire(&ch->shared->tail),
+        .head = sb_load_acquire(&ch->shared->head),
+        .orphan_next = view->blocks.count,
+        /* Never equal at first: orphans of earlier times are looked for. */
+        .orphan_seen = sb_load_acquire(&ch->shared->orphan_seq) - 1u,
+        .channels = view->channels,
+        .channel_count = view->channel_count,
+    };
+    ring->head_seen = ring->head;
+}
+
+/* S4 and R3: a hint never leads, so it only ever goes up to what the caller knows to be done. */
+static void raise_hint(sb_word *hint, uint64_t ticket)
+{
+    uint64_t old = sb_load_relaxed(hint);
+    if ((int64_t)(ticket - old) > 0) {
+        sb_cas(hint, old, ticket); /* lost: somebody else raised it, good enough */
+    }
+}
+
+static bool hint_is_due(const struct sb_ring *ring, uint64_t ticket)
+{
+    uint32_t lag = ring->shift > 5 ? HINT_LAG : 1;
+    return (ticket & (lag - 1u)) == 0;
+}
+
+/* The lowest ticket not cleared, from the slots: the hint may lag a little. */
+static uint64_t true_head(const struct sb_ring *ring)
+{
+    uint64_t h = sb_load_acquire(&ring->shared->head);
+    for (uint32_t n = 0; n < HINT_LAG * 4; n++) {
+        if (laps_ahead(ring, sb_load_relaxed(slot_of(ring, h)), h) <= 0) {
+            break;
+        }
+        h++;
+    }
+    return h;
+}
+
+/* High-water mark, without looking at the receivers' line on every message: head_seen only lags,
+ * so a depth that is not a record by head_seen is not a record at all. */
+static void note_depth(struct sb_ring *ring, uint64_t ticket)
+{
+    uint64_t depth;
+    if (ticket + 1u - ring->head_seen <= ring->depth_max) {
+        return;
+    }
+    ring->head_seen = true_head(ring);
+    depth = ticket + 1u - ring->head_seen;
+    if ((int64_t)depth > (int64_t)ring->depth_max) {
+        ring->depth_max = depth < ring_depth(ring) ? depth : ring_depth(ring);
+    }
+}
+
+/* The ticket behind everything that a slot word @ahead laps ahead proves to be done, or the hint if
+ * that is further. */
+static uint64_t skip_done(const struct sb_ring *ring, uint64_t ticket, int64_t ahead, sb_word *hint)
+{
+    uint64_t next = ticket + ((uint64_t)(ahead > 0 ? ahead - 1 : 0) << ring->shift) + 1u;
+    uint64_t hinted = sb_load_relaxed(hint); /* relaxed: the slot is what decides */
+    return (int64_t)(hinted - next) > 0 ? hinted : next;
+}
+
+/* A slot of the previous lap. SB_FULL if its message really waits, SB_BUSY to look again. */
+static enum sb_ring_result previous_lap(const struct sb_ring *ring, sb_word *slot, uint64_t s,
+                                        uint64_t lap)
+{
+    uint32_t block = sb_slot_block(s);
+
+    if (block == SB_SLOT_EMPTY) {
+        return SB_CORRUPT; /* an unfilled ticket behind a filled one */
+    }
+    if (block < ring->blocks->count) {
+        uint64_t hdr = sb_load_acquire(&sb_block_at(ring->blocks, block)->hdr);
+        if (sb_load_acquire(slot) != s) {
+            return SB_BUSY;
+        }
+        if (is_queued(hdr)) {
+            return SB_FULL;
+        }
+    }
+    sb_cas(slot, s, empty_slot(lap)); /* R2 for a taker that stopped half-way */
+    return SB_BUSY;
+}
+
+/* Finds the ticket to use. SB_OK: @ret_slot was EMPTY in the lap of ring->tail. */
+static enum sb_ring_result find_place(struct sb_ring *ring, uint32_t *tries)
+{
+    while ((*tries)++ < ring->bound) {
+        uint64_t t = ring->tail;
+        uint64_t lap = lap_of(ring, t);
+        sb_word *slot = slot_of(ring, t);
+        uint64_t s = sb_load_acquire(slot);
+        int64_t ahead = laps_ahead(ring, s, t);
+
+        if (s == empty_slot(lap)) {
+            return SB_OK;
+        }
+        if (ahead >= 0) {
+            ring->tail = skip_done(ring, t, ahead, &ring->shared->tail);
+        } else if (ahead == -1) {
+            enum sb_ring_result r = previous_lap(ring, slot, s, lap);
+            if (r != SB_BUSY) {
+                return r;
+            }
+        } else {
+            return SB_CORRUPT;
+        }
+    }
+    return SB_BUSY;
+}
+
+enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t hdr,
+                                 uint64_t *ret_ticket)
+{
+    struct sb_block *b;
+    uint64_t gen = sb_gen_next(sb_hdr_gen(hdr));
+    enum sb_block_state state = sb_hdr_state(hdr);
+    enum sb_ring_result r;
+    uint32_t tries = 0;
+    bool announced = false;
+
+    if (block >= ring->blocks->count) {
+        return SB_NOT_OWNER;
+    }
+    b = sb_block_at(ring->blocks, block);
+    if (sb_hdr_owner(hdr) != ring->owner || (state != SB_HTX && state != SB_HRX) ||
+        sb_load_relaxed(&b->hdr) != hdr) {
+        return SB_NOT_OWNER;
+    }
+    while ((r = find_place(ring, &tries)) == SB_OK) {
+        uint64_t t = ring->tail;
+        if (!announced) {
+            enum sb_block_state sent = state == SB_HRX ? SB_QFW : SB_QUE;
+            sb_store_release(&b->hdr, sb_hdr_make(gen, sb_hdr_deliveries(hdr), sent, ring->owner)); /* S1 */
+            announced = true;
+        }
+        sb_store_release(&b->loc[gen & 1u], sb_loc_make(ring->channel, t)); /* S2 */
+        if (sb_cas(slot_of(ring, t), empty_slot(lap_of(ring, t)),
+                   sb_slot_make(lap_of(ring, t), block))) { /* S3 */
+            ring->tail = t + 1u;
+            if (hint_is_due(ring, t + 1u)) {
+                raise_hint(&ring->shared->tail, t + 1u); /* S4 */
+            }
+            note_depth(ring, t);
+            *ret_ticket = t;
+            return SB_OK;
+        }
+    }
+    if (announced) {
+        sb_store_release(&b->hdr, hdr); /* undo S1: no slot carries it, so it is still ours */
+    }
+    return r;
+}
+
+/* ORPHAN at its last delivery: DEADL. The channel that now has it, SB_NONE if somebody else was
+ * faster or there is nowhere to go. */
+static uint32_t bury(const struct sb_ring *ring, struct sb_block *b, uint64_t hdr, uint32_t origin)
+{
+    const struct sb_channel_view *ch = &ring->channels[origin];
+    uint64_t dead = sb_hdr_make(sb_hdr_gen(hdr), sb_hdr_deliveries(hdr), SB_DEADL, 0);
+
+    if (ch->dead_letter >= ring->channel_count || !sb_cas(&b->hdr, hdr, dead)) {
+        return SB_NONE;
+    }
+    sb_fetch_add(&ch->shared->dead_lettered, 1);
+    sb_fetch_add(&ring->channels[ch->dead_letter].shared->orphan_seq, 1);
+    return ch->dead_letter;
+}
+
+static bool at_last_delivery(const struct sb_channel_view *ch, uint64_t hdr)
+{
+    return ch->max_deliveries > 0 && sb_hdr_deliveries(hdr) >= ch->max_deliveries &&
+           ch->dead_letter != SB_NONE;
+}
+
+/* O1 on block @i, if it is one for this channel. */
+static bool take_orphan(struct sb_ring *ring, struct sb_block *b, uint64_t *ret_hdr,
+                        uint64_t *ret_ticket)
+{
+    uint64_t hdr = sb_load_acquire(&b->hdr);
+    enum sb_block_state state = sb_hdr_state(hdr);
+    uint32_t deliveries = sb_hdr_deliveries(hdr);
+    uint32_t origin;
+    uint64_t loc;
+    uint64_t mine;
+
+    if (state != SB_ORPHAN && state != SB_DEADL) {
+        return false;
+    }
+    loc = sb_load_acquire(&b->loc[sb_hdr_gen(hdr) & 1u]);
+    origin = sb_loc_channel(loc);
+    if (sb_load_acquire(&b->hdr) != hdr || origin >= ring->channel_count) {
+        return false; /* taken meanwhile; or nonsense */
+    }
+    if (state == SB_ORPHAN) {
+        if (origin != ring->channel) {
+            return false;
+        }
+        if (at_last_delivery(&ring->channels[origin], hdr)) {
+            uint32_t where = bury(ring, b, hdr, origin);
+            if (where != SB_NONE) {
+                sb_event_wake(&ring->channels[where].shared->readable);
+            }
+            return false;
+        }
+        deliveries += deliveries < SHMBUS_DELIVERIES_MAX ? 1u : 0u;
+    } else if (ring->channels[origin].dead_letter != ring->channel) {
+        return false;
+    }
+    mine = sb_hdr_make(sb_hdr_gen(hdr), deliveries, SB_HRX, ring->owner);
+    if (!sb_cas(&b->hdr, hdr, mine)) { /* O1 */
+        return false;
+    }
+    *ret_hdr = mine;
+    *ret_ticket = sb_loc_ticket(loc);
+    return true;
+}
+
+/* One pass over all blocks for each change of orphan_seq, spread over as many calls as it finds
+ * orphans. */
+static bool recv_orphan(struct sb_ring *ring, uint64_t seq, uint32_t *ret_block, uint64_t *ret_hdr,
+                        uint64_t *ret_ticket)
+{
+    if (ring->orphan_next >= ring->blocks->count) {
+        ring->orphan_want = seq;
+        ring->orphan_next = 0;
+    }
+    for (uint32_t c = 0; c < ring->blocks->class_count; c++) {
+        const struct sb_class_view *cls = &ring->blocks->classes[c];
+        uint32_t end = cls->first + cls->count;
+        while (ring->orphan_next < end) {
+            uint32_t block = ring->orphan_next++;
+            if (take_orphan(ring, sb_block_in(cls, block), ret_hdr, ret_ticket)) {
+                *ret_block = block;
+                return true;
+            }
+        }
+    }
+    ring->orphan_seen = ring->orphan_want;
+    return false;
+}
+
+/* R0..R3 on the slot of ring->head. SB_BUSY: look again. */
+static enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t *ret_block,
+                                        uint64_t *ret_hdr, uint64_t *ret_ticket)
+{
+    uint64_t h = ring->head;
+    uint64_t lap = lap_of(ring, h);
+    sb_word *slot = slot_of(ring, h);
+    uint64_t s = sb_load_acquire(slot);
+    int64_t ahead = laps_ahead(ring, s, h);
+    uint32_t block = sb_slot_block(s);
+
+    if (s == empty_slot(lap)) {
+        return SB_EMPTY;
+    }
+    if (ahead > 0) {
+        ring->head = skip_done(ring, h, ahead, &ring->shared->head);
+        return SB_BUSY;
+    }
+    if (ahead < 0) {
+        return SB_CORRUPT; /* a ticket before one that was cleared */
+    }
+    if (block < ring->blocks->count) {
+        struct sb_block *b = sb_block_at(ring->blocks, block);
+        uint64_t hdr = sb_load_acquire(&b->hdr);
+        if (sb_load_acquire(slot) != s) {
+            return SB_BUSY;
+        }
+        if (is_queued(hdr)) {
+            uint64_t mine = sb_hdr_make(sb_hdr_gen(hdr), 1, SB_HRX, ring->owner);
+            if (!sb_cas(&b->hdr, hdr, mine)) { /* R1 */
+                return SB_BUSY;
+            }
+            *ret_block = block;
+            *ret_hdr = mine;
+            *ret_ticket = h;
+        } else {
+            block = SB_SLOT_EMPTY; /* taken: only the clearing is left to do */
+        }
+    } else {
+        block = SB_SLOT_EMPTY; /* nonsense: thrown out */
+    }
+    sb_cas(slot, s, empty_slot(sb_lap_next(lap, ring->shift))); /* R2 */
+    ring->head = h + 1u;
+    if (hint_is_due(ring, h + 1u)) {
+        raise_hint(&ring->shared->head, h + 1u); /* R3 */
+    }
+    return block == SB_SLOT_EMPTY ? SB_BUSY : SB_OK;
+}
+
+enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint64_t *ret_hdr,
+                                 uint64_t *ret_ticket)
+{
+    uint64_t seq = sb_load_acquire(&ring->shared->orphan_seq);
+
+    if (seq != ring->orphan_seen && recv_orphan(ring, seq, ret_block, ret_hdr, ret_ticket)) {
+        return SB_OK;
+    }
+    for (uint32_t tries = 0; tries < ring->bound; tries++) {
+        enum sb_ring_result r = recv_at_head(ring, ret_block, ret_hdr, ret_ticket);
+        if (r != SB_BUSY) {
+            return r;
+        }
+    }
+    return SB_BUSY;
+}
+
+uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, bool undo)
+{
+    struct sb_block *b;
+    uint32_t origin;
+    uint32_t where;
+    uint32_t deliveries = sb_hdr_deliveries(hdr);
+    enum sb_block_state state = SB_ORPHAN;
+
+    if (block >= ring->blocks->count || sb_hdr_state(hdr) != SB_HRX ||
+        sb_hdr_owner(hdr) != ring->owner) {
+        return SB_NONE;
+    }
+    b = sb_block_at(ring->blocks, block);
+    origin = sb_loc_channel(sb_load_relaxed(&b->loc[sb_hdr_gen(hdr) & 1u]));
+    if (sb_load_relaxed(&b->hdr) != hdr || origin >= ring->channel_count) {
+        return SB_NONE;
+    }
+    where = origin;
+    if (at_last_delivery(&ring->channels[origin], hdr) && (!undo || origin != ring->channel)) {
+        state = SB_DEADL;
+        where = ring->channels[origin].dead_letter;
+        if (origin == ring->channel) { /* not one that was a dead letter already */
+            sb_fetch_add(&ring->channels[origin].shared->dead_lettered, 1);
+        }
+    } else if (undo && deliveries > 0) {
+        deliveries--;
+    }
+    sb_store_release(&b->hdr, sb_hdr_make(sb_hdr_gen(hdr), deliveries, state, 0)); /* Q1 */
+    sb_fetch_add(&ring->channels[where].shared->orphan_seq, 1);                    /* Q2 */
+    return where;
+}
+
+bool sb_ring_readable(struct sb_ring *ring)
+{
+    uint64_t s;
+    uint64_t lap;
+
+    if (sb_load_acquire(&ring->shared->orphan_seq) != ring->orphan_seen) {
+        return true;
+    }
+    s = sb_load_acquire(slot_of(ring, ring->head));
+    lap = lap_of(ring, ring->head);
+    return s != empty_slot(lap);
+}
+
+uint64_t sb_ring_depth(const struct sb_channel_view *channel)
+{
+    struct sb_ring ring = { .slots = channel->slots, .shift = channel->depth_shift };
+    uint64_t head = sb_load_acquire(&channel->shared->head);
+    uint64_t tail = sb_load_acquire(&channel->shared->tail);
+    uint64_t bound = ring_depth(&ring) + HINT_LAG * 4;
+
+    for (uint64_t n = 0; n < bound; n++, head++) {
+        uint64_t s = sb_load_relaxed(slot_of(&ring, head));
+        if (laps_ahead(&ring, s, head) <= 0) {
+            break;
+        }
+    }
+    if ((int64_t)(tail - head) < 0) {
+        tail = head;
+    }
+    for (uint64_t n = 0; n < bound && tail - head < ring_depth(&ring); n++, tail++) {
+        uint64_t s = sb_load_relaxed(slot_of(&ring, tail));
+        if (laps_ahead(&ring, s, tail) < 0 || s == empty_slot(lap_of(&ring, tail))) {
+            break;
+        }
+    }
+    return tail - head < ring_depth(&ring) ? tail - head : ring_depth(&ring);
+}
