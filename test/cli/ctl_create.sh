@@ -1,0 +1,123 @@
+#!/bin/sh
+# shmbusctl create, list and rm.
+name=create
+. "$(dirname "$0")/ctl.inc"
+
+segment=/dev/shm/shmbus.$bus
+absent() { [ ! -e "$segment" ]; }
+
+# ------------------------------------------------------------------------------------- dry run
+works "a dry run works" create "$bus" --dry-run --memory=4MiB --queue=tasks:depth=1000 \
+    --region=table:64KiB --stream=ticks:bytes=4KiB
+check "it creates nothing" absent
+check "it shows the queue with its real depth" says '^queue *tasks .*depth=1024'
+check "it shows the region" says '^region *table *64.0KiB'
+check "it shows the stream" says '^stream *ticks *4.0KiB'
+check "it shows the sum" says '^total'
+check "it tells what is rounded up" complains 'tasks: depth 1000 -> 1024'
+
+# ---------------------------------------------------------------------------------- bad options
+bad() {
+    fails "$1" 2 "$2" create "$bus" "$3"
+    check "$1: nothing was made" absent
+}
+bad "a queue without a name is refused" "not a name" --queue=:depth=2
+bad "an unknown key is met with the nearest" "did you mean 'depth'" --queue=tasks:dept=2
+bad "a key without a value is refused" "not key=value" --queue=tasks:depth
+bad "an unknown policy is refused" "block, reject, drop_oldest" --queue=tasks:on_full=explode
+bad "a depth that is no number is refused" "depth" --queue=tasks:depth=many
+bad "a depth of 0 is refused" "" --queue=tasks:depth=0
+bad "a region without a size is refused" "NAME:SIZE" --region=table
+bad "a size with an unknown unit is refused" "not a size" --region=table:5XB
+bad "blocks without a count are refused" "SIZE:COUNT" --blocks=4KiB
+bad "a size beyond 64 bits is refused" "not a size" --memory=99999999999GiB
+bad "a mode that is not octal is refused" "octal" --mode=0688
+bad "too many processes are refused" "1 to 1023" --processes=100000
+bad "max_deliveries without a dead-letter queue is refused" "" --queue=tasks:max_deliveries=3
+bad "an unknown dead-letter queue is refused" "" --queue=tasks:max_deliveries=3,dead_letter=none
+fails "--memory and --blocks exclude each other" 2 "leave it out" create "$bus" --memory=4MiB \
+    --blocks=64:4
+fails "a file that is not there is 3" 3 "$dir/none.yaml" create "$bus" -c "$dir/none.yaml"
+printf 'bus: x\nchanels: {}\n' >"$dir/bad.yaml"
+fails "a wrong file is met with the place" 2 "bad.yaml:2" create "$bus" -c "$dir/bad.yaml"
+fails "no name at all is refused" 2 "no NAME" create --queue=tasks
+fails "a bad name is refused" 2 "" create 'no spaces please'
+fails "more memory than there is, is refused" 1 "" create "$bus" --region=huge:1TiB \
+    --memory=4MiB
+check "and nothing is left of it" absent
+
+# ------------------------------------------------------------------------------------- from options
+works "a bus is made from options" create "$bus" --memory=4MiB --processes=8 --mode=0640 \
+    --queue=dead --queue=tasks:depth=1000,max_deliveries=5,dead_letter=dead --stream=ticks
+check "create tells the place" says "$segment"
+check "create notes the rounding" complains 'depth 1000 -> 1024'
+check "the mode is as asked" same "$(stat -c %a "$segment")" 640
+fails "a second one of that name is refused" 1 "$bus" create "$bus"
+fails "a dry run sees it as well" 1 "exists" create "$bus" --dry-run
+check "the depth is there" same "$("$ctl" stats "$bus" tasks --no-headings -o capacity)" 1024
+
+# ----------------------------------------------------------------------------------------- list
+works "list works" list
+check "list shows the bus" says "^$bus .* ok"
+works "list can print columns" list -o name,mode --no-headings
+check "with only these" says "^$bus *0640$"
+fails "list refuses an unknown column" 2 "did you mean 'size'" list -o nam,siz
+works "list --json works" list --json
+json "it is valid and has the bus" "any(b['name'] == '$bus' and b['segment_bytes'] > 0 for b in j['buses']) and j['schema'] == 1"
+
+# -------------------------------------------------------------------------------------------- rm
+"$ctl" recv "$bus" tasks --follow >/dev/null 2>&1 &
+user=$!
+pids=$user
+check "a process takes part" eventually state_is alive
+run rm "$bus"
+check "rm refuses a bus in use, and names who uses it" \
+    eval 'status_is 8 && one_line && complains "\[$user\]"'
+kill "$user"
+wait "$user"
+pids=
+works "rm removes an unused bus" rm "$bus"
+check "it is gone" absent
+
+# ------------------------------------------------------------------------------------ from a file
+cat >"$dir/bus.yaml" <<EOF
+bus: $bus-yaml
+blocks:
+  - { size: 256, count: 64 }
+channels:
+  tasks: { kind: queue, depth: 16 }
+EOF
+works "a bus is made from YAML, which names it" create --config="$dir/bus.yaml"
+works "its channel is there" stats "$bus-yaml" tasks
+fails "a misspelt channel is met with the nearest" 3 "did you mean 'tasks'" stats "$bus-yaml" task
+works "rm" rm "$bus-yaml"
+works "a name on the command line wins, options go on top" create "$bus" -c "$dir/bus.yaml" \
+    --queue=more:depth=4
+works "both channels are there" stats "$bus" tasks more
+
+# -------------------------------------------------------------------- removed while it is in use
+"$ctl" recv "$bus" tasks >"$dir/got" 2>&1 &
+user=$!
+pids=$user
+check "a process takes part again" eventually state_is alive
+works "rm --force removes a bus in use" rm --force "$bus"
+check "the name is gone" absent
+kill "$user"
+wait "$user"
+pids=
+
+# ---------------------------------------------------------------------------- another directory
+works "a bus is made in another directory" create "$bus" --dir="$dir" --memory=1MiB
+check "it is there" test -e "$dir/shmbus.$bus"
+works "its path is its name" stats "$dir/$bus"
+works "list looks there" list --dir="$dir" --no-headings -o name
+check "and shows the path" out_is "$dir/$bus"
+fails "--dir with a path is refused" 2 "path already" create "$dir/x" --dir="$dir"
+works "rm by path" rm "$dir/$bus"
+check "it is gone from there" test ! -e "$dir/shmbus.$bus"
+
+works "two are made" create "$bus-1"
+works "two are made" create "$bus-2"
+run rm "$bus-1" "$bus-none" "$bus-2"
+check "rm goes on behind one that is not there, and tells" eval 'status_is 3 && one_line'
+end

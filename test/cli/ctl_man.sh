@@ -1,0 +1,41 @@
+#!/bin/sh
+# The manual page of shmbusctl: well formed, and complete.
+name=man
+. "$(dirname "$0")/ctl.inc"
+
+page=$root/doc/man/shmbusctl.1
+plain=$dir/page
+if command -v man >/dev/null && man -l "$page" >/dev/null 2>&1; then
+    LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings -l "$page" >"$out" 2>"$err" </dev/null
+    status=$?
+    check "man formats the page without a warning" eval 'status_is 0 && [ ! -s "$err" ]'
+else
+    skip "man formats the page without a warning" "no man"
+fi
+
+# The page of one verb, with the roff escapes taken out.
+section() {
+    sed 's/\\f[BIR]//g; s/\\-/-/g' "$page" |
+        awk -v verb="$1" '/^\.S[SH] / { inside = $1 == ".SS" && $2 == verb } inside'
+}
+for verb in create list stats ps send recv peek doctor reclaim rm version help completion; do
+    section "$verb" >"$plain"
+    check "the page explains $verb" test -s "$plain"
+    for option in $("$ctl" help "$verb" |
+        sed -n '/^Options:/,/^$/s/^ *\(-[^-], \)\{0,1\}--\([a-z-]*\).*/\2/p'); do
+        [ "$option" = help ] && continue
+        check "the page has --$option of $verb" grep -q -e "--$option" "$plain"
+    done
+    for option in $(grep -o -e '--[a-z][a-z-]*' "$plain" | sort -u); do
+        check "$verb knows $option, which the page has" \
+            eval '"$ctl" help "$verb" | grep -q -e "$option" || [ "$verb $option" = "ps --processes" ]'
+    done
+done
+"$ctl" help | sed -n '/^Exit codes:/,/^$/s/^  \([0-9]\) .*/\1/p' >"$dir/codes"
+check "help lists exit codes" test -s "$dir/codes"
+while read -r code; do
+    check "the page has exit code $code" grep -q "^\.B $code\$" "$page"
+done <"$dir/codes"
+version=$("$ctl" version | sed 's/shmbusctl \([^ ]*\) .*/\1/')
+check "the page is of this version" grep -q "shmbus $version\"" "$page"
+end

@@ -1,0 +1,90 @@
+#!/bin/sh
+# shmbusctl reclaim and doctor; dead, stalled and damaged.
+name=repair
+. "$(dirname "$0")/ctl.inc"
+
+segment=/dev/shm/shmbus.$bus
+cat >"$dir/bus.yaml" <<EOF
+heartbeat: { interval: 50ms, timeout: 200ms }
+blocks:
+  - { size: 128KiB, count: 16 }
+channels:
+  tasks: { kind: queue, depth: 16, max_deliveries: 2, dead_letter: dead }
+  dead:  { kind: queue, depth: 16 }
+EOF
+works "a bus for the tests" create "$bus" -c "$dir/bus.yaml"
+works "doctor finds it healthy" doctor "$bus"
+check "and says so" says '^OK: 0 critical, 0 warnings'
+works "doctor --json" doctor "$bus" --json
+json "is valid" "j['schema'] == 1 and j['status'] == 'ok' and j['buses'] == 1"
+works "there is nothing to reclaim" reclaim "$bus"
+check "and it says so" says 'after 0 dead'
+
+# ----------------------------------------------------------------------------------------- stalled
+mkfifo "$dir/pipe"
+exec 8<>"$dir/pipe"
+head -c 100000 /dev/zero >"$dir/blob"
+works "a message that no pipe can hold" send "$bus" tasks --file="$dir/blob"
+"$ctl" recv "$bus" tasks --raw >"$dir/pipe" 2>/dev/null 8>&- &
+reader=$!
+pids=$reader
+check "a receiver holds it" eventually field_is tasks held 1
+kill -STOP "$reader"
+check "stopped it is stalled, not dead" eventually state_is stalled
+works "reclaim takes nothing from the stalled" reclaim "$bus"
+check "it cleaned up after nobody" says 'after 0 dead'
+check "it still holds its message" field_is tasks held 1
+run doctor "$bus"
+check "doctor warns of it, with a cure" eval 'status_is 1 && says "^warning" && says "cure: "'
+run doctor "$bus" --json
+json "in JSON as well" "j['status'] == 'warning' and all(f['cure'] for f in j['findings'] if f['severity'] == 'warning')"
+
+# -------------------------------------------------------------------------------------------- dead
+kill -9 "$reader"
+wait "$reader" 2>/dev/null
+pids=
+check "killed it is dead" eventually state_is dead
+run doctor "$bus"
+check "doctor names the dead" eval 'status_is 1 && says "dead"'
+works "reclaim cleans up" reclaim "$bus" --json
+json "after one" "j['reclaimed'] == 1 and j['recoveries'] == 1 and j['schema'] == 1"
+check "nobody is left" same "$("$ctl" ps "$bus" --no-headings)" ""
+check "the message waits again" field_is tasks redeliverable 1
+works "peek shows it" peek "$bus" tasks --json
+works "and it can be taken" recv "$bus" tasks --timeout=5s --json
+json "marked as delivered before" "j['delivery_count'] == 2 and j['size_bytes'] == 100000"
+exec 8>&-
+works "doctor is content again" doctor "$bus"
+
+# ----------------------------------------------------------------------------------------- damaged
+damaged() {
+    fails "$1: stats is 6" 6 "" stats "$bus"
+    fails "$1: send is 6" 6 "" send "$bus" tasks x
+    fails "$1: ps is 6" 6 "" ps "$bus"
+    run doctor "$bus"
+    check "$1: doctor is critical" eval 'status_is 2 && says "^critical"'
+    works "$1: list goes on" list
+    check "$1: and shows it" says "^$bus "
+}
+cp "$segment" "$dir/whole"
+size=$(stat -c %s "$segment")
+head -c 64 /dev/zero | dd of="$segment" conv=notrunc status=none
+damaged "a wiped head"
+cp "$dir/whole" "$segment"
+truncate -s $((size / 2)) "$segment"
+damaged "half a segment"
+: >"$segment"
+damaged "an empty segment"
+works "rm --force removes even that" rm --force "$bus"
+
+# --------------------------------------------------------------------------------------- elsewhere
+run doctor --dir="$dir/none"
+check "a directory that is not there is 3" status_is 3
+works "a bus on a disk" create "$dir/$bus" --memory=1MiB
+run doctor "$dir/$bus"
+if [ "$(stat -f -c %T "$dir")" = tmpfs ]; then
+    skip "doctor warns of a bus on a disk" "$dir is a tmpfs"
+else
+    check "doctor warns of a bus on a disk" eval 'status_is 1 && says "no tmpfs"'
+fi
+end
