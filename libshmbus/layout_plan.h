@@ -7,6 +7,16 @@
 
 #include "view.h"
 
+/* Limits of the layout; what a plan may ask for is checked against them. */
+#define SB_RING_DEPTH_MAX (1u << 20)
+#define SB_RING_BYTES_MIN 4096ull
+#define SB_RING_BYTES_MAX (1ull << 30)
+#define SB_REGION_UNIT 8ull /* unit of the offsets in sb_region.undo */
+#define SB_REGION_MAX (UINT32_MAX * SB_REGION_UNIT)
+#define SB_SEGMENT_MAX (1ull << 46)
+#define SB_PAGE 4096u
+#define SB_SIDE_BY_SIDE_MAX 1024u /* payloads up to this size lie behind their header */
+
 /* What a segment holds, in private memory: validated, rounded, with dead letters resolved. */
 struct sb_class_geometry {
     uint64_t size_bytes, count;
@@ -40,7 +50,16 @@ int sb_geometry_from_plan(const struct shmbus_plan *plan, struct sb_geometry **r
 /* Geometry of an existing segment from its mapped tables (@bytes mapped, superblock already
  * checked by sb_super_check()). Every number is read once. -SHMBUS_ERR_CORRUPT, -ENOMEM. */
 int sb_geometry_from_segment(const uint8_t *base, uint64_t bytes, struct sb_geometry **ret);
-void sb_geometry_free(struct sb_geometry *geometry);
+void sb_geometry_free(struct sb_geometry *geometry); /* NULL is fine */
+
+/* For both: empty arrays of the counts in @geometry; -ENOMEM. */
+int sb_geometry_alloc(struct sb_geometry *geometry);
+/* For both: every offset and segment_bytes from sizes and counts. False: larger than
+ * SB_SEGMENT_MAX. */
+bool sb_geometry_place(struct sb_geometry *geometry);
+
+/* Word size, byte order and cache line as one number; equal where a segment can be shared. */
+uint32_t sb_fingerprint(void);
 
 /* Fills a fresh, zeroed mapping: tables, bitmaps, rings, block headers, superblock. */
 void sb_layout_format(uint8_t *base, const struct sb_geometry *geometry);

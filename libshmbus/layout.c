@@ -1,0 +1,460 @@
+/*
+ * The segment's tables: written once by the creator, checked by everybody else.
+ *
+ * Accidents (damage, another version, another machine) are told apart and named. Attackers are met
+ * by taking every number exactly once into private memory and checking it there; the hash is
+ * no defence against them.
+ */
+#include "layout_plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "error.h"
+#include "hash.h"
+#include "name.h"
+
+#define SUPER_CONSTANT_BYTES offsetof(struct sb_super, shutdown)
+#define CHANNEL_NUMBERS_OFF offsetof(struct sb_channel, kind)
+
+uint32_t sb_fingerprint(void)
+{
+    const union {
+        uint32_t number;
+        uint8_t bytes[4];
+    } order = {.bytes = {1, 2, 3, 4}};
+
+    return order.number ^ (uint32_t)(sizeof(sb_word) << 16 | sizeof(void *) << 8 | SB_LINE);
+}
+
+/* Over the constant part of the superblock and every number of the tables. Names of channels are
+ * left out, because spare ones get theirs later; each has a hash of its own. */
+static uint64_t hash_constants(const struct sb_super *super, const struct sb_geometry *g)
+{
+    struct sb_super copy;
+    uint64_t hash;
+
+    memcpy(&copy, super, SUPER_CONSTANT_BYTES);
+    copy.constants_hash = 0;
+    hash = sb_hash_bytes(SB_HASH_START, &copy, SUPER_CONSTANT_BYTES);
+    for (uint32_t i = 0; i < g->class_count; i++) {
+        hash = sb_hash_u64(hash, g->classes[i].size_bytes);
+        hash = sb_hash_u64(hash, g->classes[i].count);
+    }
+    for (uint32_t i = 0; i < g->channel_count; i++) {
+        const struct sb_channel_geometry *ch = &g->channels[i];
+        hash = sb_hash_u64(hash, (uint64_t)ch->kind << 32 | ch->on_full);
+        hash = sb_hash_u64(hash, (uint64_t)ch->depth << 32 | ch->max_deliveries);
+        hash = sb_hash_u64(hash, (uint64_t)ch->dead_letter << 32 | ch->endpoints);
+        hash = sb_hash_u64(hash, ch->flags);
+        hash = sb_hash_u64(hash, ch->bytes);
+    }
+    for (uint32_t i = 0; i < g->region_count; i++) {
+        hash = sb_hash_bytes(hash, g->regions[i].name, SHMBUS_NAME_BYTES);
+        hash = sb_hash_u64(hash, g->regions[i].bytes);
+    }
+    return hash;
+}
+
+/* ---------------------------------------------------------------------------------- formatting */
+
+static unsigned hex_value(char digit)
+{
+    return digit <= '9' ? (unsigned)digit - '0' : (unsigned)digit - 'a' + 10u;
+}
+
+/* Stays zero where /proc is missing; it is only for people. */
+static void read_boot_id(uint8_t ret_id[16])
+{
+    char text[40] = "";
+    unsigned digits = 0;
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    if (read(fd, text, sizeof text - 1) < 0)
+        text[0] = '\0';
+    close(fd);
+    for (const char *c = text; *c != '\0' && digits < 32; c++) {
+        if ((*c < '0' || *c > '9') && (*c < 'a' || *c > 'f'))
+            continue; /* the dashes */
+        unsigned byte = (unsigned)ret_id[digits / 2] << 4 | hex_value(*c);
+        ret_id[digits / 2] = (uint8_t)byte;
+        digits++;
+    }
+}
+
+static void make_uuid(uint8_t ret_uuid[16])
+{
+    if (getrandom(ret_uuid, 16, 0) != 16) {
+        uint64_t parts[2] = {(uint64_t)sb_now_ns(), (uint64_t)getpid()};
+        memcpy(ret_uuid, parts, sizeof parts);
+    }
+    ret_uuid[6] = (uint8_t)((ret_uuid[6] & 0x0fu) | 0x40u); /* RFC 4122: random, version 4 */
+    ret_uuid[8] = (uint8_t)((ret_uuid[8] & 0x3fu) | 0x80u);
+}
+
+static void format_super(struct sb_super *super, const struct sb_geometry *g)
+{
+    memcpy(super->magic, SB_MAGIC, sizeof super->magic);
+    super->layout_major = SB_LAYOUT_MAJOR;
+    super->layout_minor = SB_LAYOUT_MINOR;
+    super->fingerprint = sb_fingerprint();
+    super->super_bytes = sizeof *super;
+    super->segment_bytes = g->segment_bytes;
+    make_uuid(super->uuid);
+    read_boot_id(super->boot_id);
+    super->created_realtime_ns = sb_clock_ns(CLOCK_REALTIME);
+    super->heartbeat_interval_ns = g->heartbeat_interval_ns;
+    super->heartbeat_timeout_ns = g->heartbeat_timeout_ns;
+    super->processes = g->processes;
+    super->classes = g->class_count;
+    super->channels = g->channel_count;
+    super->regions = g->region_count;
+    super->constants_hash = hash_constants(super, g);
+}
+
+static void format_channel(uint8_t *base, struct sb_channel *shared,
+                           const struct sb_channel_geometry *ch)
+{
+    shared->kind = ch->kind;
+    shared->on_full = ch->on_full;
+    shared->depth = ch->depth;
+    shared->max_deliveries = ch->max_deliveries;
+    shared->dead_letter = ch->dead_letter;
+    shared->endpoints = ch->endpoints;
+    shared->flags = ch->flags;
+    shared->bytes = ch->bytes;
+    if (ch->name[0] != '\0') {
+        sb_name_store(shared->name, ch->name);
+        sb_store_relaxed(&shared->dir, sb_name_hash(ch->name) << 8 | SB_DIR_READY);
+    }
+    if (ch->kind == SHMBUS_QUEUE) {
+        sb_word *slots = (sb_word *)(void *)(base + ch->ring_off);
+        for (uint32_t i = 0; i < ch->depth; i++)
+            sb_store_relaxed(&slots[i], sb_slot_make(0, SB_SLOT_EMPTY));
+    }
+}
+
+static void format_class(uint8_t *base, struct sb_class *shared,
+                         const struct sb_class_geometry *cls)
+{
+    sb_word *bitmap = (sb_word *)(void *)(base + cls->bitmap_off);
+    uint64_t whole = cls->count / 64;
+
+    shared->size_bytes = cls->size_bytes;
+    shared->count = cls->count;
+    for (uint64_t i = 0; i < whole; i++)
+        sb_store_relaxed(&bitmap[i], UINT64_MAX);
+    if (cls->count % 64 != 0)
+        sb_store_relaxed(&bitmap[whole], (1ull << (cls->count % 64)) - 1);
+}
+
+/* Nobody else sees the mapping yet. Block headers (free, generation 0), process slots (free, epoch
+ * 0), endpoints and stream bytes are right as zeroes. */
+void sb_layout_format(uint8_t *base, const struct sb_geometry *g)
+{
+    struct sb_class *classes = (struct sb_class *)(void *)(base + g->class_off);
+    struct sb_channel *channels = (struct sb_channel *)(void *)(base + g->channel_off);
+    struct sb_region *regions = (struct sb_region *)(void *)(base + g->region_off);
+
+    for (uint32_t i = 0; i < g->class_count; i++)
+        format_class(base, &classes[i], &g->classes[i]);
+    for (uint32_t i = 0; i < g->channel_count; i++)
+        format_channel(base, &channels[i], &g->channels[i]);
+    for (uint32_t i = 0; i < g->region_count; i++) {
+        sb_name_store(regions[i].name, g->regions[i].name);
+        regions[i].bytes = g->regions[i].bytes;
+    }
+    format_super((struct sb_super *)(void *)base, g);
+}
+
+/* ---------------------------------------------------------------------------------- superblock */
+
+static int check_version(const struct sb_super *super, bool read_only)
+{
+    if (super->fingerprint != sb_fingerprint()) {
+        return sb_fail(-SHMBUS_ERR_LAYOUT,
+                       "made on a machine of another kind (fingerprint %08x, here %08x); remove it "
+                       "and create it on this machine",
+                       super->fingerprint, sb_fingerprint());
+    }
+    if (super->layout_major != SB_LAYOUT_MAJOR) {
+        return sb_fail(
+            -SHMBUS_ERR_LAYOUT,
+            "has layout %u.%u, this library (shmbus %s) knows %u.%u; use the shmbus that "
+            "created it, or stop its users, remove it and create it again",
+            super->layout_major, super->layout_minor, SHMBUS_VERSION, SB_LAYOUT_MAJOR,
+            SB_LAYOUT_MINOR);
+    }
+    if (super->incompatible_features != 0) {
+        return sb_fail(-SHMBUS_ERR_LAYOUT,
+                       "uses features that this library (shmbus %s) does not know (%#" PRIx64
+                       "); use the shmbus that created it",
+                       SHMBUS_VERSION, super->incompatible_features);
+    }
+    if (super->read_only_features != 0 && !read_only) {
+        return sb_fail(-SHMBUS_ERR_LAYOUT,
+                       "uses features with which this library (shmbus %s) can only observe it "
+                       "(%#" PRIx64 "); use the shmbus that created it, or SHMBUS_ATTACH_OBSERVE",
+                       SHMBUS_VERSION, super->read_only_features);
+    }
+    return 0;
+}
+
+static int corrupt(const char *what, uint64_t value)
+{
+    return sb_fail(-SHMBUS_ERR_CORRUPT,
+                   "damaged: %s is %" PRIu64 "; stop its users, remove it and create it again",
+                   what, value);
+}
+
+int sb_super_check(const struct sb_super *super, uint64_t file_bytes, bool read_only)
+{
+    if (memcmp(super->magic, SB_MAGIC, sizeof super->magic) != 0)
+        return sb_fail(-SHMBUS_ERR_CORRUPT, "not a shmbus segment; remove it or choose another "
+                                            "name");
+    int r = check_version(super, read_only);
+    if (r < 0)
+        return r;
+    if (super->super_bytes != sizeof *super)
+        return corrupt("super_bytes", super->super_bytes);
+    if (super->segment_bytes != file_bytes) {
+        return sb_fail(-SHMBUS_ERR_CORRUPT,
+                       "%" PRIu64 " bytes long, but made with %" PRIu64
+                       "; it was cut or overwritten: stop its users, remove it and create it again",
+                       file_bytes, super->segment_bytes);
+    }
+    if (super->segment_bytes % SB_PAGE != 0 || super->segment_bytes > SB_SEGMENT_MAX)
+        return corrupt("segment_bytes", super->segment_bytes);
+    if (super->heartbeat_interval_ns <= 0)
+        return corrupt("heartbeat_interval_ns", (uint64_t)super->heartbeat_interval_ns);
+    if (super->heartbeat_timeout_ns < super->heartbeat_interval_ns)
+        return corrupt("heartbeat_timeout_ns", (uint64_t)super->heartbeat_timeout_ns);
+    if (super->processes == 0 || super->processes > SHMBUS_PROCESSES_MAX)
+        return corrupt("processes", super->processes);
+    if (super->classes > SHMBUS_BLOCK_CLASSES_MAX)
+        return corrupt("classes", super->classes);
+    if (super->channels > SHMBUS_CHANNELS_MAX)
+        return corrupt("channels", super->channels);
+    if (super->regions > SHMBUS_REGIONS_MAX)
+        return corrupt("regions", super->regions);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------- from the segment */
+
+/* A private copy of constants: another process might be changing them between our check and our
+ * use, and the fence keeps the compiler from reading them again. */
+static void copy_once(void *ret_copy, const void *shared, size_t bytes)
+{
+    memcpy(ret_copy, shared, bytes);
+    sb_compiler_fence();
+}
+
+static int read_classes(const uint8_t *base, struct sb_geometry *g)
+{
+    const struct sb_class *shared = (const struct sb_class *)(const void *)(base + g->class_off);
+    uint64_t total = 0, previous = 0;
+
+    for (uint32_t i = 0; i < g->class_count; i++) {
+        struct sb_class copy;
+        copy_once(&copy, &shared[i], sizeof copy);
+        uint64_t size = copy.size_bytes, count = copy.count;
+        if (size % SB_LINE != 0 || size <= previous || size > SB_BLOCK_BYTES_MAX)
+            return corrupt("the size of a block class", size);
+        if (count == 0 || count > SB_BLOCKS_MAX - total)
+            return corrupt("the number of blocks of a class", count);
+        g->classes[i].size_bytes = size;
+        g->classes[i].count = count;
+        previous = size;
+        total += count;
+    }
+    return 0;
+}
+
+static bool is_power_of_two(uint64_t value)
+{
+    return value != 0 && (value & (value - 1)) == 0;
+}
+
+static int check_stream(const struct sb_channel_geometry *ch)
+{
+    if (!is_power_of_two(ch->bytes) || ch->bytes < SB_RING_BYTES_MIN ||
+        ch->bytes > SB_RING_BYTES_MAX)
+        return corrupt("the capacity of a stream", ch->bytes);
+    if (ch->depth != 0)
+        return corrupt("the depth of a stream", ch->depth);
+    if (ch->on_full != SHMBUS_BLOCK)
+        return corrupt("on_full of a stream", ch->on_full);
+    if (ch->max_deliveries != 0 || ch->dead_letter != SB_NONE)
+        return corrupt("max_deliveries or dead_letter of a stream", ch->max_deliveries);
+    return 0;
+}
+
+static int check_queue(const struct sb_channel_geometry *ch)
+{
+    if (!is_power_of_two(ch->depth) || ch->depth > SB_RING_DEPTH_MAX)
+        return corrupt("the depth of a queue", ch->depth);
+    if (ch->bytes != 0)
+        return corrupt("the byte capacity of a queue", ch->bytes);
+    if (ch->on_full < SHMBUS_BLOCK || ch->on_full > SHMBUS_DROP_OLDEST)
+        return corrupt("on_full of a queue", ch->on_full);
+    if (ch->max_deliveries > SB_DELIVERIES_LIMIT_MAX ||
+        (ch->max_deliveries == 0) != (ch->dead_letter == SB_NONE))
+        return corrupt("max_deliveries of a queue", ch->max_deliveries);
+    return 0;
+}
+
+static int check_channel(const struct sb_channel_geometry *ch)
+{
+    if (ch->endpoints == 0 || ch->endpoints > SB_ENDPOINTS_MAX)
+        return corrupt("the number of endpoints of a channel", ch->endpoints);
+    if ((ch->flags & ~SB_CHANNEL_TIMESTAMPS) != 0)
+        return corrupt("the flags of a channel", ch->flags);
+    switch (ch->kind) {
+    case SHMBUS_QUEUE:
+        return check_queue(ch);
+    case SHMBUS_STREAM:
+        return check_stream(ch);
+    default:
+        return corrupt("the kind of a channel", ch->kind);
+    }
+}
+
+/* A name under construction is left alone: whoever needs it finishes it. */
+static int read_channel_name(const struct sb_channel *shared, struct sb_channel_geometry *ch)
+{
+    uint64_t dir = sb_load_acquire(&shared->dir);
+
+    switch (dir & 0xffu) {
+    case SB_DIR_SPARE:
+        return dir >> 8 == 0 ? 0 : corrupt("the directory word of a spare channel", dir);
+    case SB_DIR_NAMING:
+        return dir >> 8 != 0 ? 0 : corrupt("the directory word of a new channel", dir);
+    case SB_DIR_READY:
+        sb_name_load(shared->name, ch->name);
+        if (!sb_name_is_valid(ch->name) || sb_name_hash(ch->name) != dir >> 8)
+            return corrupt("the directory word of a channel whose name does not match", dir);
+        return 0;
+    default:
+        return corrupt("the directory word of a channel", dir);
+    }
+}
+
+static int read_channel(const struct sb_channel *shared, struct sb_channel_geometry *ch)
+{
+    struct sb_channel copy;
+
+    /* Only the numbers: the words around them may be changing. */
+    copy_once((char *)&copy + CHANNEL_NUMBERS_OFF, (const char *)shared + CHANNEL_NUMBERS_OFF,
+              offsetof(struct sb_channel, pad0) - CHANNEL_NUMBERS_OFF);
+    ch->kind = copy.kind;
+    ch->on_full = copy.on_full;
+    ch->depth = copy.depth;
+    ch->max_deliveries = copy.max_deliveries;
+    ch->dead_letter = copy.dead_letter;
+    ch->endpoints = copy.endpoints;
+    ch->flags = copy.flags;
+    ch->bytes = copy.bytes;
+    int r = check_channel(ch);
+    return r < 0 ? r : read_channel_name(shared, ch);
+}
+
+static int read_channels(const uint8_t *base, struct sb_geometry *g)
+{
+    const struct sb_channel *shared =
+        (const struct sb_channel *)(const void *)(base + g->channel_off);
+
+    for (uint32_t i = 0; i < g->channel_count; i++) {
+        int r = read_channel(&shared[i], &g->channels[i]);
+        if (r < 0)
+            return r;
+    }
+    for (uint32_t i = 0; i < g->channel_count; i++) {
+        uint32_t target = g->channels[i].dead_letter;
+        if (target == SB_NONE)
+            continue;
+        if (target >= g->channel_count || target == i || g->channels[target].kind != SHMBUS_QUEUE ||
+            g->channels[target].dead_letter != SB_NONE)
+            return corrupt("the dead-letter queue of a channel", target);
+    }
+    return 0;
+}
+
+static int read_regions(const uint8_t *base, struct sb_geometry *g)
+{
+    const struct sb_region *shared = (const struct sb_region *)(const void *)(base + g->region_off);
+
+    for (uint32_t i = 0; i < g->region_count; i++) {
+        uint64_t bytes;
+        copy_once(&bytes, &shared[i].bytes, sizeof bytes);
+        if (bytes == 0 || bytes > SB_REGION_MAX)
+            return corrupt("the size of a region", bytes);
+        g->regions[i].bytes = bytes;
+        sb_name_load(shared[i].name, g->regions[i].name);
+        if (!sb_name_is_valid(g->regions[i].name))
+            return corrupt("the first byte of the bad name of a region",
+                           (unsigned char)g->regions[i].name[0]);
+    }
+    return 0;
+}
+
+/* Reads the tables of a superblock that was checked in private memory. Where the tables lie follows
+ * from their counts alone, so they are placed first, with nothing in them. */
+static int read_tables(const uint8_t *base, const struct sb_super *super, struct sb_geometry *g)
+{
+    g->processes = super->processes;
+    g->class_count = super->classes;
+    g->channel_count = super->channels;
+    g->region_count = super->regions;
+    g->heartbeat_interval_ns = super->heartbeat_interval_ns;
+    g->heartbeat_timeout_ns = super->heartbeat_timeout_ns;
+
+    int r = sb_geometry_alloc(g);
+    if (r < 0)
+        return r;
+    if (!sb_geometry_place(g) || g->segment_bytes > super->segment_bytes)
+        return corrupt("segment_bytes", super->segment_bytes);
+    r = read_classes(base, g);
+    if (r == 0)
+        r = read_channels(base, g);
+    if (r == 0)
+        r = read_regions(base, g);
+    if (r < 0)
+        return r;
+    if (!sb_geometry_place(g) || g->segment_bytes != super->segment_bytes)
+        return corrupt("segment_bytes", super->segment_bytes);
+    if (hash_constants(super, g) != super->constants_hash)
+        return corrupt("the hash of the constants", super->constants_hash);
+    return 0;
+}
+
+int sb_geometry_from_segment(const uint8_t *base, uint64_t bytes, struct sb_geometry **ret)
+{
+    struct sb_super super;
+
+    if (bytes < sizeof super)
+        return corrupt("the length", bytes);
+    memset(&super, 0, sizeof super);
+    copy_once(&super, base, SUPER_CONSTANT_BYTES);
+    int r = sb_super_check(&super, bytes, true);
+    if (r < 0)
+        return r;
+    struct sb_geometry *g = calloc(1, sizeof *g);
+    if (g == NULL)
+        return sb_fail(-ENOMEM, "no memory for the tables of a segment");
+    r = read_tables(base, &super, g);
+    if (r < 0) {
+        sb_geometry_free(g);
+        return r;
+    }
+    *ret = g;
+    return 0;
+}

@@ -1,0 +1,93 @@
+#include "view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "block.h"
+#include "error.h"
+#include "layout_plan.h"
+
+static void view_classes(uint8_t *base, const struct sb_geometry *g, struct sb_blocks *blocks)
+{
+    blocks->class_count = g->class_count;
+    for (uint32_t i = 0; i < g->class_count; i++) {
+        const struct sb_class_geometry *from = &g->classes[i];
+        struct sb_class_view *to = &blocks->classes[i];
+        uint64_t fair = from->count / (2ull * g->processes);
+
+        to->first = from->first;
+        to->count = (uint32_t)from->count;
+        /* Stocks of all processes together leave half of the class to those who are short. */
+        to->stock_max = fair < SB_STOCK_MAX ? (uint32_t)fair : SB_STOCK_MAX;
+        to->size_bytes = from->size_bytes;
+        to->header_stride = from->header_stride;
+        to->payload_stride = from->payload_stride;
+        to->headers = base + from->header_off;
+        to->payloads = base + from->payload_off;
+        to->bitmap = (sb_word *)(void *)(base + from->bitmap_off);
+        blocks->count += to->count;
+    }
+}
+
+static void view_channel(uint8_t *base, const struct sb_channel_geometry *from,
+                         struct sb_channel *shared, struct sb_channel_view *to)
+{
+    to->shared = shared;
+    to->endpoints = (struct sb_endpoint *)(void *)(base + from->endpoint_off);
+    to->endpoint_count = from->endpoints;
+    to->kind = from->kind;
+    to->on_full = from->on_full;
+    to->max_deliveries = from->max_deliveries;
+    to->dead_letter = from->dead_letter;
+    to->flags = from->flags;
+    if (from->kind == SHMBUS_STREAM) {
+        to->ring_bytes = from->bytes;
+        to->ring = base + from->ring_off;
+    } else {
+        to->depth_shift = (uint32_t)__builtin_ctz(from->depth);
+        to->slots = (sb_word *)(void *)(base + from->ring_off);
+    }
+}
+
+int sb_view_make(uint8_t *base, const struct sb_geometry *g, struct sb_view *ret)
+{
+    struct sb_channel *channels = (struct sb_channel *)(void *)(base + g->channel_off);
+    struct sb_region *regions = (struct sb_region *)(void *)(base + g->region_off);
+    struct sb_view view = {0};
+
+    view.channels = calloc(g->channel_count + 1u, sizeof *view.channels);
+    view.regions = calloc(g->region_count + 1u, sizeof *view.regions);
+    if (view.channels == NULL || view.regions == NULL) {
+        sb_view_clear(&view);
+        return sb_fail(-ENOMEM, "no memory for the view of a segment");
+    }
+    view.base = base;
+    view.bytes = g->segment_bytes;
+    view.super = (struct sb_super *)(void *)base;
+    view.processes = (struct sb_proc *)(void *)(base + g->process_off);
+    view.process_count = g->processes;
+    view.channel_count = g->channel_count;
+    view.region_count = g->region_count;
+    view.heartbeat_interval_ns = g->heartbeat_interval_ns;
+    view.heartbeat_timeout_ns = g->heartbeat_timeout_ns;
+    view_classes(base, g, &view.blocks);
+    view.blocks.freed = &view.super->blocks_freed;
+    for (uint32_t i = 0; i < g->channel_count; i++)
+        view_channel(base, &g->channels[i], &channels[i], &view.channels[i]);
+    for (uint32_t i = 0; i < g->region_count; i++) {
+        view.regions[i].shared = &regions[i];
+        view.regions[i].bytes = g->regions[i].bytes;
+        view.regions[i].data = base + g->regions[i].data_off;
+        view.regions[i].undo = base + g->regions[i].undo_off;
+    }
+    *ret = view;
+    return 0;
+}
+
+void sb_view_clear(struct sb_view *view)
+{
+    free(view->channels);
+    free(view->regions);
+    memset(view, 0, sizeof *view);
+}
