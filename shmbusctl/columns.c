@@ -71,16 +71,16 @@ static void fill_block(FILL_ARGS)
 }
 
 const struct table_column columns_block[] = {
-    {"size", "BLOCK", "largest payload of the class", true, fill_block_size, 0},
-    {"count", "COUNT", "blocks", true, fill_block, BLOCK_COUNT},
-    {"free", "FREE", "free for everybody", true, fill_block, BLOCK_FREE},
-    {"queued", "QUEUED", "waiting in a queue", true, fill_block, BLOCK_QUEUED},
-    {"held", "HELD", "in the hands of processes", true, fill_block, BLOCK_HELD},
-    {"stock", "STOCK", "free, kept by a process", true, fill_block, BLOCK_STOCK},
-    {"redeliverable", "BACK", "waiting for another delivery", true, fill_block,
-     BLOCK_REDELIVERABLE},
-    {"dead_letters", "DEADLET", "waiting as dead letters", true, fill_block, BLOCK_DEAD_LETTERS},
-    {NULL, NULL, NULL, false, NULL, 0},
+    {"size", "BLOCK", "largest payload of the class", fill_block_size, 0, true},
+    {"count", "COUNT", "blocks", fill_block, BLOCK_COUNT, true},
+    {"free", "FREE", "free for everybody", fill_block, BLOCK_FREE, true},
+    {"queued", "QUEUED", "waiting in a queue", fill_block, BLOCK_QUEUED, true},
+    {"held", "HELD", "in the hands of processes", fill_block, BLOCK_HELD, true},
+    {"stock", "STOCK", "free, kept by a process", fill_block, BLOCK_STOCK, true},
+    {"redeliverable", "BACK", "waiting for another delivery", fill_block, BLOCK_REDELIVERABLE,
+     true},
+    {"dead_letters", "DEADLET", "waiting as dead letters", fill_block, BLOCK_DEAD_LETTERS, true},
+    {NULL, NULL, NULL, NULL, 0, false},
 };
 
 enum region_field { REGION_NAME, REGION_BYTES, REGION_WRITES, REGION_ROLLBACKS };
@@ -98,10 +98,10 @@ static void fill_region(FILL_ARGS)
 }
 
 const struct table_column columns_region[] = {
-    {"region", "REGION", "name", false, fill_region, REGION_NAME},
-    {"bytes", "BYTES", "size", true, fill_region, REGION_BYTES},
-    {"writes", "WRITES", "finished writes", true, fill_region, REGION_WRITES},
-    {"rollbacks", "ROLLBACKS", "half writes of killed processes, undone", true, fill_region,
-     REGION_ROLLBACKS},
-    {NULL, NULL, NULL, false, NULL, 0},
+    {"region", "REGION", "name", fill_region, REGION_NAME, false},
+    {"bytes", "BYTES", "size", fill_region, REGION_BYTES, true},
+    {"writes", "WRITES", "finished writes", fill_region, REGION_WRITES, true},
+    {"rollbacks", "ROLLBACKS", "half writes of killed processes, undone", fill_region,
+     REGION_ROLLBACKS, true},
+    {NULL, NULL, NULL, NULL, 0, false},
 };

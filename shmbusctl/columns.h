@@ -18,36 +18,34 @@ void column_counter(struct table_cell *cell, const uint64_t *counters, int count
 void column_rate(struct table_cell *cell, const uint64_t *now, const uint64_t *before,
                  double seconds, int counter);
 
+/* clang-format off */
 #define COUNTER(name, heading, text, fill)                                                         \
-    {                                                                                              \
-#name, heading, text, true, fill, SHMBUS_COUNT_##name                                      \
-    }
+    { #name, heading, text, fill, SHMBUS_COUNT_##name, true }
 /* Both tables have every counter under the library's name. */
 #define COUNTERS(fill)                                                                             \
     COUNTER(sent, "SENT", "messages committed", fill),                                             \
-        COUNTER(sent_bytes, "BYTES", "payload committed", fill),                                   \
-        COUNTER(received, "RECV", "messages taken, redeliveries included", fill),                  \
-        COUNTER(received_bytes, "RECV-BYTES", "payload taken", fill),                              \
-        COUNTER(acknowledged, "ACKED", "messages released", fill),                                 \
-        COUNTER(redelivered, "REDELIV", "messages taken again", fill),                             \
-        COUNTER(requeued, "REQUEUED", "messages given back by their holder", fill),                \
-        COUNTER(forwarded, "FORWARD", "messages sent on to another queue", fill),                  \
-        COUNTER(dead_lettered, "DEADLET", "messages set aside after max_deliveries", fill),        \
-        COUNTER(dropped, "DROPPED", "messages thrown away by drop_oldest", fill),                  \
-        COUNTER(rejected, "REJECTED", "sends refused because it was full", fill),                  \
-        COUNTER(send_timeouts, "SEND-TMO", "sends that timed out", fill),                          \
-        COUNTER(recv_timeouts, "RECV-TMO", "receives that timed out", fill),                       \
-        COUNTER(sleeps, "SLEEPS", "calls that went to sleep", fill),                               \
-        COUNTER(wakes, "WAKES", "calls that woke a sleeper", fill),                                \
-        COUNTER(errors, "ERRORS", "calls that failed for another reason", fill)
+    COUNTER(sent_bytes, "BYTES", "payload committed", fill),                                       \
+    COUNTER(received, "RECV", "messages taken, redeliveries included", fill),                      \
+    COUNTER(received_bytes, "RECV-BYTES", "payload taken", fill),                                  \
+    COUNTER(acknowledged, "ACKED", "messages released", fill),                                     \
+    COUNTER(redelivered, "REDELIV", "messages taken again", fill),                                 \
+    COUNTER(requeued, "REQUEUED", "messages given back by their holder", fill),                    \
+    COUNTER(forwarded, "FORWARD", "messages sent on to another queue", fill),                      \
+    COUNTER(dead_lettered, "DEADLET", "messages set aside after max_deliveries", fill),            \
+    COUNTER(dropped, "DROPPED", "messages thrown away by drop_oldest", fill),                      \
+    COUNTER(rejected, "REJECTED", "sends refused because it was full", fill),                      \
+    COUNTER(send_timeouts, "SEND-TMO", "sends that timed out", fill),                              \
+    COUNTER(recv_timeouts, "RECV-TMO", "receives that timed out", fill),                           \
+    COUNTER(sleeps, "SLEEPS", "calls that went to sleep", fill),                                   \
+    COUNTER(wakes, "WAKES", "calls that woke a sleeper", fill),                                    \
+    COUNTER(errors, "ERRORS", "calls that failed for another reason", fill)
 #define COUNTERS_HERE 16
 _Static_assert(COUNTERS_HERE == SHMBUS_COUNTER_COUNT, "every counter has its column");
 
 #define RATES(fill)                                                                                \
-    {"sent/s", "SENT/s", "messages sent a second", true, fill, SHMBUS_COUNT_sent},                 \
-        {"received/s", "RECV/s", "messages taken a second", true, fill, SHMBUS_COUNT_received},    \
-    {                                                                                              \
-        "bytes/s", "BYTES/s", "payload sent a second", true, fill, SHMBUS_COUNT_sent_bytes         \
-    }
+    { "sent/s", "SENT/s", "messages sent a second", fill, SHMBUS_COUNT_sent, true },               \
+    { "received/s", "RECV/s", "messages taken a second", fill, SHMBUS_COUNT_received, true },      \
+    { "bytes/s", "BYTES/s", "payload sent a second", fill, SHMBUS_COUNT_sent_bytes, true }
+/* clang-format on */
 
 #endif

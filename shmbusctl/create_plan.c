@@ -57,7 +57,7 @@ static bool set_name(const char *key, const char *value, char ret_name[SHMBUS_NA
         ctl_note("%s: '%s' is not a name; 1 to %d characters", key, value, SHMBUS_NAME_BYTES - 1);
         return false;
     }
-    strcpy(ret_name, value);
+    memcpy(ret_name, value, strlen(value) + 1);
     return true;
 }
 

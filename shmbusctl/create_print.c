@@ -62,9 +62,9 @@ static void fill_plan(struct table_cell *cell, const void *data, int arg,
 }
 
 static const struct table_column plan_columns[] = {
-    {"what", "WHAT", "", false, fill_plan, 0},    {"name", "NAME", "", false, fill_plan, 1},
-    {"memory", "MEMORY", "", true, fill_plan, 3}, {"detail", "DETAIL", "", false, fill_plan, 2},
-    {NULL, NULL, NULL, false, NULL, 0},
+    {"what", "WHAT", "", fill_plan, 0, false},    {"name", "NAME", "", fill_plan, 1, false},
+    {"memory", "MEMORY", "", fill_plan, 3, true}, {"detail", "DETAIL", "", fill_plan, 2, false},
+    {NULL, NULL, NULL, NULL, 0, false},
 };
 
 static struct plan_row channel_row_of(const struct shmbus_channel_plan *channel)

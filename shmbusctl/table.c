@@ -21,7 +21,7 @@ static bool unknown_column(const struct table_column *all, const char *name)
     const char *names[TABLE_COLUMNS_MAX + 1], *near;
     size_t count = 0;
 
-    for (; all[count].name && count < TABLE_COLUMNS_MAX; count++)
+    for (; count < TABLE_COLUMNS_MAX && all[count].name; count++)
         names[count] = all[count].name;
     names[count] = NULL;
     near = ctl_nearest(name, names);

@@ -27,10 +27,10 @@ struct table_column {
     const char *name; /* for -o */
     const char *heading;
     const char *text; /* for help */
-    bool right;       /* numbers */
     void (*fill)(struct table_cell *cell, const void *row, int arg,
                  const struct table_options *options);
-    int arg; /* for fill */
+    int arg;    /* for fill */
+    bool right; /* numbers */
 };
 
 struct table {

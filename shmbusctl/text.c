@@ -86,8 +86,10 @@ bool text_parse_duration(const char *text, int64_t *ret_ns)
     if (!take_digits(&text, &whole))
         return false;
     if (*text == '.')
-        for (text++; isdigit((unsigned char)*text); text++, scale /= 10)
+        for (text++; isdigit((unsigned char)*text); text++) {
             fraction += (*text - '0') * scale;
+            scale /= 10;
+        }
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (strcmp(text, units[i].name) != 0)
             continue;

@@ -184,9 +184,10 @@ static bool print_json(const struct doctor *doctor)
 static int check_all(struct doctor *doctor, char **names, int count, const char *dir)
 {
     char bus_dir[512];
-    int result = 0;
 
     if (count == 0) {
+        int result;
+
         doctor_directory(doctor, dir ? dir : SHMBUS_DIR_DEFAULT);
         result = shmbus_list(dir, check_bus, doctor);
         return result < 0 ? ctl_fail_bus(result, dir ? dir : SHMBUS_DIR_DEFAULT) : CTL_DONE;

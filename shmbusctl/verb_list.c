@@ -109,19 +109,19 @@ static void fill(struct table_cell *cell, const void *data, int arg,
 }
 
 static const struct table_column columns[] = {
-    {"name", "NAME", "name of the bus, or its path", false, fill, LIST_NAME},
-    {"size", "SIZE", "memory of the segment", true, fill, LIST_SIZE},
-    {"alive", "ALIVE", "processes at work", true, fill, LIST_ALIVE},
-    {"stalled", "STALLED", "processes silent for too long", true, fill, LIST_STALLED},
-    {"dead", "DEAD", "dead processes nobody cleaned up after yet", true, fill, LIST_DEAD},
-    {"channels", "CHANNELS", "channels in use", true, fill, LIST_CHANNELS},
-    {"owner", "OWNER", "user", false, fill, LIST_OWNER},
-    {"mode", "MODE", "permissions", false, fill, LIST_MODE},
-    {"age", "AGE", "time since it was made", true, fill, LIST_AGE},
-    {"status", "STATUS", "ok, stopping, or why it cannot be looked at", false, fill, LIST_STATUS},
-    {"path", "PATH", "file of the segment", false, fill, LIST_PATH},
-    {"uuid", "UUID", "identity of the segment", false, fill, LIST_UUID},
-    {NULL, NULL, NULL, false, NULL, 0},
+    {"name", "NAME", "name of the bus, or its path", fill, LIST_NAME, false},
+    {"size", "SIZE", "memory of the segment", fill, LIST_SIZE, true},
+    {"alive", "ALIVE", "processes at work", fill, LIST_ALIVE, true},
+    {"stalled", "STALLED", "processes silent for too long", fill, LIST_STALLED, true},
+    {"dead", "DEAD", "dead processes nobody cleaned up after yet", fill, LIST_DEAD, true},
+    {"channels", "CHANNELS", "channels in use", fill, LIST_CHANNELS, true},
+    {"owner", "OWNER", "user", fill, LIST_OWNER, false},
+    {"mode", "MODE", "permissions", fill, LIST_MODE, false},
+    {"age", "AGE", "time since it was made", fill, LIST_AGE, true},
+    {"status", "STATUS", "ok, stopping, or why it cannot be looked at", fill, LIST_STATUS, false},
+    {"path", "PATH", "file of the segment", fill, LIST_PATH, false},
+    {"uuid", "UUID", "identity of the segment", fill, LIST_UUID, false},
+    {NULL, NULL, NULL, NULL, 0, false},
 };
 
 static void look_at(struct list_row *row)

@@ -26,7 +26,7 @@ static int reclaim(struct shmbus *observer, const char *name, bool any_owner, bo
 {
     struct json_object *object;
     struct shmbus *bus;
-    uint64_t before, after;
+    uint64_t before = 0, after = 0;
     int result, code = recoveries(observer, name, &before);
 
     if (code == CTL_DONE)
