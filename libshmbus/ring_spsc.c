@@ -439,6 +439,11 @@ static inline void store_attempt(struct sb_stream_rx *rx)
     sb_store_relaxed(&rx->shared->attempt, (rx->handed << 8) | rx->attempts); /* F */
 }
 
+static inline uint32_t next_attempt(uint32_t attempts)
+{
+    return attempts < SHMBUS_DELIVERIES_MAX ? attempts + 1 : SHMBUS_DELIVERIES_MAX;
+}
+
 /* Notes that the record ending at @end is handed out; returns its delivery count. */
 static inline uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
 {
@@ -452,7 +457,7 @@ static inline uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
     }
     if (!rx->raised) {
         rx->raised = true;
-        rx->attempts += rx->attempts < SHMBUS_DELIVERIES_MAX;
+        rx->attempts = next_attempt(rx->attempts);
         store_attempt(rx);
     }
     return rx->attempts;
@@ -630,15 +635,15 @@ enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
         }
         look->next = record.end;
         look->seq = seq + 1;
-        *ret = (struct sb_stream_msg){.data = buffer,
-                                      .size_bytes = header_size(record.header),
-                                      .type = (uint8_t)(record.header >> 8),
-                                      .seq = seq,
-                                      .stamp_ns = stamp_ns,
-                                      .deliveries =
-                                          (int64_t)((record.end << 8) - (attempt & ~0xffull)) <= 0
-                                              ? (uint32_t)(attempt & 63u)
-                                              : 1};
+        *ret = (struct sb_stream_msg){.data = buffer};
+        ret->size_bytes = header_size(record.header);
+        ret->type = (uint8_t)(record.header >> 8);
+        ret->seq = seq;
+        ret->stamp_ns = stamp_ns;
+        ret->deliveries = 1;
+        if ((int64_t)((record.end << 8) - (attempt & ~0xffull)) <= 0) {
+            ret->deliveries = next_attempt((uint32_t)(attempt & 0xffu));
+        }
         return SB_OK;
     }
     return SB_EMPTY;

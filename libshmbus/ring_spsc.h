@@ -106,8 +106,8 @@ struct sb_stream_look {
     uint64_t steps; /* loop limit against hostile values */
 };
 void sb_stream_look_init(struct sb_stream_look *look, const struct sb_channel_view *channel);
-/* Copies the next record into @buffer (sb_stream_size_max() bytes, 8-byte aligned). SB_EMPTY: no
- * more; SB_CORRUPT. */
+/* Copies the next record into @buffer (sb_stream_size_max() bytes, 8-byte aligned); its delivery
+ * count is what the next receiver would see. SB_EMPTY: no more; SB_CORRUPT. */
 enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
                                    struct sb_stream_msg *ret);
 

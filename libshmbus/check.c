@@ -1,0 +1,399 @@
+/*
+ * The health check: everything that can be found out by looking. A state that is wrong only for an
+ * instant while others work (a block between two owners, a hint that lags) is looked at again
+ * before it is reported.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "clock.h"
+#include "error.h"
+#include "name.h"
+#include "stat.h"
+
+#define TEXT_BYTES 320
+#define LOOKS 3u        /* a suspicion must be seen so often */
+#define NEARLY_FULL 90u /* per cent */
+#define FREE_BYTES_LOW (16u << 20)
+
+struct check {
+    struct shmbus *bus;
+    shmbus_finding_fn each;
+    void *context;
+    int bad; /* findings above a note */
+    char cure[TEXT_BYTES];
+};
+
+/* Sets the cure of the next finding. */
+__attribute__((format(printf, 2, 3))) static void cure(struct check *check, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(check->cure, sizeof check->cure, format, args);
+    va_end(args);
+}
+
+/* Reports; the cure is what cure() said before. */
+__attribute__((format(printf, 3, 4))) static void found(struct check *check,
+                                                        enum shmbus_severity severity,
+                                                        const char *format, ...)
+{
+    char what[TEXT_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    check->bad += severity > SHMBUS_NOTE;
+    check->each(check->context, severity, what, check->cure);
+}
+
+static const char *bus_name(const struct check *check)
+{
+    return check->bus->segment.name;
+}
+
+/* ------------------------------------------------------------------------------ file and bus */
+
+static void check_file(struct check *check)
+{
+    struct shmbus_bus_stat stat = {.struct_bytes = sizeof stat};
+    if (shmbus_bus_stat(check->bus, &stat) < 0) {
+        return;
+    }
+    if (stat.unlinked) {
+        cure(check, "restart the processes that still use the old segment");
+        found(check, SHMBUS_WARNING,
+              "the name of this segment is gone or leads to another one: nobody new can join it");
+    }
+    if ((stat.mode & S_IWOTH) != 0) {
+        cure(check, "chmod o-rwx %s; for several users set mode 0660 and a group in the plan",
+             stat.path);
+        found(check, SHMBUS_WARNING, "every user of this machine may write to the segment (%04o)",
+              (unsigned)stat.mode);
+    }
+    if (stat.shutting_down) {
+        cure(check, "wait until the others are gone; shmbus_shutdown(bus, false) calls it off");
+        found(check, SHMBUS_NOTE, "the bus is shutting down: sends are refused");
+    }
+}
+
+static bool read_boot_id(uint8_t ret_id[16])
+{
+    char text[64] = "";
+    unsigned digits = 0;
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (file == NULL) {
+        return false;
+    }
+    if (fgets(text, sizeof text, file) == NULL) {
+        text[0] = '\0';
+    }
+    fclose(file);
+    memset(ret_id, 0, 16);
+    for (const char *c = text; *c != '\0' && digits < 32; c++) {
+        unsigned value = *c >= '0' && *c <= '9'   ? (unsigned)(*c - '0')
+                         : *c >= 'a' && *c <= 'f' ? (unsigned)(*c - 'a' + 10)
+                                                  : 16;
+        if (value < 16) {
+            ret_id[digits / 2] = (uint8_t)((unsigned)ret_id[digits / 2] << 4 | value);
+            digits++;
+        }
+    }
+    return digits == 32;
+}
+
+static void check_boot(struct check *check)
+{
+    uint8_t now[16];
+    if (read_boot_id(now) && memcmp(now, check->bus->view.super->boot_id, sizeof now) != 0) {
+        cure(check,
+             "none needed if this is a copy kept for examination; else remove it with "
+             "shmbusctl rm %s",
+             bus_name(check));
+        found(check, SHMBUS_NOTE, "the segment was made before the machine was started");
+    }
+}
+
+static void check_space(struct check *check)
+{
+    struct statvfs fs;
+    uint64_t total, available;
+    if (statvfs(check->bus->segment.path, &fs) != 0 || fs.f_blocks == 0) {
+        return;
+    }
+    total = (uint64_t)fs.f_blocks * fs.f_frsize;
+    available = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (available / (100 - NEARLY_FULL) < total / 100 && available < FREE_BYTES_LOW) {
+        cure(check, "remove files there or enlarge it: mount -o remount,size=SIZE DIRECTORY");
+        found(check, SHMBUS_NOTE,
+              "the file system of the segment has only %" PRIu64 " KiB left: creating a bus may "
+              "fail (this one is safe, its memory is reserved)",
+              available / 1024);
+    }
+}
+
+/* --------------------------------------------------------------------------------- processes */
+
+static void check_process(struct check *check, uint32_t index)
+{
+    struct shmbus_process_stat stat = {.struct_bytes = sizeof stat};
+    if (shmbus_process_stat(check->bus, index, &stat) < 0) {
+        return;
+    }
+    if (stat.life == SHMBUS_DEAD) {
+        cure(check, "shmbusctl reclaim %s", bus_name(check));
+        found(check, SHMBUS_WARNING,
+              "process %s (slot %" PRIu32
+              ", pid %d) is dead and not cleaned up after; it held %" PRIu64 " blocks",
+              stat.name, stat.slot, (int)stat.pid, stat.held_blocks + stat.stock_blocks);
+    } else if (stat.life == SHMBUS_STALLED) {
+        cure(check, "look at what it does; kill -CONT %d if it was stopped, kill %d to end it",
+             (int)stat.pid, (int)stat.pid);
+        found(check, SHMBUS_WARNING,
+              "process %s (slot %" PRIu32
+              ", pid %d) was last heard of %.1f s ago; it keeps its %" PRIu64 " blocks",
+              stat.name, stat.slot, (int)stat.pid, (double)stat.heartbeat_age_ns / 1e9,
+              stat.held_blocks);
+    }
+}
+
+/* ---------------------------------------------------------------------------------- channels */
+
+/* Slot @i of the ring: between EMPTY of the head's lap and what may have been sent meanwhile. */
+static bool slot_is_possible(const struct sb_view *view, const struct sb_channel_view *ch,
+                             uint64_t i)
+{
+    uint64_t depth = 1ull << ch->depth_shift;
+    for (unsigned n = 0; n < LOOKS; n++) {
+        uint64_t head = sb_load_acquire(&ch->shared->head);
+        uint64_t ticket = head + ((i - head) & (depth - 1u));
+        uint64_t slot = sb_load_acquire(&ch->slots[i]);
+        int64_t ahead =
+            sb_lap_distance(sb_slot_lap(slot), sb_lap_of(ticket, ch->depth_shift), ch->depth_shift);
+        uint32_t block = sb_slot_block(slot);
+        bool good =
+            ahead >= 0 && ahead <= 2 && (block == SB_SLOT_EMPTY || block < view->blocks.count);
+        if (good || sb_load_acquire(&ch->shared->head) != head) {
+            return true; /* or it moves, and so do the numbers */
+        }
+    }
+    return false;
+}
+
+static void check_slots(struct check *check, const struct sb_channel_view *ch, const char *name)
+{
+    uint64_t damaged = 0;
+    for (uint64_t i = 0; i < 1ull << ch->depth_shift; i++) {
+        damaged += !slot_is_possible(&check->bus->view, ch, i);
+    }
+    if (damaged > 0) {
+        cure(check, "stop its users and create the bus again: shmbusctl rm %s", bus_name(check));
+        found(check, SHMBUS_CRITICAL, "queue %s has %" PRIu64 " slots with impossible contents",
+              name, damaged);
+    }
+}
+
+static void check_stream(struct check *check, const struct sb_channel_view *ch, const char *name)
+{
+    for (unsigned n = 0; n < LOOKS; n++) {
+        uint64_t acked = sb_load_acquire(&ch->shared->acked);
+        uint64_t tail = sb_load_relaxed(&ch->shared->tail_hint);
+        uint64_t room = sb_load_relaxed(&ch->shared->room);
+        bool good = ((acked | tail | room) & 7u) == 0 &&
+                    (int64_t)(tail - acked) <= (int64_t)ch->ring_bytes &&
+                    acked - room <= ch->ring_bytes;
+        if (good || sb_load_acquire(&ch->shared->acked) != acked) {
+            return;
+        }
+    }
+    cure(check, "stop its users and create the bus again: shmbusctl rm %s", bus_name(check));
+    found(check, SHMBUS_CRITICAL, "stream %s has impossible positions", name);
+}
+
+static void check_waiting(struct check *check, const struct shmbus_channel_stat *stat)
+{
+    if (stat->redeliverable > 0 && stat->receivers == 0) {
+        cure(check, "start a receiver of %s", stat->name);
+        found(check, SHMBUS_WARNING,
+              "queue %s: %" PRIu64 " messages wait to be delivered again and nobody receives",
+              stat->name, stat->redeliverable);
+    }
+    if (stat->dead_letters > 0) {
+        cure(check, "look at them with shmbusctl peek %s %s and take them with shmbusctl recv",
+             bus_name(check), stat->name);
+        found(check, SHMBUS_WARNING, "queue %s: %" PRIu64 " dead letters wait", stat->name,
+              stat->dead_letters);
+    }
+    if (stat->depth >= stat->capacity / 10 * 9 + 1) {
+        cure(check,
+             stat->receivers == 0 ? "start a receiver of %s"
+                                  : "start more receivers of %s, or give it more room in the plan",
+             stat->name);
+        found(check, SHMBUS_WARNING, "%s %s is %.0f %% full, %" PRIu32 " receivers",
+              stat->kind == SHMBUS_STREAM ? "stream" : "queue", stat->name,
+              100.0 * (double)stat->depth / (double)stat->capacity, stat->receivers);
+    }
+}
+
+static void check_channel(struct check *check, uint32_t index)
+{
+    const struct sb_channel_view *ch = &check->bus->view.channels[index];
+    struct shmbus_channel_stat stat = {.struct_bytes = sizeof stat};
+    if (shmbus_channel_stat(check->bus, index, &stat) < 0) {
+        return;
+    }
+    check_waiting(check, &stat);
+    if (stat.kind == SHMBUS_STREAM) {
+        check_stream(check, ch, stat.name);
+    } else {
+        check_slots(check, ch, stat.name);
+    }
+}
+
+/* ------------------------------------------------------------------------------------ blocks */
+
+/* A sent block is held by the slot it lies in, not by its sender. */
+static bool is_in_slot(const struct sb_view *view, const struct sb_block_look *look, uint32_t block)
+{
+    uint32_t channel = sb_loc_channel(look->loc);
+    uint64_t ticket = sb_loc_ticket(look->loc);
+    const struct sb_channel_view *ch;
+    if (channel >= view->channel_count || view->channels[channel].slots == NULL) {
+        return false;
+    }
+    ch = &view->channels[channel];
+    return sb_load_acquire(&ch->slots[ticket & ((1ull << ch->depth_shift) - 1u)]) ==
+           sb_slot_make(sb_lap_of(ticket, ch->depth_shift), block);
+}
+
+/* Whether nobody will ever give this block back: its owner is no incarnation in the table. */
+static bool is_leaked(const struct sb_view *view, uint32_t block)
+{
+    for (unsigned n = 0; n < LOOKS; n++) {
+        struct sb_block_look look;
+        enum sb_block_state state;
+        if (!sb_block_look(&view->blocks, block, &look)) {
+            return false;
+        }
+        state = sb_hdr_state(look.hdr);
+        if (state == SB_FREE || state == SB_ORPHAN || state == SB_DEADL ||
+            sb_owner_is_listed(view, sb_hdr_owner(look.hdr))) {
+            return state > SB_DEADL;
+        }
+        if ((state == SB_QUE || state == SB_QFW) && is_in_slot(view, &look, block)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the block is free and the bitmap does not say so, for longer than a free takes. */
+static bool is_hidden(const struct sb_class_view *cls, uint32_t block)
+{
+    uint32_t at = block - cls->first;
+    uint64_t hdr = sb_load_acquire(&sb_block_in(cls, block)->hdr);
+    for (unsigned n = 0; n < LOOKS; n++) {
+        if (sb_hdr_state(hdr) != SB_FREE ||
+            (sb_load_acquire(&cls->bitmap[at / 64]) >> (at % 64) & 1u) != 0 ||
+            sb_load_acquire(&sb_block_in(cls, block)->hdr) != hdr) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void check_exhausted(struct check *check, uint32_t index)
+{
+    struct shmbus_block_stat stat = {.struct_bytes = sizeof stat}, larger = stat;
+    bool other = false;
+    if (shmbus_block_stat(check->bus, index, &stat) < 0 || stat.free > 0) {
+        return;
+    }
+    for (uint32_t i = index + 1; !other && shmbus_block_stat(check->bus, i, &larger) == 0; i++) {
+        other = larger.free > 0;
+    }
+    cure(check, "release messages sooner, or raise the count of that class in the plan");
+    found(check, other || stat.stock > 0 ? SHMBUS_NOTE : SHMBUS_WARNING,
+          "none of the %" PRIu64 " blocks of %" PRIu64 " bytes is free: %" PRIu64
+          " queued, %" PRIu64 " held, %" PRIu64 " in stocks, %" PRIu64
+          " to be delivered again, %" PRIu64 " dead letters",
+          stat.count, stat.size_bytes, stat.queued, stat.held, stat.stock, stat.redeliverable,
+          stat.dead_letters);
+}
+
+static void check_class(struct check *check, uint32_t index)
+{
+    const struct sb_class_view *cls = &check->bus->view.blocks.classes[index];
+    uint64_t leaked = 0, hidden = 0;
+    for (uint32_t b = cls->first; b < cls->first + cls->count; b++) {
+        leaked += is_leaked(&check->bus->view, b);
+        hidden += is_hidden(cls, b);
+    }
+    if (leaked > 0) {
+        cure(check, "shmbusctl reclaim %s; if they stay, create the bus again", bus_name(check));
+        found(check, SHMBUS_CRITICAL,
+              "%" PRIu64 " blocks of %" PRIu64 " bytes belong to no process and lie in no queue",
+              leaked, cls->size_bytes);
+    }
+    if (hidden > 0) {
+        cure(check, "none needed: the next recovery makes them known again");
+        found(check, SHMBUS_NOTE, "%" PRIu64 " free blocks of %" PRIu64 " bytes are not on offer",
+              hidden, cls->size_bytes);
+    }
+    check_exhausted(check, index);
+}
+
+/* ----------------------------------------------------------------------------------- regions */
+
+static void check_region(struct check *check, uint32_t index)
+{
+    const struct sb_region *region = check->bus->view.regions[index].shared;
+    char name[SHMBUS_NAME_BYTES];
+    for (unsigned n = 0; n < LOOKS; n++) {
+        uint64_t version = sb_load_acquire(&region->version);
+        uint64_t holder = sb_load_acquire(&region->lock);
+        if ((holder == 0 && version % 2 == 0) ||
+            (holder != 0 && !sb_owner64_is_dead(check->bus, holder)) ||
+            sb_load_acquire(&region->version) != version ||
+            sb_load_acquire(&region->lock) != holder) {
+            return;
+        }
+    }
+    sb_name_load(region->name, name);
+    cure(check, "shmbusctl reclaim %s, or any read or write of the region", bus_name(check));
+    found(check, SHMBUS_WARNING, "region %s: a process died while it was writing there", name);
+}
+
+int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context)
+{
+    struct check check = {.bus = bus, .each = each, .context = context};
+    int result = sb_stat_check(bus, bus, 2 * sizeof(size_t));
+    if (result < 0) {
+        return result;
+    }
+    if (each == NULL) {
+        return sb_fail(-EINVAL, "the check needs a function to call for each finding");
+    }
+    check_file(&check);
+    check_boot(&check);
+    check_space(&check);
+    for (uint32_t i = 0; i < bus->view.process_count; i++) {
+        check_process(&check, i);
+    }
+    for (uint32_t i = 0; i < bus->view.channel_count; i++) {
+        check_channel(&check, i);
+    }
+    for (uint32_t i = 0; i < bus->view.blocks.class_count; i++) {
+        check_class(&check, i);
+    }
+    for (uint32_t i = 0; i < bus->view.region_count; i++) {
+        check_region(&check, i);
+    }
+    return check.bad;
+}

@@ -1,0 +1,389 @@
+/*
+ * Channels, processes, blocks and regions in numbers. Every counter has one writer, so a sum over
+ * the rows is exact; every row keeps counting after its handle was closed, so sums never go back.
+ */
+#include "stat.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "clock.h"
+#include "error.h"
+#include "name.h"
+#include "region.h"
+#include "ring_spsc.h"
+
+#define LOOK_TRIES 8u
+
+/* -------------------------------------------------------------------------------- the basics */
+
+int sb_stat_check(const struct shmbus *bus, const void *ret, size_t struct_bytes)
+{
+    if (bus == NULL || ret == NULL) {
+        return sb_fail(-EINVAL, "bus and the place for the answer must not be null");
+    }
+    if (struct_bytes < 2 * sizeof(size_t)) {
+        return sb_fail(-EINVAL, "struct_bytes must be set to the size of the struct");
+    }
+    if (!sb_bus_is_ours(bus)) {
+        return sb_fail_quick(-SHMBUS_ERR_FORKED, bus->segment.name,
+                             shmbus_strerror(SHMBUS_ERR_FORKED));
+    }
+    return 0;
+}
+
+void sb_stat_give(void *ret, const void *full, size_t full_bytes)
+{
+    size_t asked, both;
+    memcpy(&asked, ret, sizeof asked);
+    both = asked < full_bytes ? asked : full_bytes;
+    memset(ret, 0, asked);
+    memcpy(ret, full, both);
+    memcpy(ret, &asked, sizeof asked);
+}
+
+bool sb_block_look(const struct sb_blocks *blocks, uint32_t block, struct sb_block_look *ret)
+{
+    const struct sb_block *b = sb_block_at(blocks, block);
+    for (unsigned i = 0; i < LOOK_TRIES; i++) {
+        ret->hdr = sb_load_acquire(&b->hdr);
+        ret->loc = sb_load_acquire(&b->loc[sb_hdr_gen(ret->hdr) & 1u]);
+        ret->meta = sb_load_acquire(&b->meta);
+        ret->stamp_ns = sb_load_acquire(&b->stamp_ns);
+        ret->correlation_id = sb_load_acquire(&b->correlation_id);
+        ret->holder = sb_load_acquire(&b->holder);
+        if (sb_load_acquire(&b->hdr) == ret->hdr) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void sb_census_add(struct sb_census *census, const struct sb_block_look *look)
+{
+    switch (sb_hdr_state(look->hdr)) {
+    case SB_FREE:
+        census->free++;
+        break;
+    case SB_HTX:
+        census->held += look->holder != 0;
+        census->stock += look->holder == 0;
+        break;
+    case SB_HRX:
+        census->held++;
+        break;
+    case SB_QUE:
+    case SB_QFW:
+        census->queued++;
+        break;
+    case SB_ORPHAN:
+        census->redeliverable++;
+        break;
+    case SB_DEADL:
+        census->dead_letters++;
+        break;
+    default:
+        break;
+    }
+}
+
+uint32_t sb_waits_for(const struct sb_view *view, const struct sb_block_look *look)
+{
+    uint32_t channel = sb_loc_channel(look->loc);
+    if (channel >= view->channel_count) {
+        return SB_NONE;
+    }
+    if (sb_hdr_state(look->hdr) == SB_DEADL &&
+        view->channels[channel].dead_letter < view->channel_count) {
+        return view->channels[channel].dead_letter;
+    }
+    return channel;
+}
+
+bool sb_channel_name(const struct sb_channel_view *channel, char ret_name[SHMBUS_NAME_BYTES])
+{
+    uint64_t dir = sb_load_acquire(&channel->shared->dir);
+    if ((dir & 0xffu) != SB_DIR_READY) {
+        return false;
+    }
+    sb_name_load(channel->shared->name, ret_name);
+    return true;
+}
+
+bool sb_owner_is_listed(const struct sb_view *view, uint32_t owner)
+{
+    uint32_t slot = (owner >> SB_OWNER_EPOCH_BITS) - 1u;
+    uint64_t w;
+    if (slot >= view->process_count) {
+        return false;
+    }
+    w = sb_load_acquire(&view->processes[slot].w);
+    return sb_proc_state(w) == SB_PROC_ACTIVE && sb_owner_make(slot, sb_proc_epoch(w)) == owner;
+}
+
+bool sb_owner64_is_listed(const struct sb_view *view, uint64_t owner64)
+{
+    uint32_t slot = sb_owner64_slot(owner64);
+    uint64_t w;
+    if (slot >= view->process_count) {
+        return false;
+    }
+    w = sb_load_acquire(&view->processes[slot].w);
+    return sb_proc_state(w) == SB_PROC_ACTIVE && sb_owner64_make(slot, sb_proc_epoch(w)) == owner64;
+}
+
+bool sb_owner64_is_dead(struct shmbus *bus, uint64_t owner64)
+{
+    uint32_t slot = sb_owner64_slot(owner64);
+    uint64_t w = slot < bus->view.process_count ? sb_load_acquire(&bus->view.processes[slot].w) : 0;
+    bool dead;
+    if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_owner64_make(slot, sb_proc_epoch(w)) != owner64) {
+        return true;
+    }
+    pthread_mutex_lock(&bus->oracle_lock);
+    dead = sb_process_is_dead(&bus->view, &bus->oracle, slot, w);
+    pthread_mutex_unlock(&bus->oracle_lock);
+    return dead;
+}
+
+enum shmbus_life sb_bus_life(struct shmbus *bus, uint32_t slot, uint64_t w, int64_t now_ns)
+{
+    enum shmbus_life life;
+    pthread_mutex_lock(&bus->oracle_lock);
+    life = sb_process_life(&bus->view, &bus->oracle, slot, w, now_ns);
+    pthread_mutex_unlock(&bus->oracle_lock);
+    return life;
+}
+
+/* ---------------------------------------------------------------------------------- channels */
+
+/* Handles, counters and high-water mark from the rows of the endpoints. */
+static void add_endpoints(const struct sb_view *view, const struct sb_channel_view *ch,
+                          struct shmbus_channel_stat *stat)
+{
+    for (uint32_t i = 0; i < ch->endpoint_count; i++) {
+        const struct sb_endpoint *row = &ch->endpoints[i];
+        uint64_t owner64 = sb_load_acquire(&row->w);
+        uint64_t high = sb_load_relaxed(&row->depth_max);
+        if (owner64 != 0 && sb_owner64_is_listed(view, owner64)) {
+            uint64_t mode = sb_load_relaxed(&row->mode);
+            stat->senders += (mode & SHMBUS_SEND) != 0;
+            stat->receivers += (mode & SHMBUS_RECV) != 0;
+        }
+        stat->depth_max = high > stat->depth_max ? high : stat->depth_max;
+        for (unsigned c = 0; c < SHMBUS_COUNTER_COUNT; c++) {
+            stat->counters[c] += sb_load_relaxed(&row->counters[c]);
+        }
+    }
+    /* Recovery sets messages aside, too, and has no row. */
+    stat->counters[SHMBUS_COUNT_dead_lettered] = sb_load_relaxed(&ch->shared->dead_lettered);
+}
+
+/* What the blocks say about one queue. */
+static void add_blocks(const struct sb_view *view, uint32_t channel,
+                       struct shmbus_channel_stat *stat)
+{
+    for (uint32_t b = 0; b < view->blocks.count; b++) {
+        struct sb_block_look look;
+        if (!sb_block_look(&view->blocks, b, &look)) {
+            continue;
+        }
+        switch (sb_hdr_state(look.hdr)) {
+        case SB_HRX:
+            stat->held += sb_loc_channel(look.loc) == channel;
+            break;
+        case SB_ORPHAN:
+            stat->redeliverable += sb_waits_for(view, &look) == channel;
+            break;
+        case SB_DEADL:
+            stat->dead_letters += sb_waits_for(view, &look) == channel;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channel_stat *ret_stat)
+{
+    struct shmbus_channel_stat stat = {0};
+    const struct sb_channel_view *ch;
+    int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
+    if (result < 0) {
+        return result;
+    }
+    if (index >= bus->view.channel_count) {
+        return sb_fail_quick(-ENOENT, bus->segment.name, "no more channels");
+    }
+    ch = &bus->view.channels[index];
+    if (!sb_channel_name(ch, stat.name)) {
+        return sb_fail_quick(-ENODATA, bus->segment.name, "spare channel without a name");
+    }
+    stat.kind = (enum shmbus_kind)ch->kind;
+    stat.on_full = (enum shmbus_on_full)ch->on_full;
+    stat.max_deliveries = ch->max_deliveries;
+    if (ch->dead_letter < bus->view.channel_count) {
+        sb_channel_name(&bus->view.channels[ch->dead_letter], stat.dead_letter);
+    }
+    add_endpoints(&bus->view, ch, &stat);
+    if (ch->kind == SHMBUS_STREAM) {
+        stat.capacity = ch->ring_bytes;
+        stat.depth = sb_stream_depth(ch);
+    } else {
+        stat.capacity = 1ull << ch->depth_shift;
+        stat.depth = sb_ring_depth(ch);
+        add_blocks(&bus->view, index, &stat);
+    }
+    if (stat.depth > stat.depth_max) {
+        stat.depth_max = stat.depth; /* the handles write theirs down now and then */
+    }
+    sb_stat_give(ret_stat, &stat, sizeof stat);
+    return 0;
+}
+
+/* --------------------------------------------------------------------------------- processes */
+
+static uint64_t own_pid_namespace(void)
+{
+    struct stat st;
+    return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+}
+
+static int64_t age_ns(int64_t now_ns, const sb_word *since_ns)
+{
+    int64_t since = (int64_t)sb_load_relaxed(since_ns);
+    return since > 0 && since < now_ns ? now_ns - since : 0;
+}
+
+static void add_identity(const struct sb_proc *proc, int64_t now_ns,
+                         struct shmbus_process_stat *stat)
+{
+    uint64_t own = own_pid_namespace();
+    sb_name_load(proc->name, stat->name);
+    stat->pid = (pid_t)(sb_load_relaxed(&proc->pid) & INT32_MAX);
+    stat->pid_namespace = sb_load_relaxed(&proc->pid_namespace);
+    stat->same_pid_namespace = own != 0 && own == stat->pid_namespace;
+    stat->start_time_ticks = sb_load_relaxed(&proc->start_time_ticks);
+    stat->uid = (uid_t)sb_load_relaxed(&proc->uid);
+    stat->attached_age_ns = age_ns(now_ns, &proc->attached_ns);
+    stat->heartbeat_age_ns = age_ns(now_ns, &proc->heartbeat_ns);
+    stat->progress = sb_load_relaxed(&proc->progress);
+}
+
+/* What its handles have counted since they were opened. */
+static void add_counters(const struct sb_view *view, uint64_t owner64,
+                         struct shmbus_process_stat *stat)
+{
+    for (uint32_t c = 0; c < view->channel_count; c++) {
+        const struct sb_channel_view *ch = &view->channels[c];
+        for (uint32_t i = 0; i < ch->endpoint_count; i++) {
+            const struct sb_endpoint *row = &ch->endpoints[i];
+            if (sb_load_acquire(&row->w) != owner64) {
+                continue;
+            }
+            for (unsigned k = 0; k < SHMBUS_COUNTER_COUNT; k++) {
+                stat->counters[k] +=
+                    sb_load_relaxed(&row->counters[k]) - sb_load_relaxed(&row->at_open[k]);
+            }
+        }
+    }
+}
+
+static void add_holdings(const struct sb_blocks *blocks, uint32_t owner,
+                         struct shmbus_process_stat *stat)
+{
+    struct sb_census census = {0};
+    for (uint32_t b = 0; b < blocks->count; b++) {
+        struct sb_block_look look;
+        if (sb_hdr_owner(sb_load_relaxed(&sb_block_at(blocks, b)->hdr)) == owner &&
+            sb_block_look(blocks, b, &look) && sb_hdr_owner(look.hdr) == owner) {
+            sb_census_add(&census, &look);
+        }
+    }
+    stat->held_blocks = census.held;
+    stat->stock_blocks = census.stock;
+}
+
+int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_process_stat *ret_stat)
+{
+    struct shmbus_process_stat stat = {0};
+    const struct sb_proc *proc;
+    int64_t now_ns;
+    uint64_t w;
+    int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
+    if (result < 0) {
+        return result;
+    }
+    if (index >= bus->view.process_count) {
+        return sb_fail_quick(-ENOENT, bus->segment.name, "no more process slots");
+    }
+    proc = &bus->view.processes[index];
+    w = sb_load_acquire(&proc->w);
+    now_ns = sb_now_ns();
+    add_identity(proc, now_ns, &stat);
+    if (sb_proc_state(w) == SB_PROC_ACTIVE) {
+        stat.slot = index;
+        stat.epoch = sb_proc_epoch(w);
+        stat.life = sb_bus_life(bus, index, w, now_ns);
+        add_counters(&bus->view, sb_owner64_make(index, stat.epoch), &stat);
+        add_holdings(&bus->view.blocks, sb_owner_make(index, stat.epoch), &stat);
+    }
+    if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_load_acquire(&proc->w) != w) {
+        return sb_fail_quick(-ENODATA, bus->segment.name, "free process slot");
+    }
+    sb_stat_give(ret_stat, &stat, sizeof stat);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------ blocks and regions */
+
+int shmbus_block_stat(struct shmbus *bus, uint32_t index, struct shmbus_block_stat *ret_stat)
+{
+    struct shmbus_block_stat stat = {0};
+    struct sb_census census = {0};
+    const struct sb_class_view *cls;
+    int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
+    if (result < 0) {
+        return result;
+    }
+    if (index >= bus->view.blocks.class_count) {
+        return sb_fail_quick(-ENOENT, bus->segment.name, "no more block classes");
+    }
+    cls = &bus->view.blocks.classes[index];
+    for (uint32_t b = cls->first; b < cls->first + cls->count; b++) {
+        struct sb_block_look look;
+        sb_block_look(&bus->view.blocks, b, &look); /* changing all the time: any state will do */
+        sb_census_add(&census, &look);
+    }
+    stat.size_bytes = cls->size_bytes;
+    stat.count = cls->count;
+    stat.free = census.free;
+    stat.queued = census.queued;
+    stat.held = census.held;
+    stat.stock = census.stock;
+    stat.redeliverable = census.redeliverable;
+    stat.dead_letters = census.dead_letters;
+    sb_stat_give(ret_stat, &stat, sizeof stat);
+    return 0;
+}
+
+int shmbus_region_stat(struct shmbus *bus, uint32_t index, struct shmbus_region_stat *ret_stat)
+{
+    struct shmbus_region_stat stat = {0};
+    const struct sb_region_view *region;
+    int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
+    if (result < 0) {
+        return result;
+    }
+    if (index >= bus->view.region_count) {
+        return sb_fail_quick(-ENOENT, bus->segment.name, "no more regions");
+    }
+    region = &bus->view.regions[index];
+    sb_name_load(region->shared->name, stat.name);
+    stat.bytes = region->bytes;
+    stat.rollbacks = sb_load_acquire(&region->shared->rollbacks);
+    stat.writes = sb_region_writes(region->shared);
+    sb_stat_give(ret_stat, &stat, sizeof stat);
+    return 0;
+}

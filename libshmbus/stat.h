@@ -1,0 +1,52 @@
+/*
+ * Looking without touching: shared by the statistics, the peek and the health check. Everything
+ * here works on a read-only mapping, bounds every loop and range-checks every value.
+ */
+#ifndef SB_STAT_H
+#define SB_STAT_H
+
+#include "bus.h"
+
+/* A block at one instant. */
+struct sb_block_look {
+    uint64_t hdr, loc, meta, stamp_ns, correlation_id;
+    uint64_t holder; /* 0: in a stock */
+};
+
+/* False if the block changed hands all the time. @block must be below blocks->count. */
+bool sb_block_look(const struct sb_blocks *blocks, uint32_t block, struct sb_block_look *ret);
+
+/* What the blocks of one class, channel or owner are doing. */
+struct sb_census {
+    uint64_t free, queued, held, stock, redeliverable, dead_letters;
+};
+void sb_census_add(struct sb_census *census, const struct sb_block_look *look);
+
+/* The queue whose receivers will get this block, which is ORPHAN or DEADL; SB_NONE if damaged. */
+uint32_t sb_waits_for(const struct sb_view *view, const struct sb_block_look *look);
+
+/* The name of a channel; false while it has none. */
+bool sb_channel_name(const struct sb_channel_view *channel, char ret_name[SHMBUS_NAME_BYTES]);
+
+/* Whether an incarnation is in the table, dead or not: by the owner of a block header, and by an
+ * owner64. Does not ask the kernel. */
+bool sb_owner_is_listed(const struct sb_view *view, uint32_t owner);
+bool sb_owner64_is_listed(const struct sb_view *view, uint64_t owner64);
+
+/* Whether the kernel calls the holder of an owner64 dead, or nobody of that name is listed. */
+bool sb_owner64_is_dead(struct shmbus *bus, uint64_t owner64);
+
+/* sb_process_life() under the lock of the bus's oracle. */
+enum shmbus_life sb_bus_life(struct shmbus *bus, uint32_t slot, uint64_t w, int64_t now_ns);
+
+/* How every one of these calls begins: handle, result and size are usable. */
+int sb_stat_check(const struct shmbus *bus, const void *ret, size_t struct_bytes);
+
+/* Fills the caller's struct, which may be of another version: what both know is copied, what only
+ * the caller knows is zeroed, struct_bytes stays his. */
+void sb_stat_give(void *ret, const void *full, size_t full_bytes);
+
+/* Whether the name still leads to this very segment. */
+bool sb_bus_is_unlinked(const struct shmbus *bus);
+
+#endif
