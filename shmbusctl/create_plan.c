@@ -45,7 +45,7 @@ static bool set_number(const char *key, const char *value, uint32_t *ret_number)
 {
     uint64_t number;
 
-    if (!ctl_arg_count(key, value, 0, UINT32_MAX, &number))
+    if (!ctl_arg_count(key, value, 1, UINT32_MAX, &number))
         return false;
     *ret_number = (uint32_t)number;
     return true;
@@ -113,6 +113,14 @@ static bool set_stream_key(struct shmbus_channel_plan *channel, const char *key,
     return unknown_key("--stream", key, keys);
 }
 
+/* What the library says about an item; a name given twice is wrong usage, too. */
+static int added(int result, const char *name)
+{
+    if (result == -EEXIST)
+        return ctl_fail(CTL_USAGE, "%s", ctl_detail(result));
+    return result < 0 ? ctl_fail_bus(result, name) : CTL_DONE;
+}
+
 /* NAME[:key=value,...], cut up in place. */
 static int add_channel(struct shmbus_plan *plan, enum create_what what, char *spec)
 {
@@ -122,9 +130,9 @@ static int add_channel(struct shmbus_plan *plan, enum create_what what, char *sp
         .depth = what == CREATE_QUEUE ? 1024 : 0,
         .bytes = what == CREATE_QUEUE ? 0 : 1u << 20,
         .on_full = SHMBUS_BLOCK,
+        .timestamps = what == CREATE_QUEUE, /* as in YAML */
     };
     char *name = strsep(&spec, ":"), *key;
-    int result;
 
     if (!set_name(option, name, channel.name))
         return CTL_USAGE;
@@ -137,8 +145,7 @@ static int add_channel(struct shmbus_plan *plan, enum create_what what, char *sp
         if (!(what == CREATE_QUEUE ? set_queue_key : set_stream_key)(&channel, key, value))
             return CTL_USAGE;
     }
-    result = shmbus_plan_add_channel(plan, &channel);
-    return result < 0 ? ctl_fail_bus(result, channel.name) : CTL_DONE;
+    return added(shmbus_plan_add_channel(plan, &channel), channel.name);
 }
 
 /* NAME:SIZE */
@@ -146,14 +153,12 @@ static int add_region(struct shmbus_plan *plan, char *spec)
 {
     const char *name = strsep(&spec, ":");
     uint64_t bytes;
-    int result;
 
     if (!spec)
         return ctl_fail(CTL_USAGE, "--region: '%s' is not NAME:SIZE", name);
     if (!ctl_arg_size("--region", spec, &bytes))
         return CTL_USAGE;
-    result = shmbus_plan_add_region(plan, name, bytes);
-    return result < 0 ? ctl_fail_bus(result, name) : CTL_DONE;
+    return added(shmbus_plan_add_region(plan, name, bytes), name);
 }
 
 /* SIZE:COUNT */
@@ -161,15 +166,13 @@ static int add_blocks(struct shmbus_plan *plan, char *spec)
 {
     const char *size = strsep(&spec, ":");
     uint64_t bytes, count;
-    int result;
 
     if (!spec)
         return ctl_fail(CTL_USAGE, "--blocks: '%s' is not SIZE:COUNT", size);
     if (!ctl_arg_size("--blocks", size, &bytes) ||
         !ctl_arg_count("--blocks", spec, 1, 1u << 24, &count))
         return CTL_USAGE;
-    result = shmbus_plan_add_blocks(plan, bytes, count);
-    return result < 0 ? ctl_fail_bus(result, size) : CTL_DONE;
+    return added(shmbus_plan_add_blocks(plan, bytes, count), size);
 }
 
 static int add_item(struct shmbus_plan *plan, const struct create_item *item)
@@ -186,6 +189,36 @@ static int add_item(struct shmbus_plan *plan, const struct create_item *item)
     else
         code = add_channel(plan, item->what, spec);
     free(spec);
+    return code;
+}
+
+static bool has_channel(const struct shmbus_plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->channel_count; i++)
+        if (strcmp(plan->channels[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Dead-letter queues that nobody declared, as deep as the queue they serve; as in YAML. */
+static int add_dead_letter_queues(struct shmbus_plan *plan)
+{
+    int code = CTL_DONE;
+
+    for (size_t i = 0; i < plan->channel_count && code == CTL_DONE; i++) {
+        const struct shmbus_channel_plan *served = &plan->channels[i];
+        struct shmbus_channel_plan channel = {
+            .kind = SHMBUS_QUEUE,
+            .depth = served->depth,
+            .on_full = SHMBUS_BLOCK,
+            .timestamps = true,
+        };
+
+        if (!served->dead_letter[0] || has_channel(plan, served->dead_letter))
+            continue;
+        memcpy(channel.name, served->dead_letter, sizeof(channel.name));
+        code = added(shmbus_plan_add_channel(plan, &channel), channel.name);
+    }
     return code;
 }
 
@@ -218,6 +251,8 @@ int create_plan(const struct create_options *options, struct shmbus_plan **ret_p
         plan->mode = options->mode;
     for (size_t i = 0; i < options->item_count && code == CTL_DONE; i++)
         code = add_item(plan, &options->items[i]);
+    if (code == CTL_DONE)
+        code = add_dead_letter_queues(plan);
     if (code == CTL_DONE)
         *ret_plan = plan;
     else

@@ -164,9 +164,9 @@ static void more_help(FILE *out)
           "  depth=N            messages it holds, rounded up to a power of two (1024)\n"
           "  on_full=POLICY     block, reject or drop_oldest (block)\n"
           "  max_deliveries=N   then to the dead-letter queue, 1 to 62 (no limit)\n"
-          "  dead_letter=NAME   another queue, made with its own --queue\n"
+          "  dead_letter=NAME   another queue, made if there is no --queue for it\n"
           "  endpoints=N        handles open at once (twice the processes)\n"
-          "  timestamps=yes|no  stamp each message (no)\n"
+          "  timestamps=yes|no  stamp each message (yes)\n"
           "Keys of a stream:\n"
           "  bytes=SIZE         its capacity, rounded up to a power of two (1MiB)\n"
           "  timestamps=yes|no  stamp each message (no)\n",
@@ -179,11 +179,10 @@ const struct ctl_verb verb_create = {
     .summary = "Make a bus: all its memory is reserved now, or nothing is made",
     .text = "The plan is the built-in one or that of a YAML file; options go on top. "
             "NAME may be left out when the file has 'bus:'. What the library rounds up is noted.",
-    .examples =
-        "shmbusctl create demo --memory=64MiB --queue=tasks:depth=4096\n"
-        "shmbusctl create demo --queue=dead --queue=tasks:max_deliveries=5,dead_letter=dead\n"
-        "shmbusctl create demo --blocks=256:4096 --blocks=1MiB:16 --region=table:1MiB\n"
-        "shmbusctl create -c demo.yaml --dry-run\n",
+    .examples = "shmbusctl create demo --memory=64MiB --queue=tasks:depth=4096\n"
+                "shmbusctl create demo --queue=tasks:max_deliveries=5,dead_letter=dead\n"
+                "shmbusctl create demo --blocks=256:4096 --blocks=1MiB:16 --region=table:1MiB\n"
+                "shmbusctl create -c demo.yaml --dry-run\n",
     .options = options,
     .operands_min = 0,
     .operands_max = 1,

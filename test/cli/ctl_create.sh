@@ -18,8 +18,10 @@ check "it tells what is rounded up" complains 'tasks: depth 1000 -> 1024'
 
 # ---------------------------------------------------------------------------------- bad options
 bad() {
-    fails "$1" 2 "$2" create "$bus" "$3"
-    check "$1: nothing was made" absent
+    sentence=$1 pattern=$2
+    shift 2
+    fails "$sentence" 2 "$pattern" create "$bus" "$@"
+    check "nothing was made" absent
 }
 bad "a queue without a name is refused" "not a name" --queue=:depth=2
 bad "an unknown key is met with the nearest" "did you mean 'depth'" --queue=tasks:dept=2
@@ -34,7 +36,8 @@ bad "a size beyond 64 bits is refused" "not a size" --memory=99999999999GiB
 bad "a mode that is not octal is refused" "octal" --mode=0688
 bad "too many processes are refused" "1 to 1023" --processes=100000
 bad "max_deliveries without a dead-letter queue is refused" "" --queue=tasks:max_deliveries=3
-bad "an unknown dead-letter queue is refused" "" --queue=tasks:max_deliveries=3,dead_letter=none
+bad "a channel given twice is refused" "already in the plan" --queue=tasks --stream=tasks
+bad "a mode that no bus can have is refused" "" --mode=0777
 fails "--memory and --blocks exclude each other" 2 "leave it out" create "$bus" --memory=4MiB \
     --blocks=64:4
 fails "a file that is not there is 3" 3 "$dir/none.yaml" create "$bus" -c "$dir/none.yaml"
@@ -42,25 +45,25 @@ printf 'bus: x\nchanels: {}\n' >"$dir/bad.yaml"
 fails "a wrong file is met with the place" 2 "bad.yaml:2" create "$bus" -c "$dir/bad.yaml"
 fails "no name at all is refused" 2 "no NAME" create --queue=tasks
 fails "a bad name is refused" 2 "" create 'no spaces please'
-fails "more memory than there is, is refused" 1 "" create "$bus" --region=huge:1TiB \
-    --memory=4MiB
+fails "more memory than there is, is refused" 1 "" create "$bus" --blocks=1GiB:2000
 check "and nothing is left of it" absent
 
 # ------------------------------------------------------------------------------------- from options
-works "a bus is made from options" create "$bus" --memory=4MiB --processes=8 --mode=0640 \
-    --queue=dead --queue=tasks:depth=1000,max_deliveries=5,dead_letter=dead --stream=ticks
+works "a bus is made from options" create "$bus" --memory=4MiB --processes=8 --mode=0660 \
+    --queue=tasks:depth=1000,max_deliveries=5,dead_letter=dead --stream=ticks
 check "create tells the place" says "$segment"
 check "create notes the rounding" complains 'depth 1000 -> 1024'
-check "the mode is as asked" same "$(stat -c %a "$segment")" 640
+check "the mode is as asked" same "$(stat -c %a "$segment")" 660
 fails "a second one of that name is refused" 1 "$bus" create "$bus"
 fails "a dry run sees it as well" 1 "exists" create "$bus" --dry-run
+works "the dead-letter queue was made as well" stats "$bus" dead
 check "the depth is there" same "$("$ctl" stats "$bus" tasks --no-headings -o capacity)" 1024
 
 # ----------------------------------------------------------------------------------------- list
 works "list works" list
 check "list shows the bus" says "^$bus .* ok"
 works "list can print columns" list -o name,mode --no-headings
-check "with only these" says "^$bus *0640$"
+check "with only these" says "^$bus *0660$"
 fails "list refuses an unknown column" 2 "did you mean 'size'" list -o nam,siz
 works "list --json works" list --json
 json "it is valid and has the bus" "any(b['name'] == '$bus' and b['segment_bytes'] > 0 for b in j['buses']) and j['schema'] == 1"
