@@ -276,10 +276,10 @@ static void share_out(uint64_t bytes, uint64_t ret_counts[BUILT_IN_CLASSES])
     for (size_t i = 0; i < BUILT_IN_CLASSES; i++)
         share[i] = (uint64_t)((double)bytes * (double)share[i] / (double)whole);
     for (size_t i = BUILT_IN_CLASSES - 1; i > 0; i--) {
-        if (share[i] < 2 * block_cost(built_in_blocks[i].size_bytes)) {
-            share[i - 1] += share[i];
-            share[i] = 0;
-        }
+        uint64_t cost = block_cost(built_in_blocks[i].size_bytes);
+        uint64_t unused = share[i] < 2 * cost ? share[i] : share[i] % cost;
+        share[i] -= unused;
+        share[i - 1] += unused;
     }
     for (size_t i = 0; i < BUILT_IN_CLASSES; i++) {
         uint64_t cost = block_cost(built_in_blocks[i].size_bytes);
