@@ -18,4 +18,4 @@ $(EXAMPLE_PROGRAMS): $(B)/bin/%: $(B)/obj/examples/%.o $(LIB_SO_LINK) $(B)/flags
 # DEMO=--kill-coordinator passes options to it.
 HAVE += demo
 demo: $(EXAMPLE_PROGRAMS) $(CTL_PROGRAM)
-	$(Q)$(B)/bin/demo --config $(firstword $(wildcard config/demo.yaml examples/demo.yaml)) $(DEMO)
+	$(Q)$(B)/bin/demo --config config/demo.yaml $(DEMO)
