@@ -12,6 +12,7 @@
 struct sb_watcher; /* watcher.c */
 
 struct shmbus {
+    uint32_t id; /* 24 bits, tells the buses of this process apart */
     struct sb_segment segment;
     struct sb_geometry *geometry;
     struct sb_view view;
@@ -28,7 +29,6 @@ struct shmbus {
     struct shmbus_channel *channels;
     struct shmbus_region *regions;
     struct sb_watcher *watcher;
-    int64_t swept_ns; /* last look at the process table */
 };
 
 #define SB_COOKIE 0x73686d6275730001ull

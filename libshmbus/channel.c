@@ -1,0 +1,295 @@
+#include "channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "block.h"
+#include "clock.h"
+#include "directory.h"
+#include "error.h"
+#include "event.h"
+#include "plan.h"
+#include "poll.h"
+#include "role.h"
+
+#define BEAT_SHORT_NS 10000000
+#define BEAT_LONG_NS 100000000
+#define BEAT_PERIOD_MAX 4096u
+
+/* The clock is too dear to be read with every message. So it is read every ops_period operations,
+ * and that number follows the pace: the heartbeat is then at most a fraction of a second old as
+ * long as the loop turns, whether it does ten operations a second or ten million. */
+void sb_channel_beat(struct shmbus_channel *ch)
+{
+    struct sb_proc *proc = &ch->bus->view.processes[ch->bus->member.slot];
+    int64_t now = sb_now_ns();
+    int64_t passed = now - ch->beat_ns;
+
+    sb_store_relaxed(&proc->heartbeat_ns, (uint64_t)now);
+    sb_own_add(&proc->progress, ch->ops_period);
+    if (passed > BEAT_LONG_NS) {
+        ch->ops_period = 1;
+    } else if (passed < BEAT_SHORT_NS && ch->ops_period < BEAT_PERIOD_MAX) {
+        ch->ops_period *= 2;
+    }
+    ch->ops_left = ch->ops_period;
+    ch->beat_ns = now;
+    if (ch->view->kind == SHMBUS_QUEUE) {
+        sb_store_relaxed(&ch->row->depth_max, ch->ring.depth_max);
+    }
+}
+
+/* A row for this handle's counters. */
+static int claim_row(struct shmbus_channel *ch, uint64_t owner64)
+{
+    for (uint32_t i = 0; i < ch->view->endpoint_count; i++) {
+        struct sb_endpoint *row = &ch->view->endpoints[i];
+        if (sb_load_relaxed(&row->w) != 0 || !sb_cas(&row->w, 0, owner64)) {
+            continue;
+        }
+        ch->row = row;
+        sb_store_relaxed(&row->mode, ch->mode & (SHMBUS_SEND | SHMBUS_RECV));
+        for (uint32_t k = 0; k < SHMBUS_COUNTER_COUNT; k++) {
+            sb_store_relaxed(&row->at_open[k], sb_load_relaxed(&row->counters[k]));
+        }
+        ch->holder = ((ch->index + 1u) << 16) | (i + 1u);
+        return 0;
+    }
+    return sb_fail(-SHMBUS_ERR_TOO_MANY,
+                   "channel \"%s\": %u handles are open already; create the bus with more "
+                   "(`endpoints`)",
+                   ch->name, ch->view->endpoint_count);
+}
+
+static int open_queue(struct shmbus_channel *ch)
+{
+    sb_ring_init(&ch->ring, &ch->bus->view, ch->index, ch->owner);
+    ch->ring.depth_max = sb_load_relaxed(&ch->row->depth_max);
+    return 0;
+}
+
+static int busy_end(const struct shmbus_channel *ch, uint64_t holder)
+{
+    uint32_t slot = sb_owner64_slot(holder);
+    uint64_t pid = 0;
+    if (slot < ch->bus->view.process_count) {
+        pid = sb_load_relaxed(&ch->bus->view.processes[slot].pid);
+    }
+    return sb_fail(-EBUSY, "stream \"%s\" has a %s already: process %llu in slot %u", ch->name,
+                   (ch->mode & SHMBUS_SEND) != 0 ? "sender" : "receiver",
+                   (unsigned long long)pid, slot);
+}
+
+static sb_word *own_end(const struct shmbus_channel *ch)
+{
+    return (ch->mode & SHMBUS_SEND) != 0 ? &ch->view->shared->sender : &ch->view->shared->receiver;
+}
+
+static int open_stream(struct shmbus_channel *ch)
+{
+    uint64_t holder = 0;
+    enum sb_ring_result r;
+
+    if ((ch->mode & SHMBUS_SEND) != 0 && (ch->mode & SHMBUS_RECV) != 0) {
+        return sb_fail(-EINVAL, "stream \"%s\": open it for sending or for receiving, not both",
+                       ch->name);
+    }
+    if (!sb_role_take(own_end(ch), ch->bus->member.owner64, &holder)) {
+        /* Perhaps it belongs to somebody who has just died. */
+        sb_bus_sweep(ch->bus);
+        if (!sb_role_take(own_end(ch), ch->bus->member.owner64, &holder)) {
+            return busy_end(ch, holder);
+        }
+    }
+    if ((ch->mode & SHMBUS_SEND) != 0) {
+        r = sb_stream_tx_init(&ch->tx, ch->view);
+        ch->departure_seen = sb_load_acquire(&ch->view->shared->receiver);
+    } else {
+        r = sb_stream_rx_init(&ch->rx, ch->view);
+        /* A sender that left before us is news only if it left something. */
+        ch->departure_seen =
+            r == SB_OK && sb_stream_readable(&ch->rx) ? 0 : sb_load_acquire(&ch->view->shared->sender);
+    }
+    if (r != SB_OK) {
+        sb_role_leave(own_end(ch), ch->bus->member.owner64, SB_ROLE_CLOSED);
+        return sb_fail(-SHMBUS_ERR_CORRUPT, "stream \"%s\": its positions are impossible", ch->name);
+    }
+    return 0;
+}
+
+static int open_handle(struct shmbus_channel *ch)
+{
+    int r = claim_row(ch, ch->bus->member.owner64);
+    if (r < 0) {
+        /* Rows of processes that have just died may be free in a moment. */
+        if (sb_bus_sweep(ch->bus) == 0 || claim_row(ch, ch->bus->member.owner64) < 0) {
+            return r;
+        }
+    }
+    r = ch->view->kind == SHMBUS_QUEUE ? open_queue(ch) : open_stream(ch);
+    if (r < 0) {
+        sb_store_release(&ch->row->w, 0);
+    }
+    return r;
+}
+
+static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
+                      struct shmbus_channel **ret_ch)
+{
+    const unsigned known = SHMBUS_SEND | SHMBUS_RECV | SHMBUS_EXISTING;
+
+    if (bus == NULL || channel == NULL || ret_ch == NULL) {
+        return sb_fail(-EINVAL, "shmbus_open: an argument is NULL");
+    }
+    if (!sb_bus_is_ours(bus)) {
+        return sb_fail(-SHMBUS_ERR_FORKED, "shmbus_open: the handle is the parent's; attach again");
+    }
+    if (bus->observer) {
+        return sb_fail(-EROFS, "channel \"%s\": an observer cannot open channels", channel);
+    }
+    if (!sb_name_is_valid(channel)) {
+        return sb_fail(-EINVAL,
+                       "channel name \"%.60s\" is not valid: 1 to %u letters, digits, '.', '_', "
+                       "'-', not starting with '.'",
+                       channel, SHMBUS_NAME_BYTES - 1);
+    }
+    if ((mode & ~known) != 0 || (mode & (SHMBUS_SEND | SHMBUS_RECV)) == 0) {
+        return sb_fail(-EINVAL, "channel \"%s\": mode %#x: use SHMBUS_SEND, SHMBUS_RECV or both",
+                       channel, mode);
+    }
+    return 0;
+}
+
+int shmbus_open(struct shmbus *bus, const char *channel, unsigned mode,
+                struct shmbus_channel **ret_ch)
+{
+    struct shmbus_channel *ch;
+    uint32_t index = 0;
+    int r = check_open(bus, channel, mode, ret_ch);
+
+    if (r < 0) {
+        return r;
+    }
+    r = (mode & SHMBUS_EXISTING) != 0 ? sb_directory_find(&bus->view, channel, &index)
+                                      : sb_directory_claim(&bus->view, channel, &index);
+    if (r < 0) {
+        return r;
+    }
+    ch = aligned_alloc(SB_LINE, (sizeof *ch + SB_LINE - 1) / SB_LINE * SB_LINE);
+    if (ch == NULL) {
+        return sb_fail(-ENOMEM, "channel \"%s\": out of memory", channel);
+    }
+    memset(ch, 0, sizeof *ch);
+    ch->bus = bus;
+    ch->view = &bus->view.channels[index];
+    ch->index = index;
+    ch->owner = bus->member.owner;
+    ch->mode = mode;
+    ch->timestamps = (ch->view->flags & SB_CHANNEL_TIMESTAMPS) != 0;
+    ch->ops_left = ch->ops_period = 1;
+    memcpy(ch->name, channel, strlen(channel) + 1);
+    r = open_handle(ch);
+    if (r < 0) {
+        free(ch);
+        return r;
+    }
+    pthread_mutex_lock(&bus->lock);
+    ch->next = bus->channels;
+    bus->channels = ch;
+    pthread_mutex_unlock(&bus->lock);
+    *ret_ch = ch;
+    return 0;
+}
+
+/* What this handle gave to the application and did not get back: received messages go back to
+ * their queue, reservations are freed. */
+static void give_back_held(struct shmbus_channel *ch)
+{
+    const struct sb_blocks *blocks = &ch->bus->view.blocks;
+    for (uint32_t block = 0; block < blocks->count; block++) {
+        struct sb_block *b = sb_block_at(blocks, block);
+        uint64_t hdr = sb_load_acquire(&b->hdr);
+        if (sb_hdr_owner(hdr) != ch->owner || sb_load_relaxed(&b->holder) != ch->holder) {
+            continue;
+        }
+        if (sb_hdr_state(hdr) == SB_HRX) {
+            uint32_t where = sb_ring_requeue(&ch->ring, block, hdr, false);
+            if (where != SB_NONE) {
+                sb_event_wake(&ch->bus->view.channels[where].shared->readable);
+            }
+        } else if (sb_hdr_state(hdr) == SB_HTX) {
+            sb_block_free(blocks, &ch->stock, block, ch->owner);
+        }
+    }
+}
+
+static void leave_stream(struct shmbus_channel *ch)
+{
+    struct sb_channel *shared = ch->view->shared;
+    bool sender = (ch->mode & SHMBUS_SEND) != 0;
+
+    if (sender) {
+        sb_store_relaxed(&ch->row->depth_max, ch->tx.depth_max);
+    }
+    sb_role_leave(own_end(ch), ch->bus->member.owner64, SB_ROLE_CLOSED);
+    sb_event_wake(sender ? &shared->readable : &shared->writable);
+}
+
+void sb_channel_shut(struct shmbus_channel *ch)
+{
+    sb_poll_close(ch->poll);
+    if (sb_bus_is_ours(ch->bus)) {
+        if (ch->view->kind == SHMBUS_QUEUE) {
+            give_back_held(ch);
+            sb_stock_flush(&ch->bus->view.blocks, &ch->stock);
+        } else {
+            leave_stream(ch);
+        }
+        sb_channel_beat(ch);
+        sb_store_release(&ch->row->w, 0); /* last: counters and holder mark are ours until then */
+    }
+    free(ch);
+}
+
+void shmbus_close(struct shmbus_channel *ch)
+{
+    struct shmbus *bus;
+
+    if (ch == NULL) {
+        return;
+    }
+    bus = ch->bus;
+    pthread_mutex_lock(&bus->lock);
+    for (struct shmbus_channel **p = &bus->channels; *p != NULL; p = &(*p)->next) {
+        if (*p == ch) {
+            *p = ch->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&bus->lock);
+    sb_channel_shut(ch);
+}
+
+size_t shmbus_size_max(const struct shmbus_channel *ch)
+{
+    const struct sb_blocks *blocks;
+    if (ch == NULL) {
+        return 0;
+    }
+    if (ch->view->kind == SHMBUS_STREAM) {
+        return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
+    }
+    blocks = &ch->bus->view.blocks;
+    return (size_t)blocks->classes[blocks->class_count - 1].size_bytes;
+}
+
+const char *shmbus_channel_name(const struct shmbus_channel *ch)
+{
+    return ch == NULL ? "" : ch->name;
+}
+
+struct shmbus *shmbus_channel_bus(const struct shmbus_channel *ch)
+{
+    return ch == NULL ? NULL : ch->bus;
+}

@@ -1,0 +1,78 @@
+/*
+ * An open channel: private memory of one thread.
+ */
+#ifndef SB_CHANNEL_H
+#define SB_CHANNEL_H
+
+#include "bus.h"
+#include "ring_mpmc.h"
+#include "ring_spsc.h"
+
+struct sb_poll; /* poll.c */
+
+struct shmbus_channel {
+    struct shmbus *bus;
+    const struct sb_channel_view *view;
+    struct sb_endpoint *row; /* this handle's counters */
+    uint32_t index;
+    uint32_t owner;
+    uint32_t holder; /* marks blocks that this handle gave to the application */
+    unsigned mode;
+    bool timestamps;
+    uint32_t ops_left;   /* operations until the next look at the clock */
+    uint32_t ops_period;
+    int64_t beat_ns;
+    uint64_t departure_seen; /* stream: how the other end last left, already told */
+    struct sb_ring ring;
+    struct sb_stream_tx tx;
+    struct sb_stream_rx rx;
+    struct sb_stock stock;
+    struct sb_poll *poll;
+    struct shmbus_channel *next;
+    char name[SHMBUS_NAME_BYTES];
+};
+
+/* What opaque_[1] of a message says: bus:24 | kind:8 | block or held:32. */
+enum sb_msg_kind {
+    SB_MSG_NONE = 0,
+    SB_MSG_QUEUE_TX = 1,
+    SB_MSG_QUEUE_RX = 2,
+    SB_MSG_STREAM_TX = 3,
+    SB_MSG_STREAM_RX = 4
+};
+
+static inline uint64_t sb_msg_mark(const struct shmbus_channel *ch, enum sb_msg_kind kind,
+                                   uint32_t number)
+{
+    return ((uint64_t)ch->bus->id << 40) | ((uint64_t)kind << 32) | number;
+}
+
+static inline enum sb_msg_kind sb_msg_kind(const struct shmbus_msg *msg)
+{
+    return (enum sb_msg_kind)((msg->opaque_[1] >> 32) & 0xffu);
+}
+
+static inline uint32_t sb_msg_number(const struct shmbus_msg *msg)
+{
+    return (uint32_t)msg->opaque_[1];
+}
+
+static inline void sb_count(struct shmbus_channel *ch, enum shmbus_counter counter, uint64_t n)
+{
+    sb_own_add(&ch->row->counters[counter], n);
+}
+
+/* Heartbeat and progress, now and then: see channel.c. */
+void sb_channel_beat(struct shmbus_channel *ch);
+
+static inline void sb_channel_tick(struct shmbus_channel *ch)
+{
+    if (--ch->ops_left == 0) {
+        sb_channel_beat(ch);
+    }
+}
+
+/* Closes without taking it off the bus's list. */
+void sb_channel_shut(struct shmbus_channel *ch);
+
+#endif

@@ -1,0 +1,333 @@
+/*
+ * The public calls that move messages: check, then to the queue or to the stream.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "error.h"
+#include "queue.h"
+#include "stream.h"
+
+#define BATCH_MAX 4096u /* results are int, and nobody else waits for long */
+
+static int check_mode(const struct shmbus_channel *ch, unsigned needed, const char *call)
+{
+    if (ch == NULL) {
+        return sb_fail(-EINVAL, "%s: the channel is NULL", call);
+    }
+    if (!sb_bus_is_ours(ch->bus)) {
+        return sb_fail(-SHMBUS_ERR_FORKED, "%s: \"%s\" is the parent's; attach again", call, ch->name);
+    }
+    if ((ch->mode & needed) == 0) {
+        return sb_fail(-EINVAL, "%s: \"%s\" is not open for %s", call, ch->name,
+                       needed == SHMBUS_SEND ? "sending" : "receiving");
+    }
+    return 0;
+}
+
+static bool is_queue(const struct shmbus_channel *ch)
+{
+    return ch->view->kind == SHMBUS_QUEUE;
+}
+
+static int check_send(struct shmbus_channel *ch, const char *call)
+{
+    int r = check_mode(ch, SHMBUS_SEND, call);
+    if (r < 0) {
+        return r;
+    }
+    if (sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
+        return sb_fail_quick(-SHMBUS_ERR_SHUTDOWN, ch->name, "the bus is shutting down");
+    }
+    sb_channel_tick(ch);
+    return 0;
+}
+
+/* The channel a message is with now, for the calls that finish it. */
+static int check_msg(const struct shmbus_msg *msg, const char *call)
+{
+    if (msg == NULL || msg->channel == NULL) {
+        return sb_fail(-EINVAL, "%s: the message or its channel is NULL", call);
+    }
+    if (!sb_bus_is_ours(msg->channel->bus)) {
+        return sb_fail(-SHMBUS_ERR_FORKED, "%s: the message is the parent's", call);
+    }
+    if (sb_msg_kind(msg) == SB_MSG_NONE) {
+        return sb_fail(-SHMBUS_ERR_STALE, "%s: the message was released, committed or aborted before",
+                       call);
+    }
+    if (msg->opaque_[1] >> 40 != msg->channel->bus->id) {
+        return sb_fail(-EXDEV, "%s: the message is from another bus; send a copy", call);
+    }
+    return 0;
+}
+
+/* A message that came out of a stream must go back to that stream's handle. */
+static bool fits_stream(const struct shmbus_msg *msg)
+{
+    return !is_queue(msg->channel) && (msg->channel->mode & SHMBUS_RECV) != 0;
+}
+
+static int wrong_kind(const struct shmbus_msg *msg, const char *call)
+{
+    return sb_fail(-SHMBUS_ERR_KIND, "%s: not possible with this message on \"%s\"", call,
+                   msg->channel->name);
+}
+
+static int finished(struct shmbus_msg *msg, int result)
+{
+    if (result == 0) {
+        msg->opaque_[1] = 0;
+        msg->data = NULL;
+    }
+    return result;
+}
+
+int shmbus_send_typed(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                      const void *data, size_t size_bytes, int64_t timeout_ns)
+{
+    struct sb_send send = { type, correlation_id, data, size_bytes, timeout_ns };
+    int r = check_send(ch, "shmbus_send");
+
+    if (r < 0) {
+        return r;
+    }
+    if (type > UINT8_MAX || (data == NULL && size_bytes > 0)) {
+        return sb_fail(-EINVAL, "shmbus_send: type %u is not 0 .. 255, or the data is NULL", type);
+    }
+    if (is_queue(ch)) {
+        return sb_queue_send(ch, &send);
+    }
+    if (correlation_id != 0) {
+        return sb_fail(-SHMBUS_ERR_KIND, "stream \"%s\" carries no correlation id; use a queue",
+                       ch->name);
+    }
+    return sb_stream_ch_send(ch, &send);
+}
+
+int shmbus_send(struct shmbus_channel *ch, const void *data, size_t size_bytes, int64_t timeout_ns)
+{
+    return shmbus_send_typed(ch, SHMBUS_DATA, 0, data, size_bytes, timeout_ns);
+}
+
+int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
+                      int64_t timeout_ns)
+{
+    int r = check_send(ch, "shmbus_send_batch");
+
+    if (r < 0) {
+        return r;
+    }
+    if (items == NULL || count == 0) {
+        return sb_fail(-EINVAL, "shmbus_send_batch: nothing to send");
+    }
+    if (count > BATCH_MAX) {
+        count = BATCH_MAX;
+    }
+    return is_queue(ch) ? sb_queue_send_batch(ch, items, count, timeout_ns)
+                        : sb_stream_ch_send_batch(ch, items, count, timeout_ns);
+}
+
+int shmbus_recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                      int64_t timeout_ns)
+{
+    int r = check_mode(ch, SHMBUS_RECV, "shmbus_recv");
+
+    if (r < 0) {
+        return r;
+    }
+    if (ret_msgs == NULL || max == 0) {
+        return sb_fail(-EINVAL, "shmbus_recv: no room for messages");
+    }
+    sb_channel_tick(ch);
+    if (max > BATCH_MAX) {
+        max = BATCH_MAX;
+    }
+    return is_queue(ch) ? sb_queue_recv(ch, ret_msgs, max, timeout_ns)
+                        : sb_stream_ch_recv(ch, ret_msgs, max, timeout_ns);
+}
+
+int shmbus_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msg, int64_t timeout_ns)
+{
+    int r = shmbus_recv_batch(ch, ret_msg, 1, timeout_ns);
+    return r < 0 ? r : 0;
+}
+
+/* The message did not fit: it was never received. */
+static int unreceive(struct shmbus_msg *msg, size_t buffer_bytes)
+{
+    size_t size = msg->size_bytes;
+    struct shmbus_channel *ch = msg->channel;
+
+    if (is_queue(ch)) {
+        sb_queue_requeue(ch, msg, true);
+    } else {
+        sb_stream_ch_unrecv(ch, msg);
+    }
+    return sb_fail(-EMSGSIZE, "\"%s\": the message has %zu bytes, the buffer %zu", ch->name, size,
+                   buffer_bytes);
+}
+
+int shmbus_recv_copy(struct shmbus_channel *ch, void *buffer, size_t buffer_bytes,
+                     size_t *ret_size_bytes, struct shmbus_msg *ret_info, int64_t timeout_ns)
+{
+    struct shmbus_msg msg;
+    int r;
+
+    if (ret_size_bytes == NULL || (buffer == NULL && buffer_bytes > 0)) {
+        return sb_fail(-EINVAL, "shmbus_recv_copy: an argument is NULL");
+    }
+    r = shmbus_recv(ch, &msg, timeout_ns);
+    if (r < 0) {
+        return r;
+    }
+    *ret_size_bytes = msg.size_bytes;
+    if (msg.size_bytes > buffer_bytes) {
+        return unreceive(&msg, buffer_bytes);
+    }
+    memcpy(buffer, msg.data, msg.size_bytes);
+    if (ret_info != NULL) {
+        *ret_info = msg;
+        ret_info->data = NULL;
+        ret_info->opaque_[1] = 0;
+    }
+    return shmbus_release(&msg);
+}
+
+int shmbus_release(struct shmbus_msg *msg)
+{
+    int r = check_msg(msg, "shmbus_release");
+
+    if (r < 0) {
+        return r;
+    }
+    switch (sb_msg_kind(msg)) {
+    case SB_MSG_QUEUE_RX:
+        return is_queue(msg->channel) ? finished(msg, sb_queue_release(msg->channel, msg))
+                                      : wrong_kind(msg, "shmbus_release");
+    case SB_MSG_STREAM_RX:
+        return fits_stream(msg) ? finished(msg, sb_stream_ch_release(msg->channel, msg))
+                                : wrong_kind(msg, "shmbus_release");
+    default:
+        return sb_fail(-SHMBUS_ERR_KIND, "shmbus_release: a reservation is committed or aborted");
+    }
+}
+
+int shmbus_release_batch(struct shmbus_msg *msgs, size_t count)
+{
+    int first_failure = 0;
+
+    if (msgs == NULL && count > 0) {
+        return sb_fail(-EINVAL, "shmbus_release_batch: the messages are NULL");
+    }
+    for (size_t i = 0; i < count; i++) {
+        int r = shmbus_release(&msgs[i]);
+        if (r < 0 && first_failure == 0) {
+            first_failure = r;
+        }
+    }
+    return first_failure;
+}
+
+int shmbus_requeue(struct shmbus_msg *msg)
+{
+    int r = check_msg(msg, "shmbus_requeue");
+
+    if (r < 0) {
+        return r;
+    }
+    if (sb_msg_kind(msg) != SB_MSG_QUEUE_RX || !is_queue(msg->channel)) {
+        return wrong_kind(msg, "shmbus_requeue");
+    }
+    return finished(msg, sb_queue_requeue(msg->channel, msg, false));
+}
+
+int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
+                   int64_t timeout_ns)
+{
+    int r = check_send(ch, "shmbus_reserve");
+
+    if (r < 0) {
+        return r;
+    }
+    if (ret_msg == NULL) {
+        return sb_fail(-EINVAL, "shmbus_reserve: ret_msg is NULL");
+    }
+    return is_queue(ch) ? sb_queue_reserve(ch, size_bytes, ret_msg, timeout_ns)
+                        : sb_stream_ch_reserve(ch, size_bytes, ret_msg, timeout_ns);
+}
+
+static int commit(struct shmbus_msg *msg, int64_t timeout_ns)
+{
+    struct shmbus_channel *ch = msg->channel;
+    int r = check_mode(ch, SHMBUS_SEND, "shmbus_commit");
+
+    if (r < 0) {
+        return r;
+    }
+    if (sb_msg_kind(msg) == SB_MSG_STREAM_TX && !is_queue(ch)) {
+        return finished(msg, sb_stream_ch_commit(ch, msg));
+    }
+    if (!is_queue(ch) || sb_msg_kind(msg) == SB_MSG_STREAM_TX ||
+        sb_msg_kind(msg) == SB_MSG_STREAM_RX) {
+        return sb_fail(-SHMBUS_ERR_KIND, "shmbus_commit: only queues forward, and only to queues");
+    }
+    return finished(msg, sb_queue_commit(ch, msg, timeout_ns));
+}
+
+int shmbus_commit(struct shmbus_msg *msg)
+{
+    int r = check_msg(msg, "shmbus_commit");
+    int64_t timeout_ns = 0;
+
+    if (r < 0) {
+        return r;
+    }
+    if (sb_msg_kind(msg) == SB_MSG_QUEUE_TX) {
+        timeout_ns = (int64_t)msg->opaque_[2];
+    }
+    return commit(msg, timeout_ns);
+}
+
+int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to, int64_t timeout_ns)
+{
+    int r = check_msg(msg, "shmbus_forward");
+    struct shmbus_channel *from;
+
+    if (r < 0) {
+        return r;
+    }
+    if (to == NULL || sb_msg_kind(msg) != SB_MSG_QUEUE_RX) {
+        return sb_fail(-EINVAL, "shmbus_forward: needs a message received from a queue, and a queue");
+    }
+    if (to->bus != msg->channel->bus) {
+        return sb_fail(-EXDEV, "shmbus_forward: the queue is on another bus; send a copy");
+    }
+    from = msg->channel;
+    msg->channel = to;
+    r = commit(msg, timeout_ns);
+    if (r < 0) {
+        msg->channel = from;
+    }
+    return r;
+}
+
+int shmbus_abort(struct shmbus_msg *msg)
+{
+    int r = check_msg(msg, "shmbus_abort");
+
+    if (r < 0) {
+        return r;
+    }
+    switch (sb_msg_kind(msg)) {
+    case SB_MSG_QUEUE_TX:
+        return is_queue(msg->channel) ? finished(msg, sb_queue_abort(msg->channel, msg))
+                                      : wrong_kind(msg, "shmbus_abort");
+    case SB_MSG_STREAM_TX:
+        return !is_queue(msg->channel) ? finished(msg, sb_stream_ch_abort(msg->channel, msg))
+                                       : wrong_kind(msg, "shmbus_abort");
+    default:
+        return sb_fail(-SHMBUS_ERR_KIND, "shmbus_abort: a received message is released or requeued");
+    }
+}

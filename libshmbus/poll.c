@@ -1,0 +1,177 @@
+/*
+ * shmbus_fd(): an eventfd that a helper thread of this process makes readable.
+ *
+ * The thread sleeps on the channel's futex word like any receiver and writes the eventfd when
+ * there is something; the receiver's -EAGAIN empties the eventfd and sends the thread to sleep
+ * again. So senders need to know nothing about descriptors, and no descriptor ever has to cross a
+ * process or a container border. The price is a second wake-up.
+ */
+#include "poll.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "error.h"
+#include "event.h"
+#include "role.h"
+
+#define SLICE_NS 100000000
+
+struct sb_poll {
+    struct shmbus_channel *ch;
+    pthread_t thread;
+    int fd;
+    sem_t armed;     /* posted when the receiver has found nothing */
+    sb_word32 state; /* POLL_WATCHING until reported; POLL_STOP ends the thread */
+    /* Where the receiver stood when it armed us; written by it while REPORTED. */
+    struct sb_ring ring;
+    struct sb_stream_rx rx;
+    uint64_t departure;
+};
+
+enum { POLL_REPORTED = 0, POLL_WATCHING = 1, POLL_STOP = 2 };
+
+/* Whether the next receive would return at once: a message, a departure, or the end. */
+static bool has_news(struct sb_poll *poll)
+{
+    const struct shmbus_channel *ch = poll->ch;
+
+    if (sb_load_relaxed(&ch->bus->view.super->shutdown) != 0 ||
+        sb_load32_relaxed(&ch->bus->interrupted) != 0) {
+        return true;
+    }
+    if (ch->view->kind == SHMBUS_QUEUE) {
+        return sb_ring_readable(&poll->ring);
+    }
+    return sb_stream_readable(&poll->rx) ||
+           (sb_load_acquire(&ch->view->shared->sender) != poll->departure &&
+            !sb_role_is_held(sb_load_acquire(&ch->view->shared->sender)));
+}
+
+static void report(struct sb_poll *poll)
+{
+    uint64_t one = 1;
+    while (write(poll->fd, &one, sizeof one) < 0 && errno == EINTR) {
+    }
+}
+
+static void watch(struct sb_poll *poll)
+{
+    struct sb_event *event = &poll->ch->view->shared->readable;
+
+    while (sb_load32_acquire(&poll->state) == POLL_WATCHING) {
+        uint32_t announced = sb_event_announce(event);
+        if (has_news(poll)) {
+            if (sb_cas32(&poll->state, POLL_WATCHING, POLL_REPORTED)) {
+                report(poll);
+            }
+            return;
+        }
+        sb_event_sleep(event, announced, SLICE_NS);
+    }
+}
+
+static void *poll_main(void *argument)
+{
+    struct sb_poll *poll = argument;
+
+    for (;;) {
+        while (sem_wait(&poll->armed) < 0) {
+        }
+        if (sb_load32_acquire(&poll->state) == POLL_STOP) {
+            return NULL;
+        }
+        watch(poll);
+    }
+}
+
+static int start_thread(struct sb_poll *poll)
+{
+    sigset_t all;
+    sigset_t old;
+    int r;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    r = pthread_create(&poll->thread, NULL, poll_main, poll);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return -r;
+}
+
+static int poll_open(struct shmbus_channel *ch)
+{
+    struct sb_poll *poll = calloc(1, sizeof *poll);
+    int r;
+
+    if (poll == NULL) {
+        return sb_fail(-ENOMEM, "channel \"%s\": out of memory", ch->name);
+    }
+    poll->ch = ch;
+    sem_init(&poll->armed, 0, 0);
+    poll->fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK); /* readable until the first -EAGAIN */
+    if (poll->fd < 0) {
+        r = sb_fail(-errno, "channel \"%s\": no eventfd", ch->name);
+        free(poll);
+        return r;
+    }
+    r = start_thread(poll);
+    if (r < 0) {
+        close(poll->fd);
+        free(poll);
+        return sb_fail(r, "channel \"%s\": no thread for its descriptor", ch->name);
+    }
+    ch->poll = poll;
+    return poll->fd;
+}
+
+int shmbus_fd(struct shmbus_channel *ch)
+{
+    if (ch == NULL || (ch->mode & SHMBUS_RECV) == 0) {
+        return sb_fail(-EINVAL, "shmbus_fd: the channel is not open for receiving");
+    }
+    if (!sb_bus_is_ours(ch->bus)) {
+        return sb_fail(-SHMBUS_ERR_FORKED, "shmbus_fd: the handle is the parent's; attach again");
+    }
+    return ch->poll != NULL ? ch->poll->fd : poll_open(ch);
+}
+
+/* Empties first and looks at the state second: a report that comes in between is then either
+ * still WATCHING, and its write comes after the emptying, or seen as REPORTED and armed again. */
+void sb_poll_rearm(struct sb_poll *poll)
+{
+    uint64_t count;
+
+    while (read(poll->fd, &count, sizeof count) < 0 && errno == EINTR) {
+    }
+    if (sb_load32_acquire(&poll->state) != POLL_REPORTED) {
+        return;
+    }
+    poll->ring = poll->ch->ring;
+    poll->rx = poll->ch->rx;
+    poll->departure = poll->ch->departure_seen;
+    if (sb_cas32(&poll->state, POLL_REPORTED, POLL_WATCHING)) {
+        sem_post(&poll->armed);
+    }
+}
+
+void sb_poll_close(struct sb_poll *poll)
+{
+    if (poll == NULL) {
+        return;
+    }
+    if (sb_bus_is_ours(poll->ch->bus)) { /* a forked child has no such thread */
+        sb_store32_release(&poll->state, POLL_STOP);
+        sem_post(&poll->armed);
+        sb_event_wake_all(&poll->ch->view->shared->readable);
+        pthread_join(poll->thread, NULL);
+    }
+    sem_destroy(&poll->armed);
+    close(poll->fd);
+    free(poll);
+}

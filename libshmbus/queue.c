@@ -1,0 +1,428 @@
+#include "queue.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "block.h"
+#include "clock.h"
+#include "copy.h"
+#include "error.h"
+#include "event.h"
+#include "poll.h"
+#include "wait.h"
+
+#define BUSY_TRIES 64u
+
+/* A message on its way into the ring: a block that we hold by @hdr. */
+struct outgoing {
+    uint32_t block;
+    uint64_t hdr;
+    uint64_t bytes;
+};
+
+static struct sb_blocks *blocks_of(struct shmbus_channel *ch)
+{
+    return &ch->bus->view.blocks;
+}
+
+static int corrupt(struct shmbus_channel *ch)
+{
+    sb_count(ch, SHMBUS_COUNT_errors, 1);
+    return sb_fail(-SHMBUS_ERR_CORRUPT,
+                   "queue \"%s\": its slots are impossible; stop its users and create the bus again",
+                   ch->name);
+}
+
+/* ------------------------------------------------------------------------------------- sending */
+
+/* Throws away the oldest message to make room. */
+static bool drop_oldest(struct shmbus_channel *ch)
+{
+    uint32_t block = 0;
+    uint64_t hdr = 0;
+    uint64_t ticket = 0;
+
+    if (sb_ring_recv(&ch->ring, &block, &hdr, &ticket) != SB_OK) {
+        return false;
+    }
+    sb_block_free(blocks_of(ch), &ch->stock, block, ch->owner);
+    sb_count(ch, SHMBUS_COUNT_dropped, 1);
+    return true;
+}
+
+/* Puts the block into the ring. */
+static int attempt_put(struct shmbus_channel *ch, void *job)
+{
+    const struct outgoing *out = job;
+    uint64_t ticket = 0;
+
+    for (uint32_t n = 0; n < BUSY_TRIES; n++) {
+        switch (sb_ring_send(&ch->ring, out->block, out->hdr, &ticket)) {
+        case SB_OK:
+            return 0;
+        case SB_FULL:
+            if (ch->view->on_full != SHMBUS_DROP_OLDEST) {
+                return -EAGAIN;
+            }
+            drop_oldest(ch);
+            break;
+        case SB_BUSY:
+            break;
+        case SB_NOT_OWNER:
+            return sb_fail(-SHMBUS_ERR_STALE, "queue \"%s\": the message is not held any more",
+                           ch->name);
+        default:
+            return corrupt(ch);
+        }
+    }
+    return -EAGAIN;
+}
+
+/* The timeout that the policy of a full queue allows. */
+static int64_t patience(const struct shmbus_channel *ch, int64_t timeout_ns)
+{
+    return ch->view->on_full == SHMBUS_BLOCK ? timeout_ns : 0;
+}
+
+/* Counts a send that did not happen and says why. */
+static int refused(struct shmbus_channel *ch, int result)
+{
+    if (result == -EAGAIN || result == -SHMBUS_ERR_NO_BLOCKS) {
+        sb_count(ch, SHMBUS_COUNT_rejected, 1);
+        return sb_fail_quick(result, ch->name,
+                             result == -EAGAIN ? "queue is full" : "no free block of that size");
+    }
+    if (result == -ETIMEDOUT) {
+        sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
+        return sb_fail_quick(result, ch->name, "no room within the timeout");
+    }
+    if (result == -SHMBUS_ERR_SHUTDOWN) {
+        return sb_fail_quick(result, ch->name, "the bus is shutting down");
+    }
+    if (result == -EINTR) {
+        return sb_fail_quick(result, ch->name, "interrupted");
+    }
+    return result;
+}
+
+/* Someone may be waiting for the message that has just been committed. */
+static void announce(struct shmbus_channel *ch)
+{
+    if (sb_event_wake(&ch->view->shared->readable)) {
+        sb_count(ch, SHMBUS_COUNT_wakes, 1);
+    }
+}
+
+static int put(struct shmbus_channel *ch, struct outgoing *out, int64_t timeout_ns)
+{
+    int r = sb_wait(ch, &ch->view->shared->writable, patience(ch, timeout_ns), attempt_put, out);
+    if (r == 0) {
+        sb_count(ch, SHMBUS_COUNT_sent, 1);
+        sb_count(ch, SHMBUS_COUNT_sent_bytes, out->bytes);
+    }
+    return r;
+}
+
+struct wanted {
+    uint32_t cls;
+    uint32_t block;
+};
+
+static int attempt_alloc(struct shmbus_channel *ch, void *job)
+{
+    struct wanted *want = job;
+    do {
+        want->block = sb_block_alloc(blocks_of(ch), &ch->stock, want->cls, ch->owner);
+        if (want->block != SB_NONE) {
+            return 0;
+        }
+    } while (ch->view->on_full == SHMBUS_DROP_OLDEST && drop_oldest(ch));
+    return -SHMBUS_ERR_NO_BLOCKS;
+}
+
+/* A block for @size_bytes, marked as given to the application if @mark. */
+static int take_block(struct shmbus_channel *ch, size_t size_bytes, bool mark, int64_t timeout_ns,
+                      struct outgoing *ret)
+{
+    struct wanted want = { sb_class_for(blocks_of(ch), size_bytes), SB_NONE };
+    struct sb_block *b;
+    int r;
+
+    if (want.cls == SB_NONE) {
+        return sb_fail(-EMSGSIZE, "queue \"%s\": %zu bytes; the largest block has %zu", ch->name,
+                       size_bytes, shmbus_size_max(ch));
+    }
+    r = sb_wait(ch, blocks_of(ch)->freed, patience(ch, timeout_ns), attempt_alloc, &want);
+    if (r < 0) {
+        return r;
+    }
+    b = sb_block_at(blocks_of(ch), want.block);
+    if (mark) {
+        sb_store_relaxed(&b->holder, ch->holder);
+    }
+    ret->block = want.block;
+    ret->hdr = sb_load_relaxed(&b->hdr);
+    ret->bytes = size_bytes;
+    return 0;
+}
+
+/* The message's header line, by its owner. */
+static void describe(struct shmbus_channel *ch, uint32_t block, uint64_t bytes, unsigned type,
+                     uint64_t correlation_id)
+{
+    struct sb_block *b = sb_block_at(blocks_of(ch), block);
+    sb_store_relaxed(&b->meta, sb_meta_make((uint32_t)bytes, ch->bus->member.slot, type));
+    sb_store_relaxed(&b->stamp_ns, ch->timestamps ? (uint64_t)sb_now_ns() : 0);
+    sb_store_relaxed(&b->correlation_id, correlation_id);
+}
+
+static void *payload_of(struct shmbus_channel *ch, uint32_t block)
+{
+    return sb_payload_in(sb_class_of(blocks_of(ch), block), block);
+}
+
+static int send_one(struct shmbus_channel *ch, const struct sb_send *send)
+{
+    struct outgoing out;
+    int r = take_block(ch, send->size_bytes, false, send->timeout_ns, &out);
+
+    if (r < 0) {
+        return r;
+    }
+    describe(ch, out.block, send->size_bytes, send->type, send->correlation_id);
+    sb_copy(payload_of(ch, out.block), send->data, send->size_bytes);
+    r = put(ch, &out, send->timeout_ns);
+    if (r < 0) {
+        sb_block_free(blocks_of(ch), &ch->stock, out.block, ch->owner);
+    }
+    return r;
+}
+
+int sb_queue_send(struct shmbus_channel *ch, const struct sb_send *send)
+{
+    int r = send_one(ch, send);
+    if (r < 0) {
+        return refused(ch, r);
+    }
+    announce(ch);
+    return 0;
+}
+
+int sb_queue_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
+                        int64_t timeout_ns)
+{
+    int r = 0;
+    int sent = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct sb_send send = { SHMBUS_DATA, 0, items[i].iov_base, items[i].iov_len,
+                                i == 0 ? timeout_ns : 0 };
+        r = send_one(ch, &send);
+        if (r < 0) {
+            break;
+        }
+        sent++;
+    }
+    if (sent == 0) {
+        return refused(ch, r);
+    }
+    announce(ch);
+    return sent;
+}
+
+int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
+                     int64_t timeout_ns)
+{
+    struct outgoing out;
+    int r = take_block(ch, size_bytes, true, timeout_ns, &out);
+
+    if (r < 0) {
+        return refused(ch, r);
+    }
+    *ret_msg = (struct shmbus_msg){
+        .data = payload_of(ch, out.block),
+        .size_bytes = size_bytes,
+        .channel = ch,
+        .sender = (uint16_t)ch->bus->member.slot,
+        .opaque_ = { out.hdr, sb_msg_mark(ch, SB_MSG_QUEUE_TX, out.block), (uint64_t)timeout_ns },
+    };
+    return 0;
+}
+
+/* Whether the caller still holds the block as the message says. */
+static bool is_held(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    uint32_t block = sb_msg_number(msg);
+    return block < blocks_of(ch)->count && sb_hdr_owner(msg->opaque_[0]) == ch->owner &&
+           sb_load_relaxed(&sb_block_at(blocks_of(ch), block)->hdr) == msg->opaque_[0];
+}
+
+static int stale(const struct shmbus_channel *ch)
+{
+    return sb_fail(-SHMBUS_ERR_STALE,
+                   "queue \"%s\": the message was released, committed or aborted before", ch->name);
+}
+
+static int check_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    const struct sb_class_view *cls;
+
+    if (!is_held(ch, msg)) {
+        return stale(ch);
+    }
+    cls = sb_class_of(blocks_of(ch), sb_msg_number(msg));
+    if (msg->size_bytes > cls->size_bytes) {
+        return sb_fail(-EMSGSIZE, "queue \"%s\": %zu bytes in a block of %llu", ch->name,
+                       msg->size_bytes, (unsigned long long)cls->size_bytes);
+    }
+    return 0;
+}
+
+int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t timeout_ns)
+{
+    struct outgoing out = { sb_msg_number(msg), msg->opaque_[0], msg->size_bytes };
+    bool forward = sb_msg_kind(msg) == SB_MSG_QUEUE_RX;
+    int r = check_commit(ch, msg);
+
+    if (r < 0) {
+        return r;
+    }
+    if (!forward) { /* a forwarded message stays as its sender wrote it */
+        describe(ch, out.block, out.bytes, msg->type, msg->correlation_id);
+    }
+    r = put(ch, &out, timeout_ns);
+    if (r < 0) {
+        return refused(ch, r);
+    }
+    if (forward) {
+        sb_count(ch, SHMBUS_COUNT_forwarded, 1);
+    }
+    announce(ch);
+    return 0;
+}
+
+int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    if (!is_held(ch, msg)) {
+        return stale(ch);
+    }
+    sb_block_free(blocks_of(ch), &ch->stock, sb_msg_number(msg), ch->owner);
+    return 0;
+}
+
+/* ----------------------------------------------------------------------------------- receiving */
+
+static void hand_out(struct shmbus_channel *ch, uint32_t block, uint64_t hdr, uint64_t ticket,
+                     struct shmbus_msg *msg)
+{
+    const struct sb_class_view *cls = sb_class_of(blocks_of(ch), block);
+    struct sb_block *b = sb_block_in(cls, block);
+    uint64_t meta = sb_load_relaxed(&b->meta); /* once: another process may write nonsense */
+    uint64_t size = sb_meta_size(meta);
+
+    sb_store_relaxed(&b->holder, ch->holder);
+    msg->data = sb_payload_in(cls, block);
+    msg->size_bytes = size <= cls->size_bytes ? size : cls->size_bytes;
+    msg->channel = ch;
+    msg->sequence = ticket + 1u;
+    msg->time_ns = (int64_t)sb_load_relaxed(&b->stamp_ns);
+    msg->correlation_id = sb_load_relaxed(&b->correlation_id);
+    msg->delivery_count = sb_hdr_deliveries(hdr);
+    msg->sender = sb_meta_sender(meta);
+    msg->type = sb_meta_type(meta);
+    msg->reserved_ = 0;
+    msg->opaque_[0] = hdr;
+    msg->opaque_[1] = sb_msg_mark(ch, SB_MSG_QUEUE_RX, block);
+    msg->opaque_[2] = 0;
+    sb_count(ch, SHMBUS_COUNT_received, 1);
+    sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
+    if (msg->delivery_count > 1) {
+        sb_count(ch, SHMBUS_COUNT_redelivered, 1);
+    }
+}
+
+struct incoming {
+    struct shmbus_msg *msgs;
+    size_t max;
+    int got;
+};
+
+static int attempt_take(struct shmbus_channel *ch, void *job)
+{
+    struct incoming *in = job;
+    uint32_t block = 0;
+    uint64_t hdr = 0;
+    uint64_t ticket = 0;
+
+    while ((size_t)in->got < in->max) {
+        enum sb_ring_result r = sb_ring_recv(&ch->ring, &block, &hdr, &ticket);
+        if (r == SB_CORRUPT && in->got == 0) {
+            return corrupt(ch);
+        }
+        if (r != SB_OK) {
+            break;
+        }
+        hand_out(ch, block, hdr, ticket, &in->msgs[in->got++]);
+    }
+    return in->got > 0 ? 0 : -EAGAIN;
+}
+
+static int nothing(struct shmbus_channel *ch, int result)
+{
+    if (result == -EAGAIN) {
+        if (sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
+            result = -SHMBUS_ERR_SHUTDOWN;
+        } else {
+            if (ch->poll != NULL) {
+                sb_poll_rearm(ch->poll);
+            }
+            return sb_fail_quick(result, ch->name, "queue is empty");
+        }
+    }
+    if (result == -ETIMEDOUT) {
+        sb_count(ch, SHMBUS_COUNT_recv_timeouts, 1);
+        return sb_fail_quick(result, ch->name, "no message within the timeout");
+    }
+    return refused(ch, result);
+}
+
+int sb_queue_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                  int64_t timeout_ns)
+{
+    struct incoming in = { ret_msgs, max, 0 };
+    int r = sb_wait(ch, &ch->view->shared->readable, timeout_ns, attempt_take, &in);
+
+    if (r < 0) {
+        return nothing(ch, r);
+    }
+    sb_event_wake(&ch->view->shared->writable); /* a place in the ring became free */
+    return in.got;
+}
+
+int sb_queue_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    if (!is_held(ch, msg)) {
+        return stale(ch);
+    }
+    sb_block_free(blocks_of(ch), &ch->stock, sb_msg_number(msg), ch->owner);
+    sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
+    return 0;
+}
+
+int sb_queue_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bool undo)
+{
+    uint32_t where;
+
+    if (!is_held(ch, msg)) {
+        return stale(ch);
+    }
+    where = sb_ring_requeue(&ch->ring, sb_msg_number(msg), msg->opaque_[0], undo);
+    if (where == SB_NONE) {
+        return stale(ch);
+    }
+    sb_event_wake(&ch->bus->view.channels[where].shared->readable);
+    if (!undo) {
+        sb_count(ch, SHMBUS_COUNT_requeued, 1);
+    }
+    return 0;
+}

@@ -1,0 +1,352 @@
+#include "stream.h"
+
+#include <errno.h>
+
+#include "clock.h"
+#include "error.h"
+#include "event.h"
+#include "poll.h"
+#include "role.h"
+#include "wait.h"
+
+static int corrupt(struct shmbus_channel *ch)
+{
+    sb_count(ch, SHMBUS_COUNT_errors, 1);
+    return sb_fail(-SHMBUS_ERR_CORRUPT,
+                   "stream \"%s\": its bytes are impossible; stop its users and create the bus again",
+                   ch->name);
+}
+
+/* Whether the other end has left since we last looked: told once for each departure. */
+static int departure(struct shmbus_channel *ch, const sb_word *other_end)
+{
+    uint64_t role = sb_load_acquire(other_end);
+
+    if (role == 0 || sb_role_is_held(role) || role == ch->departure_seen) {
+        return 0;
+    }
+    ch->departure_seen = role;
+    return (role & 0xffffu) == SB_ROLE_DEAD ? -SHMBUS_ERR_PEER_DEAD : -SHMBUS_ERR_PEER_CLOSED;
+}
+
+static uint64_t stamp(const struct shmbus_channel *ch)
+{
+    return ch->timestamps ? (uint64_t)sb_now_ns() : 0;
+}
+
+/* ------------------------------------------------------------------------------------- sending */
+
+/* The ring's answer to a sender. */
+static int answer(struct shmbus_channel *ch, enum sb_ring_result r)
+{
+    int left;
+
+    if (r == SB_OK) {
+        return 0;
+    }
+    if (r == SB_CORRUPT) {
+        return corrupt(ch);
+    }
+    left = departure(ch, &ch->view->shared->receiver);
+    return left != 0 ? left : -EAGAIN;
+}
+
+struct place {
+    size_t size_bytes;
+    void *data;
+};
+
+static int attempt_reserve(struct shmbus_channel *ch, void *job)
+{
+    struct place *place = job;
+    return answer(ch, sb_stream_reserve(&ch->tx, place->size_bytes, &place->data));
+}
+
+static int refused(struct shmbus_channel *ch, int result)
+{
+    switch (result) {
+    case -EAGAIN:
+        sb_count(ch, SHMBUS_COUNT_rejected, 1);
+        return sb_fail_quick(result, ch->name, "stream is full");
+    case -ETIMEDOUT:
+        sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
+        return sb_fail_quick(result, ch->name, "no room within the timeout");
+    case -EINTR:
+        return sb_fail_quick(result, ch->name, "interrupted");
+    case -SHMBUS_ERR_SHUTDOWN:
+        return sb_fail_quick(result, ch->name, "the bus is shutting down");
+    case -SHMBUS_ERR_PEER_DEAD:
+        return sb_fail_quick(result, ch->name, "the other end of the stream died");
+    case -SHMBUS_ERR_PEER_CLOSED:
+        return sb_fail_quick(result, ch->name, "the other end of the stream was closed");
+    default:
+        return result;
+    }
+}
+
+static int check_size(struct shmbus_channel *ch, size_t size_bytes)
+{
+    if (size_bytes > shmbus_size_max(ch)) {
+        return sb_fail(-EMSGSIZE, "stream \"%s\": %zu bytes; the largest message has %zu", ch->name,
+                       size_bytes, shmbus_size_max(ch));
+    }
+    return 0;
+}
+
+static int reserve(struct shmbus_channel *ch, struct place *place, int64_t timeout_ns)
+{
+    int r = check_size(ch, place->size_bytes);
+    if (r < 0) {
+        return r;
+    }
+    r = sb_wait(ch, &ch->view->shared->writable, timeout_ns, attempt_reserve, place);
+    return r < 0 ? refused(ch, r) : 0;
+}
+
+static void announce(struct shmbus_channel *ch, uint64_t messages, uint64_t bytes)
+{
+    sb_count(ch, SHMBUS_COUNT_sent, messages);
+    sb_count(ch, SHMBUS_COUNT_sent_bytes, bytes);
+    if (sb_event_wake_after_store(&ch->view->shared->readable)) {
+        sb_count(ch, SHMBUS_COUNT_wakes, 1);
+    }
+}
+
+struct sending {
+    const struct sb_send *send;
+    uint64_t stamp_ns;
+};
+
+static int attempt_send(struct shmbus_channel *ch, void *job)
+{
+    const struct sending *s = job;
+    return answer(ch, sb_stream_send(&ch->tx, s->send->data, s->send->size_bytes, s->send->type,
+                                     s->stamp_ns));
+}
+
+int sb_stream_ch_send(struct shmbus_channel *ch, const struct sb_send *send)
+{
+    struct sending job = { send, stamp(ch) };
+    int r = check_size(ch, send->size_bytes);
+
+    if (r < 0) {
+        return r;
+    }
+    r = attempt_send(ch, &job);
+    if (r == -EAGAIN && send->timeout_ns != 0) {
+        r = sb_wait(ch, &ch->view->shared->writable, send->timeout_ns, attempt_send, &job);
+    }
+    if (r < 0) {
+        return refused(ch, r);
+    }
+    announce(ch, 1, send->size_bytes);
+    return 0;
+}
+
+struct batch {
+    const struct iovec *items;
+    size_t count;
+    size_t sent;
+};
+
+static int attempt_batch(struct shmbus_channel *ch, void *job)
+{
+    struct batch *b = job;
+
+    b->sent = sb_stream_send_batch(&ch->tx, b->items, b->count, stamp(ch));
+    return answer(ch, b->sent > 0 ? SB_OK : SB_FULL);
+}
+
+int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
+                            int64_t timeout_ns)
+{
+    struct batch job = { items, count, 0 };
+    uint64_t bytes = 0;
+    int r = 0;
+
+    for (size_t i = 0; i < count && r == 0; i++) {
+        r = check_size(ch, items[i].iov_len);
+    }
+    if (r < 0) {
+        return r;
+    }
+    r = sb_wait(ch, &ch->view->shared->writable, timeout_ns, attempt_batch, &job);
+    if (r < 0) {
+        return refused(ch, r);
+    }
+    for (size_t i = 0; i < job.sent; i++) {
+        bytes += items[i].iov_len;
+    }
+    announce(ch, job.sent, bytes);
+    return (int)job.sent;
+}
+
+int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
+                         int64_t timeout_ns)
+{
+    struct place place = { size_bytes, NULL };
+    int r = reserve(ch, &place, timeout_ns);
+
+    if (r < 0) {
+        return r;
+    }
+    *ret_msg = (struct shmbus_msg){
+        .data = place.data,
+        .size_bytes = size_bytes,
+        .channel = ch,
+        .sender = (uint16_t)ch->bus->member.slot,
+        .opaque_ = { ch->tx.tail, sb_msg_mark(ch, SB_MSG_STREAM_TX, 0), size_bytes },
+    };
+    return 0;
+}
+
+/* A reservation is the one open at this position of the stream; any other is stale. */
+static int check_reserved(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    if ((ch->mode & SHMBUS_SEND) == 0 || ch->tx.reserved == 0 || msg->opaque_[0] != ch->tx.tail) {
+        return sb_fail(-SHMBUS_ERR_STALE, "stream \"%s\": the message was committed or aborted before",
+                       ch->name);
+    }
+    if (msg->size_bytes > msg->opaque_[2]) {
+        return sb_fail(-EMSGSIZE, "stream \"%s\": %zu bytes, but %llu were reserved", ch->name,
+                       msg->size_bytes, (unsigned long long)msg->opaque_[2]);
+    }
+    return 0;
+}
+
+int sb_stream_ch_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    int r = check_reserved(ch, msg);
+    if (r < 0) {
+        return r;
+    }
+    sb_stream_commit(&ch->tx, msg->size_bytes, msg->type, stamp(ch));
+    announce(ch, 1, msg->size_bytes);
+    return 0;
+}
+
+int sb_stream_ch_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    int r = check_reserved(ch, msg);
+    if (r == 0) {
+        ch->tx.reserved = 0; /* nothing was visible */
+    }
+    return r;
+}
+
+/* ----------------------------------------------------------------------------------- receiving */
+
+static void hand_out(struct shmbus_channel *ch, const struct sb_stream_msg *from,
+                     struct shmbus_msg *msg)
+{
+    uint32_t sender = sb_owner64_slot(sb_load_relaxed(&ch->view->shared->sender));
+
+    msg->data = from->data;
+    msg->size_bytes = from->size_bytes;
+    msg->channel = ch;
+    msg->sequence = from->seq;
+    msg->time_ns = (int64_t)from->stamp_ns;
+    msg->correlation_id = 0;
+    msg->delivery_count = from->deliveries;
+    msg->sender = (uint16_t)sender;
+    msg->type = from->type;
+    msg->reserved_ = 0;
+    msg->opaque_[0] = from->seq;
+    msg->opaque_[1] = sb_msg_mark(ch, SB_MSG_STREAM_RX, from->held);
+    msg->opaque_[2] = 0;
+    sb_count(ch, SHMBUS_COUNT_received, 1);
+    sb_count(ch, SHMBUS_COUNT_received_bytes, from->size_bytes);
+    if (from->deliveries > 1) {
+        sb_count(ch, SHMBUS_COUNT_redelivered, 1);
+    }
+}
+
+struct incoming {
+    struct shmbus_msg *msgs;
+    size_t max;
+    int got;
+};
+
+static int attempt_take(struct shmbus_channel *ch, void *job)
+{
+    struct incoming *in = job;
+    struct sb_stream_msg from;
+    int left;
+
+    while ((size_t)in->got < in->max) {
+        enum sb_ring_result r = sb_stream_recv(&ch->rx, &from);
+        if (r == SB_OK) {
+            hand_out(ch, &from, &in->msgs[in->got++]);
+            continue;
+        }
+        if (r == SB_CORRUPT && in->got == 0) {
+            return corrupt(ch);
+        }
+        if (r == SB_BUSY && in->got == 0) {
+            sb_count(ch, SHMBUS_COUNT_errors, 1);
+            return sb_fail(-SHMBUS_ERR_TOO_MANY,
+                           "stream \"%s\": %u messages are held; release one first", ch->name,
+                           SB_STREAM_HELD_MAX);
+        }
+        break;
+    }
+    if (in->got > 0) {
+        return 0;
+    }
+    left = departure(ch, &ch->view->shared->sender);
+    if (left != 0 && sb_stream_readable(&ch->rx)) {
+        ch->departure_seen = 0; /* it left something before it went: that first */
+        return attempt_take(ch, job);
+    }
+    return left != 0 ? left : -EAGAIN;
+}
+
+static int nothing(struct shmbus_channel *ch, int result)
+{
+    if (result == -EAGAIN && sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
+        result = -SHMBUS_ERR_SHUTDOWN;
+    }
+    if (result == -EAGAIN) {
+        if (ch->poll != NULL) {
+            sb_poll_rearm(ch->poll);
+        }
+        return sb_fail_quick(result, ch->name, "stream is empty");
+    }
+    if (result == -ETIMEDOUT) {
+        sb_count(ch, SHMBUS_COUNT_recv_timeouts, 1);
+        return sb_fail_quick(result, ch->name, "no message within the timeout");
+    }
+    return refused(ch, result);
+}
+
+int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                      int64_t timeout_ns)
+{
+    struct incoming in = { ret_msgs, max, 0 };
+    int r = attempt_take(ch, &in);
+
+    if (r == -EAGAIN && timeout_ns != 0) {
+        r = sb_wait(ch, &ch->view->shared->readable, timeout_ns, attempt_take, &in);
+    }
+    return r < 0 ? nothing(ch, r) : in.got;
+}
+
+static int stale(const struct shmbus_channel *ch)
+{
+    return sb_fail(-SHMBUS_ERR_STALE, "stream \"%s\": the message was released before", ch->name);
+}
+
+int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    if (!sb_stream_release(&ch->rx, sb_msg_number(msg), msg->opaque_[0])) {
+        return stale(ch);
+    }
+    sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
+    sb_event_wake_after_store(&ch->view->shared->writable);
+    return 0;
+}
+
+int sb_stream_ch_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    return sb_stream_unrecv(&ch->rx, sb_msg_number(msg), msg->opaque_[0]) ? 0 : stale(ch);
+}

@@ -1,0 +1,20 @@
+/* Sending to and receiving from a stream channel: the byte ring and its two ends. */
+#ifndef SB_STREAM_H
+#define SB_STREAM_H
+
+#include "queue.h" /* struct sb_send */
+
+int sb_stream_ch_send(struct shmbus_channel *ch, const struct sb_send *send);
+int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
+                            int64_t timeout_ns);
+int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                      int64_t timeout_ns);
+int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg);
+/* Takes back the message received last, as if it had not been received. */
+int sb_stream_ch_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg);
+int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
+                         int64_t timeout_ns);
+int sb_stream_ch_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg);
+int sb_stream_ch_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg);
+
+#endif

@@ -1,0 +1,113 @@
+/*
+ * Nobody sleeps longer than a slice, whatever was lost: a wake-up that a killed process owed, or
+ * the death of the process we wait for. After each slice the process table is looked at.
+ */
+#include "wait.h"
+
+#include <errno.h>
+
+#include "block.h"
+#include "clock.h"
+#include "event.h"
+#include "watcher.h"
+
+#define SLICE_NS 100000000
+#define SPIN_PAUSES 16u /* between two attempts while spinning */
+
+static bool is_over(int result)
+{
+    return result != -EAGAIN && result != -SHMBUS_ERR_NO_BLOCKS;
+}
+
+static int spin(struct shmbus_channel *ch, int64_t deadline_ns, sb_attempt_fn attempt, void *job)
+{
+    int64_t end = sb_now_ns() + ch->bus->spin_ns;
+    int r = -EAGAIN;
+
+    if (end > deadline_ns) {
+        end = deadline_ns;
+    }
+    while (sb_now_ns() < end) {
+        for (uint32_t n = 0; n < SPIN_PAUSES; n++) {
+            sb_pause();
+        }
+        r = attempt(ch, job);
+        if (is_over(r)) {
+            break;
+        }
+    }
+    return r;
+}
+
+/* What ends a wait besides success and time. */
+static int stopped(struct shmbus_channel *ch)
+{
+    if (sb_load32_relaxed(&ch->bus->interrupted) != 0) {
+        return -EINTR;
+    }
+    if (sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
+        return -SHMBUS_ERR_SHUTDOWN;
+    }
+    return 0;
+}
+
+static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t deadline_ns,
+                      sb_attempt_fn attempt, void *job)
+{
+    uint32_t announced = sb_event_announce(event);
+    int64_t now;
+    int64_t slice = SLICE_NS;
+    int r = attempt(ch, job);
+
+    if (is_over(r) || (r == -SHMBUS_ERR_NO_BLOCKS) != (event == ch->bus->view.blocks.freed)) {
+        return r;
+    }
+    if (stopped(ch) != 0) {
+        return stopped(ch);
+    }
+    now = sb_now_ns();
+    if (deadline_ns - now < slice) {
+        slice = deadline_ns - now;
+    }
+    sb_process_beat(&ch->bus->view, &ch->bus->member);
+    sb_event_sleep(event, announced, slice);
+    if (sb_now_ns() - now >= SLICE_NS) {
+        sb_bus_sweep(ch->bus);
+    }
+    sb_process_beat(&ch->bus->view, &ch->bus->member);
+    return attempt(ch, job);
+}
+
+int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_ns,
+            sb_attempt_fn attempt, void *job)
+{
+    int64_t deadline_ns;
+    int r = attempt(ch, job);
+
+    if (is_over(r) || timeout_ns == 0) {
+        return r;
+    }
+    deadline_ns = sb_deadline_ns(timeout_ns);
+    if (ch->bus->spin_ns > 0) {
+        r = spin(ch, deadline_ns, attempt, job);
+        if (is_over(r)) {
+            return r;
+        }
+    }
+    /* While asleep we need no stock; others may. */
+    sb_stock_flush(&ch->bus->view.blocks, &ch->stock);
+    sb_count(ch, SHMBUS_COUNT_sleeps, 1);
+    sb_watcher_start(ch->bus);
+    while (!is_over(r)) {
+        int s = stopped(ch);
+        if (s != 0) {
+            return s;
+        }
+        if (sb_now_ns() >= deadline_ns) {
+            return -ETIMEDOUT;
+        }
+        r = sleep_once(ch, r == -SHMBUS_ERR_NO_BLOCKS ? ch->bus->view.blocks.freed : event,
+                       deadline_ns, attempt, job);
+    }
+    return r;
+}

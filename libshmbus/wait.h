@@ -1,0 +1,17 @@
+/*
+ * Waiting for something on a channel: spin, then sleep, with everything that may end it.
+ */
+#ifndef SB_WAIT_H
+#define SB_WAIT_H
+
+#include "channel.h"
+
+/* 0: done; -EAGAIN: nothing yet; -SHMBUS_ERR_NO_BLOCKS: no block free; else the failure. */
+typedef int (*sb_attempt_fn)(struct shmbus_channel *ch, void *job);
+
+/* Repeats @attempt until it is done or fails, or the time is over: -ETIMEDOUT, or what the attempt
+ * said if @timeout_ns is 0; -EINTR after shmbus_interrupt(). @event is what wakes us. */
+int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_ns,
+            sb_attempt_fn attempt, void *job);
+
+#endif
