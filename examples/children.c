@@ -23,12 +23,11 @@ struct arguments {
 bool children_find_programs(struct children *children, const char *argv0)
 {
     char *bin = children->bin, *slash;
-    ssize_t length;
 
     if (strchr(argv0, '/') != NULL && strlen(argv0) < sizeof children->bin) {
-        strcpy(bin, argv0);
+        task_text(bin, sizeof children->bin, argv0);
     } else {
-        length = readlink("/proc/self/exe", bin, sizeof children->bin - 1);
+        ssize_t length = readlink("/proc/self/exe", bin, sizeof children->bin - 1);
         if (length < 0)
             return false;
         bin[length] = 0;

@@ -495,7 +495,7 @@ static int stop_workers(struct coordinator *c, bool ask, uint32_t *ret_workers)
     return 0;
 }
 
-static int stop(struct coordinator *c)
+static int stop_run(struct coordinator *c)
 {
     int64_t now_ns = program_now_ns(), again_ns = now_ns, limit_ns = now_ns + STOP_LIMIT_NS;
     uint32_t workers = 0;
@@ -582,7 +582,7 @@ static int run(struct coordinator *c)
     if (result == 0) {
         progress_start(c->job.tasks, !c->plain);
         if ((result = collect(c)) == 0)
-            result = stop(c);
+            result = stop_run(c);
     }
     if (result == -EINTR || result == -SHMBUS_ERR_SHUTDOWN) {
         program_log("interrupted at %" PRIu32 " of %" PRIu32

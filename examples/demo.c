@@ -294,7 +294,7 @@ static int kill_worker(struct demo *d)
 {
     struct shmbus_bus_stat before = {.struct_bytes = sizeof before};
     struct child *victim = &d->children.list[2]; /* worker-1, after coordinator and worker-0 */
-    struct task_output output;
+    struct task_output output = {0};
     uint64_t held = 0;
     int64_t killed_ns, recovered_ns;
     int status, result;

@@ -40,7 +40,6 @@ static int drain(struct shmbus_channel *queue)
 static int loop(struct shmbus_channel *queue, int epoll_fd, int signal_fd)
 {
     struct epoll_event event;
-    int result;
 
     for (;;) {
         if (epoll_wait(epoll_fd, &event, 1, -1) < 0) {
@@ -48,7 +47,7 @@ static int loop(struct shmbus_channel *queue, int epoll_fd, int signal_fd)
                 return fail("epoll_wait", strerror(errno));
         } else if (event.data.fd == signal_fd) {
             return 0;
-        } else if ((result = drain(queue)) < 0) {
+        } else if (drain(queue) < 0) {
             return fail("receive", shmbus_detail());
         }
     }

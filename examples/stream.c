@@ -21,7 +21,7 @@
 #define KILLED_AT 8u
 
 struct tick {
-    uint64_t number;
+    uint64_t number = 0;
     double price;
 };
 
@@ -58,7 +58,7 @@ static void receive(uint64_t die_at)
     struct shmbus *bus = join();
     struct shmbus_channel *ticks = NULL;
     struct shmbus_msg msg;
-    uint64_t number;
+    uint64_t number = 0;
 
     must(shmbus_open(bus, "ticks", SHMBUS_RECV, &ticks), "open");
     do {
