@@ -21,7 +21,7 @@
 #define KILLED_AT 8u
 
 struct tick {
-    uint64_t number = 0;
+    uint64_t number;
     double price;
 };
 
