@@ -115,6 +115,6 @@ ci)
 *)
     look_for_build
     install_missing
-    exec make "$@"
+    exec make -j"$(nproc)" "$@"
     ;;
 esac

@@ -193,7 +193,7 @@ static int next_key(struct loader *l, const char *map, struct text *ret, bool *r
     return read_text(l, map, ret);
 }
 
-/* ---------------------------------------------------------------------------------------- values */
+/* --------------------------------------------------------------------------------------- values */
 
 static void *field(void *target, const struct key *key)
 {
@@ -428,7 +428,7 @@ static int read_on_full(struct loader *l, const struct key *key, void *target)
     return r;
 }
 
-/* ------------------------------------------------------------------------------------------ maps */
+/* ----------------------------------------------------------------------------------------- maps */
 
 /* Reads a map with known keys. Bit i of *ret_seen: keys[i] was there. */
 static int read_map(struct loader *l, const char *name, const struct key *keys, size_t count,
@@ -688,7 +688,7 @@ static int read_memory(struct loader *l, const struct key *key, void *target)
     return read_size(l, key, &l->memory_bytes);
 }
 
-/* ------------------------------------------------------------------------------------ the whole */
+/* ----------------------------------------------------------------------------------- the whole */
 
 #define PLAN(member) offsetof(struct shmbus_plan, member)
 static const struct key top_keys[] = {

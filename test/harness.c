@@ -153,21 +153,22 @@ void t_stop(pid_t pid)
     siginfo_t info;
     if (kill(pid, SIGSTOP) != 0)
         die("kill");
-    while (waitid(P_PID, (id_t)pid, &info, WSTOPPED) != 0) {
+    while (waitid(P_PID, (id_t)pid, &info, WSTOPPED | WEXITED | WNOWAIT) != 0) {
         if (errno != EINTR)
             die("waitid");
     }
+    if (info.si_code != CLD_STOPPED) {
+        fprintf(stderr, "test harness: process %ld ended before it was stopped\n", (long)pid);
+        exit(EXIT_FAILURE);
+    }
+    waitid(P_PID, (id_t)pid, &info, WSTOPPED); /* so that the next stop is not this one */
 }
 
+/* The kernel ends the stop before kill() returns. */
 void t_continue(pid_t pid)
 {
-    siginfo_t info;
     if (kill(pid, SIGCONT) != 0)
         die("kill");
-    while (waitid(P_PID, (id_t)pid, &info, WCONTINUED) != 0) {
-        if (errno != EINTR)
-            die("waitid");
-    }
 }
 
 /* Reads a file of /proc/PID into @buffer; false when the process is gone. */

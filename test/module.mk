@@ -48,3 +48,19 @@ run-abi: $(LIB_SO_LINK) $(LIB_A) $(LIB_PC)
 
 run-install: $(ALL)
 	$(Q)CC='$(CC)' SANITIZE='$(SANITIZE)' sh test/install.sh $(MAKE) CC='$(CC)' MODE=$(MODE) B='$(B)'
+
+# The runner itself, with tests that must fail.
+SELFTEST_PROGRAM := $(B)/bin/shmbus-selftest
+SELFTEST_OBJ := $(addprefix $(B)/obj-test/test/,harness.o runner.o selftest/broken.o)
+CHECK_NEEDS += $(SELFTEST_PROGRAM)
+CHECKS += selftest
+TIDY += test/selftest/broken.c
+
+$(SELFTEST_PROGRAM): $(SELFTEST_OBJ) $(LIB_TEST_A) $(B)/flags
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(SELFTEST_OBJ) $(LIB_TEST_A) -lcunit $(LIB_LIBS)
+
+# run.sh keeps the failures of the program out of the sum.
+run-selftest: $(SELFTEST_PROGRAM)
+	$(Q)sh test/selftest/run.sh $(SELFTEST_PROGRAM)

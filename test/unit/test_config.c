@@ -51,6 +51,7 @@ T_TEST(config, the_commented_examples_of_default_yaml_are_valid)
 {
     FILE *file = fopen(t_source_path("config/default.yaml"), "re");
     char line[256], text[8192] = "";
+    size_t used = 0;
     bool example = false;
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
@@ -60,7 +61,7 @@ T_TEST(config, the_commented_examples_of_default_yaml_are_valid)
         else if (line[0] != '#')
             example = false;
         if (example)
-            strcat(text, line + 2);
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s", line + 2);
     }
     fclose(file);
     struct shmbus_plan *plan = parse(text);

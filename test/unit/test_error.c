@@ -9,11 +9,11 @@
 #include "harness.h"
 
 static const struct {
-    int number;
     const char *name, *text;
+    int number;
     char kind;
 } table[] = {
-#define ROW(name, number, text, kind) {number, "SHMBUS_ERR_" #name, text, #kind[0]},
+#define ROW(name, number, text, kind) {"SHMBUS_ERR_" #name, text, number, #kind[0]},
     SHMBUS_ERRORS(ROW)
 #undef ROW
 };

@@ -14,10 +14,15 @@ static struct shmbus_plan *new_plan(void)
     return plan;
 }
 
+static void copy(char *to, const char *name)
+{
+    snprintf(to, SHMBUS_NAME_BYTES, "%s", name);
+}
+
 static struct shmbus_channel_plan queue_named(const char *name)
 {
     struct shmbus_channel_plan c = {.kind = SHMBUS_QUEUE};
-    snprintf(c.name, sizeof c.name, "%s", name);
+    copy(c.name, name);
     return c;
 }
 
@@ -219,7 +224,7 @@ static void no_spare_depth(struct shmbus_plan *p)
 }
 static void bad_bus(struct shmbus_plan *p)
 {
-    strcpy(p->name, "a b");
+    copy(p->name, "a b");
 }
 static void deep(struct shmbus_plan *p)
 {
@@ -243,15 +248,15 @@ static void no_dead_letter(struct shmbus_plan *p)
 }
 static void unknown_dead_letter(struct shmbus_plan *p)
 {
-    strcpy(p->channels[0].dead_letter, "nowhere");
+    copy(p->channels[0].dead_letter, "nowhere");
 }
 static void own_dead_letter(struct shmbus_plan *p)
 {
-    strcpy(p->channels[0].dead_letter, "tasks");
+    copy(p->channels[0].dead_letter, "tasks");
 }
 static void stream_dead_letter(struct shmbus_plan *p)
 {
-    strcpy(p->channels[0].dead_letter, "ticks");
+    copy(p->channels[0].dead_letter, "ticks");
 }
 static void idle_dead_letter(struct shmbus_plan *p)
 {
@@ -260,11 +265,11 @@ static void idle_dead_letter(struct shmbus_plan *p)
 static void chained_dead_letter(struct shmbus_plan *p)
 {
     p->channels[1].max_deliveries = 3;
-    strcpy(p->channels[1].dead_letter, "tasks");
+    copy(p->channels[1].dead_letter, "tasks");
 }
 static void duplicate_channel(struct shmbus_plan *p)
 {
-    strcpy(p->channels[2].name, "tasks");
+    copy(p->channels[2].name, "tasks");
 }
 static void bad_channel_name(struct shmbus_plan *p)
 {
@@ -292,7 +297,7 @@ static void empty_region(struct shmbus_plan *p)
 }
 static void duplicate_region(struct shmbus_plan *p)
 {
-    strcpy(p->regions[1].name, p->regions[0].name);
+    copy(p->regions[1].name, p->regions[0].name);
 }
 
 T_TEST(plan, each_broken_limit_is_named)
@@ -334,7 +339,7 @@ T_TEST(plan, each_broken_limit_is_named)
         struct shmbus_plan *plan = new_plan();
         struct shmbus_channel_plan c = queue_named("tasks");
         c.max_deliveries = 5;
-        strcpy(c.dead_letter, "dead");
+        copy(c.dead_letter, "dead");
         T_OK(shmbus_plan_add_channel(plan, &c));
         c = queue_named("dead");
         T_OK(shmbus_plan_add_channel(plan, &c));

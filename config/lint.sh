@@ -1,0 +1,66 @@
+#!/bin/sh
+# The rules of this project that no linter knows. Prints one line a finding; exit status 1 if any.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+
+# Tracked files and new ones, without what was deleted and without foreign code.
+git ls-files -co --exclude-standard | while read -r f; do [ -f "$f" ] && echo "$f"; done |
+    grep -v '^bench/peers/' >"$work/all"
+grep '\.[ch]$' "$work/all" >"$work/c"
+grep -e '\.sh$' -e '^test/cli/' -e '^\.ci/' -e 'config/hooks' "$work/all" >"$work/sh"
+grep -e '\.md$' -e '\.[1-8]$' "$work/all" >"$work/doc"
+
+# lines LIST PATTERN: lines of the files in that list that match
+lines() { xargs -r grep -nHE -e "$2" <"$work/$1"; }
+finding() { sed "s|\$|   [$1]|" >>"$work/findings"; }
+: >"$work/findings"
+
+lines c '#include <atomic_ops' | grep -v '^libshmbus/atomic.h:' |
+    finding "only atomic.h knows libatomic_ops"
+lines c '#include <yaml' | grep -v -e '^libshmbus/config.c:' | finding "only config.c knows libyaml"
+lines c '#include <json-c' | grep -v '^shmbusctl/' | finding "only shmbusctl knows json-c"
+lines c '<stdatomic.h>' | grep -e '^libshmbus/' | finding "atomics go through atomic.h"
+lines c '#include "(\.\./)*libshmbus/' | grep -e '^examples/' -e '^shmbusctl/' |
+    finding "programs use the public header only"
+lines c '(^|[^_[:alnum:]"])volatile[^_[:alnum:]]' | grep -v -e sig_atomic_t -e asm -e '^bench/' \
+    -e ':[0-9]*: \*' -e '/\*.*volatile' | finding "no volatile: see doc/memory-model.md"
+lines c '(^|[^_[:alnum:]])(sleep|usleep|nanosleep|clock_nanosleep)\(' | grep '^test/' |
+    finding "no sleeping as synchronization in tests"
+grep -nHE '^ +[a-z].*\*[[:space:]]*[a-z_]+(\[.*\])?;' libshmbus/layout.h | grep -v -e return -e '= ' |
+    finding "no pointers in shared memory"
+xargs -r grep -nHE -e '(TODO|FIXME|XXX|HACK)([^_[:alnum:]]|$)' <"$work/all" | grep -v -e '^config/lint.sh:' \
+    -e mktemp -e 'XXXX' | finding "unfinished"
+lines c '	' | finding "tab"
+xargs -r grep -nHE -e '[[:space:]]+$' <"$work/c" | finding "blank at the end of the line"
+xargs -r grep -nHE -e '[[:space:]]+$' <"$work/sh" | finding "blank at the end of the line"
+
+# 100 columns, counted in characters.
+LC_ALL=C.UTF-8 xargs -r grep -nHoE -e '^.{101,}$' <"$work/c" | cut -c1-60 |
+    finding "longer than 100 columns"
+
+# A function begins with { and ends with } in the first column.
+xargs -r awk '
+    FNR == 1 { start = 0 }
+    /^\{/ { start = FNR }
+    /^\}/ && start { if (FNR - start - 1 > 70) print FILENAME ":" start ": " FNR - start - 1 " lines"; start = 0 }
+' <"$work/c" | finding "function over 70 lines"
+
+# Comments and documents name files that exist.
+for list in c doc; do
+    xargs -r grep -noHE -e '(^|[^-./_[:alnum:]])(test|libshmbus|shmbusctl|examples|config|bench|doc)/[-_./[:alnum:]]*\.(c|h|sh|md|yaml)' \
+        <"$work/$list" | sed 's/:[^[:alnum:]]*\([[:alnum:]][^:]*\)$/:\1/'
+done | while IFS=: read -r file line path; do
+    [ -e "$path" ] || [ -e "${file%/*}/$path" ] || echo "$file:$line: $path"
+done | finding "names a file that does not exist"
+
+while read -r f; do
+    sh -n "$f" 2>&1 || bash -n "$f"
+done <"$work/sh" | finding "shell syntax"
+
+if [ -s "$work/findings" ]; then
+    cat "$work/findings"
+    echo "$(wc -l <"$work/findings") findings"
+    exit 1
+fi
