@@ -356,10 +356,16 @@ SHMBUS_API int shmbus_requeue(struct shmbus_msg *msg);
 SHMBUS_API int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes,
                               struct shmbus_msg *ret_msg, int64_t timeout_ns);
 
-/* Sends a reserved message; or forwards a received one to the queue in msg->channel, atomically:
- * it is acknowledged there and sent here by the same store. Does not block: -EAGAIN if the queue
- * is full (the message stays yours). -SHMBUS_ERR_STALE, _KIND, -EMSGSIZE. */
+/* Sends a reserved message. A stream has the room since reserve; a queue may have become full
+ * meanwhile: then its policy applies, and a blocking one waits for at most the timeout that
+ * shmbus_reserve() was given. When it fails the message stays yours: commit again or abort.
+ * A received message is forwarded: set msg->channel to another queue of the same bus first; it is
+ * acknowledged there and sent here by one store, without waiting (-EAGAIN when full).
+ * Return: 0; -EAGAIN; -ETIMEDOUT; -EINTR; -EMSGSIZE; -EXDEV; -SHMBUS_ERR_STALE, _KIND, _SHUTDOWN. */
 SHMBUS_API int shmbus_commit(struct shmbus_msg *msg);
+
+/* Forwards a received message, waiting for room in @to as shmbus_send() would. When it fails the
+ * message stays with the channel it came from. */
 SHMBUS_API int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to,
                               int64_t timeout_ns);
 
