@@ -193,14 +193,17 @@ static void show_output(int fd)
         fwrite(buffer, 1, (size_t)n, stdout);
 }
 
-static enum outcome judge(int status, bool timed_out, int left, const struct t_test *test)
+/* @ret_why: for a failure that the test itself could not print. */
+static enum outcome judge(int status, bool timed_out, int left, char *ret_why, size_t why_bytes)
 {
+    ret_why[0] = '\0';
     if (timed_out) {
-        printf("  no end after %d s, killed\n", test->timeout_s);
+        snprintf(ret_why, why_bytes, "  no end within its time limit, killed\n");
         return FAILED;
     }
     if (WIFSIGNALED(status)) {
-        printf("  ended by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        snprintf(ret_why, why_bytes, "  ended by signal %d (%s)\n", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
         return FAILED;
     }
     if (WEXITSTATUS(status) == EXIT_SKIP && left == 0)
@@ -214,6 +217,7 @@ static enum outcome run_one(const struct t_test *test, const struct options *opt
     int64_t begin = t_now_ns();
     int output = memfd_create("test-output", MFD_CLOEXEC);
     bool timed_out;
+    char why[128];
 
     fflush(NULL);
     pid_t pid = fork();
@@ -238,13 +242,13 @@ static enum outcome run_one(const struct t_test *test, const struct options *opt
         fclose(out);
     remove_dir(pid);
 
-    enum outcome outcome = judge(status, timed_out, timed_out ? 0 : left, test);
+    enum outcome outcome = judge(status, timed_out, left, why, sizeof why);
     printf("%-4s %7.1f ms  %s.%s\n", words[outcome], (double)(t_now_ns() - begin) / 1e6,
            test->suite, test->name);
     if (outcome != PASSED || options->verbose)
         show_output(output);
     if (outcome == FAILED)
-        printf("  %s:%d, seed %" PRIu64 "\n", test->file, test->line, options->seed);
+        printf("%s  %s:%d, seed %" PRIu64 "\n", why, test->file, test->line, options->seed);
     close(output);
     return outcome;
 }
