@@ -1,15 +1,45 @@
-# Every bench/NAME.c is a program of its own: $(B)/bin/NAME. Never part of `make check`.
-BENCH_SRC := $(wildcard bench/*.c)
-BENCH_PROGRAMS := $(BENCH_SRC:bench/%.c=$(B)/bin/%)
-TIDY += $(BENCH_SRC)
-
-$(BENCH_PROGRAMS): $(B)/bin/%: $(B)/obj/bench/%.o $(LIB_SO_LINK) $(B)/flags
-	$(call say,LINK,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LINK_SHARED)
-
-ifneq ($(wildcard bench/run.sh),)
+# The comparison with the peers: `make bench`, `make bench QUICK=1`, `make bench-check`.
+# Not part of `all` and never of `check`. bench/peers/NAME.{c,cc,py} is one contestant; its head
+# says which packages it needs, and build-peer.sh leaves out what is not installed.
+BENCH_OUT := $(B)/bench
+BENCH_HARNESS := $(filter-out bench/harness/probe.c,$(wildcard bench/harness/*.c))
+BENCH_OBJS := $(BENCH_HARNESS:bench/harness/%.c=$(BENCH_OUT)/harness/%.o)
+BENCH_PEERS := $(wildcard bench/peers/*.c bench/peers/*.cc bench/peers/*.py)
+BENCH_BUILT := $(foreach p,$(BENCH_PEERS),$(BENCH_OUT)/bench-$(basename $(notdir $p)))
+BENCH_RESULTS := $(if $(B_GIVEN),$(B),$(BUILD))/bench
+BENCH_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g -pthread
+BENCH_RUN := python3 bench/run.py --programs $(BENCH_OUT) --results $(BENCH_RESULTS) \
+             --peers bench/peers --compiler '$(CC)' $(if $(filter-out 0,$(QUICK)),--quick) \
+             $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)')
+TIDY += $(wildcard bench/harness/*.c)
 HAVE += bench
-bench: $(ALL) $(BENCH_PROGRAMS)
-	$(Q)sh bench/run.sh $(B)/bin
-endif
+
+$(BENCH_OUT)/harness/%.o: bench/harness/%.c bench/harness/bench.h
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE $(BENCH_CFLAGS) -c -o $@ $<
+
+$(BENCH_OUT)/bench-probe: bench/harness/probe.c $(BENCH_OBJS)
+	$(call say,BENCH,probe)
+	$(Q)$(CC) -D_GNU_SOURCE $(BENCH_CFLAGS) -o $@ $< $(BENCH_OBJS)
+
+define bench_peer
+$(BENCH_OUT)/bench-$(basename $(notdir $1)): $1 $(wildcard bench/harness/*.h bench/harness/*.py \
+        bench/peers/*.h) $(BENCH_OBJS) bench/build-peer.sh $(if $(findstring shmbus,$1),$(LIB_SO_LINK))
+	$$(Q)CC='$(CC)' CXX='$(CXX)' SHMBUS_CPPFLAGS='-Ilibshmbus/include' \
+	    SHMBUS_LIBS='-L$(abspath $(B))/lib -lshmbus -Wl,-rpath,$(abspath $(B))/lib' \
+	    sh bench/build-peer.sh $1 $(BENCH_OUT)
+endef
+$(foreach p,$(BENCH_PEERS),$(eval $(call bench_peer,$p)))
+
+bench-programs: $(BENCH_BUILT) $(BENCH_OUT)/bench-probe
+
+bench: bench-programs
+	$(Q)$(BENCH_RUN)
+
+# Ratios against the recorded run, never absolute times: the machine differs, the peers do not.
+bench-check: bench-programs
+	$(Q)$(BENCH_RUN) --quick
+	$(Q)python3 bench/compare --ratios bench/baseline.jsonl $(BENCH_RESULTS)/results.jsonl
+
+.PHONY: bench-check bench-programs

@@ -1,0 +1,218 @@
+/*
+ * The measuring harness, as every contestant sees it.
+ *
+ * A contestant is a program
+ *     bench-NAME WORKLOAD SIZE COUNT [--batch=N] [--producers=N] [--consumers=N] [--ms=N] ...
+ * that prints one JSON object. It defines peer_setup(), peer_open(), peer_send() and so on (see
+ * loops.h), includes loops.h, which turns them into loops with everything inlined, and hands those
+ * to bench_main(). The harness forks (or starts threads), pins, times and reports; so every
+ * contestant is measured by the same code.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <errno.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BENCH_PROCS_MAX 16
+#define BENCH_BATCH_MAX 64
+#define BENCH_LINE_BYTES 64
+
+enum bench_role { BENCH_SEND = 1, BENCH_RECV = 2 };
+
+/* Exit codes of a contestant. */
+enum { BENCH_EXIT_OK = 0, BENCH_EXIT_FAILED = 1, BENCH_EXIT_USAGE = 2, BENCH_EXIT_UNSUPPORTED = 3 };
+
+/* The process, or thread, that runs one loop. Counts live here so that the parent can sample them
+ * while the loop runs; a slot has lines of its own. */
+struct bench_slot {
+    uint64_t count; /* written by its owner only */
+    uint64_t reordered;
+    uint64_t pad_[14];
+};
+
+struct bench_hist;
+
+/* What parent and children share. */
+struct bench_shared {
+    uint32_t go;
+    uint32_t stop;
+    uint64_t pad0_[15];
+    uint32_t ready;
+    uint32_t warm; /* warm-up is over: ping-pongs record from here on */
+    uint64_t pad1_[15];
+    struct bench_slot slots[BENCH_PROCS_MAX];
+    double value; /* result of a workload that times itself */
+    uint64_t samples;
+    char error[256];
+};
+
+/* One measurement, as asked for on the command line. */
+struct bench {
+    const char *name;     /* of the contestant, with its variant */
+    const char *variant;  /* "" or what --variant says */
+    const char *workload; /* stream, pingpong, asleep, queue, pushpop, idle, attach, ... */
+    size_t size_bytes;
+    uint64_t count; /* stop after so many messages; 0: time alone decides */
+    unsigned batch;
+    unsigned producers;
+    unsigned consumers;
+    unsigned depth;    /* messages a channel holds */
+    unsigned channels; /* channel 0: there; 1: back */
+    bool many;         /* several producers or consumers share a channel */
+    bool loose_order;  /* set by peer_setup(): messages of one producer may overtake each other */
+    bool asleep;       /* block in the contestant's own call instead of polling */
+    int64_t warm_ns;
+    int64_t run_ns;
+    int64_t window_ns;
+    const char *hist_path; /* where to write the latency histogram, or NULL */
+    char dir[64];          /* private directory for sockets and the like */
+    pid_t daemon_pid;      /* set by peer_setup() if there is a broker */
+    struct bench_shared *shared;
+    struct bench_hist *hist;
+};
+
+/* One running loop. */
+struct bench_proc {
+    struct bench *bench;
+    struct bench_slot *slot;
+    unsigned index; /* among the producers, or among the consumers */
+    int cpu;
+    bool yield; /* more processes than cores: give the core away when there is nothing to do */
+    unsigned idle;
+};
+
+typedef void (*bench_body_fn)(struct bench_proc *proc);
+
+/* What loops.h makes of a contestant's functions; a NULL body is "not supported". */
+struct bench_peer {
+    const char *name;
+    bool threads; /* runs only between threads of one process */
+    int (*setup)(struct bench *bench);
+    void (*teardown)(struct bench *bench);
+    bench_body_fn produce, produce_batch;
+    bench_body_fn consume, consume_batch;
+    bench_body_fn ping, echo;
+    bench_body_fn ping_wait, echo_wait;
+    bench_body_fn pushpop, idle, attach, footprint;
+    bench_body_fn alloc, alloc_give, alloc_take, snapshot;
+};
+
+/* @pick answers which set of loops serves this measurement, or NULL for none. */
+int bench_main(int argc, char **argv, const char *name,
+               const struct bench_peer *(*pick)(const struct bench *bench));
+
+/* opts.c */
+int bench_opts_parse(struct bench *b, int argc, char **argv, const char *name);
+
+/* procs.c: runs the loops for the asked time; false when one of them failed. */
+struct bench_windows {
+    double *rates; /* messages per second, one a window */
+    unsigned count;
+    unsigned room;
+    double cpu_share; /* of the time the loops wanted, how much they got */
+    uint64_t messages;
+    uint64_t reordered; /* messages that came after a later one of the same producer */
+};
+struct bench_job {
+    bench_body_fn body;
+    unsigned count;
+};
+bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs, unsigned job_count,
+                     struct bench_windows *w);
+bool bench_proc_alone(struct bench *b, bench_body_fn body);
+void bench_ready(struct bench_proc *p); /* a loop is set up; returns when all are */
+void *bench_shared_memory(size_t bytes); /* zeroed, inherited over fork, no name, all resident */
+
+/* Ends the measurement with a sentence; from a loop or from peer_setup(). */
+void bench_fail(struct bench *b, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
+
+/* clock.c */
+uint64_t bench_now_ns(void);
+void bench_ticks_calibrate(void);
+double bench_ticks_to_ns(uint64_t ticks);
+uint64_t bench_ns_to_ticks(double ns);
+
+/* hist.c: log-linear, 1/128 resolution, in shared memory. */
+struct bench_hist *bench_hist_new(void);
+void bench_hist_add(struct bench_hist *h, uint64_t ns);
+uint64_t bench_hist_at(const struct bench_hist *h, double fraction);
+uint64_t bench_hist_count(const struct bench_hist *h);
+int bench_hist_write(const struct bench_hist *h, const char *path);
+
+/* report.c */
+void bench_report_rate(const struct bench *b, struct bench_windows *w);
+void bench_report_hist(const struct bench *b, const struct bench_windows *w);
+void bench_report_value(const struct bench *b, double value, const char *unit, const char *extra);
+void bench_report_none(const struct bench *b, const char *why);
+
+/* ------------------------------------------------------------------------------------- inline */
+
+static inline uint64_t bench_ticks(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    return __builtin_ia32_rdtsc();
+#else
+    return bench_now_ns();
+#endif
+}
+
+static inline void bench_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#else
+    __asm__ __volatile__("" ::: "memory");
+#endif
+}
+
+static inline bool bench_stopped(const struct bench_proc *p)
+{
+    return __atomic_load_n(&p->bench->shared->stop, __ATOMIC_RELAXED) != 0;
+}
+
+/* Nothing to do just now; true when it is time to stop. */
+static inline bool bench_relax(struct bench_proc *p)
+{
+    bench_pause();
+    if (p->yield && ++p->idle >= 16) {
+        p->idle = 0;
+        sched_yield();
+    }
+    return bench_stopped(p);
+}
+
+static inline void bench_counted(struct bench_proc *p, uint64_t count)
+{
+    __atomic_store_n(&p->slot->count, count, __ATOMIC_RELAXED);
+}
+
+/* A copy without the call for the smallest sizes; contestants whose copy is not their own code use
+ * this one. */
+static inline void bench_copy(void *to, const void *from, size_t bytes)
+{
+    if (bytes == 8)
+        memcpy(to, from, 8);
+    else if (bytes == 64)
+        memcpy(to, from, 64);
+    else
+        memcpy(to, from, bytes);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,34 @@
+/* Time: the TSC where there is one, calibrated once against the monotonic clock. */
+#include <time.h>
+
+#include "bench.h"
+
+static double ns_per_tick = 1.0;
+
+uint64_t bench_now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void bench_ticks_calibrate(void)
+{
+    uint64_t ns = bench_now_ns(), ticks = bench_ticks(), ns_end;
+
+    do
+        ns_end = bench_now_ns();
+    while (ns_end - ns < 5000000);
+    ns_per_tick = (double)(ns_end - ns) / (double)(bench_ticks() - ticks);
+}
+
+double bench_ticks_to_ns(uint64_t ticks)
+{
+    return (double)ticks * ns_per_tick;
+}
+
+uint64_t bench_ns_to_ticks(double ns)
+{
+    return (uint64_t)(ns / ns_per_tick);
+}

@@ -1,0 +1,75 @@
+/*
+ * Looks at the machine before a measurement; prints one JSON object:
+ *   line_ns   round trip of one cache line between the two cores of a 1:1 run: below 60 both are on
+ *             one physical core, and every ring looks several times better than it is
+ *   busy      share of the time that these two loops were not running
+ */
+#include "bench.h"
+
+#define GAP_NS 2000.0 /* longer between two looks at the clock: somebody else had the core */
+
+static uint64_t *line;
+static double *lost;
+
+static void bounce(struct bench_proc *p, uint64_t offset)
+{
+    struct bench *b = p->bench;
+    uint64_t turn = offset, last, begin, gap = bench_ns_to_ticks(GAP_NS), away = 0;
+    uint64_t length = bench_ns_to_ticks((double)b->run_ns);
+
+    bench_ready(p);
+    begin = last = bench_ticks();
+    while (last - begin < length && !bench_stopped(p)) {
+        uint64_t now;
+
+        if (__atomic_load_n(line, __ATOMIC_ACQUIRE) == turn) {
+            __atomic_store_n(line, turn + 1, __ATOMIC_RELEASE);
+            turn += 2;
+            bench_counted(p, turn / 2);
+        }
+        now = bench_ticks();
+        if (now - last > gap)
+            away += now - last;
+        last = now;
+    }
+    lost[offset] = (double)away / (double)length;
+}
+
+static void body_even(struct bench_proc *p)
+{
+    bounce(p, 0);
+}
+
+static void body_odd(struct bench_proc *p)
+{
+    bounce(p, 1);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+int main(void)
+{
+    struct bench b = {.name = "probe", .workload = "probe", .run_ns = 12000000,
+                      .window_ns = 1000000};
+    double rates[64];
+    struct bench_windows w = {.rates = rates, .room = 64};
+    const struct bench_job jobs[2] = {{body_even, 1}, {body_odd, 1}};
+
+    bench_ticks_calibrate();
+    b.shared = bench_shared_memory(sizeof(*b.shared));
+    line = bench_shared_memory(4096);
+    lost = (double *)(void *)(line + 256);
+    if (!bench_procs_run(&b, false, jobs, 2, &w) && b.shared->error[0] != '\0') {
+        fprintf(stderr, "bench-probe: %s\n", b.shared->error);
+        return BENCH_EXIT_FAILED;
+    }
+    qsort(rates, w.count, sizeof(*rates), compare);
+    printf("{\"line_ns\":%.1f,\"busy\":%.4f}\n", w.count > 0 ? 1e9 / rates[w.count / 2] : 0.0,
+           lost[0] > lost[1] ? lost[0] : lost[1]);
+    return BENCH_EXIT_OK;
+}

@@ -1,0 +1,74 @@
+/* The one line of JSON a contestant prints. */
+#include "bench.h"
+
+static void head(const struct bench *b)
+{
+    printf("{\"contestant\":\"%s\",\"workload\":\"%s\",\"size\":%zu,\"batch\":%u,"
+           "\"producers\":%u,\"consumers\":%u",
+           b->name, b->workload, b->size_bytes, b->batch, b->producers, b->consumers);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void windows(const struct bench_windows *w)
+{
+    printf(",\"messages\":%llu,\"cpu_share\":%.3f", (unsigned long long)w->messages, w->cpu_share);
+    if (w->reordered > 0)
+        printf(",\"reordered\":%llu", (unsigned long long)w->reordered);
+}
+
+/* The median of the windows; for one process alone, nanoseconds a message instead of a rate. */
+void bench_report_rate(const struct bench *b, struct bench_windows *w)
+{
+    bool alone = strncmp(b->workload, "pushpop", 7) == 0 || strncmp(b->workload, "alloc", 5) == 0;
+    double median;
+
+    qsort(w->rates, w->count, sizeof(*w->rates), compare);
+    median = w->count > 0 ? w->rates[w->count / 2] : 0;
+    if (median <= 0) {
+        bench_report_none(b, "nothing moved in half of the windows");
+        return;
+    }
+    head(b);
+    if (alone)
+        printf(",\"unit\":\"ns\",\"value\":%.3f", 1e9 / median);
+    else
+        printf(",\"unit\":\"msgs_per_s\",\"value\":%.1f", median);
+    printf(",\"window_min\":%.1f,\"window_max\":%.1f,\"windows\":%u", w->rates[0],
+           w->rates[w->count - 1], w->count);
+    windows(w);
+    printf("}\n");
+}
+
+void bench_report_hist(const struct bench *b, const struct bench_windows *w)
+{
+    const struct bench_hist *h = b->hist;
+
+    if (bench_hist_count(h) == 0) {
+        bench_report_none(b, "no round trip was finished");
+        return;
+    }
+    head(b);
+    printf(",\"unit\":\"ns\",\"value\":%llu,\"p99\":%llu,\"p999\":%llu,\"samples\":%llu",
+           (unsigned long long)bench_hist_at(h, 0.5), (unsigned long long)bench_hist_at(h, 0.99),
+           (unsigned long long)bench_hist_at(h, 0.999), (unsigned long long)bench_hist_count(h));
+    windows(w);
+    printf("}\n");
+}
+
+void bench_report_value(const struct bench *b, double value, const char *unit, const char *extra)
+{
+    head(b);
+    printf(",\"unit\":\"%s\",\"value\":%.3f%s}\n", unit, value, extra);
+}
+
+void bench_report_none(const struct bench *b, const char *why)
+{
+    head(b);
+    printf(",\"value\":null,\"note\":\"%s\"}\n", why);
+}
