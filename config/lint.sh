@@ -5,9 +5,9 @@ cd "$(dirname "$0")/.." || exit 2
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 
-# Tracked files and new ones, without what was deleted and without foreign code.
-git ls-files -co --exclude-standard | while read -r f; do [ -f "$f" ] && echo "$f"; done |
-    grep -v '^bench/peers/' >"$work/all"
+# Everything but what was built, what git keeps and foreign code.
+find . \( -name .git -o -path ./build -o -path ./bench/peers \) -prune -o -type f -print |
+    sed 's|^\./||' | sort >"$work/all"
 grep '\.[ch]$' "$work/all" >"$work/c"
 grep -e '\.sh$' -e '^test/cli/' -e '^\.ci/' -e 'config/hooks' "$work/all" >"$work/sh"
 grep -e '\.md$' -e '\.[1-8]$' "$work/all" >"$work/doc"
