@@ -184,12 +184,14 @@ static void set_room(struct sb_stream_tx *tx, uint64_t released)
 static enum sb_ring_result make_room(struct sb_stream_tx *tx, uint64_t end)
 {
     uint64_t released = sb_load_acquire(&tx->shared->room); /* A */
-    if (released - tx->room > tx->tail - tx->room) {
-        return SB_CORRUPT;
-    }
-    set_room(tx, released);
-    if (end <= tx->limit) {
-        return SB_OK;
+    if ((int64_t)(released - tx->room) > 0) {               /* else it lags what acked said */
+        if (released - tx->room > tx->tail - tx->room) {
+            return SB_CORRUPT;
+        }
+        set_room(tx, released);
+        if (end <= tx->limit) {
+            return SB_OK;
+        }
     }
     released = sb_load_acquire(&tx->shared->acked); /* A */
     if (released - tx->room > tx->tail - tx->room) {
