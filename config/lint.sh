@@ -56,7 +56,7 @@ done | while IFS=: read -r file line path; do
 done | finding "names a file that does not exist"
 
 while read -r f; do
-    sh -n "$f" 2>&1 || bash -n "$f"
+    case $(head -n 1 "$f") in *bash*) bash -n "$f" ;; *) sh -n "$f" ;; esac 2>&1
 done <"$work/sh" | finding "shell syntax"
 
 if [ -s "$work/findings" ]; then
