@@ -36,7 +36,7 @@ look_for_build() {
     header_or CUnit/CUnit.h libcunit1-dev
     header_or yaml.h libyaml-dev
     header_or json-c/json.h libjson-c-dev
-    header_or sys/mman.h build-essential
+    header_or stdio.h build-essential
 }
 
 look_for_lint() {
