@@ -28,8 +28,9 @@
  * C->E: who sees the header sees time stamp, payload and the marker behind the record, so the
  *   receiver never takes old bytes for a header: at next there is a marker or a committed header.
  * G->A, H->A: the sender writes over a record only after it was released; the reads are done.
- * B needs no order of its own: C orders it. D, F and acked_seq need none: they are read by a
- *   successor, who comes after the death, and by observers, for whom they are hints.
+ * B needs no order of its own: C orders it. F needs none: it is read by a successor, who comes after
+ *   the death, and by observers, for whom it is a hint. D and acked_seq are releases only so that
+ *   no compiler moves them in front of C and G: a successor relies on their lagging.
  * A record with padding: its header at offset 0 is stored before C; C is then the padding's
  *   header. A batch: all headers but the first are stored before C; C is the first one's.
  *
@@ -243,8 +244,8 @@ static inline void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t heade
     sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);      /* C */
     tx->tail = end;
     tx->seq = seq;
-    sb_store_relaxed(&tx->shared->tail_seq, seq); /* D: hints */
-    sb_store_relaxed(&tx->shared->tail_hint, end);
+    sb_store_release(&tx->shared->tail_seq, seq); /* D: hints; not before C */
+    sb_store_release(&tx->shared->tail_hint, end);
     prefetch_ahead(tx);
 }
 
@@ -544,7 +545,7 @@ bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
         rx->held_count--;
     } while (rx->held_count > 0 && rx->held[rx->held_first].released);
     sb_store_release(&rx->shared->acked, rx->acked); /* G */
-    sb_store_relaxed(&rx->shared->acked_seq, seq);
+    sb_store_release(&rx->shared->acked_seq, seq);   /* a hint; not before G */
     if (rx->acked - rx->published >= rx->bytes / 8) {
         publish_room(rx);
     }

@@ -1,0 +1,297 @@
+#include "segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "plan.h"
+
+#define FILE_PREFIX "shmbus."
+#define MIB (1024.0 * 1024.0)
+
+int sb_segment_path(const char *name, char *ret_path, size_t path_bytes,
+                    char ret_name[SHMBUS_NAME_BYTES])
+{
+    const char *slash = strrchr(name, '/');
+    const char *base = slash == NULL ? name : slash + 1;
+    int dir_bytes = slash == NULL ? 0 : (int)(slash - name);
+    int n;
+
+    if (!sb_name_is_valid(base)) {
+        return sb_fail(-EINVAL,
+                       "bus name \"%.60s\" is not valid: 1 to %u letters, digits, '.', '_', '-', "
+                       "not starting with '.'; with a '/' the part before it is a directory",
+                       name, SHMBUS_NAME_BYTES - 1);
+    }
+    n = slash == NULL
+            ? snprintf(ret_path, path_bytes, "%s/%s%s", SHMBUS_DIR_DEFAULT, FILE_PREFIX, base)
+            : snprintf(ret_path, path_bytes, "%.*s/%s%s", dir_bytes, name, FILE_PREFIX, base);
+    if (n < 0 || (size_t)n >= path_bytes) {
+        return sb_fail(-ENAMETOOLONG, "bus name \"%.60s...\": its path is longer than %zu", name,
+                       path_bytes - 1);
+    }
+    memcpy(ret_name, base, strlen(base) + 1);
+    return 0;
+}
+
+static void directory_of(const char *path, char *ret_dir, size_t dir_bytes)
+{
+    const char *slash = strrchr(path, '/');
+    size_t n = slash == path ? 1 : (size_t)(slash - path);
+    snprintf(ret_dir, dir_bytes, "%.*s", (int)n, path);
+}
+
+/* -------------------------------------------------------------------------------------- create */
+
+static int no_space(const char *path, const char *dir, uint64_t bytes)
+{
+    struct statvfs fs;
+
+    if (statvfs(dir, &fs) < 0) {
+        return sb_fail(-ENOSPC, "%s needs %.1f MiB, more than is free in %s", path,
+                       (double)bytes / MIB, dir);
+    }
+    return sb_fail(-ENOSPC,
+                   "%s needs %.1f MiB, but %s has %.1f MiB free of %.1f MiB; enlarge it (Docker: "
+                   "--shm-size) or plan less (`memory`, `blocks`, `processes`)",
+                   path, (double)bytes / MIB, dir, (double)fs.f_bavail * (double)fs.f_frsize / MIB,
+                   (double)fs.f_blocks * (double)fs.f_frsize / MIB);
+}
+
+/* Really reserves the pages, so that no later access can fail. */
+static int reserve(int fd, const char *path, const char *dir, uint64_t bytes)
+{
+    int e;
+    do {
+        e = posix_fallocate(fd, 0, (off_t)bytes);
+    } while (e == EINTR);
+    if (e == ENOSPC || e == ENOMEM) {
+        return no_space(path, dir, bytes);
+    }
+    return e == 0 ? 0 : sb_fail(-e, "%s: %s", path, strerror(e));
+}
+
+static int set_permissions(int fd, const char *path, const struct shmbus_plan *plan)
+{
+    if (plan->group != (gid_t)-1 && fchown(fd, (uid_t)-1, plan->group) < 0) {
+        return sb_fail(-errno, "%s cannot be given to group %u: %s", path, (unsigned)plan->group,
+                       strerror(errno));
+    }
+    if (fchmod(fd, plan->mode) < 0) {
+        return sb_fail(-errno, "%s cannot get mode %04o: %s", path, (unsigned)plan->mode,
+                       strerror(errno));
+    }
+    return 0;
+}
+
+static int fill(int fd, const char *path, const struct sb_geometry *geometry)
+{
+    uint8_t *base = mmap(NULL, geometry->segment_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (base == MAP_FAILED) {
+        return sb_fail(-errno, "%s cannot be mapped: %s", path, strerror(errno));
+    }
+    sb_layout_format(base, geometry);
+    munmap(base, geometry->segment_bytes);
+    return 0;
+}
+
+/* Gives the finished segment its name: until here nobody could see it, and a death leaves
+ * nothing. */
+static int publish(int fd, const char *path)
+{
+    char source[40];
+
+    snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0) {
+        return 0;
+    }
+    return errno == EEXIST ? sb_fail(-EEXIST, "%s exists already", path)
+                           : sb_fail(-errno, "%s cannot be linked: %s", path, strerror(errno));
+}
+
+static int build(int fd, const char *path, const char *dir, const struct shmbus_plan *plan,
+                 const struct sb_geometry *geometry)
+{
+    int r = set_permissions(fd, path, plan);
+    if (r == 0) {
+        r = reserve(fd, path, dir, geometry->segment_bytes);
+    }
+    if (r == 0) {
+        r = fill(fd, path, geometry);
+    }
+    return r == 0 ? publish(fd, path) : r;
+}
+
+int sb_segment_create(const char *name, const struct shmbus_plan *plan)
+{
+    char path[sizeof((struct sb_segment *)0)->path];
+    char dir[sizeof path];
+    char short_name[SHMBUS_NAME_BYTES];
+    struct sb_geometry *geometry = NULL;
+    int r = sb_segment_path(name, path, sizeof path, short_name);
+    int fd;
+
+    if (r == 0) {
+        r = sb_geometry_from_plan(plan, &geometry);
+    }
+    if (r < 0) {
+        return r;
+    }
+    directory_of(path, dir, sizeof dir);
+    fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        r = errno == ENOSPC ? no_space(path, dir, geometry->segment_bytes)
+                            : sb_fail(-errno, "no file can be made in %s: %s", dir, strerror(errno));
+    } else {
+        r = build(fd, path, dir, plan, geometry);
+        close(fd);
+    }
+    sb_geometry_free(geometry);
+    return r;
+}
+
+/* ---------------------------------------------------------------------------------------- open */
+
+static void user_name(uid_t uid, char *ret_text, size_t text_bytes)
+{
+    struct passwd entry;
+    struct passwd *found = NULL;
+    char buffer[1024];
+
+    if (getpwuid_r(uid, &entry, buffer, sizeof buffer, &found) == 0 && found != NULL) {
+        snprintf(ret_text, text_bytes, "%s (uid %u)", entry.pw_name, (unsigned)uid);
+    } else {
+        snprintf(ret_text, text_bytes, "uid %u", (unsigned)uid);
+    }
+}
+
+static int cannot_open(const char *path, int error)
+{
+    struct stat st;
+    char owner[80];
+
+    if (error == ENOENT) {
+        return sb_fail(-ENOENT, "%s does not exist", path);
+    }
+    if (error == ELOOP) {
+        return sb_fail(-ELOOP, "%s is a symbolic link, which is never followed; remove it", path);
+    }
+    if ((error == EACCES || error == EPERM) && lstat(path, &st) == 0) {
+        user_name(st.st_uid, owner, sizeof owner);
+        return sb_fail(-EACCES,
+                       "%s belongs to %s and has mode %04o; ask for access, or let him create it "
+                       "with `mode` and `group`",
+                       path, owner, (unsigned)(st.st_mode & 07777));
+    }
+    return sb_fail(-error, "%s cannot be opened: %s", path, strerror(error));
+}
+
+static int check_file(struct sb_segment *segment, bool any_owner)
+{
+    struct stat st;
+    char owner[80];
+
+    if (fstat(segment->fd, &st) < 0) {
+        return sb_fail(-errno, "%s: %s", segment->path, strerror(errno));
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return sb_fail(-EINVAL, "%s is not a regular file; remove it", segment->path);
+    }
+    segment->bytes = (uint64_t)st.st_size;
+    segment->device = st.st_dev;
+    segment->inode = st.st_ino;
+    segment->owner_uid = st.st_uid;
+    segment->mode = st.st_mode & 07777;
+    if (st.st_uid != geteuid() && !any_owner) {
+        user_name(st.st_uid, owner, sizeof owner);
+        return sb_fail(-SHMBUS_ERR_OWNER,
+                       "%s belongs to %s; if you trust him, attach with SHMBUS_ATTACH_ANY_OWNER",
+                       segment->path, owner);
+    }
+    return 0;
+}
+
+static int check_head(const struct sb_segment *segment)
+{
+    struct sb_super super;
+    ssize_t n = pread(segment->fd, &super, sizeof super, 0);
+    int r;
+
+    if (n < 0) {
+        return sb_fail(-errno, "%s cannot be read: %s", segment->path, strerror(errno));
+    }
+    if ((size_t)n < sizeof super) {
+        return sb_fail(-SHMBUS_ERR_CORRUPT, "%s: %llu bytes are too few for a segment; remove it",
+                       segment->path, (unsigned long long)segment->bytes);
+    }
+    r = sb_super_check(&super, segment->bytes, segment->read_only);
+    return r < 0 ? sb_fail_prefix(r, "%s", segment->path) : 0;
+}
+
+static int map(struct sb_segment *segment)
+{
+    int prot = segment->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+    void *base = mmap(NULL, segment->bytes, prot, MAP_SHARED, segment->fd, 0);
+
+    if (base == MAP_FAILED) {
+        return sb_fail(-errno, "%s cannot be mapped: %s", segment->path, strerror(errno));
+    }
+    segment->base = base;
+    return 0;
+}
+
+int sb_segment_open(const char *name, bool read_only, bool any_owner, struct sb_segment *ret,
+                    struct sb_geometry **ret_geometry)
+{
+    struct sb_segment s = { .fd = -1, .read_only = read_only };
+    int flags = (read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    int r = sb_segment_path(name, s.path, sizeof s.path, s.name);
+
+    if (r < 0) {
+        return r;
+    }
+    s.fd = open(s.path, flags);
+    if (s.fd < 0) {
+        return cannot_open(s.path, errno);
+    }
+    r = check_file(&s, any_owner);
+    if (r == 0) {
+        r = check_head(&s);
+    }
+    if (r == 0) {
+        r = map(&s);
+    }
+    if (r == 0) {
+        r = sb_geometry_from_segment(s.base, s.bytes, ret_geometry);
+        if (r < 0) {
+            sb_fail_prefix(r, "%s", s.path);
+        }
+    }
+    if (r < 0) {
+        sb_segment_close(&s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+void sb_segment_close(struct sb_segment *segment)
+{
+    if (segment->base != NULL) {
+        munmap(segment->base, segment->bytes);
+        segment->base = NULL;
+    }
+    if (segment->fd >= 0) {
+        close(segment->fd);
+        segment->fd = -1;
+    }
+}
