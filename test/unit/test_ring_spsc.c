@@ -763,12 +763,8 @@ struct ledger {
     sb_word sent, handed, released, bad;
 };
 
-static void blame(struct ledger *ledger, bool bad)
-{
-    if (bad) {
-        sb_fetch_add(&ledger->bad, 1);
-    }
-}
+/* Keeps the line of the first thing that went wrong. */
+#define BLAME(ledger, is_bad) ((is_bad) ? (void)sb_cas(&(ledger)->bad, 0, __LINE__) : (void)0)
 
 static int mortal_sender(void *arg)
 {
@@ -776,8 +772,9 @@ static int mortal_sender(void *arg)
     struct both both = {.rig.view = ledger->rig.view};
     struct sb_stream_tx *tx = &both.rig.tx;
     uint64_t known = sb_load_acquire(&ledger->sent);
-    blame(ledger, sb_stream_tx_init(tx, &both.rig.view) != SB_OK);
-    blame(ledger, tx->seq < known || tx->seq > known + 4);
+    BLAME(ledger, sb_stream_tx_init(tx, &both.rig.view) != SB_OK);
+    BLAME(ledger, tx->seq < known || tx->seq > known + 4);
+    sb_store_release(&ledger->sent, tx->seq);
     while (sb_load_acquire(&ledger->bad) == 0) {
         both.messages = tx->seq + 1 + tx->seq % 4;
         sending(&both);
@@ -794,14 +791,14 @@ static void mortal_take(struct ledger *ledger, struct sb_stream_rx *rx, uint64_t
         sched_yield();
         return;
     }
-    blame(ledger, msg.seq <= handed && msg.deliveries < 2);
-    blame(ledger, msg.seq > handed + 1 && msg.deliveries > 1);
-    blame(ledger, msg.seq != rx->seq || msg.size_bytes != size_of(msg.seq, max));
-    blame(ledger, !is_filled(msg.data, msg.size_bytes, msg.seq));
+    BLAME(ledger, msg.seq <= handed && msg.deliveries < 2);
+    BLAME(ledger, msg.seq > handed + 1 && msg.deliveries > 1);
+    BLAME(ledger, msg.seq != rx->seq || msg.size_bytes != size_of(msg.seq, max));
+    BLAME(ledger, !is_filled(msg.data, msg.size_bytes, msg.seq));
     if (msg.seq > handed) {
         sb_store_release(&ledger->handed, msg.seq);
     }
-    blame(ledger, !sb_stream_release(rx, msg.held, msg.seq));
+    BLAME(ledger, !sb_stream_release(rx, msg.held, msg.seq));
     sb_store_release(&ledger->released, msg.seq);
 }
 
@@ -811,8 +808,9 @@ static int mortal_receiver(void *arg)
     struct sb_stream_rx rx;
     uint64_t known = sb_load_acquire(&ledger->released);
     uint64_t max = sb_stream_size_max(ledger->rig.view.ring_bytes, false);
-    blame(ledger, sb_stream_rx_init(&rx, &ledger->rig.view) != SB_OK);
-    blame(ledger, rx.seq < known || rx.seq > known + 1);
+    BLAME(ledger, sb_stream_rx_init(&rx, &ledger->rig.view) != SB_OK);
+    BLAME(ledger, rx.seq < known || rx.seq > known + 1);
+    sb_store_release(&ledger->released, rx.seq);
     while (sb_load_acquire(&ledger->bad) == 0) {
         mortal_take(ledger, &rx, max);
     }

@@ -1,0 +1,405 @@
+/*
+ * The stream, stopped before every single access to shared memory: killed there for good, or
+ * paused while the other side does all it can. Runs the very source of the library, compiled here
+ * once more with a hook in each access.
+ */
+#define SB_EXPLORE 1
+#define sb_explore_step t_stream_step
+#define sb_stream_size_max t_steps_size_max
+#define sb_stream_tx_init t_steps_tx_init
+#define sb_stream_rx_init t_steps_rx_init
+#define sb_stream_reserve t_steps_reserve
+#define sb_stream_commit t_steps_commit
+#define sb_stream_send t_steps_send
+#define sb_stream_send_batch t_steps_send_batch
+#define sb_stream_recv t_steps_recv
+#define sb_stream_release t_steps_release
+#define sb_stream_unrecv t_steps_unrecv
+#define sb_stream_readable t_steps_readable
+#define sb_stream_depth t_steps_depth
+#define sb_stream_look_init t_steps_look_init
+#define sb_stream_look t_steps_look
+#include "ring_spsc.c"
+
+#include <setjmp.h>
+
+#include "harness.h"
+
+#define RING_BYTES 256u
+#define SIZE_MAX_HERE (RING_BYTES / 2 - 2 * WORD)
+#define HELD_MAX 16u
+
+/* Everything there is, so that a run can be repeated from a copy. */
+static struct world {
+    struct sb_channel channel;
+    _Alignas(SB_LINE) uint8_t ring[RING_BYTES];
+    struct sb_channel_view view;
+    struct sb_stream_tx tx;
+    struct sb_stream_rx rx;
+    struct sb_stream_msg held[HELD_MAX]; /* in the receiver's hands, oldest first */
+    uint32_t held_count;
+    uint64_t handed;   /* youngest message that a receiver was given */
+    uint64_t released; /* all up to here were acknowledged, and the call returned */
+    uint64_t bad;
+} now, start;
+
+/* ---------------------------------------------------------------------------------- stopping */
+
+static bool armed;
+static uint64_t step, stop_at;
+static void (*at_stop)(void);
+static jmp_buf death;
+
+void t_stream_step(const void *address, enum sb_access access)
+{
+    (void)address;
+    (void)access;
+    if (armed && step++ == stop_at) {
+        armed = false;
+        at_stop();
+    }
+}
+
+static void die(void)
+{
+    longjmp(death, 1);
+}
+
+/* True if @op came to its end before the stop. */
+static bool run_until(void (*op)(void), uint64_t at, void (*stop)(void))
+{
+    step = 0;
+    stop_at = at;
+    at_stop = stop;
+    if (setjmp(death) == 0) {
+        armed = true;
+        op();
+    }
+    if (!armed) {
+        return false;
+    }
+    armed = false;
+    return true;
+}
+
+/* ----------------------------------------------------------------------------------- traffic */
+
+static uint64_t size_for(uint64_t seq)
+{
+    return seq * 37 % (SIZE_MAX_HERE + 1);
+}
+
+static void fill_for(uint8_t *data, uint64_t seq)
+{
+    for (uint64_t i = 0; i < size_for(seq); i++) {
+        data[i] = (uint8_t)(seq * 13 + i);
+    }
+}
+
+static bool is_sound(const struct sb_stream_msg *msg)
+{
+    const uint8_t *data = msg->data;
+    for (uint64_t i = 0; i < msg->size_bytes; i++) {
+        if (data[i] != (uint8_t)(msg->seq * 13 + i)) {
+            return false;
+        }
+    }
+    return msg->size_bytes == size_for(msg->seq) && msg->type == (uint8_t)msg->seq &&
+           msg->stamp_ns == (now.rx.head_bytes > WORD ? msg->seq : 0);
+}
+
+static void op_send(void)
+{
+    uint8_t data[SIZE_MAX_HERE];
+    uint64_t seq = now.tx.seq + 1;
+    enum sb_ring_result result;
+    fill_for(data, seq);
+    result = sb_stream_send(&now.tx, data, size_for(seq), (uint32_t)seq, seq);
+    now.bad += result != SB_OK && result != SB_FULL;
+}
+
+static void op_reserve(void)
+{
+    uint64_t seq = now.tx.seq + 1;
+    void *place;
+    if (sb_stream_reserve(&now.tx, SIZE_MAX_HERE, &place) == SB_OK) {
+        memset(place, 0xff, SIZE_MAX_HERE); /* looks like headers if anybody should look */
+        fill_for(place, seq);
+        sb_stream_commit(&now.tx, size_for(seq), (uint32_t)seq, seq);
+    }
+}
+
+static void op_abandon(void)
+{
+    void *place;
+    if (sb_stream_reserve(&now.tx, SIZE_MAX_HERE, &place) == SB_OK) {
+        memset(place, 0xff, SIZE_MAX_HERE);
+    }
+}
+
+/* Its messages have type 0 and no time stamps of their own, so they are checked less. */
+static void op_batch(void)
+{
+    uint8_t data[3][SIZE_MAX_HERE];
+    struct iovec items[3];
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t seq = now.tx.seq + 1 + i;
+        fill_for(data[i], seq);
+        items[i] = (struct iovec){data[i], size_for(seq)};
+    }
+    sb_stream_send_batch(&now.tx, items, 3, 0);
+}
+
+static void op_recv(void)
+{
+    struct sb_stream_msg msg;
+    enum sb_ring_result result;
+    if (now.held_count == HELD_MAX) {
+        return;
+    }
+    result = sb_stream_recv(&now.rx, &msg);
+    now.bad += result != SB_OK && result != SB_EMPTY;
+    if (result != SB_OK) {
+        return;
+    }
+    if (msg.type == 0) { /* from a batch */
+        msg.type = (uint8_t)msg.seq;
+        msg.stamp_ns = now.rx.head_bytes > WORD ? msg.seq : 0;
+    }
+    now.bad += !is_sound(&msg) || msg.seq != now.rx.seq;
+    now.bad += msg.seq <= now.handed && msg.deliveries < 2;
+    now.bad += msg.seq > now.handed + 1 && msg.deliveries != 1;
+    now.handed = msg.seq > now.handed ? msg.seq : now.handed;
+    now.held[now.held_count++] = msg;
+}
+
+static void release_at(uint32_t index)
+{
+    struct sb_stream_msg msg = now.held[index];
+    now.held_count--;
+    for (uint32_t i = index; i < now.held_count; i++) {
+        now.held[i] = now.held[i + 1];
+    }
+    now.bad += !sb_stream_release(&now.rx, msg.held, msg.seq);
+    if (now.held_count == 0) {
+        now.released = now.rx.seq;
+    } else if (index == 0) {
+        now.released = now.held[0].seq - 1;
+    }
+}
+
+static void op_release(void)
+{
+    if (now.held_count > 0) {
+        release_at(0);
+    }
+}
+
+static void op_release_backwards(void)
+{
+    while (now.held_count > 0) {
+        release_at(now.held_count - 1);
+    }
+}
+
+static void op_unrecv(void)
+{
+    struct sb_stream_msg msg;
+    uint64_t handed = now.handed;
+    if (now.held_count < HELD_MAX && sb_stream_recv(&now.rx, &msg) == SB_OK) {
+        now.handed = msg.seq > handed ? msg.seq : handed; /* until it is put back */
+        now.bad += !sb_stream_unrecv(&now.rx, msg.held, msg.seq);
+        now.handed = handed;
+    }
+}
+
+static void op_tx_init(void)
+{
+    uint64_t seq = now.tx.seq;
+    now.bad += sb_stream_tx_init(&now.tx, &now.view) != SB_OK;
+    now.bad += now.tx.seq < seq;
+}
+
+static void op_rx_init(void)
+{
+    now.held_count = 0;
+    now.bad += sb_stream_rx_init(&now.rx, &now.view) != SB_OK;
+    now.bad += now.rx.seq < now.released;
+    now.released = now.rx.seq;
+}
+
+static void op_drain(void)
+{
+    uint64_t seq;
+    do {
+        seq = now.rx.seq;
+        op_recv();
+        op_release_backwards();
+    } while (now.rx.seq != seq);
+}
+
+static void op_flood(void)
+{
+    uint64_t seq;
+    do {
+        seq = now.tx.seq;
+        op_send();
+    } while (now.tx.seq != seq);
+}
+
+struct op {
+    const char *name;
+    void (*run)(void);
+    bool by_sender;
+};
+static const struct op ops[] = {
+    {"send", op_send, true},        {"reserve", op_reserve, true},
+    {"abandon", op_abandon, true},  {"batch", op_batch, true},
+    {"tx_init", op_tx_init, true},  {"recv", op_recv, false},
+    {"release", op_release, false}, {"release_backwards", op_release_backwards, false},
+    {"unrecv", op_unrecv, false},   {"rx_init", op_rx_init, false},
+    {"drain", op_drain, false},
+};
+enum { OPS = sizeof ops / sizeof ops[0] };
+
+/* ------------------------------------------------------------------------------------ states */
+
+/* A ring that has come to @position, with @sent messages in it, of which the receiver took and
+ * acknowledged some. */
+static void make_start(uint64_t position, uint64_t sent, uint64_t taken, uint64_t freed,
+                       bool timestamps)
+{
+    uint64_t before = position * 5; /* an arbitrary history */
+    memset(&now, 0, sizeof now);
+    memset(now.ring, 0xff, sizeof now.ring);
+    now.view.shared = &now.channel;
+    now.view.ring = now.ring;
+    now.view.ring_bytes = RING_BYTES;
+    now.view.flags = timestamps ? SB_CHANNEL_TIMESTAMPS : 0;
+    sb_store_relaxed(word_at(now.ring, RING_BYTES, position), marker_make(before));
+    sb_store_relaxed(&now.channel.acked, position);
+    sb_store_relaxed(&now.channel.room, position);
+    sb_store_relaxed(&now.channel.tail_hint, position);
+    sb_store_relaxed(&now.channel.acked_seq, before);
+    sb_store_relaxed(&now.channel.tail_seq, before);
+    sb_store_relaxed(&now.channel.attempt, position << 8);
+    now.handed = before;
+    now.released = before;
+    op_tx_init();
+    op_rx_init();
+    while (sent-- > 0) {
+        op_send();
+    }
+    while (taken-- > 0) {
+        op_recv();
+    }
+    while (freed-- > 0) {
+        op_release();
+    }
+    start = now;
+}
+
+/* What every history must end with: all that was committed arrives, once and in order, and then
+ * the ring works like a new one. */
+static uint64_t finish(uint64_t committed_at_least)
+{
+    for (unsigned lap = 0; lap < 6; lap++) {
+        op_drain();
+        now.bad += now.rx.seq != now.tx.seq || now.rx.seq < committed_at_least;
+        now.bad += sb_stream_depth(&now.view) != 0;
+        op_flood();
+    }
+    op_drain();
+    return now.bad;
+}
+
+static void show(const char *what, const struct op *op, uint64_t at)
+{
+    printf("%s in %s before access %llu: wrong from position %llu, %llu sent\n", what, op->name,
+           (unsigned long long)at, (unsigned long long)start.tx.tail,
+           (unsigned long long)start.tx.seq);
+}
+
+/* Kills @op before each of its accesses. @both: the other side is replaced as well. */
+static uint64_t kill_everywhere(const struct op *op, bool both, uint64_t *runs)
+{
+    bool ended = false;
+    for (uint64_t at = 0; !ended; at++, (*runs)++) {
+        now = start;
+        ended = run_until(op->run, at, die);
+        if (!op->by_sender || both) {
+            op_rx_init();
+        }
+        if (op->by_sender || both) {
+            now.tx.seq = start.tx.seq; /* what it was surely up to */
+            op_tx_init();
+        }
+        if (finish(start.tx.seq) != 0) {
+            show("killed", op, at);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Pauses @op before each of its accesses, while the other side does all it can. */
+static uint64_t pause_everywhere(const struct op *op, uint64_t *runs)
+{
+    bool ended = false;
+    for (uint64_t at = 0; !ended; at++, (*runs)++) {
+        now = start;
+        ended = run_until(op->run, at, op->by_sender ? op_drain : op_flood);
+        if (finish(start.tx.seq) != 0) {
+            show("paused", op, at);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+typedef uint64_t (*everywhere_fn)(const struct op *op, uint64_t *runs);
+
+static uint64_t kill_alone(const struct op *op, uint64_t *runs)
+{
+    return kill_everywhere(op, false, runs);
+}
+
+static uint64_t kill_both(const struct op *op, uint64_t *runs)
+{
+    return kill_everywhere(op, true, runs);
+}
+
+static void in_every_state(everywhere_fn everywhere)
+{
+    uint64_t runs = 0, bad = 0;
+    uint64_t stride = t_is_sanitized() ? 5 * WORD : WORD;
+    for (uint64_t position = RING_BYTES; position < 2 * RING_BYTES; position += stride) {
+        for (uint64_t sent = 0; sent <= 4; sent++) {
+            for (uint64_t taken = 0; taken <= sent; taken++) {
+                for (uint64_t freed = 0; freed <= taken; freed++) {
+                    make_start(position, sent, taken, freed, (position / WORD) % 2 != 0);
+                    for (unsigned i = 0; i < OPS; i++) {
+                        bad += everywhere(&ops[i], &runs);
+                    }
+                }
+            }
+        }
+    }
+    CU_ASSERT_EQUAL(bad, 0);
+    CU_ASSERT_TRUE(runs > 5000);
+}
+
+T_TEST(stream_steps, killed_before_any_access_it_loses_and_repeats_nothing)
+{
+    in_every_state(kill_alone);
+}
+
+T_TEST(stream_steps, killed_anywhere_it_serves_two_successors)
+{
+    in_every_state(kill_both);
+}
+
+T_TEST(stream_steps, paused_before_any_access_it_holds_nobody_up)
+{
+    in_every_state(pause_everywhere);
+}
