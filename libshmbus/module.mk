@@ -18,26 +18,31 @@ ALL += $(LIB_SO_LINK) $(LIB_A) $(LIB_PC)
 # Changes when a source file comes or goes.
 $(eval $(call stamp,lib.list,$(LIB_SRC)))
 
-$(LIB_SO): $(LIB_OBJ) libshmbus/shmbus.map $(B)/flags $(B)/lib.list
+# One object with the internal names made local: a program that links the static library sees the
+# same names as one that links the shared one.
+LIB_ONE := $(B)/obj/shmbus.o
+$(LIB_ONE): $(LIB_OBJ) $(B)/flags $(B)/lib.list
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(if $(LTO_LINK),$(CC) $(filter-out -pthread,$(ALL_CFLAGS)) -r $(LTO_LINK),ld -r) -o $@ $(LIB_OBJ)
+	$(Q)objcopy --localize-hidden $@
+
+$(LIB_SO): $(LIB_ONE) libshmbus/shmbus.map
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(ALL_CFLAGS) $(ALL_LDFLAGS) $(SO_LINKING) -Wl,-soname,$(SONAME) \
-	    -Wl,--version-script,libshmbus/shmbus.map -o $@ $(LIB_OBJ) $(LIB_LIBS)
+	    -Wl,--version-script,libshmbus/shmbus.map -o $@ $(LIB_ONE) $(LIB_LIBS)
 
 $(LIB_SO_LINK): $(LIB_SO)
 	$(Q)ln -sf $(notdir $(LIB_SO)) $(B)/lib/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 	@touch -h $@
 
-# One object with the internal names made local: a program that links it statically sees the same
-# names as one that links it dynamically.
-$(LIB_A): $(LIB_OBJ) $(B)/lib.list
+$(LIB_A): $(LIB_ONE)
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
-	$(Q)rm -f $@ $(B)/obj/shmbus.o
-	$(Q)ld -r -o $(B)/obj/shmbus.o $(LIB_OBJ)
-	$(Q)objcopy --localize-hidden $(B)/obj/shmbus.o
-	$(Q)$(AR) rcs $@ $(B)/obj/shmbus.o
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(LIB_ONE)
 
 $(LIB_TEST_A): $(LIB_TEST_OBJ) $(B)/lib.list
 	$(call say,AR,$@)
