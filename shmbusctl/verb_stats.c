@@ -102,31 +102,30 @@ static bool settle(struct request *request)
     return true;
 }
 
+/* All of it, with the line about the bus and gaps, or just one table after the other. */
 static bool print_tables(const struct request *request, const struct snapshot *now,
                          const struct snapshot *before)
 {
     const struct table_options *table = &request->table;
-    const char *gap = table->no_headings ? "" : "\n";
-    unsigned sections = request->sections;
-    bool good = true;
+    bool all = request->sections == SNAPSHOT_ALL, good = true;
+    const char *gap = all && !table->no_headings ? "\n" : "";
 
-    if (!table->no_headings && !request->output)
+    if (all && !table->no_headings)
         show_bus(now);
-    if (!table->no_headings && !request->output && sections)
+    if (request->sections & SNAPSHOT_CHANNELS) {
         fputs(gap, stdout);
-    if (sections & SNAPSHOT_CHANNELS)
         good = show_channels(now, before, request->output, table);
-    if (good && (sections & SNAPSHOT_PROCESSES) &&
-        (now->process_count || sections != SNAPSHOT_ALL)) {
-        fputs(sections == SNAPSHOT_ALL ? gap : "", stdout);
+    }
+    if (good && (request->sections & SNAPSHOT_PROCESSES) && (now->process_count || !all)) {
+        fputs(gap, stdout);
         good = show_processes(now, before, request->output, table);
     }
-    if (good && (sections & SNAPSHOT_BLOCKS)) {
-        fputs(sections == SNAPSHOT_ALL ? gap : "", stdout);
+    if (good && (request->sections & SNAPSHOT_BLOCKS)) {
+        fputs(gap, stdout);
         good = show_blocks(now, request->output, table);
     }
-    if (good && (sections & SNAPSHOT_REGIONS) && (now->region_count || sections != SNAPSHOT_ALL)) {
-        fputs(sections == SNAPSHOT_ALL ? gap : "", stdout);
+    if (good && (request->sections & SNAPSHOT_REGIONS) && (now->region_count || !all)) {
+        fputs(gap, stdout);
         good = show_regions(now, request->output, table);
     }
     return good;

@@ -125,9 +125,7 @@ exec 8<>"$dir/pipe"
 reader=$!
 pids=$reader
 check "a receiver holds it, unable to write" eventually field_is tasks held 1
-kill -9 "$reader"
-wait "$reader" 2>/dev/null
-pids=
+stop "$reader" KILL
 exec 8>&-
 run recv "$bus" tasks --timeout=5s --json --count=2
 check "after kill -9 both messages arrive" eval 'status_is 0 && [ "$(wc -l <"$out")" -eq 2 ]'
@@ -139,10 +137,7 @@ for signal in TERM HUP; do
     follower=$!
     pids=$follower
     check "a follower waits" eventually state_is alive
-    kill -$signal "$follower"
-    wait "$follower"
-    status=$?
-    pids=
+    stop "$follower" $signal
     check "SIG$signal ends it by that signal, quietly" \
         eval '[ $status -gt 128 ] && [ "$(kill -l $status)" = $signal ] && quiet'
     check "and it has left the bus" same "$("$ctl" ps "$bus" --no-headings)" ""
@@ -155,10 +150,7 @@ pids=$sender
 check "a sender waits for input" eventually state_is alive
 echo unfinished >&8
 check "what came in is sent" eventually field_is tasks depth 1
-kill "$sender"
-wait "$sender"
-status=$?
-pids=
+stop "$sender"
 exec 8>&-
 check "SIGTERM ends a sender that waits for input" eval '[ $status -eq 143 ] && quiet'
 works "rm" rm "$bus"

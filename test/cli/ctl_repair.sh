@@ -40,9 +40,7 @@ run doctor "$bus" --json
 json "in JSON as well" "j['status'] == 'warning' and all(f['cure'] for f in j['findings'] if f['severity'] == 'warning')"
 
 # -------------------------------------------------------------------------------------------- dead
-kill -9 "$reader"
-wait "$reader" 2>/dev/null
-pids=
+stop "$reader" KILL
 check "killed it is dead" eventually state_is dead
 run doctor "$bus"
 check "doctor names the dead" eval 'status_is 1 && says "dead"'

@@ -49,10 +49,7 @@ check "named so" says 'SENT/s'
 watcher=$!
 pids=$watcher
 check "--watch prints again and again" eventually eval '[ "$(wc -l <"$dir/watch")" -ge 3 ]'
-kill "$watcher"
-wait "$watcher"
-status=$?
-pids=
+stop "$watcher"
 check "SIGTERM ends it by that signal" status_is 143
 head -1 "$dir/watch" >"$out"
 json "each line is one object, the first without rates" "j['schema'] == 1 and 'rates' not in j['channels'][0]"
@@ -74,9 +71,7 @@ check "while it watches" eventually grep -q CHANNEL "$out"
 check "its mapping is read-only" \
     eval 'grep "shmbus.$bus" /proc/$watcher/maps >"$err" && ! grep -q "^[^ ]* .w" "$err"'
 check "and it is no process of the bus" same "$("$ctl" ps "$bus" --no-headings)" ""
-kill "$watcher"
-wait "$watcher"
-pids=
+stop "$watcher"
 chmod 0400 "$segment"
 works "stats works on a segment that may only be read" stats "$bus" tasks
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null &&
@@ -109,7 +104,7 @@ chmod 0600 "$segment"
 # is made unmistakable, found and replaced.
 if [ -n "$python" ]; then
     head -c 9973 /dev/zero >"$dir/odd"
-    works "an unmistakable count" send "$bus" other --file="$dir/odd" --count=97
+    works "an unmistakable count" send "$bus" other --file="$dir/odd" --count=7
     "$python" - "$segment" "$ctl" "$bus" >"$out" 2>"$err" <<'EOF'
 import json, mmap, struct, subprocess, sys
 segment, ctl, bus = sys.argv[1:]
@@ -155,8 +150,7 @@ check "by pid and name" eval 'says "^ *$sender  shmbusctl  alive" && says "^ *$r
 works "ps --json" ps "$bus" --json
 json "is valid" "sorted(p['pid'] for p in j['processes']) == sorted([$sender, $receiver]) and all(p['counters']['errors'] == 0 for p in j['processes'])"
 fails "ps refuses an unknown column" 2 "unknown column" ps "$bus" -o nothing_like_it
-kill "$sender" "$receiver"
-wait "$sender" "$receiver"
-pids=
+stop "$sender"
+stop "$receiver"
 works "rm" rm "$bus"
 end
