@@ -16,6 +16,7 @@
 #define BEAT_SHORT_NS 10000000
 #define BEAT_LONG_NS 100000000
 #define BEAT_PERIOD_MAX 4096u
+#define HURRY_PERIOD 256u /* from here on the high-water mark may lag by 1/16 of the depth */
 
 /* The clock is too dear to be read with every message. So it is read every ops_period operations,
  * and that number follows the pace: the heartbeat is then at most a fraction of a second old as
@@ -36,7 +37,8 @@ void sb_channel_beat(struct shmbus_channel *ch)
     ch->ops_left = ch->ops_period;
     ch->beat_ns = now;
     if (ch->view->kind == SHMBUS_QUEUE) {
-        sb_store_relaxed(&ch->row->depth_max, ch->ring.depth_max);
+        ch->ring.depth_slack =
+            ch->ops_period < HURRY_PERIOD ? 0 : (1ull << ch->view->depth_shift) / 16;
     }
 }
 
@@ -65,6 +67,7 @@ static int claim_row(struct shmbus_channel *ch, uint64_t owner64)
 static int open_queue(struct shmbus_channel *ch)
 {
     sb_ring_init(&ch->ring, &ch->bus->view, ch->index, ch->owner);
+    ch->ring.depth_mark = &ch->row->depth_max;
     ch->ring.depth_max = sb_load_relaxed(&ch->row->depth_max);
     return 0;
 }

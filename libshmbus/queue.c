@@ -18,6 +18,8 @@ struct outgoing {
     uint32_t block;
     uint64_t hdr;
     uint64_t bytes;
+    struct sb_block *header;
+    void *payload;
 };
 
 static struct sb_blocks *blocks_of(struct shmbus_channel *ch)
@@ -115,7 +117,10 @@ static void announce(struct shmbus_channel *ch)
 
 static int put(struct shmbus_channel *ch, struct outgoing *out, int64_t timeout_ns)
 {
-    int r = sb_wait(ch, &ch->view->shared->writable, patience(ch, timeout_ns), attempt_put, out);
+    int r = attempt_put(ch, out);
+    if (r == -EAGAIN && patience(ch, timeout_ns) != 0) {
+        r = sb_wait(ch, &ch->view->shared->writable, timeout_ns, attempt_put, out);
+    }
     if (r == 0) {
         sb_count(ch, SHMBUS_COUNT_sent, 1);
         sb_count(ch, SHMBUS_COUNT_sent_bytes, out->bytes);
@@ -140,57 +145,57 @@ static int attempt_alloc(struct shmbus_channel *ch, void *job)
     return -SHMBUS_ERR_NO_BLOCKS;
 }
 
-/* A block for @size_bytes, marked as given to the application if @mark. */
-static int take_block(struct shmbus_channel *ch, size_t size_bytes, bool mark, int64_t timeout_ns,
-                      struct outgoing *ret)
+/* A block for @size_bytes, marked as given to the application by @holder. */
+static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint32_t holder,
+                      int64_t timeout_ns, struct outgoing *ret)
 {
     struct wanted want = { sb_class_for(blocks_of(ch), size_bytes), SB_NONE };
-    struct sb_block *b;
+    const struct sb_class_view *cls;
     int r;
 
     if (want.cls == SB_NONE) {
         return sb_fail(-EMSGSIZE, "queue \"%s\": %zu bytes; the largest block has %zu", ch->name,
                        size_bytes, shmbus_size_max(ch));
     }
-    r = sb_wait(ch, blocks_of(ch)->freed, patience(ch, timeout_ns), attempt_alloc, &want);
+    r = attempt_alloc(ch, &want);
+    if (r < 0 && patience(ch, timeout_ns) != 0) {
+        r = sb_wait(ch, blocks_of(ch)->freed, timeout_ns, attempt_alloc, &want);
+    }
     if (r < 0) {
         return r;
     }
-    b = sb_block_at(blocks_of(ch), want.block);
-    if (mark) {
-        sb_store_relaxed(&b->holder, ch->holder);
-    }
+    cls = sb_class_of(blocks_of(ch), want.block);
     ret->block = want.block;
-    ret->hdr = sb_load_relaxed(&b->hdr);
     ret->bytes = size_bytes;
+    ret->header = sb_block_in(cls, want.block);
+    ret->payload = sb_payload_in(cls, want.block);
+    ret->hdr = sb_load_relaxed(&ret->header->hdr);
+    if (holder != 0) {
+        sb_store_relaxed(&ret->header->holder, holder);
+    }
     return 0;
 }
 
 /* The message's header line, by its owner. */
-static void describe(struct shmbus_channel *ch, uint32_t block, uint64_t bytes, unsigned type,
+static void describe(struct shmbus_channel *ch, const struct outgoing *out, unsigned type,
                      uint64_t correlation_id)
 {
-    struct sb_block *b = sb_block_at(blocks_of(ch), block);
-    sb_store_relaxed(&b->meta, sb_meta_make((uint32_t)bytes, ch->bus->member.slot, type));
+    struct sb_block *b = out->header;
+    sb_store_relaxed(&b->meta, sb_meta_make((uint32_t)out->bytes, ch->bus->member.slot, type));
     sb_store_relaxed(&b->stamp_ns, ch->timestamps ? (uint64_t)sb_now_ns() : 0);
     sb_store_relaxed(&b->correlation_id, correlation_id);
-}
-
-static void *payload_of(struct shmbus_channel *ch, uint32_t block)
-{
-    return sb_payload_in(sb_class_of(blocks_of(ch), block), block);
 }
 
 static int send_one(struct shmbus_channel *ch, const struct sb_send *send)
 {
     struct outgoing out;
-    int r = take_block(ch, send->size_bytes, false, send->timeout_ns, &out);
+    int r = take_block(ch, send->size_bytes, 0, send->timeout_ns, &out);
 
     if (r < 0) {
         return r;
     }
-    describe(ch, out.block, send->size_bytes, send->type, send->correlation_id);
-    sb_copy(payload_of(ch, out.block), send->data, send->size_bytes);
+    describe(ch, &out, send->type, send->correlation_id);
+    sb_copy(out.payload, send->data, send->size_bytes);
     r = put(ch, &out, send->timeout_ns);
     if (r < 0) {
         sb_block_free(blocks_of(ch), &ch->stock, out.block, ch->owner);
@@ -234,13 +239,13 @@ int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus
                      int64_t timeout_ns)
 {
     struct outgoing out;
-    int r = take_block(ch, size_bytes, true, timeout_ns, &out);
+    int r = take_block(ch, size_bytes, ch->holder, timeout_ns, &out);
 
     if (r < 0) {
         return refused(ch, r);
     }
     *ret_msg = (struct shmbus_msg){
-        .data = payload_of(ch, out.block),
+        .data = out.payload,
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->bus->member.slot,
@@ -280,7 +285,9 @@ static int check_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 
 int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t timeout_ns)
 {
-    struct outgoing out = { sb_msg_number(msg), msg->opaque_[0], msg->size_bytes };
+    struct outgoing out = { .block = sb_msg_number(msg),
+                            .hdr = msg->opaque_[0],
+                            .bytes = msg->size_bytes };
     bool forward = sb_msg_kind(msg) == SB_MSG_QUEUE_RX;
     int r = check_commit(ch, msg);
 
@@ -288,7 +295,8 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
         return r;
     }
     if (!forward) { /* a forwarded message stays as its sender wrote it */
-        describe(ch, out.block, out.bytes, msg->type, msg->correlation_id);
+        out.header = sb_block_at(blocks_of(ch), out.block);
+        describe(ch, &out, msg->type, msg->correlation_id);
     }
     r = put(ch, &out, timeout_ns);
     if (r < 0) {
@@ -390,8 +398,11 @@ int sb_queue_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t
                   int64_t timeout_ns)
 {
     struct incoming in = { ret_msgs, max, 0 };
-    int r = sb_wait(ch, &ch->view->shared->readable, timeout_ns, attempt_take, &in);
+    int r = attempt_take(ch, &in);
 
+    if (r == -EAGAIN && timeout_ns != 0) {
+        r = sb_wait(ch, &ch->view->shared->readable, timeout_ns, attempt_take, &in);
+    }
     if (r < 0) {
         return nothing(ch, r);
     }

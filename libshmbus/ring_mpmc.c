@@ -134,17 +134,24 @@ static uint64_t true_head(const struct sb_ring *ring)
 }
 
 /* High-water mark, without looking at the receivers' line on every message: head_seen only lags,
- * so a depth that is not a record by head_seen is not a record at all. */
-static void note_depth(struct sb_ring *ring, uint64_t ticket)
+ * so a depth that is not a record by head_seen is not a record at all. Out of line: rarely run. */
+__attribute__((noinline)) static void raise_depth(struct sb_ring *ring, uint64_t ticket)
 {
     uint64_t depth;
-    if (ticket + 1u - ring->head_seen <= ring->depth_max) {
-        return;
-    }
     ring->head_seen = true_head(ring);
     depth = ticket + 1u - ring->head_seen;
     if ((int64_t)depth > (int64_t)ring->depth_max) {
         ring->depth_max = depth < ring_depth(ring) ? depth : ring_depth(ring);
+        if (ring->depth_mark != NULL) {
+            sb_store_relaxed(ring->depth_mark, ring->depth_max);
+        }
+    }
+}
+
+static inline void note_depth(struct sb_ring *ring, uint64_t ticket)
+{
+    if (ticket + 1u - ring->head_seen > ring->depth_max + ring->depth_slack) {
+        raise_depth(ring, ticket);
     }
 }
 

@@ -22,6 +22,8 @@ struct sb_ring {
     uint64_t head;    /* every ticket below is cleared */
     uint64_t head_seen; /* for the high-water mark */
     uint64_t depth_max;
+    sb_word *depth_mark;  /* where others read the mark; may be NULL */
+    uint64_t depth_slack; /* how far the mark may lag, for a handle in a hurry */
     uint64_t orphan_seen;  /* orphan_seq whose orphans have all been looked at */
     uint64_t orphan_want;  /* orphan_seq when the present scan began */
     uint32_t orphan_next;  /* where that scan goes on; blocks->count: not scanning */
