@@ -93,6 +93,7 @@ struct bench_proc {
     int cpu;
     bool yield; /* more processes than cores: give the core away when there is nothing to do */
     unsigned idle;
+    pid_t tid;
 };
 
 typedef void (*bench_body_fn)(struct bench_proc *proc);
@@ -120,9 +121,10 @@ int bench_opts_parse(struct bench *b, int argc, char **argv, const char *name);
 
 /* procs.c: runs the loops for the asked time; false when one of them failed. */
 struct bench_windows {
-    double *rates; /* messages per second, one a window */
+    double *rates; /* messages per second, one a window; clean ones only, if there are enough */
     unsigned count;
     unsigned room;
+    unsigned disturbed; /* windows in which somebody else had a core of ours */
     double cpu_share; /* of the time the loops wanted, how much they got */
     uint64_t messages;
     uint64_t reordered; /* messages that came after a later one of the same producer */

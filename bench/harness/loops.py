@@ -210,9 +210,9 @@ def result(args, shared, rates, messages, idle_cpu):
         return {"unit": "ns_per_s", "value": idle_cpu}
     if args.workload in ("pingpong", "asleep"):
         return round_trips(args, shared)
-    median = rates[len(rates) // 2]
+    median = rates[len(rates) // 2] if rates[0] > 0 else sum(rates) / len(rates)
     if median <= 0:
-        return {"value": None, "note": "nothing moved in half of the windows"}
+        return {"value": None, "note": "nothing moved"}
     if args.workload.startswith("pushpop"):
         return {"unit": "ns", "value": 1e9 / median, "messages": messages}
     return {"unit": "msgs_per_s", "value": median, "window_min": rates[0],

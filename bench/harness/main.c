@@ -28,8 +28,8 @@ static void plan_for(const struct bench *b, const struct bench_peer *peer, struc
         plan->jobs[1].body = b->asleep ? peer->ping_wait : peer->ping;
         plan->jobs[0].count = plan->jobs[1].count = 1;
     } else if (strcmp(w, "alloc_handover") == 0) {
-        plan->jobs[0].body = peer->alloc_give;
-        plan->jobs[1].body = peer->alloc_take;
+        plan->jobs[0].body = peer->alloc_take;
+        plan->jobs[1].body = peer->alloc_give;
         plan->jobs[0].count = plan->jobs[1].count = 1;
     } else {
         plan->job_count = 1;

@@ -21,7 +21,7 @@ static uint64_t cpu_ns(pid_t pid)
 
 static pid_t child(struct bench *b, bench_body_fn body)
 {
-    struct bench_proc proc = {b, &b->shared->slots[0], 0, 0, false, 0};
+    struct bench_proc proc = {.bench = b, .slot = &b->shared->slots[0]};
     pid_t pid = fork();
 
     if (pid == 0) {

@@ -85,6 +85,7 @@ static void *thread_main(void *arg)
     struct runner *r = arg;
 
     pin(r->proc.cpu);
+    __atomic_store_n(&r->proc.tid, gettid(), __ATOMIC_RELEASE);
     r->body(&r->proc);
     return NULL;
 }
@@ -174,29 +175,110 @@ static bool wait_ready(struct bench *b, struct runner *runners, unsigned total)
     return true;
 }
 
+/* What the scheduler did to all loops since they began, in nanoseconds. */
+struct scheduled {
+    uint64_t ran;
+    uint64_t waited; /* for a core that somebody else had */
+};
+
+static struct scheduled scheduled(const struct runner *runners, unsigned total)
+{
+    struct scheduled sum = {0, 0};
+
+    for (unsigned n = 0; n < total; n++) {
+        pid_t id = as_threads ? __atomic_load_n(&runners[n].proc.tid, __ATOMIC_ACQUIRE)
+                              : runners[n].pid;
+        unsigned long long ran, waited;
+        char path[64];
+        FILE *f;
+
+        snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)id);
+        f = fopen(path, "r");
+        if (f == NULL)
+            continue;
+        if (fscanf(f, "%llu %llu", &ran, &waited) == 2) {
+            sum.ran += ran;
+            sum.waited += waited;
+        }
+        fclose(f);
+    }
+    return sum;
+}
+
+/* Whether the loops had the cores to themselves. With more loops than cores they wait for each
+ * other, so there the question is whether they used all there was. */
+static bool clean(const struct scheduled *before, const struct scheduled *now, uint64_t took,
+                  unsigned total, unsigned cpus)
+{
+    if (total <= cpus)
+        return (now->waited - before->waited) * 20 < took;
+    return (now->ran - before->ran) * 20 > took * cpus * 19;
+}
+
+struct window {
+    uint64_t messages;
+    uint64_t at;
+    struct scheduled scheduled;
+};
+
+static struct window window_now(const struct bench *b, const struct runner *runners, unsigned first,
+                                unsigned total)
+{
+    struct window w;
+
+    w.scheduled = scheduled(runners, total);
+    w.messages = counted(b, first, total);
+    w.at = bench_now_ns();
+    return w;
+}
+
+/* If enough windows were clean, the others do not count. Rates of disturbed ones are negative. */
+static void keep_clean(struct bench_windows *w)
+{
+    unsigned kept = 0;
+
+    if (w->count < w->disturbed + 4) {
+        for (unsigned i = 0; i < w->count; i++)
+            w->rates[i] = w->rates[i] < 0 ? -1 - w->rates[i] : w->rates[i];
+        return;
+    }
+    for (unsigned i = 0; i < w->count; i++)
+        if (w->rates[i] >= 0)
+            w->rates[kept++] = w->rates[i];
+    w->count = kept;
+}
+
 /* Rates of the windows; stops at the time, or at the count. */
 static bool sample(struct bench *b, struct runner *runners, unsigned first, unsigned total,
                    struct bench_windows *w)
 {
-    uint64_t before, after, at, now, end;
+    struct window before, now;
+    uint64_t end;
+    unsigned cpus;
 
+    cpu_at(0, &cpus);
     nap(b->warm_ns);
     __atomic_store_n(&b->shared->warm, 1, __ATOMIC_RELEASE);
-    before = counted(b, first, total);
-    at = bench_now_ns();
-    end = at + (uint64_t)b->run_ns;
-    while (at < end && (b->count == 0 || w->messages < b->count)) {
+    before = window_now(b, runners, first, total);
+    end = before.at + (uint64_t)b->run_ns;
+    while (before.at < end && (b->count == 0 || w->messages < b->count)) {
+        double rate;
+
         nap(b->window_ns);
-        after = counted(b, first, total);
-        now = bench_now_ns();
+        now = window_now(b, runners, first, total);
+        rate = (double)(now.messages - before.messages) * 1e9 / (double)(now.at - before.at);
+        if (!clean(&before.scheduled, &now.scheduled, now.at - before.at, total, cpus)) {
+            w->disturbed++;
+            rate = -1 - rate;
+        }
         if (w->count < w->room)
-            w->rates[w->count++] = (double)(after - before) * 1e9 / (double)(now - at);
-        w->messages += after - before;
-        before = after;
-        at = now;
+            w->rates[w->count++] = rate;
+        w->messages += now.messages - before.messages;
+        before = now;
         if (any_gone(runners, total))
             return false;
     }
+    keep_clean(w);
     return true;
 }
 

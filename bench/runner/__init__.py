@@ -1,0 +1,1 @@
+"""The runner of the comparison: what to measure, in which order, and what came out."""

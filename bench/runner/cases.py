@@ -1,0 +1,69 @@
+"""What is measured: workloads, sizes, batches and numbers of processes."""
+from typing import NamedTuple
+
+STREAM_SIZES = (8, 64, 256, 1024, 4096, 65536, 1048576)
+FAST_IN_QUICK = ("shmbus", "ref", "line", "rte_ring", "ck_ring", "boost_spsc", "moody_rwq",
+                 "moody_cq", "qb_rb", "pipe", "zmq", "a_ref", "a_malloc", "a_mempool")
+
+
+class Case(NamedTuple):
+    workload: str
+    size: int
+    batch: int = 1
+    producers: int = 1
+    consumers: int = 1
+    once: bool = False  # does not vary enough to be repeated
+
+    def title(self):
+        text = TITLES[self.workload]
+        if self.workload == "queue":
+            text += f" {self.producers} -> {self.consumers}"
+        text += f", {self.size} bytes"
+        return text + (f", batches of {self.batch}" if self.batch > 1 else "")
+
+    def key(self):
+        return (self.workload, self.size, self.batch, self.producers, self.consumers)
+
+
+TITLES = {
+    "stream": "one to one",
+    "pingpong": "round trip, polling",
+    "asleep": "round trip, both asleep",
+    "queue": "work queue",
+    "pushpop": "push + pop by one process, one-to-one channel",
+    "pushpop_queue": "push + pop by one process, work queue",
+    "alloc_alone": "block taken and given back, alone",
+    "alloc_two": "block taken and given back, two at once",
+    "alloc_handover": "block taken here, given back by another process",
+    "idle": "CPU time of a receiver that waits",
+    "attach": "from nothing to a handle that can receive",
+    "footprint": "what one open channel costs",
+    "snapshot": "a snapshot of a channel's statistics",
+}
+
+
+def full():
+    cases = [Case("stream", s) for s in STREAM_SIZES]
+    cases += [Case("stream", s, b) for s in STREAM_SIZES if s <= 4096 for b in (8, 32)]
+    cases += [Case("pingpong", s) for s in (8, 64, 1024)]
+    cases += [Case("asleep", 64)]
+    cases += [Case("queue", 64, b, p, c) for p, c in ((1, 4), (2, 2), (4, 4)) for b in (1, 8, 32)]
+    cases += [Case(w, s) for w in ("pushpop", "pushpop_queue") for s in (8, 64)]
+    cases += [Case(w, 1024) for w in ("alloc_alone", "alloc_two", "alloc_handover")]
+    cases += [Case(w, 64, once=True) for w in ("idle", "attach", "footprint", "snapshot")]
+    return cases
+
+
+def quick():
+    cases = [Case("stream", s) for s in (8, 64, 4096, 1048576)]
+    cases += [Case("stream", 64, 32)]
+    cases += [Case("pingpong", s) for s in (8, 64)]
+    cases += [Case("asleep", 64)]
+    cases += [Case("queue", 64, b, p, p) for p in (2, 4) for b in (1, 32)]
+    cases += [Case("pushpop", 64), Case("pushpop_queue", 64)]
+    cases += [Case("alloc_alone", 1024), Case("alloc_two", 1024), Case("alloc_handover", 1024)]
+    return cases
+
+
+def quick_contestant(contestant):
+    return contestant.name in FAST_IN_QUICK or contestant.kind == "shmbus"

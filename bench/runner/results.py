@@ -1,0 +1,97 @@
+"""From measurements to rows: medians, and ratios to the best peer and to the reference."""
+import statistics
+
+LESS_IS_BETTER = ("ns", "ns_per_s", "descriptors")
+
+
+class Row:
+    def __init__(self, case, contestant):
+        self.case, self.contestant = case, contestant
+        self.runs = []   # JSON objects of the contestant
+        self.flags = []  # what the probe said before each
+
+    def add(self, run, flag):
+        self.runs.append(run)
+        self.flags.append(flag)
+
+    def good(self):
+        """The measurements that count: those on a quiet machine, if there are any."""
+        measured = [(r, f) for r, f in zip(self.runs, self.flags) if r.get("value") is not None]
+        usable = [(r, f) for r, f in measured if f != "one core"]
+        quiet = [r for r, f in usable if f is None]
+        return quiet or [r for r, _ in usable]
+
+    def values(self):
+        return [r["value"] for r in self.good()]
+
+    def median(self):
+        values = self.values()
+        return statistics.median(values) if values else None
+
+    def unit(self):
+        return next((r["unit"] for r in self.runs if "unit" in r), None)
+
+    def note(self):
+        if self.values():
+            return None
+        return next((r["note"] for r in reversed(self.runs) if "note" in r), "not measured")
+
+    def busy(self):
+        return not any(f is None for f in self.flags)
+
+
+def ratio(row, other):
+    """How many times as good as the other; above 1 is ahead, whatever the unit."""
+    mine, theirs = row.median(), other.median() if other else None
+    if not mine or not theirs:
+        return None
+    return theirs / mine if row.unit() in LESS_IS_BETTER else mine / theirs
+
+
+def best(rows, keep):
+    rows = [r for r in rows if r.median() and keep(r.contestant)]
+    less = rows and rows[0].unit() in LESS_IS_BETTER
+    return min(rows, key=Row.median) if less else max(rows, key=Row.median, default=None)
+
+
+def table_of(rows):
+    """{case key: its rows, best first}"""
+    table = {}
+    for row in rows:
+        table.setdefault(row.case.key(), []).append(row)
+    for group in table.values():
+        less = any(r.unit() in LESS_IS_BETTER for r in group)
+        missing = float("inf") if less else 0
+        group.sort(key=lambda r: r.median() if r.median() is not None else missing,
+                   reverse=not less)
+    return table
+
+
+def records(group):
+    """The rows of one case as they go to the file."""
+    is_peer = lambda c: c.kind == "peer"
+    top = best(group, is_peer)
+    top_process = best(group, lambda c: is_peer(c) and c.guarantees()["scope"] == "processes")
+    reference = best(group, lambda c: c.kind == "reference")
+    for row in group:
+        case = row.case
+        record = {"workload": case.workload, "size": case.size, "contestant": row.contestant.name,
+                  "kind": row.contestant.kind, "batch": case.batch, "producers": case.producers,
+                  "consumers": case.consumers, "median": row.median(), "unit": row.unit(),
+                  "rounds": len(row.values()), "values": row.values(),
+                  "best_peer": top.contestant.name if top else None,
+                  "ratio_best_peer": ratio(row, top),
+                  "best_process_peer": top_process.contestant.name if top_process else None,
+                  "ratio_best_process_peer": ratio(row, top_process),
+                  "ratio_reference": ratio(row, reference),
+                  "busy": row.busy(), "note": row.note()}
+        for field in ("p99", "p999"):
+            values = [r[field] for r in row.good() if field in r]
+            if values:
+                record[field] = statistics.median(values)
+        for field in ("files", "mapped_bytes", "resident_bytes", "daemon_ns", "reordered"):
+            values = [r[field] for r in row.good() if field in r]
+            if values:
+                record[field] = values[-1]
+        record.update(row.contestant.guarantees())
+        yield record
