@@ -23,7 +23,7 @@ run-unit: $(TEST_PROGRAM)
 # The command line, as users see it.
 CHECKS += cli
 run-cli: $(ALL)
-	$(Q)T_LIMIT_S=$(if $(SANITIZE),600,180) sh test/cli/run $(B)/bin
+	$(Q)T_LIMIT_S=$(if $(SANITIZE),360,180) sh test/cli/run $(B)/bin
 
 # The public header in each language it is meant for; a warning is an error.
 HEADER_PROGRAMS := $(addprefix $(B)/bin/headers-,c99 c11 c++11)
