@@ -23,7 +23,7 @@
  *      time stamp, payload                      F  store attempt
  *   B  store marker behind the record              hand out, read in place
  *   C  store_release header at tail = COMMIT    G  store_release acked = ACKNOWLEDGE; acked_seq
- *   D  store tail_seq, tail_hint                H  store_release room, each capacity / 8 or if empty
+ *   D  store tail_seq, tail_hint, now and then  H  store_release room, each capacity / 8 or if empty
  *
  * C->E: who sees the header sees time stamp, payload and the marker behind the record, so the
  *   receiver never takes old bytes for a header: at next there is a marker or a committed header.
@@ -42,7 +42,7 @@
  *   boundary in [acked, T] ends at T. [acked, T] is not overwritten while it is so.
  *
  * Sender killed before C: nothing was sent; a successor starts at the same T. After C: sent.
- *   Before D: the hints lag; the successor walks from max(acked, tail_hint) to the marker.
+ *   Before D: the hints lag, as they usually do; the successor walks from max(acked, tail_hint) to the marker.
  * Receiver killed before F: as if he had not looked. Between F and G: the message is first in line
  *   for the successor, who sees from attempt that it was handed out before. After G: released;
  *   before acked_seq: it lags by at most the messages held, and the 16 bits in the header (or the
@@ -64,7 +64,9 @@
 #define VALID 1u
 #define PAD 2u
 #define WORD 8u
+#define DEPTH_TRIES 8u
 #define BATCH_BYTES 4096u   /* publish at least so often within a batch */
+#define HINTS 16u           /* tail_hint is stored so often a lap */
 #define AHEAD (2 * SB_LINE) /* how far in front of the tail a line is asked for */
 #define RUN_LONG 4u         /* messages without a gap: a stream, not question and answer */
 #define PAUSES 32u          /* 150 to 1300 ns, depending on the processor */
@@ -142,7 +144,7 @@ static inline bool record_check(uint8_t *ring, uint64_t bytes, uint32_t head_byt
     uint64_t need;
     if ((header & PAD) != 0) {
         uint64_t rest = to_end(bytes, position);
-        if (header_size(header) != rest || rest == bytes) {
+        if (header_size(header) != rest) {
             return false;
         }
         position += rest;
@@ -237,6 +239,15 @@ static inline uint64_t write_head(struct sb_stream_tx *tx, uint64_t at, uint64_t
     return header;
 }
 
+/* D. Not at every commit: the receiver looks at this line, too (who is the sender?), and should not
+ * have to fetch it anew for each message. Releases: not before C, by no compiler. */
+static void store_hints(struct sb_stream_tx *tx)
+{
+    sb_store_release(&tx->shared->tail_seq, tx->seq);
+    sb_store_release(&tx->shared->tail_hint, tx->tail);
+    tx->hinted = tx->tail;
+}
+
 /* B, C and D for what lies between tx->tail and @end, whose first header is @header. */
 static inline void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t header, uint64_t seq)
 {
@@ -244,8 +255,9 @@ static inline void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t heade
     sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);      /* C */
     tx->tail = end;
     tx->seq = seq;
-    sb_store_release(&tx->shared->tail_seq, seq); /* D: hints; not before C */
-    sb_store_release(&tx->shared->tail_hint, end);
+    if (end - tx->hinted >= tx->bytes / HINTS) {
+        store_hints(tx);
+    }
     prefetch_ahead(tx);
 }
 
@@ -384,6 +396,7 @@ enum sb_ring_result sb_stream_tx_init(struct sb_stream_tx *tx, const struct sb_c
                                 .depth_max = tail - acked,
                                 .head_bytes = head_bytes_of(ch)};
     set_room(tx, acked);
+    store_hints(tx);
     return SB_OK;
 }
 
@@ -575,15 +588,26 @@ bool sb_stream_readable(const struct sb_stream_rx *rx)
 
 /* --------------------------------------------------------------------------------- observers */
 
+/* Walks from the hint to the marker like a new sender. Where the walk began may be overwritten
+ * meanwhile, but only after acked has passed it. */
 uint64_t sb_stream_depth(const struct sb_channel_view *channel)
 {
-    uint64_t acked = sb_load_acquire(&channel->shared->acked);
-    uint64_t hint = sb_load_relaxed(&channel->shared->tail_hint);
-    int64_t depth = (int64_t)(hint - acked);
-    if (depth < 0) {
-        return 0; /* the hint lags */
+    uint64_t acked = 0, hint = 0, tail = 0, seq;
+    for (unsigned n = 0; n < DEPTH_TRIES; n++) {
+        bool found;
+        acked = sb_load_acquire(&channel->shared->acked) & ~7ull;
+        hint = sb_load_acquire(&channel->shared->tail_hint) & ~7ull;
+        if ((int64_t)(hint - acked) < 0) {
+            hint = acked;
+        }
+        found = hint - acked <= channel->ring_bytes - WORD &&
+                find_tail(channel, acked, hint, &tail, &seq);
+        sb_fence(); /* the walk is done before acked is read again */
+        if (found && (int64_t)(sb_load_acquire(&channel->shared->acked) - hint) <= 0) {
+            return tail - acked;
+        }
     }
-    return (uint64_t)depth < channel->ring_bytes ? (uint64_t)depth : channel->ring_bytes;
+    return hint - acked < channel->ring_bytes ? hint - acked : channel->ring_bytes;
 }
 
 void sb_stream_look_init(struct sb_stream_look *look, const struct sb_channel_view *channel)

@@ -18,6 +18,7 @@ struct sb_stream_tx {
     uint64_t bytes;      /* capacity, power of two */
     uint64_t tail;       /* next byte to fill; positions never wrap */
     uint64_t seq;        /* messages committed */
+    uint64_t hinted;     /* what tail_hint says */
     uint64_t room;       /* bytes known to be released */
     uint64_t limit;      /* below it there is room without looking; see make_room() */
     uint64_t depth_max;  /* high-water mark in bytes, to 1/16 of the capacity */

@@ -413,6 +413,9 @@ T_TEST(stream, of_several_messages_in_hand_none_comes_again_as_if_it_were_new)
         CU_ASSERT_EQUAL(msg.seq, i + 1);
         CU_ASSERT_EQUAL(msg.deliveries, i < 3 ? 3 : 1);
     }
+    CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
+    CU_ASSERT_TRUE(recv_one(&rig, &msg)); /* the new ones did not make the old ones forgotten */
+    CU_ASSERT_EQUAL(msg.deliveries, 4);
 }
 
 T_TEST(stream, a_message_put_back_was_never_handed_out)
@@ -626,20 +629,23 @@ T_TEST(stream, damaged_words_never_lead_outside_or_into_a_loop)
 /* An impossible header of each kind in an otherwise sound ring. */
 T_TEST(stream, an_impossible_header_is_corrupt_for_receiver_and_next_sender)
 {
+    const uint64_t good = (8ull << 32) | (8u << 16) | 1;
     const uint64_t headers[] = {
         (2000ull << 32) | (8u << 16) | 1, /* larger than the ring */
         (600ull << 32) | (8u << 16) | 1,  /* beyond the end */
         (8ull << 32) | (9u << 16) | 1,    /* not the next number */
         (8ull << 32) | (8u << 16) | 3,    /* padding that does not reach the end */
         (512ull << 32) | 3,               /* padding with nothing behind it */
+        (512ull << 32) | 3,               /* padding with padding behind it */
     };
+    const uint64_t behind[] = {0, 0, 0, good, 0, (512ull << 32) | 3};
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
         struct rig rig;
         struct sb_stream_msg msg;
         rig_make(&rig, 1024, false);
         rig_set(&rig, 512, 7);
         rig_open(&rig);
-        memset(rig.view.ring, 0, 8);
+        sb_store_relaxed((sb_word *)(void *)rig.view.ring, behind[i]);
         sb_store_relaxed((sb_word *)(void *)(rig.view.ring + 512), headers[i]);
         CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, &msg), SB_CORRUPT);
         CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, &msg), SB_CORRUPT);
