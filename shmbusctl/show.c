@@ -1,6 +1,7 @@
 /* Snapshots as tables. */
 #include "show.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,18 @@ static int unknown_channel(const struct snapshot *snapshot, const char *pattern)
     else
         code = ctl_fail(CTL_NOT_FOUND, "bus %s has no channel '%s'", snapshot->bus.name, pattern);
     free(names);
+    return code;
+}
+
+int show_open_failure(struct shmbus *bus, const char *channel, int result)
+{
+    struct snapshot snapshot;
+    int code;
+
+    if (result != -ENOENT || snapshot_take(bus, SNAPSHOT_CHANNELS, &snapshot) < 0)
+        return ctl_fail_bus(result, channel);
+    code = unknown_channel(&snapshot, channel);
+    snapshot_free(&snapshot);
     return code;
 }
 

@@ -4,6 +4,7 @@
 
 #include "ctl.h"
 #include "message.h"
+#include "show.h"
 
 enum { OPT_HEX = 256, OPT_RAW, OPT_JSON, OPT_HEADERS };
 
@@ -60,7 +61,7 @@ static int run(struct ctl_args *args)
     shown.channel = args->operands[1];
     result = shmbus_peek(bus, shown.channel, (size_t)count, each, &shown);
     if (result < 0)
-        code = ctl_fail_bus(result, shown.channel);
+        code = show_open_failure(bus, shown.channel, result);
     else if (shown.failed)
         code = CTL_FAILED;
     shmbus_detach(bus);

@@ -7,6 +7,7 @@
 
 #include "ctl.h"
 #include "message.h"
+#include "show.h"
 
 enum { OPT_TIMEOUT = 256, OPT_HEX, OPT_RAW, OPT_JSON, OPT_HEADERS, OPT_CREATE, OPT_ANY_OWNER };
 
@@ -158,7 +159,7 @@ static int run(struct ctl_args *args)
     result = shmbus_open(bus, args->operands[1],
                          SHMBUS_RECV | (request.create ? 0 : SHMBUS_EXISTING), &ch);
     if (result < 0) {
-        code = ctl_fail_bus(result, args->operands[1]);
+        code = show_open_failure(bus, args->operands[1], result);
     } else {
         code = receive(&request, ch);
         shmbus_close(ch);

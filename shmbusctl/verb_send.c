@@ -7,6 +7,7 @@
 
 #include "ctl.h"
 #include "message.h"
+#include "show.h"
 #include "text.h"
 
 enum { OPT_WHOLE_STDIN = 256, OPT_COUNT, OPT_TIMEOUT, OPT_HEX, OPT_CREATE, OPT_ANY_OWNER, OPT_ID };
@@ -233,7 +234,7 @@ static int run(struct ctl_args *args)
     result = shmbus_open(bus, args->operands[1],
                          SHMBUS_SEND | (request.create ? 0 : SHMBUS_EXISTING), &ch);
     if (result < 0) {
-        code = ctl_fail_bus(result, args->operands[1]);
+        code = show_open_failure(bus, args->operands[1], result);
     } else {
         code = send_all(&request, ch);
         shmbus_close(ch);

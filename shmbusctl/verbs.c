@@ -61,5 +61,5 @@ const char *ctl_nearest(const char *word, const char *const *names)
             best = names[i];
         }
     }
-    return best;
+    return best_distance < strlen(word) ? best : NULL;
 }

@@ -21,6 +21,9 @@ check "really nothing" quiet
 fails "a channel that is not there is 3" 3 "nosuch" recv "$bus" nosuch --timeout=0
 fails "send to it as well: a typing mistake makes no channel" 3 "nosuch" send "$bus" nosuch x
 fails "and peek" 3 "nosuch" peek "$bus" nosuch
+fails "a misspelt channel is met with the nearest" 3 "did you mean 'tasks'" send "$bus" task x
+fails "by recv, too" 3 "did you mean 'tasks'" recv "$bus" taks --timeout=0
+fails "and by peek" 3 "did you mean 'tasks'" peek "$bus" tusks
 works "unless --create is given" send "$bus" nosuch x --create
 works "then it is there" recv --timeout=0 "$bus" nosuch
 works "options may stand anywhere" send --type=control "$bus" --count 2 tasks --timeout 1s -- -1
@@ -88,6 +91,10 @@ check "lines that find no room are a failure" status_is 7
 works "a stream takes messages" send "$bus" ticks tick
 works "and gives them back" recv "$bus" ticks --timeout=1s
 check "as they were" out_is tick
+printf 'a\nb\n' | "$ctl" send "$bus" ticks
+run recv "$bus" ticks --count=3 --timeout=5s
+check "the end of the sender ends recv, behind the last message" \
+    eval 'status_is 1 && out_is "$(printf "a\nb")" && complains "2 of 3" && complains closed'
 
 # ---------------------------------------------------------- nothing is acknowledged that was not written
 works "send one" send "$bus" tasks precious
