@@ -117,12 +117,39 @@ static uint32_t take_hidden(const struct sb_class_view *cls, uint32_t owner)
     return SB_NONE;
 }
 
+/* How many blocks of the class this handle may keep: its share of what the process has left, once
+ * and for all at the first use. */
+__attribute__((noinline)) static void settle_share(const struct sb_class_view *cls,
+                                                   struct sb_stock *stock, uint32_t c)
+{
+    uint32_t share = cls->stock_max;
+
+    if (cls->stock_left != NULL) {
+        uint64_t left;
+        do {
+            left = sb_load_relaxed(cls->stock_left);
+            share = left < cls->stock_max ? (uint32_t)left : cls->stock_max;
+        } while (!sb_cas(cls->stock_left, left, left - share));
+    }
+    stock->max[c] = share;
+    stock->known[c] = true;
+}
+
+static uint32_t stock_max(const struct sb_class_view *cls, struct sb_stock *stock, uint32_t c)
+{
+    if (!stock->known[c]) {
+        settle_share(cls, stock, c);
+    }
+    return stock->max[c];
+}
+
 static bool refill(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
                    uint32_t owner)
 {
     const struct sb_class_view *cls = &blocks->classes[c];
     uint32_t words = (cls->count + 63) / 64;
-    uint32_t want = cls->stock_max / 2 > 0 ? cls->stock_max / 2 : 1;
+    uint32_t max = stock_max(cls, stock, c);
+    uint32_t want = max / 2 > 0 ? max / 2 : 1;
 
     for (uint32_t k = 0; k < words; k++) {
         uint32_t w = stock->rotor[c] + k;
@@ -217,6 +244,17 @@ void sb_stock_flush(const struct sb_blocks *blocks, struct sb_stock *stock)
     }
 }
 
+void sb_stock_close(const struct sb_blocks *blocks, struct sb_stock *stock)
+{
+    sb_stock_flush(blocks, stock);
+    for (uint32_t c = 0; c < blocks->class_count; c++) {
+        if (stock->known[c] && blocks->classes[c].stock_left != NULL) {
+            sb_fetch_add(blocks->classes[c].stock_left, stock->max[c]);
+        }
+        stock->known[c] = false;
+    }
+}
+
 bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t block,
                    uint32_t owner)
 {
@@ -229,22 +267,23 @@ bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint3
     if (sb_hdr_owner(hdr) != owner || (state != SB_HTX && state != SB_HRX)) {
         return false;
     }
-    if (cls->stock_max == 0 || (blocks->freed != NULL && sb_event_armed(blocks->freed))) {
+    if (stock_max(cls, stock, c) == 0 || (blocks->freed != NULL && sb_event_armed(blocks->freed))) {
         give_back(cls, &block, 1);
         if (blocks->freed != NULL) {
             sb_event_wake(blocks->freed);
         }
         return true;
     }
-    if (stock->count[c] >= cls->stock_max) {
-        flush_class(blocks, stock, c, cls->stock_max / 2);
+    if (stock->count[c] >= stock->max[c]) {
+        flush_class(blocks, stock, c, stock->max[c] / 2);
         if (blocks->freed != NULL) {
             sb_event_wake(blocks->freed);
         }
     }
     sb_store_relaxed(&b->holder, 0);
-    /* The acknowledgement: from here on a death frees the block instead of redelivering it. */
-    sb_store_release(&b->hdr, sb_hdr_make(sb_hdr_gen(hdr), 0, SB_HTX, owner));
+    /* The acknowledgement: from here on a death frees the block instead of redelivering it. A new
+     * generation, so that a copy of an aborted reservation does not fit the block in the stock. */
+    sb_store_release(&b->hdr, sb_hdr_make(sb_gen_next(sb_hdr_gen(hdr)), 0, SB_HTX, owner));
     stock->blocks[c][stock->count[c]++] = block;
     return true;
 }

@@ -9,7 +9,10 @@
 
 #define SB_STOCK_MAX 32u
 
+/* Zeroed before the first use; sb_stock_close() after the last. */
 struct sb_stock {
+    bool known[SHMBUS_BLOCK_CLASSES_MAX];   /* max is settled */
+    uint32_t max[SHMBUS_BLOCK_CLASSES_MAX]; /* may keep so many */
     uint32_t count[SHMBUS_BLOCK_CLASSES_MAX];
     uint32_t rotor[SHMBUS_BLOCK_CLASSES_MAX]; /* bitmap word to look at first */
     uint32_t misses[SHMBUS_BLOCK_CLASSES_MAX]; /* calls that found nothing */
@@ -30,6 +33,9 @@ bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint3
 
 /* Gives the whole stock back to everybody; wakes senders short of blocks. */
 void sb_stock_flush(const struct sb_blocks *blocks, struct sb_stock *stock);
+
+/* The same, and what it was allowed to keep goes to other handles of the process. */
+void sb_stock_close(const struct sb_blocks *blocks, struct sb_stock *stock);
 
 /* Sets the hint bit of a block that has just become FREE. */
 void sb_block_hint(const struct sb_blocks *blocks, uint32_t block);

@@ -245,7 +245,7 @@ void sb_channel_shut(struct shmbus_channel *ch)
     if (sb_bus_is_ours(ch->bus)) {
         if (ch->view->kind == SHMBUS_QUEUE) {
             give_back_held(ch);
-            sb_stock_flush(&ch->bus->view.blocks, &ch->stock);
+            sb_stock_close(&ch->bus->view.blocks, &ch->stock);
         } else {
             leave_stream(ch);
         }

@@ -8,18 +8,34 @@
 #include "error.h"
 #include "layout_plan.h"
 
-static void view_classes(uint8_t *base, const struct sb_geometry *g, struct sb_blocks *blocks)
+static uint32_t least(uint64_t a, uint64_t b)
 {
+    return (uint32_t)(a < b ? a : b);
+}
+
+/* Stocks of all processes together leave half of the class to those who are short. What a process
+ * may keep goes to the handles that use the class first, a quarter at most to each. */
+static void view_stock(struct sb_class_view *to, uint32_t processes, sb_word *stock_left)
+{
+    uint32_t fair = least(to->count / (2ull * processes), UINT32_MAX);
+
+    to->stock_max = least((fair + 3ull) / 4, SB_STOCK_MAX);
+    to->stock_left = stock_left;
+    sb_store_relaxed(stock_left, fair);
+}
+
+static void view_classes(uint8_t *base, const struct sb_geometry *g, struct sb_view *view)
+{
+    struct sb_blocks *blocks = &view->blocks;
+
     blocks->class_count = g->class_count;
     for (uint32_t i = 0; i < g->class_count; i++) {
         const struct sb_class_geometry *from = &g->classes[i];
         struct sb_class_view *to = &blocks->classes[i];
-        uint64_t fair = from->count / (2ull * g->processes);
 
         to->first = from->first;
         to->count = (uint32_t)from->count;
-        /* Stocks of all processes together leave half of the class to those who are short. */
-        to->stock_max = fair < SB_STOCK_MAX ? (uint32_t)fair : SB_STOCK_MAX;
+        view_stock(to, g->processes, &view->stock_left[i]);
         to->size_bytes = from->size_bytes;
         to->header_stride = from->header_stride;
         to->payload_stride = from->payload_stride;
@@ -58,7 +74,8 @@ int sb_view_make(uint8_t *base, const struct sb_geometry *g, struct sb_view *ret
 
     view.channels = calloc(g->channel_count + 1u, sizeof *view.channels);
     view.regions = calloc(g->region_count + 1u, sizeof *view.regions);
-    if (view.channels == NULL || view.regions == NULL) {
+    view.stock_left = calloc(g->class_count + 1u, sizeof *view.stock_left);
+    if (view.channels == NULL || view.regions == NULL || view.stock_left == NULL) {
         sb_view_clear(&view);
         return sb_fail(-ENOMEM, "no memory for the view of a segment");
     }
@@ -71,7 +88,7 @@ int sb_view_make(uint8_t *base, const struct sb_geometry *g, struct sb_view *ret
     view.region_count = g->region_count;
     view.heartbeat_interval_ns = g->heartbeat_interval_ns;
     view.heartbeat_timeout_ns = g->heartbeat_timeout_ns;
-    view_classes(base, g, &view.blocks);
+    view_classes(base, g, &view);
     view.blocks.freed = &view.super->blocks_freed;
     for (uint32_t i = 0; i < g->channel_count; i++)
         view_channel(base, &g->channels[i], &channels[i], &view.channels[i]);
@@ -89,5 +106,6 @@ void sb_view_clear(struct sb_view *view)
 {
     free(view->channels);
     free(view->regions);
+    free(view->stock_left);
     memset(view, 0, sizeof *view);
 }

@@ -13,6 +13,7 @@ struct sb_class_view {
     uint32_t first; /* index of the first block of the class */
     uint32_t count;
     uint32_t stock_max; /* blocks a handle may keep for itself; 0: none */
+    sb_word *stock_left; /* of all that this process may keep; private; NULL: no such limit */
     uint64_t size_bytes;
     uint64_t header_stride;
     uint64_t payload_stride;
@@ -61,6 +62,7 @@ struct sb_view {
     struct sb_blocks blocks;
     struct sb_channel_view *channels; /* private array */
     struct sb_region_view *regions;   /* private array */
+    sb_word *stock_left;              /* private array, one for each class */
     int64_t heartbeat_interval_ns;
     int64_t heartbeat_timeout_ns;
 };
