@@ -45,6 +45,7 @@ works "rates are columns, too" stats "$bus" tasks --interval=50ms
 check "named so" says 'SENT/s'
 
 # -------------------------------------------------------------------------------------------- watch
+: >"$dir/watch"
 "$ctl" stats "$bus" tasks --watch=20ms --json >"$dir/watch" 2>"$err" &
 watcher=$!
 pids=$watcher
@@ -64,10 +65,11 @@ for verb in stats ps doctor; do run $verb "$bus"; done
 run peek "$bus" tasks
 run list
 check "looking changes not one bit" same "$(sha256sum <"$segment")" "$before"
-"$ctl" stats "$bus" --watch=1s >"$out" 2>"$err" &
+: >"$dir/watch"
+"$ctl" stats "$bus" --watch=1s >"$dir/watch" 2>"$err" &
 watcher=$!
 pids=$watcher
-check "while it watches" eventually grep -q CHANNEL "$out"
+check "while it watches" eventually grep -q '^CHANNEL' "$dir/watch"
 check "its mapping is read-only" \
     eval 'grep "shmbus.$bus" /proc/$watcher/maps >"$err" && ! grep -q "^[^ ]* .w" "$err"'
 check "and it is no process of the bus" same "$("$ctl" ps "$bus" --no-headings)" ""
