@@ -11,6 +11,9 @@ static int enter(const char *name, unsigned flags, struct shmbus **ret_bus)
     opts.flags = flags | SHMBUS_ATTACH_EXISTING;
     opts.process_name = "shmbusctl";
     result = shmbus_attach(name, &opts, ret_bus);
+    if (result == -SHMBUS_ERR_OWNER) /* the library's cure is one for programmers */
+        return ctl_fail(CTL_PERMISSION,
+                        "%s belongs to another user; add --any-owner if you trust its owner", name);
     return result < 0 ? ctl_fail_bus(result, name) : CTL_DONE;
 }
 

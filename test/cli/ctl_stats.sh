@@ -91,6 +91,10 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null &&
     check "but not send" eval 'status_is 5 && one_line'
     nobody rm "$bus"
     check "nor remove it" eval 'status_is 5 && one_line'
+    chown 65534 "$segment"
+    fails "root is warned of a bus of another user" 5 "--any-owner" send "$bus" other x
+    works "and may insist" send "$bus" other x --any-owner
+    chown 0 "$segment"
     chmod 0400 "$segment"
     nobody stats "$bus"
     check "who may not read is told so" eval 'status_is 5 && one_line'
