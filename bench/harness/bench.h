@@ -46,6 +46,15 @@ struct bench_slot {
 
 struct bench_hist;
 
+/* How long so many messages took, for the last BENCH_CHUNKS chunks of a loop. A chunk takes some
+ * 20 us, so even on a busy machine most of them were not interrupted. */
+#define BENCH_CHUNKS 4096
+struct bench_chunks {
+    uint64_t count; /* recorded, the oldest are overwritten */
+    uint64_t messages; /* of one chunk */
+    uint64_t ticks[BENCH_CHUNKS];
+};
+
 /* What parent and children share. */
 struct bench_shared {
     uint32_t go;
@@ -55,6 +64,7 @@ struct bench_shared {
     uint32_t warm; /* warm-up is over: ping-pongs record from here on */
     uint64_t pad1_[15];
     struct bench_slot slots[BENCH_PROCS_MAX];
+    struct bench_chunks chunks[BENCH_PROCS_MAX];
     double value; /* result of a workload that times itself */
     uint64_t samples;
     char error[256];
@@ -94,6 +104,9 @@ struct bench_proc {
     bool yield; /* more processes than cores: give the core away when there is nothing to do */
     unsigned idle;
     pid_t tid;
+    struct bench_chunks *chunks;
+    uint64_t chunk_end;   /* the count that ends the running chunk */
+    uint64_t chunk_begin; /* when it began, in ticks */
 };
 
 typedef void (*bench_body_fn)(struct bench_proc *proc);
@@ -120,11 +133,20 @@ int bench_main(int argc, char **argv, const char *name,
 int bench_opts_parse(struct bench *b, int argc, char **argv, const char *name);
 
 /* procs.c: runs the loops for the asked time; false when one of them failed. */
+struct bench_window {
+    double rate;   /* messages per second */
+    double ran;    /* share of the cores' time that the loops had */
+    double waited; /* share of the time that they waited for a core, as far as it is known yet */
+};
+#define BENCH_WINDOWS_MAX 2048
 struct bench_windows {
-    double *rates; /* messages per second, one a window; clean ones only, if there are enough */
-    unsigned count;
-    unsigned room;
-    unsigned disturbed; /* windows in which somebody else had a core of ours */
+    struct bench_window windows[BENCH_WINDOWS_MAX];
+    unsigned count;     /* the clean ones only, if there are enough */
+    bool clean;         /* there were enough */
+    unsigned disturbed; /* in so many somebody else had a core of ours */
+    double chunk_rate;  /* of the median chunk, if there was only one loop to count; 0: none */
+    double ran;         /* mean of the windows' */
+    bool sleeps;        /* the loops gave their cores away by themselves */
     double cpu_share; /* of the time the loops wanted, how much they got */
     uint64_t messages;
     uint64_t reordered; /* messages that came after a later one of the same producer */
@@ -137,6 +159,7 @@ bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs
                      struct bench_windows *w);
 bool bench_proc_alone(struct bench *b, bench_body_fn body);
 void bench_ready(struct bench_proc *p); /* a loop is set up; returns when all are */
+void bench_chunk_ended(struct bench_proc *p, uint64_t count);
 void *bench_shared_memory(size_t bytes); /* zeroed, inherited over fork, no name, all resident */
 
 /* Ends the measurement with a sentence; from a loop or from peer_setup(). */
@@ -200,6 +223,8 @@ static inline bool bench_relax(struct bench_proc *p)
 static inline void bench_counted(struct bench_proc *p, uint64_t count)
 {
     __atomic_store_n(&p->slot->count, count, __ATOMIC_RELAXED);
+    if (__builtin_expect(count >= p->chunk_end, 0))
+        bench_chunk_ended(p, count);
 }
 
 /* A copy without the call for the smallest sizes; contestants whose copy is not their own code use

@@ -71,7 +71,7 @@ static int failed(const struct bench *b)
 
 static int measure_loops(struct bench *b, const struct bench_peer *peer)
 {
-    struct bench_windows w = {.room = 4096};
+    static struct bench_windows w;
     struct plan plan;
     bool good;
 
@@ -80,9 +80,6 @@ static int measure_loops(struct bench *b, const struct bench_peer *peer)
         bench_report_none(b, "not supported");
         return BENCH_EXIT_UNSUPPORTED;
     }
-    w.rates = calloc(w.room, sizeof(*w.rates));
-    if (w.rates == NULL)
-        return BENCH_EXIT_FAILED;
     good = bench_procs_run(b, peer->threads, plan.jobs, plan.job_count, &w);
     if (good && b->channels == 2)
         bench_report_hist(b, &w);
@@ -90,7 +87,6 @@ static int measure_loops(struct bench *b, const struct bench_peer *peer)
         bench_report_rate(b, &w);
     if (good && b->hist_path != NULL && bench_hist_write(b->hist, b->hist_path) < 0)
         fprintf(stderr, "bench-%s: cannot write %s\n", b->name, b->hist_path);
-    free(w.rates);
     return good ? BENCH_EXIT_OK : failed(b);
 }
 

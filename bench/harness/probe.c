@@ -2,7 +2,7 @@
  * Looks at the machine before a measurement; prints one JSON object:
  *   line_ns   round trip of one cache line between the two cores of a 1:1 run: below 60 both are on
  *             one physical core, and every ring looks several times better than it is
- *   busy      share of the time that these two loops were not running
+ *   busy      share of the time that one of these two loops was not running
  */
 #include "bench.h"
 
@@ -47,7 +47,7 @@ static void body_odd(struct bench_proc *p)
 
 static int compare(const void *a, const void *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    double x = ((const struct bench_window *)a)->rate, y = ((const struct bench_window *)b)->rate;
 
     return (x > y) - (x < y);
 }
@@ -56,8 +56,7 @@ int main(void)
 {
     struct bench b = {.name = "probe", .workload = "probe", .run_ns = 12000000,
                       .window_ns = 1000000};
-    double rates[64];
-    struct bench_windows w = {.rates = rates, .room = 64};
+    static struct bench_windows w;
     const struct bench_job jobs[2] = {{body_even, 1}, {body_odd, 1}};
 
     bench_ticks_calibrate();
@@ -68,8 +67,8 @@ int main(void)
         fprintf(stderr, "bench-probe: %s\n", b.shared->error);
         return BENCH_EXIT_FAILED;
     }
-    qsort(rates, w.count, sizeof(*rates), compare);
-    printf("{\"line_ns\":%.1f,\"busy\":%.4f}\n", w.count > 0 ? 1e9 / rates[w.count / 2] : 0.0,
+    qsort(w.windows, w.count, sizeof(*w.windows), compare);
+    printf("{\"line_ns\":%.1f,\"busy\":%.4f}\n", w.count > 0 ? 1e9 / w.windows[w.count / 2].rate : 0.0,
            lost[0] > lost[1] ? lost[0] : lost[1]);
     return BENCH_EXIT_OK;
 }

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "bench.h"
 
@@ -80,6 +81,24 @@ void bench_ready(struct bench_proc *p)
         sched_yield();
 }
 
+/* Until the measurement begins chunks grow to 20 us, then they keep their size. */
+void bench_chunk_ended(struct bench_proc *p, uint64_t count)
+{
+    struct bench_chunks *c = p->chunks;
+    uint64_t now = bench_ticks(), took = now - p->chunk_begin;
+
+    if (__atomic_load_n(&p->bench->shared->warm, __ATOMIC_RELAXED)) {
+        c->ticks[c->count % BENCH_CHUNKS] = took;
+        __atomic_store_n(&c->count, c->count + 1, __ATOMIC_RELEASE);
+    } else if (c->messages == 0) {
+        c->messages = 1;
+    } else if (took < bench_ns_to_ticks(20e3)) {
+        c->messages *= 2;
+    }
+    p->chunk_begin = now;
+    p->chunk_end = count + c->messages;
+}
+
 static void *thread_main(void *arg)
 {
     struct runner *r = arg;
@@ -126,6 +145,7 @@ static unsigned start_all(struct bench *b, struct runner *runners, const struct 
             memset(r, 0, sizeof(*r));
             r->proc.bench = b;
             r->proc.slot = &b->shared->slots[n];
+            r->proc.chunks = &b->shared->chunks[n];
             r->proc.index = i;
             r->proc.cpu = cpu_at(n, &cpus);
             r->proc.yield = total > cpus;
@@ -178,41 +198,46 @@ static bool wait_ready(struct bench *b, struct runner *runners, unsigned total)
 /* What the scheduler did to all loops since they began, in nanoseconds. */
 struct scheduled {
     uint64_t ran;
-    uint64_t waited; /* for a core that somebody else had */
+    uint64_t waited; /* for a core that somebody else had; told only when the wait is over */
 };
+
+static uint64_t cpu_ns(const struct runner *r)
+{
+    struct timespec ts = {0, 0};
+    clockid_t clock;
+
+    if ((as_threads ? pthread_getcpuclockid(r->thread, &clock)
+                    : clock_getcpuclockid(r->pid, &clock)) == 0)
+        clock_gettime(clock, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t waited_ns(const struct runner *r)
+{
+    pid_t id = as_threads ? __atomic_load_n(&r->proc.tid, __ATOMIC_ACQUIRE) : r->pid;
+    unsigned long long waited = 0;
+    char path[64];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)id);
+    f = fopen(path, "r");
+    if (f == NULL)
+        return 0;
+    if (fscanf(f, "%*u %llu", &waited) != 1)
+        waited = 0;
+    fclose(f);
+    return waited;
+}
 
 static struct scheduled scheduled(const struct runner *runners, unsigned total)
 {
     struct scheduled sum = {0, 0};
 
     for (unsigned n = 0; n < total; n++) {
-        pid_t id = as_threads ? __atomic_load_n(&runners[n].proc.tid, __ATOMIC_ACQUIRE)
-                              : runners[n].pid;
-        unsigned long long ran, waited;
-        char path[64];
-        FILE *f;
-
-        snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)id);
-        f = fopen(path, "r");
-        if (f == NULL)
-            continue;
-        if (fscanf(f, "%llu %llu", &ran, &waited) == 2) {
-            sum.ran += ran;
-            sum.waited += waited;
-        }
-        fclose(f);
+        sum.ran += cpu_ns(&runners[n]);
+        sum.waited += waited_ns(&runners[n]);
     }
     return sum;
-}
-
-/* Whether the loops had the cores to themselves. With more loops than cores they wait for each
- * other, so there the question is whether they used all there was. */
-static bool clean(const struct scheduled *before, const struct scheduled *now, uint64_t took,
-                  unsigned total, unsigned cpus)
-{
-    if (total <= cpus)
-        return (now->waited - before->waited) * 20 < took;
-    return (now->ran - before->ran) * 20 > took * cpus * 19;
 }
 
 struct window {
@@ -232,20 +257,63 @@ static struct window window_now(const struct bench *b, const struct runner *runn
     return w;
 }
 
-/* If enough windows were clean, the others do not count. Rates of disturbed ones are negative. */
-static void keep_clean(struct bench_windows *w)
+static struct bench_window difference(const struct window *from, const struct window *to,
+                                      unsigned cores)
+{
+    double took = (double)(to->at - from->at);
+    struct bench_window w;
+
+    w.rate = (double)(to->messages - from->messages) * 1e9 / took;
+    w.ran = (double)(to->scheduled.ran - from->scheduled.ran) / (took * cores);
+    w.waited = (double)(to->scheduled.waited - from->scheduled.waited) / took;
+    return w;
+}
+
+/* Did the loops have the cores to themselves? Loops that poll want them all the time; how long
+ * others, that sleep, had to wait for one says the same about them. */
+static bool clean(const struct bench_window *w, bool polls, bool crowded)
+{
+    return polls ? w->ran > 0.95 : crowded || w->waited < 0.05;
+}
+
+/* If enough windows were clean, the others do not count. */
+static void keep_clean(struct bench_windows *w, bool crowded)
 {
     unsigned kept = 0;
+    bool polls = !w->sleeps;
 
-    if (w->count < w->disturbed + 4) {
-        for (unsigned i = 0; i < w->count; i++)
-            w->rates[i] = w->rates[i] < 0 ? -1 - w->rates[i] : w->rates[i];
-        return;
-    }
     for (unsigned i = 0; i < w->count; i++)
-        if (w->rates[i] >= 0)
-            w->rates[kept++] = w->rates[i];
+        kept += clean(&w->windows[i], polls, crowded);
+    w->disturbed = w->count - kept;
+    w->clean = kept >= 4;
+    if (!w->clean)
+        return;
+    kept = 0;
+    for (unsigned i = 0; i < w->count; i++)
+        if (clean(&w->windows[i], polls, crowded))
+            w->windows[kept++] = w->windows[i];
     w->count = kept;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double chunk_rate(const struct bench_chunks *c)
+{
+    static uint64_t ticks[BENCH_CHUNKS];
+    uint64_t count = __atomic_load_n(&c->count, __ATOMIC_ACQUIRE);
+
+    if (count > BENCH_CHUNKS)
+        count = BENCH_CHUNKS;
+    if (count < 8)
+        return 0;
+    memcpy(ticks, c->ticks, count * sizeof(*ticks));
+    qsort(ticks, count, sizeof(*ticks), compare);
+    return (double)c->messages * 1e9 / bench_ticks_to_ns(ticks[count / 2]);
 }
 
 /* Rates of the windows; stops at the time, or at the count. */
@@ -262,23 +330,19 @@ static bool sample(struct bench *b, struct runner *runners, unsigned first, unsi
     before = window_now(b, runners, first, total);
     end = before.at + (uint64_t)b->run_ns;
     while (before.at < end && (b->count == 0 || w->messages < b->count)) {
-        double rate;
-
         nap(b->window_ns);
         now = window_now(b, runners, first, total);
-        rate = (double)(now.messages - before.messages) * 1e9 / (double)(now.at - before.at);
-        if (!clean(&before.scheduled, &now.scheduled, now.at - before.at, total, cpus)) {
-            w->disturbed++;
-            rate = -1 - rate;
-        }
-        if (w->count < w->room)
-            w->rates[w->count++] = rate;
+        if (w->count < BENCH_WINDOWS_MAX)
+            w->windows[w->count++] = difference(&before, &now, total < cpus ? total : cpus);
         w->messages += now.messages - before.messages;
         before = now;
         if (any_gone(runners, total))
             return false;
     }
-    keep_clean(w);
+    for (unsigned i = 0; i < w->count; i++)
+        w->ran += w->windows[i].ran / w->count;
+    if (total - first == 1)
+        w->chunk_rate = chunk_rate(&b->shared->chunks[first]);
     return true;
 }
 
@@ -348,6 +412,8 @@ bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs
         w->reordered += b->shared->slots[n].reordered;
     cpu_at(0, &cpus);
     wanted = total < cpus ? total : cpus;
+    w->sleeps = use.ru_nvcsw > (long)(10 * total + w->count);
+    keep_clean(w, total > cpus);
     w->cpu_share = cpu_seconds(&use) * 1e9 / ((double)(bench_now_ns() - begin) * wanted);
     return good && b->shared->error[0] == '\0';
 }

@@ -10,7 +10,7 @@ static void head(const struct bench *b)
 
 static int compare(const void *a, const void *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    double x = ((const struct bench_window *)a)->rate, y = ((const struct bench_window *)b)->rate;
 
     return (x > y) - (x < y);
 }
@@ -20,7 +20,7 @@ static double mean(const struct bench_windows *w)
     double sum = 0;
 
     for (unsigned i = 0; i < w->count; i++)
-        sum += w->rates[i];
+        sum += w->windows[i].rate;
     return sum / w->count;
 }
 
@@ -32,29 +32,46 @@ static void windows(const struct bench_windows *w)
         printf(",\"reordered\":%llu", (unsigned long long)w->reordered);
 }
 
-/* The median of the windows; the mean for a contestant that pauses for whole windows. Where a
- * process works alone: nanoseconds of its time an operation. */
+/* Windows that nobody disturbed, if there were enough: their median, or the mean for a contestant
+ * that pauses for whole windows. Else, for a contestant that polls, the median chunk; with several
+ * consumers the rate per core time had. What was done is said in "from". */
+static double rate_of(const struct bench_windows *w, const char **ret_from)
+{
+    if (!w->clean && !w->sleeps && w->chunk_rate > 0) {
+        *ret_from = "chunks";
+        return w->chunk_rate;
+    }
+    if (!w->clean && !w->sleeps && w->ran > 0.1) {
+        *ret_from = "core time";
+        return mean(w) / w->ran;
+    }
+    *ret_from = w->clean ? "windows" : "disturbed windows";
+    if (w->count == 0)
+        return 0;
+    return w->windows[0].rate <= 0 ? mean(w) : w->windows[w->count / 2].rate;
+}
+
+/* Where a process works alone: nanoseconds of its time an operation. */
 void bench_report_rate(const struct bench *b, struct bench_windows *w)
 {
     bool alone = strncmp(b->workload, "pushpop", 7) == 0 || strncmp(b->workload, "alloc", 5) == 0;
-    double median;
+    const char *from;
+    double rate;
 
-    qsort(w->rates, w->count, sizeof(*w->rates), compare);
-    median = w->count > 0 ? w->rates[w->count / 2] : 0;
-    if (w->count > 0 && w->rates[0] <= 0)
-        median = mean(w);
-    if (median <= 0) {
+    qsort(w->windows, w->count, sizeof(*w->windows), compare);
+    rate = rate_of(w, &from);
+    if (rate <= 0) {
         bench_report_none(b, "nothing moved");
         return;
     }
     head(b);
     if (alone)
         printf(",\"unit\":\"ns\",\"value\":%.3f",
-               (strcmp(b->workload, "alloc_two") == 0 ? 2e9 : 1e9) / median);
+               (strcmp(b->workload, "alloc_two") == 0 ? 2e9 : 1e9) / rate);
     else
-        printf(",\"unit\":\"msgs_per_s\",\"value\":%.1f", median);
-    printf(",\"window_min\":%.1f,\"window_max\":%.1f,\"windows\":%u", w->rates[0],
-           w->rates[w->count - 1], w->count);
+        printf(",\"unit\":\"msgs_per_s\",\"value\":%.1f", rate);
+    printf(",\"from\":\"%s\",\"window_min\":%.1f,\"window_max\":%.1f,\"windows\":%u", from,
+           w->windows[0].rate, w->windows[w->count - 1].rate, w->count);
     windows(w);
     printf("}\n");
 }
