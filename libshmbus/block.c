@@ -206,6 +206,7 @@ static void give_back(const struct sb_class_view *cls, const uint32_t *list, uin
         struct sb_block *b = sb_block_in(cls, list[k]);
         uint64_t gen = sb_hdr_gen(sb_load_relaxed(&b->hdr));
         sb_word *its_word = bitmap_word(cls, list[k]);
+        sb_store_relaxed(&b->holder, 0);
         sb_store_release(&b->hdr, sb_hdr_make(gen, 0, SB_FREE, 0)); /* F1 */
         if (its_word != word && word != NULL) {
             sb_or(word, mask); /* F2 */

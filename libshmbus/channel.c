@@ -55,7 +55,8 @@ static int claim_row(struct shmbus_channel *ch, uint64_t owner64)
         for (uint32_t k = 0; k < SHMBUS_COUNTER_COUNT; k++) {
             sb_store_relaxed(&row->at_open[k], sb_load_relaxed(&row->counters[k]));
         }
-        ch->holder = ((ch->index + 1u) << 16) | (i + 1u);
+        /* With the owner in it, a mark that a dead process left is nobody's. */
+        ch->holder = ((uint64_t)ch->owner << 32) | ((ch->index + 1u) << 16) | (i + 1u);
         return 0;
     }
     return sb_fail(-SHMBUS_ERR_TOO_MANY,

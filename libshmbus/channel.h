@@ -16,7 +16,7 @@ struct shmbus_channel {
     struct sb_endpoint *row; /* this handle's counters */
     uint32_t index;
     uint32_t owner;
-    uint32_t holder; /* marks blocks that this handle gave to the application */
+    uint64_t holder; /* marks blocks that this handle gave to the application */
     unsigned mode;
     bool timestamps;
     uint32_t ops_left;   /* operations until the next look at the clock */

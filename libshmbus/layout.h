@@ -151,7 +151,8 @@ struct sb_block {
     sb_word meta;
     sb_word stamp_ns;
     sb_word correlation_id;
-    sb_word holder; /* HTX, HRX: the handle that gave it to the application, plus 1; 0: in stock */
+    sb_word holder; /* HTX, HRX: owner:14 and mark of the handle that gave it to the application,
+                     * see channel.c; 0: in stock. Cleared by the owner before he passes it on */
     sb_word spare;
 };
 

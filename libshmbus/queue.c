@@ -145,9 +145,24 @@ static int attempt_alloc(struct shmbus_channel *ch, void *job)
     return -SHMBUS_ERR_NO_BLOCKS;
 }
 
-/* A block for @size_bytes, marked as given to the application by @holder. */
-static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint32_t holder,
-                      int64_t timeout_ns, struct outgoing *ret)
+/* Waits for a block; *timeout_ns becomes what is left of it. */
+static int wait_for_block(struct shmbus_channel *ch, struct wanted *want, int64_t *timeout_ns)
+{
+    int64_t start_ns = sb_now_ns();
+    int r = sb_wait(ch, blocks_of(ch)->freed, *timeout_ns, attempt_alloc, want);
+    if (*timeout_ns > 0) {
+        *timeout_ns -= sb_now_ns() - start_ns;
+        if (*timeout_ns <= 0) {
+            *timeout_ns = 1; /* 0 would mean that nobody wanted to wait */
+        }
+    }
+    return r;
+}
+
+/* A block for @size_bytes, marked as given to the application by @holder. *timeout_ns becomes what
+ * is left of it. */
+static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint64_t holder,
+                      int64_t *timeout_ns, struct outgoing *ret)
 {
     struct wanted want = { sb_class_for(blocks_of(ch), size_bytes), SB_NONE };
     const struct sb_class_view *cls;
@@ -158,8 +173,8 @@ static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint32_t hol
                        size_bytes, shmbus_size_max(ch));
     }
     r = attempt_alloc(ch, &want);
-    if (r < 0 && patience(ch, timeout_ns) != 0) {
-        r = sb_wait(ch, blocks_of(ch)->freed, timeout_ns, attempt_alloc, &want);
+    if (r < 0 && patience(ch, *timeout_ns) != 0) {
+        r = wait_for_block(ch, &want, timeout_ns);
     }
     if (r < 0) {
         return r;
@@ -189,14 +204,15 @@ static void describe(struct shmbus_channel *ch, const struct outgoing *out, unsi
 static int send_one(struct shmbus_channel *ch, const struct sb_send *send)
 {
     struct outgoing out;
-    int r = take_block(ch, send->size_bytes, 0, send->timeout_ns, &out);
+    int64_t timeout_ns = send->timeout_ns;
+    int r = take_block(ch, send->size_bytes, 0, &timeout_ns, &out);
 
     if (r < 0) {
         return r;
     }
     describe(ch, &out, send->type, send->correlation_id);
     sb_copy(out.payload, send->data, send->size_bytes);
-    r = put(ch, &out, send->timeout_ns);
+    r = put(ch, &out, timeout_ns);
     if (r < 0) {
         sb_block_free(blocks_of(ch), &ch->stock, out.block, ch->owner);
     }
@@ -239,7 +255,8 @@ int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus
                      int64_t timeout_ns)
 {
     struct outgoing out;
-    int r = take_block(ch, size_bytes, ch->holder, timeout_ns, &out);
+    int64_t left_ns = timeout_ns;
+    int r = take_block(ch, size_bytes, ch->holder, &left_ns, &out);
 
     if (r < 0) {
         return refused(ch, r);

@@ -220,6 +220,7 @@ enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t 
     uint64_t gen = sb_gen_next(sb_hdr_gen(hdr));
     enum sb_block_state state = sb_hdr_state(hdr);
     enum sb_ring_result r;
+    uint64_t holder = 0;
     uint32_t tries = 0;
     bool announced = false;
 
@@ -235,6 +236,8 @@ enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t 
         uint64_t t = ring->tail;
         if (!announced) {
             enum sb_block_state sent = state == SB_HRX ? SB_QFW : SB_QUE;
+            holder = sb_load_relaxed(&b->holder);
+            sb_store_relaxed(&b->holder, 0); /* whoever takes it is not this handle */
             sb_store_release(&b->hdr, sb_hdr_make(gen, sb_hdr_deliveries(hdr), sent, ring->owner)); /* S1 */
             announced = true;
         }
@@ -251,6 +254,7 @@ enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t 
         }
     }
     if (announced) {
+        sb_store_relaxed(&b->holder, holder);
         sb_store_release(&b->hdr, hdr); /* undo S1: no slot carries it, so it is still ours */
     }
     return r;
@@ -437,6 +441,7 @@ uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, boo
     } else if (undo && deliveries > 0) {
         deliveries--;
     }
+    sb_store_relaxed(&b->holder, 0);
     sb_store_release(&b->hdr, sb_hdr_make(sb_hdr_gen(hdr), deliveries, state, 0)); /* Q1 */
     sb_fetch_add(&ring->channels[where].shared->orphan_seq, 1);                    /* Q2 */
     return where;
