@@ -44,8 +44,7 @@
 static struct flock lock_of(uint32_t slot)
 {
     return (struct flock){
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_BASE + slot, .l_len = 1
-    };
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_BASE + slot, .l_len = 1};
 }
 
 /* Another open file description of the same file, whatever its name is by now. */
@@ -167,18 +166,26 @@ static void release_slot(void *anchor)
     munmap(anchor, (size_t)sysconf(_SC_PAGESIZE));
 }
 
-/* Field 22 of /proc/self/stat; the name in field 2 may contain anything, so count from its end. */
-static uint64_t own_start_time(void)
+/* Field 22 of /proc/PID/stat; the name in field 2 may contain anything, so count from its end. */
+uint64_t sb_start_time_ticks(pid_t pid)
 {
     char text[1024];
-    uint64_t value = 0;
-    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    char path[40];
+    ssize_t n;
     const char *p;
+    int fd;
 
-    if (fd >= 0) {
-        close(fd);
+    if (pid == 0) {
+        snprintf(path, sizeof path, "/proc/self/stat");
+    } else {
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     }
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    n = read(fd, text, sizeof text - 1);
+    close(fd);
     if (n <= 0) {
         return 0;
     }
@@ -187,13 +194,10 @@ static uint64_t own_start_time(void)
     for (int field = 2; p != NULL && field < 22; field++) {
         p = strchr(p + 1, ' ');
     }
-    if (p != NULL) {
-        value = strtoull(p, NULL, 10);
-    }
-    return value;
+    return p == NULL ? 0 : strtoull(p, NULL, 10);
 }
 
-static uint64_t own_pid_namespace(void)
+uint64_t sb_own_pid_namespace(void)
 {
     struct stat st;
     return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
@@ -204,8 +208,8 @@ static void introduce(struct sb_proc *proc, const char *name)
     uint64_t now = (uint64_t)sb_now_ns();
 
     sb_store_relaxed(&proc->pid, (uint64_t)getpid());
-    sb_store_relaxed(&proc->pid_namespace, own_pid_namespace());
-    sb_store_relaxed(&proc->start_time_ticks, own_start_time());
+    sb_store_relaxed(&proc->pid_namespace, sb_own_pid_namespace());
+    sb_store_relaxed(&proc->start_time_ticks, sb_start_time_ticks(0));
     sb_store_relaxed(&proc->uid, (uint64_t)geteuid());
     sb_store_relaxed(&proc->attached_ns, now);
     sb_store_relaxed(&proc->heartbeat_ns, now);

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -15,14 +17,36 @@
 #include "plan.h"
 
 #define FILE_PREFIX "shmbus."
-#define MIB (1024.0 * 1024.0)
+#define RESERVE_BYTES (16ull << 20)
+
+/* A relative directory is made absolute: the path must stay right when the program changes its
+ * directory. */
+static int absolute_directory(const char *name, size_t dir_bytes, char *ret_dir)
+{
+    char dir[PATH_MAX];
+
+    if (dir_bytes >= sizeof dir) {
+        return sb_fail(-ENAMETOOLONG, "bus name \"%.60s...\" is too long", name);
+    }
+    memcpy(dir, name, dir_bytes);
+    dir[dir_bytes] = '\0';
+    if (dir[0] == '/' || dir_bytes == 0) {
+        memcpy(ret_dir, dir, dir_bytes + 1);
+        return 0;
+    }
+    if (realpath(dir, ret_dir) == NULL) {
+        return sb_fail(-errno, "bus name \"%.60s\": directory %s: %s", name, dir, strerror(errno));
+    }
+    return 0;
+}
 
 int sb_segment_path(const char *name, char *ret_path, size_t path_bytes,
                     char ret_name[SHMBUS_NAME_BYTES])
 {
     const char *slash = strrchr(name, '/');
     const char *base = slash == NULL ? name : slash + 1;
-    int dir_bytes = slash == NULL ? 0 : (int)(slash - name);
+    char dir[PATH_MAX] = SHMBUS_DIR_DEFAULT;
+    char path[PATH_MAX + SHMBUS_NAME_BYTES + sizeof FILE_PREFIX];
     int n;
 
     if (!sb_name_is_valid(base)) {
@@ -31,13 +55,18 @@ int sb_segment_path(const char *name, char *ret_path, size_t path_bytes,
                        "not starting with '.'; with a '/' the part before it is a directory",
                        name, SHMBUS_NAME_BYTES - 1);
     }
-    n = slash == NULL
-            ? snprintf(ret_path, path_bytes, "%s/%s%s", SHMBUS_DIR_DEFAULT, FILE_PREFIX, base)
-            : snprintf(ret_path, path_bytes, "%.*s/%s%s", dir_bytes, name, FILE_PREFIX, base);
+    if (slash != NULL) {
+        int r = absolute_directory(name, (size_t)(slash - name), dir);
+        if (r < 0) {
+            return r;
+        }
+    }
+    n = snprintf(path, sizeof path, "%s/%s%s", strcmp(dir, "/") == 0 ? "" : dir, FILE_PREFIX, base);
     if (n < 0 || (size_t)n >= path_bytes) {
         return sb_fail(-ENAMETOOLONG, "bus name \"%.60s...\": its path is longer than %zu", name,
                        path_bytes - 1);
     }
+    memcpy(ret_path, path, (size_t)n + 1);
     memcpy(ret_name, base, strlen(base) + 1);
     return 0;
 }
@@ -51,32 +80,65 @@ static void directory_of(const char *path, char *ret_dir, size_t dir_bytes)
 
 /* -------------------------------------------------------------------------------------- create */
 
-static int no_space(const char *path, const char *dir, uint64_t bytes)
+static double mib(uint64_t bytes)
 {
-    struct statvfs fs;
-
-    if (statvfs(dir, &fs) < 0) {
-        return sb_fail(-ENOSPC, "%s needs %.1f MiB, more than is free in %s", path,
-                       (double)bytes / MIB, dir);
-    }
-    return sb_fail(-ENOSPC,
-                   "%s needs %.1f MiB, but %s has %.1f MiB free of %.1f MiB; enlarge it (Docker: "
-                   "--shm-size) or plan less (`memory`, `blocks`, `processes`)",
-                   path, (double)bytes / MIB, dir, (double)fs.f_bavail * (double)fs.f_frsize / MIB,
-                   (double)fs.f_blocks * (double)fs.f_frsize / MIB);
+    return (double)bytes / (1024.0 * 1024.0);
 }
 
-/* Really reserves the pages, so that no later access can fail. */
+static int no_space(const char *path, const char *dir, uint64_t bytes, const struct statvfs *fs)
+{
+    return sb_fail(-ENOSPC,
+                   "%s needs %.1f MiB, but %s has %.1f MiB free of %.1f MiB; enlarge it (docker: "
+                   "--shm-size) or plan less (`memory`, `blocks`)",
+                   path, mib(bytes), dir, mib(fs->f_bavail * fs->f_frsize),
+                   mib(fs->f_blocks * fs->f_frsize));
+}
+
+/* What can be known before: nobody else should run short of memory while we find out. A file system
+ * without a limit says 0 blocks. */
+static int check_room(int fd, const char *path, const char *dir, uint64_t bytes,
+                      struct statvfs *ret_fs)
+{
+    struct rlimit limit;
+
+    if (fstatvfs(fd, ret_fs) < 0) {
+        return sb_fail(-errno, "%s: %s", dir, strerror(errno));
+    }
+    if (ret_fs->f_blocks != 0 && bytes / ret_fs->f_frsize > ret_fs->f_bavail) {
+        return no_space(path, dir, bytes, ret_fs);
+    }
+    /* Going beyond this limit would be a SIGXFSZ for the application. */
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur) {
+        return sb_fail(
+            -EFBIG,
+            "%s needs %.1f MiB, but files of this process are limited to %.1f MiB; raise "
+            "it (ulimit -f) or plan less (`memory`, `blocks`)",
+            path, mib(bytes), mib(limit.rlim_cur));
+    }
+    return 0;
+}
+
+/* Really reserves the pages, so that no later access can fail. Piece by piece: a signal makes the
+ * kernel begin the piece again, and a program with a fast timer must get to the end, too. */
 static int reserve(int fd, const char *path, const char *dir, uint64_t bytes)
 {
-    int e;
-    do {
-        e = posix_fallocate(fd, 0, (off_t)bytes);
-    } while (e == EINTR);
-    if (e == ENOSPC || e == ENOMEM) {
-        return no_space(path, dir, bytes);
+    struct statvfs fs;
+    int r = check_room(fd, path, dir, bytes, &fs);
+
+    for (uint64_t done = 0; r == 0 && done < bytes;) {
+        uint64_t piece = bytes - done < RESERVE_BYTES ? bytes - done : RESERVE_BYTES;
+        int e = posix_fallocate(fd, (off_t)done, (off_t)piece);
+        if (e == EINTR) {
+            continue;
+        }
+        if (e == ENOSPC) {
+            r = no_space(path, dir, bytes, &fs);
+        } else if (e != 0) {
+            r = sb_fail(-e, "%s: %.1f MiB cannot be reserved: %s", path, mib(bytes), strerror(e));
+        }
+        done += piece;
     }
-    return e == 0 ? 0 : sb_fail(-e, "%s: %s", path, strerror(e));
+    return r;
 }
 
 static int set_permissions(int fd, const char *path, const struct shmbus_plan *plan)
@@ -104,18 +166,29 @@ static int fill(int fd, const char *path, const struct sb_geometry *geometry)
     return 0;
 }
 
+static int already_there(const char *path)
+{
+    return sb_fail(-EEXIST, "%s exists already; attach to it, or remove it first", path);
+}
+
 /* Gives the finished segment its name: until here nobody could see it, and a death leaves
  * nothing. */
 static int publish(int fd, const char *path)
 {
     char source[40];
+    int e = 0;
 
     snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
-    if (linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0) {
-        return 0;
+    if (linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0) {
+        e = errno;
     }
-    return errno == EEXIST ? sb_fail(-EEXIST, "%s exists already", path)
-                           : sb_fail(-errno, "%s cannot be linked: %s", path, strerror(errno));
+    if (e == ENOENT && linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH) == 0) {
+        e = 0; /* no /proc, but the right to do without */
+    }
+    if (e == EEXIST) {
+        return already_there(path);
+    }
+    return e == 0 ? 0 : sb_fail(-e, "%s cannot be linked: %s", path, strerror(e));
 }
 
 static int build(int fd, const char *path, const char *dir, const struct shmbus_plan *plan,
@@ -131,14 +204,37 @@ static int build(int fd, const char *path, const char *dir, const struct shmbus_
     return r == 0 ? publish(fd, path) : r;
 }
 
+/* A file without a name in @dir. */
+static int open_unnamed(const char *path, const char *dir, int *ret_fd)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == 0) {
+        return already_there(path); /* before reserving memory for nothing */
+    }
+    *ret_fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (*ret_fd >= 0) {
+        return 0;
+    }
+    if (errno == ENOENT) {
+        return sb_fail(-ENOENT, "directory %s does not exist", dir);
+    }
+    if (errno == EOPNOTSUPP || errno == EISDIR) {
+        return sb_fail(-EOPNOTSUPP,
+                       "%s is on a file system without unnamed files (O_TMPFILE); use a tmpfs",
+                       dir);
+    }
+    return sb_fail(-errno, "no file can be made in %s: %s", dir, strerror(errno));
+}
+
 int sb_segment_create(const char *name, const struct shmbus_plan *plan)
 {
     char path[sizeof((struct sb_segment *)0)->path];
     char dir[sizeof path];
     char short_name[SHMBUS_NAME_BYTES];
     struct sb_geometry *geometry = NULL;
+    int fd = -1;
     int r = sb_segment_path(name, path, sizeof path, short_name);
-    int fd;
 
     if (r == 0) {
         r = sb_geometry_from_plan(plan, &geometry);
@@ -147,11 +243,8 @@ int sb_segment_create(const char *name, const struct shmbus_plan *plan)
         return r;
     }
     directory_of(path, dir, sizeof dir);
-    fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        r = errno == ENOSPC ? no_space(path, dir, geometry->segment_bytes)
-                            : sb_fail(-errno, "no file can be made in %s: %s", dir, strerror(errno));
-    } else {
+    r = open_unnamed(path, dir, &fd);
+    if (r == 0) {
         r = build(fd, path, dir, plan, geometry);
         close(fd);
     }
@@ -189,7 +282,7 @@ static int cannot_open(const char *path, int error)
         user_name(st.st_uid, owner, sizeof owner);
         return sb_fail(-EACCES,
                        "%s belongs to %s and has mode %04o; ask for access, or let him create it "
-                       "with `mode` and `group`",
+                       "with `mode` and `group` (mode: \"0660\")",
                        path, owner, (unsigned)(st.st_mode & 07777));
     }
     return sb_fail(-error, "%s cannot be opened: %s", path, strerror(error));
@@ -214,8 +307,9 @@ static int check_file(struct sb_segment *segment, bool any_owner)
     if (st.st_uid != geteuid() && !any_owner) {
         user_name(st.st_uid, owner, sizeof owner);
         return sb_fail(-SHMBUS_ERR_OWNER,
-                       "%s belongs to %s; if you trust him, attach with SHMBUS_ATTACH_ANY_OWNER",
-                       segment->path, owner);
+                       "%s belongs to %s and has mode %04o, but you are uid %u; if you trust him, "
+                       "attach with SHMBUS_ATTACH_ANY_OWNER",
+                       segment->path, owner, (unsigned)segment->mode, (unsigned)geteuid());
     }
     return 0;
 }
@@ -237,6 +331,24 @@ static int check_head(const struct sb_segment *segment)
     return r < 0 ? sb_fail_prefix(r, "%s", segment->path) : 0;
 }
 
+/* A copy of a segment may have holes; touching one on a full file system is a SIGBUS. */
+static int fill_holes(const struct sb_segment *segment)
+{
+    struct stat st;
+    int e = 0;
+
+    if (segment->read_only || fstat(segment->fd, &st) < 0 ||
+        (uint64_t)st.st_blocks * 512u >= segment->bytes) {
+        return 0;
+    }
+    do {
+        e = posix_fallocate(segment->fd, 0, (off_t)segment->bytes);
+    } while (e == EINTR);
+    return e == 0
+               ? 0
+               : sb_fail(-e, "%s has holes that cannot be filled: %s", segment->path, strerror(e));
+}
+
 static int map(struct sb_segment *segment)
 {
     int prot = segment->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
@@ -252,7 +364,7 @@ static int map(struct sb_segment *segment)
 int sb_segment_open(const char *name, bool read_only, bool any_owner, struct sb_segment *ret,
                     struct sb_geometry **ret_geometry)
 {
-    struct sb_segment s = { .fd = -1, .read_only = read_only };
+    struct sb_segment s = {.fd = -1, .read_only = read_only};
     int flags = (read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
     int r = sb_segment_path(name, s.path, sizeof s.path, s.name);
 
@@ -266,6 +378,9 @@ int sb_segment_open(const char *name, bool read_only, bool any_owner, struct sb_
     r = check_file(&s, any_owner);
     if (r == 0) {
         r = check_head(&s);
+    }
+    if (r == 0) {
+        r = fill_holes(&s);
     }
     if (r == 0) {
         r = map(&s);
