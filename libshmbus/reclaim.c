@@ -114,11 +114,11 @@ static uint64_t repaired(const struct sb_view *view, uint64_t hdr, uint64_t loc,
     }
 }
 
-static void count_dead_letter(const struct sb_view *view, uint64_t repaired_hdr, uint64_t loc)
+/* Whether a block that becomes DEADL was one already: the handle that had it was open on the
+ * dead-letter queue. */
+static bool was_dead_letter(const struct sb_view *view, uint64_t holder, uint64_t loc)
 {
-    if (sb_hdr_state(repaired_hdr) == SB_DEADL) {
-        sb_fetch_add(&queue_at(view, loc)->shared->dead_lettered, 1);
-    }
+    return ((holder >> 16) & 0xffffu) == queue_at(view, loc)->dead_letter + 1ull;
 }
 
 /* Repairs one block; true if it is FREE afterwards. */
@@ -130,6 +130,7 @@ static bool reclaim_block(const struct dead *d, const struct sb_class_view *cls,
         uint64_t hdr = sb_load_acquire(&b->hdr);
         uint64_t loc;
         uint64_t next;
+        bool counts;
 
         if (sb_hdr_state(hdr) == SB_FREE) {
             return true;
@@ -148,8 +149,12 @@ static bool reclaim_block(const struct dead *d, const struct sb_class_view *cls,
         if (next == hdr) {
             return false;
         }
+        counts = sb_hdr_state(next) == SB_DEADL &&
+                 !was_dead_letter(d->view, sb_load_relaxed(&b->holder), loc);
         if (sb_cas(&b->hdr, hdr, next)) {
-            count_dead_letter(d->view, next, loc);
+            if (counts) {
+                sb_fetch_add(&queue_at(d->view, loc)->shared->dead_lettered, 1);
+            }
             return sb_hdr_state(next) == SB_FREE;
         }
     }

@@ -324,15 +324,10 @@ static bool take_orphan(struct sb_ring *ring, struct sb_block *b, uint64_t *ret_
     return true;
 }
 
-/* One pass over all blocks for each change of orphan_seq, spread over as many calls as it finds
- * orphans. */
-static bool recv_orphan(struct sb_ring *ring, uint64_t seq, uint32_t *ret_block, uint64_t *ret_hdr,
-                        uint64_t *ret_ticket)
+/* The rest of the present pass over all blocks; false when it is through. */
+static bool scan_orphans(struct sb_ring *ring, uint32_t *ret_block, uint64_t *ret_hdr,
+                         uint64_t *ret_ticket)
 {
-    if (ring->orphan_next >= ring->blocks->count) {
-        ring->orphan_want = seq;
-        ring->orphan_next = 0;
-    }
     for (uint32_t c = 0; c < ring->blocks->class_count; c++) {
         const struct sb_class_view *cls = &ring->blocks->classes[c];
         uint32_t end = cls->first + cls->count;
@@ -344,7 +339,25 @@ static bool recv_orphan(struct sb_ring *ring, uint64_t seq, uint32_t *ret_block,
             }
         }
     }
-    ring->orphan_seen = ring->orphan_want;
+    return false;
+}
+
+/* One pass over all blocks for each change of orphan_seq, spread over as many calls as it finds
+ * orphans. A pass that was begun before the last change may have gone by the newest orphan: then
+ * there is a second one. */
+static bool recv_orphan(struct sb_ring *ring, uint64_t seq, uint32_t *ret_block, uint64_t *ret_hdr,
+                        uint64_t *ret_ticket)
+{
+    for (uint32_t pass = 0; pass < 2 && ring->orphan_seen != seq; pass++) {
+        if (ring->orphan_next >= ring->blocks->count) {
+            ring->orphan_want = seq;
+            ring->orphan_next = 0;
+        }
+        if (scan_orphans(ring, ret_block, ret_hdr, ret_ticket)) {
+            return true;
+        }
+        ring->orphan_seen = ring->orphan_want;
+    }
     return false;
 }
 
@@ -402,8 +415,11 @@ enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint
 {
     uint64_t seq = sb_load_acquire(&ring->shared->orphan_seq);
 
-    if (seq != ring->orphan_seen && recv_orphan(ring, seq, ret_block, ret_hdr, ret_ticket)) {
-        return SB_OK;
+    /* Twice: a pass that began earlier may have gone by the block that seq is about. */
+    for (int pass = 0; pass < 2 && seq != ring->orphan_seen; pass++) {
+        if (recv_orphan(ring, seq, ret_block, ret_hdr, ret_ticket)) {
+            return SB_OK;
+        }
     }
     for (uint32_t tries = 0; tries < ring->bound; tries++) {
         enum sb_ring_result r = recv_at_head(ring, ret_block, ret_hdr, ret_ticket);
