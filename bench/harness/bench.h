@@ -50,7 +50,7 @@ struct bench_hist;
  * 20 us, so even on a busy machine most of them were not interrupted. */
 #define BENCH_CHUNKS 4096
 struct bench_chunks {
-    uint64_t count; /* recorded, the oldest are overwritten */
+    uint64_t count;    /* recorded, the oldest are overwritten */
     uint64_t messages; /* of one chunk */
     uint64_t ticks[BENCH_CHUNKS];
 };
@@ -147,7 +147,7 @@ struct bench_windows {
     double chunk_rate;  /* of the median chunk, if there was only one loop to count; 0: none */
     double ran;         /* mean of the windows' */
     bool sleeps;        /* the loops gave their cores away by themselves */
-    double cpu_share; /* of the time the loops wanted, how much they got */
+    double cpu_share;   /* of the time the loops wanted, how much they got */
     uint64_t messages;
     uint64_t reordered; /* messages that came after a later one of the same producer */
 };
@@ -155,15 +155,16 @@ struct bench_job {
     bench_body_fn body;
     unsigned count;
 };
-bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs, unsigned job_count,
-                     struct bench_windows *w);
+bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs,
+                     unsigned job_count, struct bench_windows *w);
 bool bench_proc_alone(struct bench *b, bench_body_fn body);
 void bench_ready(struct bench_proc *p); /* a loop is set up; returns when all are */
 void bench_chunk_ended(struct bench_proc *p, uint64_t count);
 void *bench_shared_memory(size_t bytes); /* zeroed, inherited over fork, no name, all resident */
 
 /* Ends the measurement with a sentence; from a loop or from peer_setup(). */
-void bench_fail(struct bench *b, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
+void bench_fail(struct bench *b, const char *format, ...)
+    __attribute__((noreturn, format(printf, 2, 3)));
 
 /* clock.c */
 uint64_t bench_now_ns(void);

@@ -16,7 +16,9 @@ void peer_open(struct bench *b, unsigned channel, unsigned roles, unsigned index
     e->open(b, channel, roles, index);
 }
 
-template <class E> void peer_close(E *) {}
+template <class E> void peer_close(E *)
+{
+}
 
 template <class E> inline int peer_send(E *e, const void *data, size_t size)
 {
@@ -51,13 +53,14 @@ template <class E> inline int peer_send_batch(E *e, const struct iovec *items, u
     return e->send_batch(items, count);
 }
 
-template <class E>
-inline int peer_recv_batch(E *e, const void **views, size_t size, unsigned count)
+template <class E> inline int peer_recv_batch(E *e, const void **views, size_t size, unsigned count)
 {
     return e->recv_batch(views, size, count);
 }
 
-template <class E> inline void peer_release_batch(E *, unsigned) {}
+template <class E> inline void peer_release_batch(E *, unsigned)
+{
+}
 #endif
 
 /* One message of a queue whose elements have their size at compile time. */
@@ -71,12 +74,23 @@ template <template <size_t, bool> class EP, bool MANY>
 bool bench_pick_size(const struct bench *b, const char *name, bool threads, struct bench_peer *peer)
 {
     switch (b->size_bytes) {
-    case 8: *peer = bench_peer_of<EP<8, MANY>>(name, threads); return true;
-    case 64: *peer = bench_peer_of<EP<64, MANY>>(name, threads); return true;
-    case 256: *peer = bench_peer_of<EP<256, MANY>>(name, threads); return true;
-    case 1024: *peer = bench_peer_of<EP<1024, MANY>>(name, threads); return true;
-    case 4096: *peer = bench_peer_of<EP<4096, MANY>>(name, threads); return true;
-    default: return false;
+    case 8:
+        *peer = bench_peer_of<EP<8, MANY>>(name, threads);
+        return true;
+    case 64:
+        *peer = bench_peer_of<EP<64, MANY>>(name, threads);
+        return true;
+    case 256:
+        *peer = bench_peer_of<EP<256, MANY>>(name, threads);
+        return true;
+    case 1024:
+        *peer = bench_peer_of<EP<1024, MANY>>(name, threads);
+        return true;
+    case 4096:
+        *peer = bench_peer_of<EP<4096, MANY>>(name, threads);
+        return true;
+    default:
+        return false;
     }
 }
 #endif

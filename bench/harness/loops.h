@@ -422,11 +422,23 @@ BENCH_T static void bench_body_footprint(struct bench_proc *p)
 
 #ifdef __cplusplus
 /* C++: static members of the endpoint's class, so that each size may have a queue of its own. */
-BENCH_T static int bench_setup_of(struct bench *b) { return E::setup(b); }
-BENCH_T static void bench_teardown_of(struct bench *b) { E::teardown(b); }
+BENCH_T static int bench_setup_of(struct bench *b)
+{
+    return E::setup(b);
+}
+BENCH_T static void bench_teardown_of(struct bench *b)
+{
+    E::teardown(b);
+}
 #else
-static int bench_setup_of(struct bench *b) { return peer_setup(b); }
-static void bench_teardown_of(struct bench *b) { peer_teardown(b); }
+static int bench_setup_of(struct bench *b)
+{
+    return peer_setup(b);
+}
+static void bench_teardown_of(struct bench *b)
+{
+    peer_teardown(b);
+}
 #endif
 
 BENCH_T static struct bench_peer bench_peer_of(const char *name, bool threads)

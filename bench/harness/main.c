@@ -45,7 +45,8 @@ static void fill_in(struct bench *b)
 {
     b->asleep = strcmp(b->workload, "asleep") == 0 || strcmp(b->workload, "idle") == 0;
     b->many = strcmp(b->workload, "queue") == 0 || strcmp(b->workload, "pushpop_queue") == 0;
-    b->channels = strcmp(b->workload, "pingpong") == 0 || strcmp(b->workload, "asleep") == 0 ? 2 : 1;
+    b->channels =
+        strcmp(b->workload, "pingpong") == 0 || strcmp(b->workload, "asleep") == 0 ? 2 : 1;
     b->shared = bench_shared_memory(sizeof(*b->shared));
     b->hist = bench_hist_new();
     snprintf(b->dir, sizeof(b->dir), "/tmp/shmbus-bench.%d", (int)getpid());

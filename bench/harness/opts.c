@@ -3,12 +3,16 @@
 
 #include "bench.h"
 
-static const struct option LONG[] = {
-    {"batch", required_argument, NULL, 'b'},     {"producers", required_argument, NULL, 'p'},
-    {"consumers", required_argument, NULL, 'c'}, {"ms", required_argument, NULL, 'm'},
-    {"warm-ms", required_argument, NULL, 'w'},   {"variant", required_argument, NULL, 'v'},
-    {"depth", required_argument, NULL, 'd'},     {"hist", required_argument, NULL, 'H'},
-    {"help", no_argument, NULL, 'h'},            {NULL, 0, NULL, 0}};
+static const struct option LONG[] = {{"batch", required_argument, NULL, 'b'},
+                                     {"producers", required_argument, NULL, 'p'},
+                                     {"consumers", required_argument, NULL, 'c'},
+                                     {"ms", required_argument, NULL, 'm'},
+                                     {"warm-ms", required_argument, NULL, 'w'},
+                                     {"variant", required_argument, NULL, 'v'},
+                                     {"depth", required_argument, NULL, 'd'},
+                                     {"hist", required_argument, NULL, 'H'},
+                                     {"help", no_argument, NULL, 'h'},
+                                     {NULL, 0, NULL, 0}};
 
 static int usage(FILE *to, const char *name)
 {
@@ -51,14 +55,30 @@ static void take(struct bench *b, int option)
     unsigned number = (unsigned)strtoul(optarg, NULL, 10);
 
     switch (option) {
-    case 'b': b->batch = number; break;
-    case 'p': b->producers = number; break;
-    case 'c': b->consumers = number; break;
-    case 'm': b->run_ns = (int64_t)number * 1000000; break;
-    case 'w': b->warm_ns = (int64_t)number * 1000000; break;
-    case 'd': b->depth = number; break;
-    case 'v': b->variant = optarg; break;
-    default: b->hist_path = optarg; break;
+    case 'b':
+        b->batch = number;
+        break;
+    case 'p':
+        b->producers = number;
+        break;
+    case 'c':
+        b->consumers = number;
+        break;
+    case 'm':
+        b->run_ns = (int64_t)number * 1000000;
+        break;
+    case 'w':
+        b->warm_ns = (int64_t)number * 1000000;
+        break;
+    case 'd':
+        b->depth = number;
+        break;
+    case 'v':
+        b->variant = optarg;
+        break;
+    default:
+        b->hist_path = optarg;
+        break;
     }
 }
 

@@ -54,8 +54,8 @@ static int compare(const void *a, const void *b)
 
 int main(void)
 {
-    struct bench b = {.name = "probe", .workload = "probe", .run_ns = 12000000,
-                      .window_ns = 1000000};
+    struct bench b = {
+        .name = "probe", .workload = "probe", .run_ns = 12000000, .window_ns = 1000000};
     static struct bench_windows w;
     const struct bench_job jobs[2] = {{body_even, 1}, {body_odd, 1}};
 
@@ -68,7 +68,8 @@ int main(void)
         return BENCH_EXIT_FAILED;
     }
     qsort(w.windows, w.count, sizeof(*w.windows), compare);
-    printf("{\"line_ns\":%.1f,\"busy\":%.4f}\n", w.count > 0 ? 1e9 / w.windows[w.count / 2].rate : 0.0,
+    printf("{\"line_ns\":%.1f,\"busy\":%.4f}\n",
+           w.count > 0 ? 1e9 / w.windows[w.count / 2].rate : 0.0,
            lost[0] > lost[1] ? lost[0] : lost[1]);
     return BENCH_EXIT_OK;
 }

@@ -22,8 +22,8 @@ static pid_t parent_pid;
 
 void *bench_shared_memory(size_t bytes)
 {
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE,
-                    -1, 0);
+    void *at =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
     if (at == MAP_FAILED) {
         fprintf(stderr, "bench: no %zu bytes of shared memory: %s\n", bytes, strerror(errno));
@@ -390,8 +390,8 @@ static double cpu_seconds(const struct rusage *u)
            (double)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1e6;
 }
 
-bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs, unsigned job_count,
-                     struct bench_windows *w)
+bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs,
+                     unsigned job_count, struct bench_windows *w)
 {
     struct runner runners[BENCH_PROCS_MAX];
     struct rusage use;
@@ -412,7 +412,7 @@ bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs
         w->reordered += b->shared->slots[n].reordered;
     cpu_at(0, &cpus);
     wanted = total < cpus ? total : cpus;
-    w->sleeps = use.ru_nvcsw > (long)(10 * total + w->count);
+    w->sleeps = use.ru_nvcsw > 10L * total + w->count;
     keep_clean(w, total > cpus);
     w->cpu_share = cpu_seconds(&use) * 1e9 / ((double)(bench_now_ns() - begin) * wanted);
     return good && b->shared->error[0] == '\0';

@@ -29,8 +29,8 @@ static struct rte_mempool *pool;
 
 static int peer_setup(struct bench *b)
 {
-    char *args[] = {"bench", "--no-huge", "--no-pci", "--no-shconf", "-m", "64",
-                    "--log-level", "1", "--no-telemetry", NULL};
+    char *args[] = {"bench", "--no-huge",   "--no-pci", "--no-shconf",    "-m",
+                    "64",    "--log-level", "1",        "--no-telemetry", NULL};
 
     if (rte_eal_init((int)(sizeof(args) / sizeof(*args)) - 1, args) < 0)
         return -1;

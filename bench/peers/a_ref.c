@@ -68,8 +68,8 @@ static inline uint32_t pop(void)
     do {
         if ((uint32_t)head == 0)
             return 0;
-        next = ((head >> 32) + 1) << 32 |
-               __atomic_load_n(next_of((uint32_t)head), __ATOMIC_RELAXED);
+        next =
+            ((head >> 32) + 1) << 32 | __atomic_load_n(next_of((uint32_t)head), __ATOMIC_RELAXED);
     } while (!__atomic_compare_exchange_n(&pool->head, &head, next, true, __ATOMIC_ACQ_REL,
                                           __ATOMIC_ACQUIRE));
     return (uint32_t)head;

@@ -31,7 +31,9 @@ template <size_t BYTES, bool MANY> struct ep {
         return 0;
     }
 
-    static void teardown(struct bench *) {}
+    static void teardown(struct bench *)
+    {
+    }
 
     void open(struct bench *, unsigned channel, unsigned, unsigned)
     {
@@ -48,7 +50,9 @@ template <size_t BYTES, bool MANY> struct ep {
         return q->try_pop(in) ? &in : nullptr;
     }
 
-    void release() {}
+    void release()
+    {
+    }
 };
 
 static const struct bench_peer *pick(const struct bench *b)

@@ -67,7 +67,9 @@ static inline const void *peer_recv(ep *e, size_t size)
     return e->q->try_receive(e->in, size, got, priority) ? e->in : nullptr;
 }
 
-static inline void peer_release(ep *) {}
+static inline void peer_release(ep *)
+{
+}
 
 #define PEER_WAIT
 static inline int peer_send_wait(ep *e, const void *data, size_t size)

@@ -32,7 +32,9 @@ template <size_t BYTES, bool MANY> struct ep {
         return 0;
     }
 
-    static void teardown(struct bench *) {}
+    static void teardown(struct bench *)
+    {
+    }
 
     void open(struct bench *, unsigned channel, unsigned, unsigned)
     {
@@ -49,7 +51,9 @@ template <size_t BYTES, bool MANY> struct ep {
         return q->pop(in[0]) ? &in[0] : nullptr;
     }
 
-    void release() {}
+    void release()
+    {
+    }
 
     int send_batch(const struct iovec *items, unsigned count)
     {

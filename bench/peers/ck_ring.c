@@ -79,7 +79,9 @@ static inline __attribute__((always_inline)) int get(struct ep *e, unsigned size
 
 static inline int peer_send(struct ep *e, const void *data, size_t size)
 {
-    return size == 8 ? put(e, data, 8) : size == 64 ? put(e, data, 64) : put(e, data, (unsigned)size);
+    return size == 8    ? put(e, data, 8)
+           : size == 64 ? put(e, data, 64)
+                        : put(e, data, (unsigned)size);
 }
 
 static inline const void *peer_recv(struct ep *e, size_t size)

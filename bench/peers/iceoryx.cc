@@ -50,7 +50,8 @@ static void name_of(char *name, size_t bytes, const char *prefix, unsigned membe
 /* The daemon and the runtime talk a lot, some of it past their log level. */
 static void be_quiet()
 {
-    if (freopen("/dev/null", "w", stdout) == nullptr || freopen("/dev/null", "w", stderr) == nullptr)
+    if (freopen("/dev/null", "w", stdout) == nullptr ||
+        freopen("/dev/null", "w", stderr) == nullptr)
         _exit(1);
 }
 
@@ -89,8 +90,8 @@ static void remove_daemon_files()
     const struct group *group = getgrgid(getegid());
     char path[128];
 
-    for (const char *left : {"/dev/shm/iceoryx_mgmt", "/tmp/roudi", "/tmp/roudi.lock",
-                             "/tmp/iox-unique-roudi.lock"})
+    for (const char *left :
+         {"/dev/shm/iceoryx_mgmt", "/tmp/roudi", "/tmp/roudi.lock", "/tmp/iox-unique-roudi.lock"})
         unlink(left);
     if (group != nullptr) {
         snprintf(path, sizeof(path), "/dev/shm/%s", group->gr_name);

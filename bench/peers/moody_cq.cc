@@ -35,7 +35,9 @@ template <size_t BYTES, bool MANY> struct ep {
         return 0;
     }
 
-    static void teardown(struct bench *) {}
+    static void teardown(struct bench *)
+    {
+    }
 
     void open(struct bench *b, unsigned channel, unsigned, unsigned)
     {
@@ -68,7 +70,9 @@ template <size_t BYTES, bool MANY> struct ep {
         return q->try_dequeue(*from, in[0]) ? &in[0] : nullptr;
     }
 
-    void release() {}
+    void release()
+    {
+    }
 
     int send_batch(const struct iovec *items, unsigned count)
     {

@@ -32,7 +32,9 @@ template <size_t BYTES, bool MANY> struct ep {
         return 0;
     }
 
-    static void teardown(struct bench *) {}
+    static void teardown(struct bench *)
+    {
+    }
 
     void open(struct bench *, unsigned channel, unsigned, unsigned)
     {
@@ -62,7 +64,9 @@ template <size_t BYTES, bool MANY> struct ep {
         return nullptr;
     }
 
-    void release() {}
+    void release()
+    {
+    }
 };
 
 static const struct bench_peer *pick(const struct bench *b)

@@ -48,11 +48,11 @@ struct queue {
 struct ep {
     struct queue *queue; /* NULL: the byte ring */
     struct ring *ring;
-    uint64_t mine;      /* producer: tail; consumer: head */
-    uint64_t given;     /* consumer: head as published */
-    uint64_t others;    /* the other side's index as last seen */
-    uint64_t claimed;   /* queue: ticket of the cell being read */
-    uint64_t step;      /* bytes of the messages being read */
+    uint64_t mine;    /* producer: tail; consumer: head */
+    uint64_t given;   /* consumer: head as published */
+    uint64_t others;  /* the other side's index as last seen */
+    uint64_t claimed; /* queue: ticket of the cell being read */
+    uint64_t step;    /* bytes of the messages being read */
 };
 
 static struct ring *rings[2];
