@@ -1,0 +1,237 @@
+/*
+ * shmbus-model: explores the schedules of all scenarios. See explore.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "scenarios.h"
+#include "world.h"
+
+struct settings {
+    bool quick;
+    bool have_bounds;
+    struct x_bounds bounds;
+    double limit_s;  /* for one exploration */
+    double random_s; /* for random schedules, over all scenarios */
+    uint64_t seed;
+    const char *only;
+};
+
+struct totals {
+    uint64_t schedules;
+    unsigned scenarios, failures, incomplete;
+};
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static int usage(FILE *to)
+{
+    fprintf(to, "usage: shmbus-model [--quick] [--bounds PREEMPTIONS/CRASHES/STOPS] [--only NAME]\n"
+                "                    [--limit SECONDS] [--random SECONDS] [--seed N]\n"
+                "       shmbus-model --replay NAME PLAN\n"
+                "       shmbus-model --list\n");
+    return to == stdout ? 0 : 2;
+}
+
+static const struct x_scenario *find(const char *name)
+{
+    for (unsigned i = 0; i < t_scenario_count; i++) {
+        if (strcmp(t_scenarios[i].name, name) == 0) {
+            return &t_scenarios[i];
+        }
+    }
+    fprintf(stderr, "shmbus-model: there is no scenario \"%s\"; --list names them\n", name);
+    return NULL;
+}
+
+static int replay(const char *name, const char *plan)
+{
+    const struct x_scenario *s = find(name);
+    bool failed = false;
+    if (s == NULL) {
+        return 2;
+    }
+    if (!x_replay(s, plan, &failed)) {
+        fprintf(stderr, "shmbus-model: \"%s\" is no plan; a failure prints one\n", plan);
+        return 2;
+    }
+    printf("%s\n", failed ? "failed" : "no failure");
+    return failed;
+}
+
+static void print_row(const struct x_scenario *s, const char *bounds, const struct x_result *r)
+{
+    printf("%-18s %-7s %10llu %6u %10llu %9llu  %-9s %6.1f  %s\n", s->name, bounds,
+           (unsigned long long)r->schedules, r->depth, (unsigned long long)r->crashes,
+           (unsigned long long)r->stops,
+           r->failed     ? "FAILED"
+           : r->complete ? "complete"
+                         : "cut",
+           r->seconds, s->text);
+    fflush(stdout);
+}
+
+static void add(struct totals *t, const struct x_result *r, bool must_be_complete)
+{
+    t->schedules += r->schedules;
+    t->failures += r->failed;
+    t->incomplete += must_be_complete && !r->complete && !r->failed;
+}
+
+static bool explore_one(const struct x_scenario *s, struct x_bounds b, double limit_s,
+                        struct totals *t)
+{
+    char bounds[32];
+    struct x_result r = x_explore(s, b, limit_s);
+    snprintf(bounds, sizeof bounds, "%u/%u/%u", b.preemptions, b.crashes, b.stops);
+    print_row(s, bounds, &r);
+    add(t, &r, true);
+    return !r.failed;
+}
+
+/* Stops instead of preemptions: everybody else must get along without the stopped one. */
+static struct x_bounds with_stops(struct x_bounds b)
+{
+    return (struct x_bounds){b.preemptions > 0 ? b.preemptions - 1u : 0, 1, 1};
+}
+
+static void explore_scenario(const struct x_scenario *s, const struct settings *set,
+                             struct totals *t)
+{
+    struct x_bounds b = set->have_bounds ? set->bounds : set->quick ? s->quick : s->bounds;
+
+    t->scenarios++;
+    if (!explore_one(s, b, set->limit_s, t) || set->have_bounds) {
+        return;
+    }
+    if (!explore_one(s, with_stops(b), set->limit_s, t)) {
+        return;
+    }
+    if (!set->quick && s->more.preemptions > 0) {
+        explore_one(s, s->more, set->limit_s, t);
+    }
+}
+
+static void explore_random(const struct settings *set, struct totals *t)
+{
+    double each = set->random_s / (set->only != NULL ? 1 : t_scenario_count);
+    printf("\nrandom schedules beyond these bounds: up to 8 switches, 2 kills, 1 stop; seed %llu\n",
+           (unsigned long long)set->seed);
+    for (unsigned i = 0; i < t_scenario_count && t->failures == 0; i++) {
+        struct x_result r;
+        if (set->only != NULL && strcmp(set->only, t_scenarios[i].name) != 0) {
+            continue;
+        }
+        r = x_random(&t_scenarios[i], set->seed + i, each);
+        print_row(&t_scenarios[i], "random", &r);
+        add(t, &r, false);
+    }
+}
+
+static int explore_all(const struct settings *set)
+{
+    struct totals t = {0};
+    double begin = seconds();
+
+    printf("%-18s %-7s %10s %6s %10s %9s  %-9s %6s  %s\n", "scenario", "p/c/s", "schedules",
+           "depth", "with kill", "with stop", "coverage", "s", "");
+    for (unsigned i = 0; i < t_scenario_count && t.failures == 0; i++) {
+        if (set->only == NULL || strcmp(set->only, t_scenarios[i].name) == 0) {
+            explore_scenario(&t_scenarios[i], set, &t);
+        }
+    }
+    if (t.failures == 0 && set->random_s > 0) {
+        explore_random(set, &t);
+    }
+    printf("\np/c/s: preemptions, kills and stops a schedule may have. complete: every schedule of "
+           "the\nscenario within these bounds was run, a kill at every shared access of every "
+           "mortal\nprocess among them. Sequential consistency only: see doc/memory-model.md.\n");
+    if (t.incomplete > 0) {
+        printf("%u explorations were cut by their limit of time\n", t.incomplete);
+    }
+    printf("{\"target\":\"model\",\"schedules\":%llu,\"scenarios\":%u,\"failures\":%u,"
+           "\"seconds\":%.1f}\n",
+           (unsigned long long)t.schedules, t.scenarios, t.failures, seconds() - begin);
+    return t.failures > 0 || (t.incomplete > 0 && !set->have_bounds);
+}
+
+static bool number(const char *text, double *ret)
+{
+    char *end = NULL;
+    errno = 0;
+    *ret = strtod(text, &end);
+    return errno == 0 && end != text && *end == 0 && *ret >= 0;
+}
+
+static bool read_option(int argc, char **argv, int *i, struct settings *set)
+{
+    const char *option = argv[*i];
+    const char *value = *i + 1 < argc ? argv[*i + 1] : "";
+    double n = 0;
+
+    if (strcmp(option, "--quick") == 0) {
+        set->quick = true;
+        return true;
+    }
+    ++*i;
+    if (strcmp(option, "--only") == 0) {
+        set->only = value;
+        return find(value) != NULL;
+    }
+    if (strcmp(option, "--bounds") == 0) {
+        set->have_bounds = true;
+        return sscanf(value, "%u/%u/%u", &set->bounds.preemptions, &set->bounds.crashes,
+                      &set->bounds.stops) == 3;
+    }
+    if (!number(value, &n)) {
+        return false;
+    }
+    if (strcmp(option, "--limit") == 0) {
+        set->limit_s = n;
+    } else if (strcmp(option, "--random") == 0) {
+        set->random_s = n;
+    } else if (strcmp(option, "--seed") == 0) {
+        set->seed = (uint64_t)n;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static int list(void)
+{
+    for (unsigned i = 0; i < t_scenario_count; i++) {
+        printf("%-18s %s\n", t_scenarios[i].name, t_scenarios[i].text);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct settings set = {.limit_s = 120, .random_s = 0, .seed = (uint64_t)time(NULL) % 1000000};
+
+    x_init(&w_world);
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        return list();
+    }
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        return usage(stdout);
+    }
+    if (argc == 4 && strcmp(argv[1], "--replay") == 0) {
+        return replay(argv[2], argv[3]);
+    }
+    for (int i = 1; i < argc; i++) {
+        if (!read_option(argc, argv, &i, &set)) {
+            return usage(stderr);
+        }
+    }
+    return explore_all(&set);
+}

@@ -1,0 +1,37 @@
+# The schedule explorer: the library's own sources with a scheduling point at every shared access.
+MODEL_SRC := $(wildcard test/model/*.c)
+MODEL_LIB_SRC := $(addprefix libshmbus/,ring_mpmc.c ring_spsc.c block.c event.c reclaim.c queue.c \
+    stream.c wait.c region.c error.c)
+MODEL_OBJ := $(MODEL_SRC:%.c=$(B)/obj-model/%.o)
+MODEL_LIB_OBJ := $(MODEL_LIB_SRC:%.c=$(B)/obj-model/%.o)
+MODEL_PROGRAM := $(B)/bin/shmbus-model
+TIDY += $(MODEL_SRC)
+HAVE += model
+
+# What the library asks of the kernel, and copies into the segment, goes to test/model/world.c.
+MODEL_SEAMS := -Dsyscall=sb_explore_syscall -Dclock_gettime=sb_explore_clock_gettime \
+    -Dmemcpy=sb_explore_memcpy
+MODEL_CPPFLAGS = -D_GNU_SOURCE -DSB_EXPLORE=1 -Ilibshmbus/include -iquote libshmbus
+MODEL_CFLAGS = -std=gnu11 $(WARNINGS) -O2 -g -fno-omit-frame-pointer -pthread
+
+$(B)/obj-model/libshmbus/%.o: libshmbus/%.c $(B)/flags
+	$(call say,CC,$< (model))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(MODEL_CPPFLAGS) $(MODEL_SEAMS) $(MODEL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj-model/test/model/%.o: test/model/%.c $(B)/flags
+	$(call say,CC,$< (model))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(MODEL_CPPFLAGS) $(MODEL_CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(shell find $(B)/obj-model -name '*.d' 2>/dev/null)
+
+$(MODEL_PROGRAM): $(MODEL_OBJ) $(MODEL_LIB_OBJ)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(MODEL_CFLAGS) -o $@ $^
+
+# QUICK=1: smaller bounds and a few seconds of random schedules.
+QUICK ?= 0
+model: $(MODEL_PROGRAM)
+	$(Q)$(MODEL_PROGRAM) $(if $(filter-out 0,$(QUICK)),--quick --random 10,--random 60)

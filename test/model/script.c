@@ -1,0 +1,554 @@
+/*
+ * What a simulated process does is a line of words, one call each. The digit is the channel.
+ *
+ *   s0 S0   send, or wait until there is room and a block     b0   send two as a batch
+ *   r0 R0   receive, or wait for a message                    a    acknowledge the oldest held
+ *   q       give the oldest held back                         u    as if it had never been received
+ *   f1 F1   forward the oldest held (F: wait for room)        n0   reserve and commit in place
+ *   x0      reserve and abort                                 k    give the stock of blocks back
+ *   D       wait for a death and recover, again and again     D1   once
+ *   J       wait until the slot of the predecessor is free, become its next user
+ *   w v     write, read the region
+ *   o i     become sender, receiver of the stream (channel 0) when that end is free
+ *   t3 T3   send 8 * 3 bytes to the stream (T: wait)           B    send a batch of three
+ *   e E     receive from the stream (E: wait)                 z    release the newest held
+ */
+#include "world.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "reclaim.h"
+#include "role.h"
+#include "stream.h"
+
+static uint32_t next_id(uint32_t process)
+{
+    struct w_process *p = &w_processes[process];
+    uint32_t first = process * W_IDS + 1u; /* the driver is the last and may use all the rest */
+    p->sent++;
+    if (first + p->sent > W_MESSAGES || (process != W_DRIVER && p->sent > W_IDS)) {
+        x_fail("the scenario sends too many messages");
+    }
+    return first + p->sent - 1u;
+}
+
+/* A send that failed sent nothing; one that succeeded sent it. FULL must have been true. */
+static void check_sent(uint32_t process, uint32_t id, int result)
+{
+    bool sent = w_ghost.messages[id].state != W_NEW;
+    if (result == 0 && !sent) {
+        x_fail("message %u: send says yes, but nothing was sent", id);
+    } else if (result != 0 && sent) {
+        x_fail("message %u: send says no (%d), but it was sent", id, result);
+    } else if (result == -EAGAIN && !w_processes[process].full_seen) {
+        x_fail("full, it says, but at no time it was");
+    } else if (result != 0 && result != -EAGAIN && result != -SHMBUS_ERR_NO_BLOCKS &&
+               result != -SHMBUS_ERR_SHUTDOWN) {
+        x_fail("send fails with %d", result);
+    }
+}
+
+int w_send(uint32_t process, uint32_t channel, int64_t timeout_ns)
+{
+    uint64_t id = next_id(process);
+    struct sb_send send = {SHMBUS_DATA, 0, &id, sizeof id, timeout_ns};
+    int r;
+
+    w_begin(process, W_SEND, channel);
+    r = sb_queue_send(w_handle(process, channel), &send);
+    x_flush();
+    x_note("send %" PRIu64 ": %d", id, r);
+    check_sent(process, (uint32_t)id, r);
+    w_end(process);
+    return r;
+}
+
+static int send_two(uint32_t process, uint32_t channel)
+{
+    uint64_t ids[2] = {next_id(process), next_id(process)};
+    struct iovec items[2] = {{&ids[0], 8}, {&ids[1], 8}};
+    int r;
+
+    w_begin(process, W_SEND, channel);
+    r = sb_queue_send_batch(w_handle(process, channel), items, 2, 0);
+    x_flush();
+    x_note("send batch: %d", r);
+    for (int i = 0; i < 2; i++) {
+        if ((w_ghost.messages[ids[i]].state != W_NEW) != (i < r)) {
+            x_fail("a batch says %d were sent", r);
+        }
+    }
+    w_end(process);
+    return r;
+}
+
+static int reserve(uint32_t process, uint32_t channel, bool commit)
+{
+    struct shmbus_channel *ch = w_handle(process, channel);
+    struct shmbus_msg msg;
+    uint32_t id = next_id(process);
+    int r;
+
+    w_begin(process, W_SEND, channel);
+    r = sb_queue_reserve(ch, 8, &msg, 0);
+    if (r == 0) {
+        x_step(msg.data);
+        *(uint64_t *)msg.data = id;
+        r = commit ? sb_queue_commit(ch, &msg, 0) : sb_queue_abort(ch, &msg);
+        x_flush();
+        if (commit) {
+            check_sent(process, id, r);
+        }
+        if (r != 0 && sb_queue_abort(ch, &msg) != 0) {
+            x_fail("a reservation that could not be sent cannot be dropped");
+        }
+    }
+    w_end(process);
+    return r;
+}
+
+int w_recv(uint32_t process, uint32_t channel, int64_t timeout_ns)
+{
+    struct w_process *p = &w_processes[process];
+    struct shmbus_msg msg;
+    int r;
+
+    w_begin(process, W_RECV, channel);
+    r = sb_queue_recv(w_handle(process, channel), &msg, 1, timeout_ns);
+    x_flush();
+    if (r == 1) {
+        x_note("received message %" PRIu64 ", delivery %u", *(uint64_t *)msg.data,
+               msg.delivery_count);
+        w_check_received(process, &msg);
+        p->held[p->held_count++] = msg;
+    } else if (r == -EAGAIN && !p->empty_seen) {
+        x_fail("empty, it says, but at no time it was");
+    } else if (r != -EAGAIN && r != -SHMBUS_ERR_SHUTDOWN) {
+        x_fail("receive fails with %d", r);
+    }
+    w_end(process);
+    return r == 1 ? 0 : r;
+}
+
+static void forget_held(struct w_process *p, uint32_t index)
+{
+    for (uint32_t i = index; i + 1u < p->held_count; i++) {
+        p->held[i] = p->held[i + 1u];
+    }
+    p->held_count--;
+}
+
+int w_release(uint32_t process, uint32_t index)
+{
+    struct w_process *p = &w_processes[process];
+    struct shmbus_msg *msg = &p->held[index];
+    int r;
+
+    w_check_received(process, msg); /* still the same */
+    w_begin(process, W_RELEASE, msg->channel->index);
+    r = sb_queue_release(msg->channel, msg);
+    x_flush();
+    if (r != 0) {
+        x_fail("release fails with %d", r);
+    }
+    w_end(process);
+    forget_held(p, index);
+    return r;
+}
+
+static void give_back(uint32_t process, bool undo)
+{
+    struct w_process *p = &w_processes[process];
+    struct shmbus_msg *msg = &p->held[0];
+    int r;
+
+    w_begin(process, undo ? W_UNDO : W_REQUEUE, msg->channel->index);
+    r = sb_queue_requeue(msg->channel, msg, undo);
+    x_flush();
+    if (r != 0) {
+        x_fail("requeue fails with %d", r);
+    }
+    w_end(process);
+    forget_held(p, 0);
+}
+
+static void forward(uint32_t process, uint32_t channel, int64_t timeout_ns)
+{
+    struct w_process *p = &w_processes[process];
+    struct shmbus_msg *msg = &p->held[0];
+    struct shmbus_channel *from = msg->channel;
+    int r;
+
+    w_begin(process, W_FORWARD, channel);
+    msg->channel = w_handle(process, channel);
+    r = sb_queue_commit(msg->channel, msg, timeout_ns);
+    x_flush();
+    x_note("forward: %d", r);
+    if (r == -EAGAIN && !p->full_seen) {
+        x_fail("full, it says, but at no time it was");
+    }
+    w_end(process);
+    if (r == 0) {
+        forget_held(p, 0);
+    } else {
+        msg->channel = from;
+        w_check_received(process, msg);
+    }
+}
+
+/* ------------------------------------------------------------------------------ recovery, region */
+
+static void recover_dead(void)
+{
+    for (uint32_t p = 0; p < W_PROCESSES; p++) {
+        const struct w_process *process = &w_processes[p];
+        if (process->dead) {
+            sb_reclaim_slot(&w_view, process->slot, sb_proc_word(process->epoch, SB_PROC_ACTIVE));
+            x_flush();
+        }
+    }
+}
+
+static bool anybody_dead(void)
+{
+    for (uint32_t p = 0; p < W_PROCESSES; p++) {
+        const struct w_process *process = &w_processes[p];
+        if (process->dead && w_segment.processes[process->slot].w.v ==
+                                 sb_proc_word(process->epoch, SB_PROC_ACTIVE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void recoverer(bool once)
+{
+    do {
+        while (!anybody_dead()) {
+            w_wait_for(W_WAIT_DEATH, 0);
+        }
+        recover_dead();
+    } while (!once);
+}
+
+static void join(uint32_t process)
+{
+    const struct w_process *p = &w_processes[process];
+    sb_word *w = &w_segment.processes[p->slot].w;
+    uint64_t before = sb_proc_word(p->epoch, SB_PROC_FREE);
+
+    while (sb_load_acquire(w) != before) {
+        w_wait_for(W_WAIT_SLOT, p->slot);
+    }
+    if (!sb_cas(w, before, sb_proc_word(p->epoch, SB_PROC_ACTIVE))) {
+        x_fail("a free slot cannot be taken");
+    }
+}
+
+static void region_write(uint32_t process)
+{
+    uint64_t value = next_id(process) % 64u;
+    uint64_t words[W_REGION_WORDS] = {value, value, value};
+    int r;
+
+    w_processes[process].region_value = value;
+    r = shmbus_region_write(w_region_of(process), 0, words, sizeof words, -1);
+    x_flush();
+    if (r != 0) {
+        x_fail("region: write fails with %d", r);
+    }
+}
+
+static void region_read(uint32_t process)
+{
+    uint64_t words[W_REGION_WORDS];
+    struct w_process *p = &w_processes[process];
+    int r;
+
+    p->region_seen = 1ull << w_ghost.region_now % 64;
+    r = shmbus_region_read(w_region_of(process), 0, words, sizeof words, -1);
+    x_flush();
+    x_note("read %" PRIu64 " %" PRIu64 " %" PRIu64, words[0], words[1], words[2]);
+    if (r != 0) {
+        x_fail("region: read fails with %d", r);
+    } else if (words[0] != words[1] || words[0] != words[2]) {
+        x_fail("region: half of a write is seen");
+    } else if ((p->region_seen >> words[0] % 64 & 1u) == 0) {
+        x_fail("region: value %" PRIu64 " was not there during the read", words[0]);
+    }
+}
+
+/* ------------------------------------------------------------------------------------- streams */
+
+static void take_end(uint32_t process, bool sender)
+{
+    struct sb_channel *ch = &w_segment.channels[0];
+    uint64_t holder = 0;
+
+    while (!sb_role_take(sender ? &ch->sender : &ch->receiver,
+                         w_handle(process, 0)->bus->member.owner64, &holder)) {
+        w_wait_for(W_WAIT_END, 0);
+        if (w_ghost.shut_down) {
+            return;
+        }
+    }
+    w_processes[process].op_channel = 0;
+    w_open_stream(process, 0, sender);
+    if (!sender) {
+        w_ghost.stream.receiver_changed = true;
+    }
+}
+
+static bool has_end(uint32_t process, bool sender)
+{
+    const struct sb_channel *ch = &w_segment.channels[0];
+    return (sender ? &ch->sender : &ch->receiver)->v == w_handle(process, 0)->bus->member.owner64;
+}
+
+static void fill_message(uint64_t *words, uint32_t id, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        words[i] = ((uint64_t)id << 32) | (i + 1u);
+    }
+}
+
+static void stream_send(uint32_t process, uint32_t count, int64_t timeout_ns)
+{
+    uint64_t words[16];
+    uint32_t id = next_id(process);
+    struct sb_send send = {SHMBUS_DATA, 0, words, count * 8u, timeout_ns};
+    struct w_stream *s = &w_ghost.stream;
+    uint32_t before = s->committed;
+    int r;
+
+    if (!has_end(process, true)) {
+        return;
+    }
+    fill_message(words, id, count);
+    s->pending[0] = id;
+    s->pending_size[0] = count * 8u;
+    s->pending_count = 1;
+    w_processes[process].need = count * 8u;
+    do {
+        r = sb_stream_ch_send(w_handle(process, 0), &send);
+        x_flush();
+    } while (r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED);
+    x_note("send %u: %d", id, r);
+    s->pending_count = 0;
+    if ((r == 0) != (s->committed == before + 1u)) {
+        x_fail("stream: send says %d, but %u were sent", r, s->committed - before);
+    } else if (r != 0 && r != -EAGAIN && r != -SHMBUS_ERR_SHUTDOWN) {
+        x_fail("stream: send fails with %d", r);
+    }
+}
+
+static void stream_batch(uint32_t process)
+{
+    uint64_t words[3][2];
+    struct iovec items[3];
+    struct w_stream *s = &w_ghost.stream;
+    uint32_t before = s->committed;
+    int r;
+
+    if (!has_end(process, true)) {
+        return;
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t id = next_id(process);
+        fill_message(words[i], id, 2);
+        items[i] = (struct iovec){words[i], 16};
+        s->pending[i] = id;
+        s->pending_size[i] = 16;
+    }
+    s->pending_count = 3;
+    r = sb_stream_ch_send_batch(w_handle(process, 0), items, 3, 0);
+    x_flush();
+    s->pending_count = 0;
+    if (r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED) {
+        r = 0;
+    }
+    if ((r < 0 ? 0u : (uint32_t)r) != s->committed - before) {
+        x_fail("stream: a batch says %d were sent, %u were", r, s->committed - before);
+    }
+}
+
+static void stream_recv(uint32_t process, int64_t timeout_ns)
+{
+    struct w_process *p = &w_processes[process];
+    struct shmbus_msg msg;
+    bool readable_before = w_ghost.stream.committed > w_ghost.stream.released + p->held_count;
+    int r;
+
+    if (!has_end(process, false)) {
+        return;
+    }
+    do {
+        r = sb_stream_ch_recv(w_handle(process, 0), &msg, 1, timeout_ns);
+        x_flush();
+    } while (r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED);
+    if (r == 1) {
+        w_stream_received(&msg);
+        p->held[p->held_count++] = msg;
+    } else if (r == -EAGAIN && readable_before) {
+        x_fail("stream: empty, it says, but at no time it was");
+    } else if (r != -EAGAIN && r != -SHMBUS_ERR_SHUTDOWN) {
+        x_fail("stream: receive fails with %d", r);
+    }
+}
+
+static void stream_release(uint32_t process, uint32_t index)
+{
+    struct w_process *p = &w_processes[process];
+    int r = sb_stream_ch_release(p->held[index].channel, &p->held[index]);
+    x_flush();
+    if (r != 0) {
+        x_fail("stream: release fails with %d", r);
+    }
+    forget_held(p, index);
+}
+
+/* The driver has both ends: sends one message, or receives and releases one. */
+void w_stream_driver(bool send, uint32_t words)
+{
+    if (send) {
+        stream_send(W_DRIVER, words, 0);
+        return;
+    }
+    stream_recv(W_DRIVER, 0);
+    if (x_failed()) {
+        return;
+    }
+    if (w_processes[W_DRIVER].held_count == 0) {
+        x_fail("lost: the stream hands out no more, but holds messages");
+        return;
+    }
+    stream_release(W_DRIVER, 0);
+}
+
+/* Whatever the last writer left, the region reads as before or after his write. */
+void w_region_finish(void)
+{
+    region_read(W_DRIVER);
+    if (!x_failed() && w_segment.region.version.v % 2 != 0) {
+        x_fail("region: half a write is left");
+    }
+}
+
+/* ---------------------------------------------------------------------------------- the script */
+
+static bool is_stream(void)
+{
+    return w_plan->channels[0].kind == SHMBUS_STREAM;
+}
+
+static void with_held(uint32_t process, char word, uint32_t n)
+{
+    struct w_process *p = &w_processes[process];
+    if (p->held_count == 0) {
+        return; /* it did not receive anything before */
+    }
+    switch (word) {
+    case 'a':
+        if (is_stream()) {
+            stream_release(process, 0);
+        } else {
+            w_release(process, 0);
+        }
+        break;
+    case 'z':
+        stream_release(process, p->held_count - 1u);
+        break;
+    case 'q':
+        give_back(process, false);
+        break;
+    case 'u':
+        give_back(process, true);
+        break;
+    default:
+        forward(process, n, word == 'F' ? -1 : 0);
+    }
+}
+
+static void stream_word(uint32_t process, char word, uint32_t n)
+{
+    switch (word) {
+    case 'o':
+    case 'i':
+        take_end(process, word == 'o');
+        break;
+    case 't':
+    case 'T':
+        stream_send(process, n, word == 'T' ? -1 : 0);
+        break;
+    case 'B':
+        stream_batch(process);
+        break;
+    default:
+        stream_recv(process, word == 'E' ? -1 : 0);
+    }
+}
+
+static void do_word(uint32_t process, char word, uint32_t n)
+{
+    switch (word) {
+    case 's':
+    case 'S':
+        w_send(process, n, word == 'S' ? -1 : 0);
+        break;
+    case 'b':
+        send_two(process, n);
+        break;
+    case 'n':
+    case 'x':
+        reserve(process, n, word == 'n');
+        break;
+    case 'r':
+    case 'R':
+        w_recv(process, n, word == 'R' ? -1 : 0);
+        break;
+    case 'k':
+        w_begin(process, W_FLUSH, 0);
+        sb_stock_flush(&w_view.blocks, &w_handle(process, 0)->stock);
+        w_end(process);
+        break;
+    case 'D':
+        recoverer(n == 1);
+        break;
+    case 'J':
+        join(process);
+        break;
+    case 'w':
+        region_write(process);
+        break;
+    case 'v':
+        region_read(process);
+        break;
+    default:
+        stream_word(process, word, n);
+    }
+}
+
+void w_script_actor(uint32_t actor)
+{
+    const struct w_actor_plan *a = &w_plan->actors[actor];
+
+    for (const char *at = a->script; *at != 0; at++) {
+        char word = *at;
+        uint32_t n = 0;
+        if (word == ' ') {
+            continue;
+        }
+        if (at[1] >= '0' && at[1] <= '9') {
+            at++;
+            n = (uint32_t)(*at - '0');
+        }
+        x_note("> %c%u", word, n);
+        if (strchr("azqufF", word) != NULL) {
+            with_held(a->process, word, n);
+        } else {
+            do_word(a->process, word, n);
+        }
+    }
+}

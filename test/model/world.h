@@ -1,0 +1,194 @@
+/*
+ * The world of the model: one small segment in static memory, the processes that use it through
+ * the library's own code, and a ghost that watches every change of a control word and knows what
+ * must be true. The ghost never touches the segment.
+ */
+#ifndef T_WORLD_H
+#define T_WORLD_H
+
+#include "channel.h"
+#include "explore.h"
+#include "queue.h"
+#include "region.h"
+
+#define W_PROCESSES 7u /* simulated ones, the driver included */
+#define W_DRIVER 6u    /* the world's own: drains and laps at the end */
+#define W_NOBODY 9u    /* recoverers have no identity */
+#define W_SLOTS 7u     /* of the process table */
+#define W_CHANNELS 3u
+#define W_BLOCKS 8u
+#define W_DEPTH_MAX 8u
+#define W_MESSAGES 400u
+#define W_IDS 24u /* messages a process may send */
+#define W_PAYLOAD_WORDS 8u
+#define W_STREAM_BYTES 256u
+#define W_REGION_WORDS 3u
+#define W_SCRIPTS 6u
+
+struct w_channel_plan {
+    uint32_t kind;
+    uint32_t depth_shift;
+    uint32_t max_deliveries;
+    uint32_t dead_letter; /* index plus 1; 0: none */
+    uint32_t on_full;
+    uint64_t ring_bytes;
+};
+
+struct w_actor_plan {
+    const char *name; /* NULL ends the list */
+    uint32_t process;
+    const char *script; /* see script.c */
+    bool immortal;
+};
+
+struct w_plan {
+    struct w_channel_plan channels[W_CHANNELS];
+    uint32_t channel_count;
+    uint32_t blocks;
+    uint32_t stock_max;
+    bool payload_shared; /* accesses to payloads are scheduling points */
+    bool numbers_wrap;   /* laps and generations begin just below their end */
+    bool region;
+    bool timestamps;
+    uint32_t queued;                      /* messages in channel 0 at the beginning */
+    uint32_t hidden;                      /* free blocks whose hint bits are clear: mask */
+    uint32_t incarnation_of[W_PROCESSES]; /* plus 1: the process reuses that one's slot */
+    struct w_actor_plan actors[W_SCRIPTS + 1];
+};
+
+enum w_state { W_NEW, W_QUEUED, W_TAKEN, W_ORPHAN, W_DEADL, W_ACKED, W_DROPPED };
+
+struct w_message {
+    enum w_state state;
+    uint32_t block;
+    uint32_t channel; /* where it was committed last */
+    uint64_t ticket;
+    uint32_t deliveries;
+    uint32_t holder;
+};
+
+enum w_op { W_IDLE, W_SEND, W_RECV, W_RELEASE, W_REQUEUE, W_UNDO, W_FORWARD, W_RESERVE, W_FLUSH };
+
+/* What the stream ghost knows. */
+struct w_stream {
+    uint64_t tail; /* true end of what is committed */
+    uint64_t acked;
+    uint32_t ids[64]; /* committed messages in order */
+    uint64_t ends[64];
+    uint32_t committed;
+    uint32_t released;
+    uint32_t handed[64]; /* how often each was handed out */
+    uint32_t pending[8]; /* being sent, in order */
+    uint32_t pending_size[8];
+    uint32_t pending_count;
+    uint32_t next; /* what the present receiver gets next */
+    bool receiver_changed;
+};
+
+struct w_process {
+    uint32_t slot;
+    uint64_t epoch;
+    uint32_t owner;
+    bool used, dead, recovered;
+    enum w_op op;
+    uint32_t op_channel;
+    bool full_seen, empty_seen; /* during the present operation */
+    uint32_t sent;
+    struct shmbus_msg held[4];
+    uint32_t held_count;
+    uint64_t region_value; /* what it is writing */
+    uint64_t region_seen;  /* values the region had during the present read: mask */
+    uint32_t need;         /* stream: bytes the sender waits for */
+};
+
+struct w_ghost {
+    struct w_message messages[W_MESSAGES];
+    uint32_t block_message[W_BLOCKS];
+    uint32_t fifo[W_CHANNELS][64];
+    uint32_t committed[W_CHANNELS], taken[W_CHANNELS], cleared[W_CHANNELS];
+    uint64_t base[W_CHANNELS];
+    struct w_stream stream;
+    uint32_t commits, takes, acks, dead_letters;
+    uint32_t crashes, stops;
+    uint64_t region_now; /* value of the region's last finished write */
+    uint32_t expired[X_ACTORS_MAX];
+    bool shut_down;
+};
+
+struct w_segment {
+    struct sb_super super;
+    struct sb_proc processes[W_SLOTS];
+    struct sb_channel channels[W_CHANNELS];
+    struct sb_endpoint endpoints[W_CHANNELS][W_PROCESSES];
+    struct sb_word slots[W_CHANNELS][W_DEPTH_MAX];
+    struct sb_block blocks[W_BLOCKS];
+    sb_word payloads[W_BLOCKS][W_PAYLOAD_WORDS];
+    sb_word bitmap;
+    sb_word pad[7];
+    uint8_t ring[W_STREAM_BYTES];
+    struct sb_region region;
+    sb_word data[W_REGION_WORDS + 1];
+    sb_word undo[W_REGION_WORDS + 1];
+};
+
+#define INDEX_IN(address, array) (((uintptr_t)(address) - (uintptr_t)(array)) / sizeof((array)[0]))
+#define OFFSET_IN(address, array) ((uintptr_t)(address) - (uintptr_t)(array))
+#define IS_IN(address, array) (OFFSET_IN(address, array) < sizeof(array))
+
+extern struct w_segment w_segment;
+extern struct sb_view w_view;
+extern struct w_ghost w_ghost;
+extern struct w_process w_processes[W_PROCESSES];
+extern const struct w_plan *w_plan;
+extern const struct x_world w_world;
+
+/* Which process acts: that of the running actor, or the one the world acts for. */
+uint32_t w_me(void);
+extern uint32_t w_acting;
+struct shmbus_channel *w_handle(uint32_t process, uint32_t channel);
+struct shmbus_region *w_region_of(uint32_t process);
+
+void w_setup(const void *plan);
+/* Fills the handle of a stream's end that @process holds by now. */
+void w_open_stream(uint32_t process, uint32_t channel, bool sender);
+
+/* ghost.c */
+void w_ghost_access(uint32_t actor, const void *address, uint64_t old, uint64_t now);
+void w_begin(uint32_t process, enum w_op op, uint32_t channel);
+void w_end(uint32_t process);
+uint32_t w_waiting(uint32_t channel); /* messages in the ring */
+bool w_has_for_receiver(uint32_t channel);
+/* A message has just been received; false if it is not as it must be. */
+void w_check_received(uint32_t process, const struct shmbus_msg *msg);
+void w_ghost_finish(void);
+bool w_is_living(uint32_t process);
+
+/* ghost_stream.c */
+void w_stream_access(const void *address, uint64_t old, uint64_t now);
+void w_stream_received(const struct shmbus_msg *msg);
+bool w_stream_room(uint32_t need);
+
+/* script.c */
+void w_script_actor(uint32_t actor);
+int w_send(uint32_t process, uint32_t channel, int64_t timeout_ns);
+int w_recv(uint32_t process, uint32_t channel, int64_t timeout_ns);
+int w_release(uint32_t process, uint32_t index);
+void w_stream_driver(bool send, uint32_t words);
+void w_region_finish(void);
+
+/* finish.c */
+void w_probe(void);
+void w_finish(void);
+bool w_quiescent(void);
+
+/* What an actor waits for besides the library's events. */
+enum w_wait { W_WAIT_NONE, W_WAIT_FUTEX, W_WAIT_DEATH, W_WAIT_SLOT, W_WAIT_END };
+struct w_sleep {
+    enum w_wait what;
+    const void *address;
+    uint32_t slot;
+};
+extern struct w_sleep w_sleeps[X_ACTORS_MAX];
+void w_wait_for(enum w_wait what, uint32_t slot);
+
+#endif
