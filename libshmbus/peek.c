@@ -43,6 +43,20 @@ static void copy_racy(uint64_t *to, const void *from, uint64_t size_bytes)
     }
 }
 
+/* The delivery count that the next receiver of this block will see. */
+static uint32_t next_delivery(uint64_t hdr)
+{
+    uint32_t deliveries = sb_hdr_deliveries(hdr);
+    switch (sb_hdr_state(hdr)) {
+    case SB_ORPHAN:
+        return deliveries < SHMBUS_DELIVERIES_MAX ? deliveries + 1u : deliveries;
+    case SB_DEADL:
+        return deliveries; /* set aside is not delivered */
+    default:
+        return 1; /* sent; if it was forwarded, it is a first delivery there */
+    }
+}
+
 /* Shows block @block if it still is what @hdr says after its payload was copied. */
 static void show_block(struct peek *peek, uint32_t block, uint64_t sequence)
 {
@@ -50,7 +64,6 @@ static void show_block(struct peek *peek, uint32_t block, uint64_t sequence)
     const struct sb_class_view *cls = sb_class_of(blocks, block);
     struct sb_block_look look;
     struct shmbus_msg msg = {.data = peek->buffer};
-    uint32_t deliveries;
     if (!sb_block_look(blocks, block, &look)) {
         return;
     }
@@ -63,11 +76,10 @@ static void show_block(struct peek *peek, uint32_t block, uint64_t sequence)
     if (sb_load_acquire(&sb_block_in(cls, block)->hdr) != look.hdr) {
         return;
     }
-    deliveries = sb_hdr_deliveries(look.hdr) + 1u;
     msg.sequence = sequence;
     msg.time_ns = (int64_t)look.stamp_ns;
     msg.correlation_id = look.correlation_id;
-    msg.delivery_count = deliveries < SHMBUS_DELIVERIES_MAX ? deliveries : SHMBUS_DELIVERIES_MAX;
+    msg.delivery_count = next_delivery(look.hdr);
     msg.sender = sb_meta_sender(look.meta);
     msg.type = sb_meta_type(look.meta);
     show(peek, &msg);

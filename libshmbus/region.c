@@ -409,7 +409,7 @@ int shmbus_region_write(struct shmbus_region *region, uint64_t offset_bytes, con
     }
     result = check(region, offset_bytes, size_bytes);
     if (result == 0 && region->bus->observer) {
-        result = sb_fail_quick(-EACCES, region->name, "an observer cannot write");
+        result = sb_fail_quick(-EROFS, region->name, "an observer changes nothing");
     }
     if (result < 0 || size_bytes == 0) {
         return result;

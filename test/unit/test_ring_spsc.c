@@ -478,6 +478,11 @@ T_TEST(stream, room_is_returned_seldom_but_full_is_never_a_lie)
     while (recv_one(&rig, &msg)) {
         sb_stream_release(&rig.rx, msg.held, msg.seq);
     }
+    CU_ASSERT_EQUAL(send_one(&rig, 8), SB_OK);
+    CU_ASSERT_TRUE(recv_one(&rig, &msg));
+    sb_stream_release(&rig.rx, msg.held, msg.seq);
+    CU_ASSERT_NOT_EQUAL(sb_load_relaxed(&rig.view.shared->room), rig.tx.tail);
+    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, &msg), SB_EMPTY);
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->room), rig.tx.tail); /* empty: told */
     CU_ASSERT_TRUE(rig.tx.depth_max >= 1024 - 16 - 1024 / 16);
     CU_ASSERT_TRUE(rig.tx.depth_max <= 1024);
