@@ -415,11 +415,8 @@ enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint
 {
     uint64_t seq = sb_load_acquire(&ring->shared->orphan_seq);
 
-    /* Twice: a pass that began earlier may have gone by the block that seq is about. */
-    for (int pass = 0; pass < 2 && seq != ring->orphan_seen; pass++) {
-        if (recv_orphan(ring, seq, ret_block, ret_hdr, ret_ticket)) {
-            return SB_OK;
-        }
+    if (seq != ring->orphan_seen && recv_orphan(ring, seq, ret_block, ret_hdr, ret_ticket)) {
+        return SB_OK;
     }
     for (uint32_t tries = 0; tries < ring->bound; tries++) {
         enum sb_ring_result r = recv_at_head(ring, ret_block, ret_hdr, ret_ticket);

@@ -1,0 +1,439 @@
+#include "operations.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "step.h"
+
+/* ---------------------------------------------------------------------------------- the ledger */
+
+static void may(struct t_actor *a, unsigned id, uint8_t min, uint8_t max)
+{
+    a->ledger->during[a->number][id] = (struct t_bounds){ min, max };
+    a->ledger->concerns[a->number][id] = true;
+}
+
+static void did(struct t_actor *a, unsigned id, uint8_t count)
+{
+    a->ledger->after[a->number][id] = (struct t_bounds){ count, count };
+    a->ledger->concerns[a->number][id] = true;
+}
+
+static void expect(struct t_actor *a, int result, int allowed, const char *call)
+{
+    if (result >= 0 || result == allowed) {
+        return;
+    }
+    a->ledger->broken[a->number] = true;
+    snprintf(a->ledger->what[a->number], sizeof a->ledger->what[0], "%s: %d %.120s", call, result,
+             shmbus_detail());
+}
+
+/* The message that run() may take away for good: any of the queued ones. */
+static void may_vanish(struct t_actor *a)
+{
+    for (unsigned id = 1; id <= T_DEPTH; id++) {
+        may(a, id, 0, 1);
+    }
+    may(a, T_ID_WORK, 0, 1);
+}
+
+/* Takes back what may_vanish() said, but for message @id. */
+static void only(struct t_actor *a, unsigned id)
+{
+    for (unsigned i = 1; i <= T_ID_WORK; i++) {
+        if (i != id) {
+            a->ledger->concerns[a->number][i] = false;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------- prepare */
+
+static bool attached(struct t_actor *a)
+{
+    struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    opts.flags = SHMBUS_ATTACH_NO_WATCHER | SHMBUS_ATTACH_EXISTING;
+    opts.spin_ns = 0;
+    return shmbus_attach(a->bus_name, &opts, &a->bus) == 0;
+}
+
+static bool with_queue(struct t_actor *a)
+{
+    return attached(a) && shmbus_open(a->bus, "q", SHMBUS_SEND | SHMBUS_RECV, &a->q) == 0 &&
+           shmbus_open(a->bus, "q2", SHMBUS_SEND, &a->q2) == 0;
+}
+
+static bool to_send(struct t_actor *a)
+{
+    may(a, a->first_id, 0, 1);
+    return with_queue(a);
+}
+
+static bool to_send_three(struct t_actor *a)
+{
+    may(a, a->first_id + 1, 0, 1);
+    may(a, a->first_id + 2, 0, 1);
+    return to_send(a);
+}
+
+static bool fill_message(struct t_actor *a)
+{
+    struct {
+        uint64_t id, check;
+    } p = { a->first_id, (a->first_id + 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull };
+    memcpy(a->msg.data, &p, sizeof p);
+    return true;
+}
+
+static bool with_reservation(struct t_actor *a)
+{
+    return to_send(a) && shmbus_reserve(a->q, 16, &a->msg, 0) == 0 && fill_message(a);
+}
+
+static bool with_message(struct t_actor *a)
+{
+    return with_queue(a) && shmbus_recv(a->q, &a->msg, 0) == 0;
+}
+
+static bool to_acknowledge(struct t_actor *a)
+{
+    if (!with_message(a)) {
+        return false;
+    }
+    may(a, t_msg_id(&a->msg), 0, 1);
+    return true;
+}
+
+static bool to_consume(struct t_actor *a)
+{
+    may_vanish(a);
+    return with_queue(a);
+}
+
+/* The message has been given back twice: the next time is its last. */
+static bool with_last_delivery(struct t_actor *a)
+{
+    if (!with_queue(a)) {
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (shmbus_recv(a->q, &a->msg, 0) < 0 || shmbus_requeue(&a->msg) < 0) {
+            return false;
+        }
+    }
+    return shmbus_recv(a->q, &a->msg, 0) == 0 && a->msg.delivery_count == 3;
+}
+
+static bool with_last_to_acknowledge(struct t_actor *a)
+{
+    if (!with_last_delivery(a)) {
+        return false;
+    }
+    may(a, t_msg_id(&a->msg), 0, 1);
+    return true;
+}
+
+/* A process that held a message and a reservation is dead and nobody has noticed. */
+static bool after_a_death(struct t_actor *a)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        struct t_actor other = *a;
+        struct shmbus_msg msg;
+        bool ok = with_queue(&other) && shmbus_recv(other.q, &other.msg, 0) == 0 &&
+                  shmbus_reserve(other.q, 16, &msg, 0) == 0;
+        kill(getpid(), ok ? SIGKILL : SIGTERM);
+    }
+    return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+           with_queue(a);
+}
+
+static bool with_region(struct t_actor *a)
+{
+    return attached(a) && shmbus_region_open(a->bus, "r", &a->region) == 0;
+}
+
+static bool to_stream(struct t_actor *a)
+{
+    may(a, a->first_id, 0, 1);
+    return attached(a) && shmbus_open(a->bus, "s", SHMBUS_SEND, &a->s) == 0;
+}
+
+static bool to_stream_three(struct t_actor *a)
+{
+    may(a, a->first_id + 1, 0, 1);
+    may(a, a->first_id + 2, 0, 1);
+    return to_stream(a);
+}
+
+static bool with_stream_reservation(struct t_actor *a)
+{
+    return to_stream(a) && shmbus_reserve(a->s, 16, &a->msg, 0) == 0 && fill_message(a);
+}
+
+static bool from_stream(struct t_actor *a)
+{
+    return attached(a) && shmbus_open(a->bus, "s", SHMBUS_RECV, &a->s) == 0;
+}
+
+static bool with_stream_message(struct t_actor *a)
+{
+    if (!from_stream(a) || shmbus_recv(a->s, &a->msg, 0) < 0) {
+        return false;
+    }
+    may(a, t_msg_id(&a->msg), 0, 1);
+    return true;
+}
+
+static bool nothing(struct t_actor *a)
+{
+    (void)a;
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------ run */
+
+static void run_send(struct t_actor *a)
+{
+    a->result = t_send_id(a->q, a->first_id);
+    expect(a, a->result, -EAGAIN, "send");
+    did(a, a->first_id, a->result == 0);
+}
+
+static void run_send_batch(struct t_actor *a)
+{
+    uint64_t p[3][2];
+    struct iovec items[3];
+
+    for (unsigned i = 0; i < 3; i++) {
+        p[i][0] = a->first_id + i;
+        p[i][1] = (p[i][0] + 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull;
+        items[i] = (struct iovec){ p[i], sizeof p[i] };
+    }
+    a->result = shmbus_send_batch(a->s != NULL ? a->s : a->q, items, 3, 0);
+    expect(a, a->result, -EAGAIN, "send_batch");
+    for (int i = 0; i < 3; i++) {
+        did(a, a->first_id + (unsigned)i, i < a->result);
+    }
+}
+
+static void run_reserve(struct t_actor *a)
+{
+    expect(a, shmbus_reserve(a->q, 16, &a->msg, 0), -SHMBUS_ERR_NO_BLOCKS, "reserve");
+    did(a, a->first_id, 0);
+}
+
+static void run_commit(struct t_actor *a)
+{
+    a->result = shmbus_commit(&a->msg);
+    expect(a, a->result, -EAGAIN, "commit");
+    did(a, a->first_id, a->result == 0);
+}
+
+static void run_abort(struct t_actor *a)
+{
+    expect(a, shmbus_abort(&a->msg), 0, "abort");
+    did(a, a->first_id, 0);
+}
+
+static void run_recv(struct t_actor *a)
+{
+    expect(a, shmbus_recv(a->s != NULL ? a->s : a->q, &a->msg, 0), -EAGAIN, "recv");
+}
+
+static void run_recv_release(struct t_actor *a)
+{
+    struct shmbus_msg msg;
+    a->result = shmbus_recv(a->q, &msg, 0);
+    expect(a, a->result, -EAGAIN, "recv");
+    only(a, 0); /* nothing is taken but by what follows */
+    if (a->result == 0) {
+        unsigned id = t_msg_id(&msg);
+        may(a, id, 0, 1);
+        expect(a, shmbus_release(&msg), 0, "release");
+        did(a, id, 0);
+    }
+}
+
+static void run_recv_copy(struct t_actor *a)
+{
+    uint64_t buffer[2] = { 0, 0 };
+    size_t size = 0;
+    a->result = shmbus_recv_copy(a->q, buffer, sizeof buffer, &size, NULL, 0);
+    expect(a, a->result, -EAGAIN, "recv_copy");
+    if (a->result == 0) {
+        did(a, (unsigned)buffer[0] % T_IDS, 0);
+    }
+    only(a, a->result == 0 ? (unsigned)buffer[0] % T_IDS : 0);
+}
+
+static void run_recv_too_small(struct t_actor *a)
+{
+    uint64_t buffer = 0;
+    size_t size = 0;
+    a->result = shmbus_recv_copy(a->q, &buffer, sizeof buffer, &size, NULL, 0);
+    if (a->result != -EAGAIN) {
+        expect(a, a->result, -EMSGSIZE, "recv_copy");
+    }
+}
+
+static void run_recv_batch(struct t_actor *a)
+{
+    expect(a, shmbus_recv_batch(a->q, a->msgs, 3, 0), -EAGAIN, "recv_batch");
+}
+
+static void run_release(struct t_actor *a)
+{
+    unsigned id = t_msg_id(&a->msg);
+    expect(a, shmbus_release(&a->msg), 0, "release");
+    did(a, id, 0);
+}
+
+static void run_requeue(struct t_actor *a)
+{
+    expect(a, shmbus_requeue(&a->msg), 0, "requeue");
+}
+
+static void run_forward(struct t_actor *a)
+{
+    expect(a, shmbus_forward(&a->msg, a->q2, 0), -EAGAIN, "forward");
+}
+
+static void run_heartbeat(struct t_actor *a)
+{
+    expect(a, shmbus_heartbeat(a->bus), 0, "heartbeat");
+}
+
+static void run_open(struct t_actor *a)
+{
+    struct shmbus_channel *ch = NULL;
+    expect(a, shmbus_open(a->bus, "spare-name", SHMBUS_SEND, &ch), 0, "open");
+}
+
+static void run_close(struct t_actor *a)
+{
+    shmbus_close(a->q);
+}
+
+static void run_attach(struct t_actor *a)
+{
+    if (!attached(a)) {
+        expect(a, -EINVAL, 0, "attach");
+    }
+}
+
+static void run_detach(struct t_actor *a)
+{
+    shmbus_detach(a->bus);
+}
+
+static void run_reclaim(struct t_actor *a)
+{
+    expect(a, shmbus_reclaim(a->bus), 0, "reclaim");
+}
+
+static void run_region_write(struct t_actor *a)
+{
+    uint8_t bytes[T_REGION_BYTES];
+    memset(bytes, (int)(1 + a->number), sizeof bytes);
+    a->result = shmbus_region_write(a->region, 0, bytes, sizeof bytes, 0);
+    expect(a, a->result, -EAGAIN, "region_write");
+    if (a->result == 0) {
+        a->ledger->region_value[a->number] = bytes[0];
+    }
+}
+
+static void run_stream_send(struct t_actor *a)
+{
+    a->result = t_send_id(a->s, a->first_id);
+    expect(a, a->result, -EAGAIN, "stream send");
+    did(a, a->first_id, a->result == 0);
+}
+
+static void run_stream_reserve(struct t_actor *a)
+{
+    expect(a, shmbus_reserve(a->s, 16, &a->msg, 0), -EAGAIN, "stream reserve");
+    did(a, a->first_id, 0);
+}
+
+/* -------------------------------------------------------------------------------------- the list */
+
+#define QUEUE_STATES(text, fill, cycle, prepare, run) \
+    { text, fill, cycle, T_STREAM_NONE, prepare, run, false, false, false, 1, 1 }
+#define STREAM_STATES(text, fill, cycle, end, prepare, run) \
+    { text, fill, cycle, end, prepare, run, true, false, false, 1, 1 }
+
+const struct t_operation t_operations[] = {
+    QUEUE_STATES("send, empty queue", 0, 0, to_send, run_send),
+    QUEUE_STATES("send, partly filled", 2, 1, to_send, run_send),
+    QUEUE_STATES("send, one place left", 3, 0, to_send, run_send),
+    QUEUE_STATES("send, full", 4, 0, to_send, run_send),
+    QUEUE_STATES("send, full, wrapped", 4, 6, to_send, run_send),
+    QUEUE_STATES("send, next lap", 1, 3, to_send, run_send),
+    { "send, a receiver sleeps", 0, 0, T_STREAM_NONE, to_send, run_send, true, false, true, 1, 1 },
+    QUEUE_STATES("send batch, empty", 0, 0, to_send_three, run_send_batch),
+    QUEUE_STATES("send batch, two places left", 2, 3, to_send_three, run_send_batch),
+    QUEUE_STATES("reserve", 1, 0, to_send, run_reserve),
+    QUEUE_STATES("commit, empty", 0, 0, with_reservation, run_commit),
+    QUEUE_STATES("commit, next lap", 2, 3, with_reservation, run_commit),
+    QUEUE_STATES("commit, full", 4, 1, with_reservation, run_commit),
+    QUEUE_STATES("abort", 1, 0, with_reservation, run_abort),
+    QUEUE_STATES("receive, empty", 0, 2, with_queue, run_recv),
+    QUEUE_STATES("receive, one", 1, 0, with_queue, run_recv),
+    QUEUE_STATES("receive, full", 4, 2, with_queue, run_recv),
+    QUEUE_STATES("receive and release", 2, 3, to_consume, run_recv_release),
+    QUEUE_STATES("receive a copy", 2, 0, to_consume, run_recv_copy),
+    QUEUE_STATES("receive a copy, buffer too small", 2, 0, with_queue, run_recv_too_small),
+    QUEUE_STATES("receive batch", 4, 1, with_queue, run_recv_batch),
+    QUEUE_STATES("release", 2, 0, to_acknowledge, run_release),
+    QUEUE_STATES("requeue", 2, 0, with_message, run_requeue),
+    QUEUE_STATES("requeue, last delivery", 1, 0, with_last_delivery, run_requeue),
+    QUEUE_STATES("release, last delivery", 1, 0, with_last_to_acknowledge, run_release),
+    QUEUE_STATES("forward", 2, 0, with_message, run_forward),
+    QUEUE_STATES("forward, wrapped", 3, 5, with_message, run_forward),
+    QUEUE_STATES("heartbeat", 1, 0, with_queue, run_heartbeat),
+    QUEUE_STATES("region write", 0, 0, with_region, run_region_write),
+    { "open, new name", 1, 0, T_STREAM_NONE, with_queue, run_open, false, true, false, 1, 1 },
+    { "close, message held", 2, 0, T_STREAM_NONE, with_message, run_close, false, true, false, 1, 1 },
+    { "close, reservation held", 1, 0, T_STREAM_NONE, with_reservation, run_close, false, true, false,
+      1, 1 },
+    { "attach", 1, 0, T_STREAM_NONE, nothing, run_attach, false, true, false, 0, 1 },
+    { "detach, message held", 2, 0, T_STREAM_NONE, with_message, run_detach, false, true, false, 0, 1 },
+    { "reclaim", 2, 1, T_STREAM_NONE, after_a_death, run_reclaim, true, true, false, 1, 2 },
+    STREAM_STATES("stream send, empty", 0, 0, T_STREAM_CHILD_SENDS, to_stream, run_stream_send),
+    STREAM_STATES("stream send, wrapping", 3, 168, T_STREAM_CHILD_SENDS, to_stream, run_stream_send),
+    STREAM_STATES("stream send, one place left", 168, 3, T_STREAM_CHILD_SENDS, to_stream, run_stream_send),
+    STREAM_STATES("stream send, full", 169, 3, T_STREAM_CHILD_SENDS, to_stream, run_stream_send),
+    STREAM_STATES("stream batch", 1, 167, T_STREAM_CHILD_SENDS, to_stream_three, run_send_batch),
+    STREAM_STATES("stream reserve", 1, 169, T_STREAM_CHILD_SENDS, to_stream, run_stream_reserve),
+    STREAM_STATES("stream commit", 1, 169, T_STREAM_CHILD_SENDS, with_stream_reservation, run_commit),
+    STREAM_STATES("stream abort", 1, 5, T_STREAM_CHILD_SENDS, with_stream_reservation, run_abort),
+    STREAM_STATES("stream receive, empty", 0, 4, T_STREAM_CHILD_RECEIVES, from_stream, run_recv),
+    STREAM_STATES("stream receive", 3, 168, T_STREAM_CHILD_RECEIVES, from_stream, run_recv),
+    STREAM_STATES("stream release", 3, 169, T_STREAM_CHILD_RECEIVES, with_stream_message, run_release),
+};
+const unsigned t_operation_count = sizeof t_operations / sizeof t_operations[0];
+
+void t_actor_main(void *argument)
+{
+    struct t_actor *a = argument;
+
+    if (!a->operation->prepare(a)) {
+        a->ledger->broken[a->number] = true;
+        snprintf(a->ledger->what[a->number], sizeof a->ledger->what[0], "preparing: %.120s",
+                 shmbus_detail());
+        _exit(3);
+    }
+    t_step_mark();
+    a->operation->run(a);
+    a->ledger->ended[a->number] = true;
+    t_step_mark();
+    _exit(0);
+}

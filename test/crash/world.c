@@ -1,0 +1,402 @@
+#include "world.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bus.h"
+
+#define LONGEST_CALL_NS 2000000000 /* a busy machine; far below any hang */
+
+struct payload {
+    uint64_t id;
+    uint64_t check;
+};
+
+static uint64_t mix(uint64_t id)
+{
+    return (id + 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull;
+}
+
+int t_send_id(struct shmbus_channel *ch, unsigned id)
+{
+    struct payload p = { id, mix(id) };
+    return shmbus_send(ch, &p, sizeof p, 0);
+}
+
+unsigned t_msg_id(const struct shmbus_msg *msg)
+{
+    struct payload p;
+    if (msg->size_bytes != sizeof p) {
+        return 0;
+    }
+    memcpy(&p, msg->data, sizeof p);
+    return p.check == mix(p.id) && p.id < T_IDS ? (unsigned)p.id : 0;
+}
+
+void t_fail(struct t_world *w, const char *format, ...)
+{
+    va_list args;
+    if (w->failure != NULL) {
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(w->failure_text, sizeof w->failure_text, format, args);
+    va_end(args);
+    w->failure = w->failure_text;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* --------------------------------------------------------------------------------------- making */
+
+static int make_plan(struct shmbus_plan **ret)
+{
+    struct shmbus_channel_plan ch = { .kind = SHMBUS_QUEUE,
+                                      .depth = T_DEPTH,
+                                      .on_full = SHMBUS_BLOCK,
+                                      .endpoints = 8 };
+    int r = shmbus_plan_new(1u << 20, ret);
+
+    if (r < 0) {
+        return r;
+    }
+    (*ret)->processes = 4;
+    (*ret)->spare_channels = 1;
+    (*ret)->spare_depth = 4;
+    (*ret)->block_count = 0;
+    shmbus_plan_add_blocks(*ret, 64, 40); /* stocks of five: refills and flushes happen */
+    snprintf(ch.name, sizeof ch.name, "dead");
+    shmbus_plan_add_channel(*ret, &ch);
+    snprintf(ch.name, sizeof ch.name, "q2");
+    shmbus_plan_add_channel(*ret, &ch);
+    snprintf(ch.name, sizeof ch.name, "q");
+    snprintf(ch.dead_letter, sizeof ch.dead_letter, "dead");
+    ch.max_deliveries = 3;
+    shmbus_plan_add_channel(*ret, &ch);
+    ch = (struct shmbus_channel_plan){
+        .name = "s", .kind = SHMBUS_STREAM, .bytes = 4096, .on_full = SHMBUS_BLOCK, .endpoints = 8
+    };
+    shmbus_plan_add_channel(*ret, &ch);
+    return shmbus_plan_add_region(*ret, "r", T_REGION_BYTES);
+}
+
+static bool open_all(struct t_world *w)
+{
+    return shmbus_open(w->bus, "q", SHMBUS_SEND | SHMBUS_RECV, &w->q) == 0 &&
+           shmbus_open(w->bus, "q2", SHMBUS_SEND | SHMBUS_RECV, &w->q2) == 0 &&
+           shmbus_open(w->bus, "dead", SHMBUS_RECV, &w->dead) == 0;
+}
+
+static bool pass_messages(struct shmbus_channel *tx, struct shmbus_channel *rx, unsigned count)
+{
+    struct shmbus_msg msg;
+    for (unsigned i = 0; i < count; i++) {
+        if (t_send_id(tx, T_ID_PASS) < 0 || shmbus_recv(rx, &msg, 0) < 0 || shmbus_release(&msg) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool fill_queue(struct t_world *w, unsigned fill, unsigned cycle)
+{
+    bool ok = pass_messages(w->q, w->q, cycle);
+    for (unsigned i = 0; i < fill && ok; i++) {
+        ok = t_send_id(w->q, ++w->setup_ids) == 0;
+    }
+    return ok;
+}
+
+/* A stream that has passed @cycle messages and holds @fill; the survivor keeps the end that the
+ * child does not need. */
+static bool fill_stream(struct t_world *w, enum t_end stream, unsigned fill, unsigned cycle)
+{
+    bool ok = shmbus_open(w->bus, "s", SHMBUS_SEND, &w->tx) == 0 &&
+              shmbus_open(w->bus, "s", SHMBUS_RECV, &w->rx) == 0 &&
+              pass_messages(w->tx, w->rx, cycle);
+    for (unsigned i = 0; i < fill && ok; i++) {
+        ok = t_send_id(w->tx, ++w->setup_ids) == 0;
+    }
+    if (stream == T_STREAM_CHILD_SENDS) {
+        shmbus_close(w->tx);
+        w->tx = NULL;
+    } else {
+        shmbus_close(w->rx);
+        w->rx = NULL;
+    }
+    return ok;
+}
+
+bool t_world_make(struct t_world *w, unsigned fill, unsigned cycle, enum t_end stream,
+                  unsigned stream_fill)
+{
+    static unsigned number;
+    struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    struct shmbus_plan *plan = NULL;
+    bool ok;
+
+    memset(w, 0, sizeof *w);
+    snprintf(w->name, sizeof w->name, "crash-%d-%u", (int)getpid(), number++);
+    w->ledger = mmap(NULL, sizeof *w->ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                     -1, 0);
+    if (w->ledger == MAP_FAILED || make_plan(&plan) < 0) {
+        t_fail(w, "no plan: %s", shmbus_detail());
+        return false;
+    }
+    opts.plan = plan;
+    opts.flags = SHMBUS_ATTACH_NO_WATCHER;
+    opts.spin_ns = 0;
+    ok = shmbus_attach(w->name, &opts, &w->bus) == 0 && open_all(w) && fill_queue(w, fill, cycle) &&
+         (stream == T_STREAM_NONE || fill_stream(w, stream, stream_fill, cycle));
+    shmbus_plan_free(plan);
+    if (!ok) {
+        t_fail(w, "set-up: %s", shmbus_detail());
+    }
+    return ok;
+}
+
+void t_world_free(struct t_world *w)
+{
+    shmbus_detach(w->bus);
+    shmbus_unlink(w->name);
+    munmap(w->ledger, sizeof *w->ledger);
+}
+
+/* -------------------------------------------------------------------------------- what others do */
+
+/* Accounts for a received message and acknowledges it. */
+static void take(struct t_world *w, struct shmbus_msg *msg, const char *where)
+{
+    unsigned id = t_msg_id(msg);
+    if (id == 0) {
+        t_fail(w, "a damaged message on %s", where);
+    } else if (++w->got[id] > 1 && id != T_ID_PASS) {
+        t_fail(w, "message %u delivered %u times (last on %s)", id, w->got[id], where);
+    }
+    if (shmbus_release(msg) < 0) {
+        t_fail(w, "release on %s: %s", where, shmbus_detail());
+    }
+}
+
+/* One receive without waiting; false if there was nothing. */
+static bool take_one(struct t_world *w, struct shmbus_channel *ch)
+{
+    struct shmbus_msg msg;
+    int r = shmbus_recv(ch, &msg, 0);
+
+    if (r == 0) {
+        take(w, &msg, shmbus_channel_name(ch));
+        return true;
+    }
+    if (r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED) {
+        return true; /* told once; there may be more behind it */
+    }
+    if (r != -EAGAIN) {
+        t_fail(w, "receive on %s: %d %s", shmbus_channel_name(ch), r, shmbus_detail());
+    }
+    return false;
+}
+
+static bool try_send(struct t_world *w, struct shmbus_channel *ch, unsigned id)
+{
+    int r = t_send_id(ch, id);
+    if (r < 0 && r != -EAGAIN && r != -SHMBUS_ERR_PEER_DEAD && r != -SHMBUS_ERR_PEER_CLOSED) {
+        t_fail(w, "send on %s: %d %s", shmbus_channel_name(ch), r, shmbus_detail());
+    }
+    return r == 0;
+}
+
+void t_world_work(struct t_world *w)
+{
+    int64_t start = now_ns();
+
+    w->sent_work = try_send(w, w->q, T_ID_WORK);
+    take_one(w, w->q);
+    if (w->tx != NULL) {
+        w->sent_work_stream = try_send(w, w->tx, T_ID_WORK + 1);
+    }
+    if (w->rx != NULL) {
+        take_one(w, w->rx);
+    }
+    if (now_ns() - start > LONGEST_CALL_NS) {
+        t_fail(w, "the survivor was held up for %.1f s", (double)(now_ns() - start) / 1e9);
+    }
+}
+
+void t_world_reclaim(struct t_world *w, unsigned dead_min, unsigned dead_max)
+{
+    int64_t start = now_ns();
+    int r = shmbus_reclaim(w->bus);
+
+    if (r < (int)dead_min || r > (int)dead_max) {
+        t_fail(w, "reclaim found %d dead processes, not %u to %u", r, dead_min, dead_max);
+    }
+    if (now_ns() - start > LONGEST_CALL_NS) {
+        t_fail(w, "recovery took %.1f s", (double)(now_ns() - start) / 1e9);
+    }
+}
+
+/* ------------------------------------------------------------------------------------- checking */
+
+static void drain(struct t_world *w)
+{
+    for (unsigned n = 0; n < 64 && take_one(w, w->q); n++) {
+    }
+    for (unsigned n = 0; n < 64 && take_one(w, w->q2); n++) {
+    }
+    for (unsigned n = 0; n < 64 && take_one(w, w->dead); n++) {
+    }
+}
+
+static void drain_stream(struct t_world *w)
+{
+    if (w->rx == NULL && shmbus_open(w->bus, "s", SHMBUS_RECV, &w->rx) < 0) {
+        t_fail(w, "the stream's receiving end: %s", shmbus_detail());
+        return;
+    }
+    for (unsigned n = 0; n < 256 && take_one(w, w->rx); n++) {
+    }
+    if (w->tx == NULL && shmbus_open(w->bus, "s", SHMBUS_SEND, &w->tx) < 0) {
+        t_fail(w, "the stream's sending end: %s", shmbus_detail());
+        return;
+    }
+    if (!pass_messages(w->tx, w->rx, 200)) {
+        t_fail(w, "the stream does not go on: %s", shmbus_detail());
+    }
+}
+
+/* What everybody together says about message @id. */
+static struct t_bounds bounds_of(const struct t_world *w, unsigned id)
+{
+    struct t_bounds b = { 0, 0 };
+    if ((id >= 1 && id <= w->setup_ids) || (id == T_ID_WORK && w->sent_work) ||
+        (id == T_ID_WORK + 1 && w->sent_work_stream)) {
+        b = (struct t_bounds){ 1, 1 };
+    }
+    for (unsigned a = 0; a < T_ACTORS; a++) {
+        const struct t_ledger *l = w->ledger;
+        const struct t_bounds *its = l->ended[a] ? &l->after[a][id] : &l->during[a][id];
+        if (l->concerns[a][id]) {
+            b.min = its->min < b.min || b.max == 0 ? its->min : b.min;
+            b.max = its->max > b.max ? its->max : b.max;
+            if (l->ended[a]) {
+                b.max = its->max;
+            }
+        }
+    }
+    return b;
+}
+
+static void check_messages(struct t_world *w)
+{
+    for (unsigned id = 1; id < T_ID_PASS; id++) {
+        struct t_bounds b = bounds_of(w, id);
+        if (w->got[id] < b.min || w->got[id] > b.max) {
+            t_fail(w, "message %u was delivered %u times, allowed %u to %u", id, w->got[id], b.min,
+                   b.max);
+        }
+    }
+    for (unsigned a = 0; a < T_ACTORS; a++) {
+        if (w->ledger->broken[a]) {
+            t_fail(w, "actor %u: %s", a, w->ledger->what[a]);
+        }
+    }
+}
+
+static void check_blocks(struct t_world *w)
+{
+    struct shmbus_block_stat st = { .struct_bytes = sizeof st };
+    for (uint32_t c = 0; shmbus_block_stat(w->bus, c, &st) == 0; c++) {
+        if (st.free != st.count) {
+            t_fail(w,
+                   "blocks of %llu: %llu of %llu free; queued %llu held %llu stock %llu "
+                   "redeliverable %llu dead %llu",
+                   (unsigned long long)st.size_bytes, (unsigned long long)st.free,
+                   (unsigned long long)st.count, (unsigned long long)st.queued,
+                   (unsigned long long)st.held, (unsigned long long)st.stock,
+                   (unsigned long long)st.redeliverable, (unsigned long long)st.dead_letters);
+        }
+        st.struct_bytes = sizeof st;
+    }
+}
+
+/* Every free block can really be had: its hint bit is set. */
+static void check_hints(struct t_world *w)
+{
+    const struct sb_blocks *blocks = &w->bus->view.blocks;
+    for (uint32_t c = 0; c < blocks->class_count; c++) {
+        for (uint32_t i = 0; i < blocks->classes[c].count; i++) {
+            uint64_t word = sb_load_relaxed(&blocks->classes[c].bitmap[i / 64]);
+            if ((word >> (i % 64) & 1u) == 0) {
+                t_fail(w, "block %u of class %u is free and hidden", i, c);
+            }
+        }
+    }
+}
+
+/* All old or all new. */
+static void check_region(struct t_world *w)
+{
+    struct shmbus_region *region = NULL;
+    uint8_t bytes[T_REGION_BYTES];
+    int r = shmbus_region_open(w->bus, "r", &region);
+
+    if (r == 0) {
+        r = shmbus_region_read(region, 0, bytes, sizeof bytes, 1000000000);
+    }
+    if (r < 0) {
+        t_fail(w, "region: %s", shmbus_detail());
+        return;
+    }
+    for (unsigned i = 1; i < sizeof bytes; i++) {
+        if (bytes[i] != bytes[0]) {
+            t_fail(w, "region: byte %u is %u, byte 0 is %u", i, bytes[i], bytes[0]);
+            return;
+        }
+    }
+    for (unsigned a = 0; a < T_ACTORS; a++) {
+        if (w->ledger->ended[a] && w->ledger->region_value[a] != 0 && bytes[0] == 0) {
+            t_fail(w, "region: a finished write is lost");
+        }
+    }
+}
+
+static void check_findings(void *context, enum shmbus_severity severity, const char *what,
+                           const char *cure)
+{
+    struct t_world *w = context;
+    (void)cure;
+    if (severity == SHMBUS_CRITICAL) {
+        t_fail(w, "health check: %s", what);
+    }
+}
+
+void t_world_check(struct t_world *w)
+{
+    drain(w);
+    drain_stream(w);
+    drain(w);
+    check_messages(w);
+    if (!pass_messages(w->q, w->q, 2 * T_DEPTH + 1)) {
+        t_fail(w, "the queue does not go on: %s", shmbus_detail());
+    }
+    check_region(w);
+    shmbus_close(w->q);
+    shmbus_close(w->q2);
+    shmbus_close(w->dead);
+    w->q = w->q2 = w->dead = NULL;
+    check_blocks(w);
+    check_hints(w);
+    shmbus_check(w->bus, check_findings, w);
+}
