@@ -247,6 +247,37 @@ static void op_flood(void)
     } while (now.tx.seq != seq);
 }
 
+/* Everything that waits, by an observer; what he is shown must be sound. */
+static void op_look(void)
+{
+    static uint64_t buffer[RING_BYTES / WORD];
+    struct sb_stream_look look;
+    struct sb_stream_msg msg;
+    enum sb_ring_result result;
+    uint64_t seq = 0;
+    sb_stream_look_init(&look, &now.view);
+    while ((result = sb_stream_look(&look, buffer, &msg)) == SB_OK) {
+        now.bad += !is_sound(&msg) || msg.seq <= seq;
+        seq = msg.seq;
+    }
+    now.bad += result != SB_EMPTY;
+}
+
+static void op_depth(void)
+{
+    uint64_t depth = sb_stream_depth(&now.view);
+    now.bad += depth > RING_BYTES - WORD || depth % WORD != 0;
+}
+
+/* Two laps: whatever an observer was looking at is overwritten. */
+static void op_overwrite(void)
+{
+    for (unsigned lap = 0; lap < 6; lap++) {
+        op_drain();
+        op_flood();
+    }
+}
+
 struct op {
     const char *name;
     void (*run)(void);
@@ -357,6 +388,27 @@ static uint64_t pause_everywhere(const struct op *op, uint64_t *runs)
     return 0;
 }
 
+/* Pauses an observer before each of his accesses, while both sides go on. */
+static uint64_t observe_everywhere(const struct op *op, uint64_t *runs)
+{
+    static const struct op looking[] = {{"look", op_look, false}, {"depth", op_depth, false}};
+    if (op != &ops[0]) {
+        return 0; /* once a state */
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        bool ended = false;
+        for (uint64_t at = 0; !ended; at++, (*runs)++) {
+            now = start;
+            ended = run_until(looking[i].run, at, op_overwrite);
+            if (now.bad != 0 || finish(start.tx.seq) != 0) {
+                show("paused", &looking[i], at);
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 typedef uint64_t (*everywhere_fn)(const struct op *op, uint64_t *runs);
 
 static uint64_t kill_alone(const struct op *op, uint64_t *runs)
@@ -402,4 +454,9 @@ T_TEST(stream_steps, killed_anywhere_it_serves_two_successors)
 T_TEST(stream_steps, paused_before_any_access_it_holds_nobody_up)
 {
     in_every_state(pause_everywhere);
+}
+
+T_TEST(stream_steps, an_observer_paused_before_any_access_is_shown_nothing_torn)
+{
+    in_every_state(observe_everywhere);
 }
