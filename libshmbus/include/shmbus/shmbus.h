@@ -128,7 +128,7 @@ struct shmbus_channel_plan {
     uint32_t max_deliveries;             /* queue: 0 no limit, else 1 .. 62; needs dead_letter */
     char dead_letter[SHMBUS_NAME_BYTES]; /* queue: name of another queue, or "" */
     uint32_t endpoints;                  /* handles open at once; 0: twice the processes */
-    bool timestamps;                     /* stamp each message (about 20 ns) */
+    bool timestamps;                     /* stamp each message; costs a look at the clock */
 };
 
 struct shmbus_region_plan {
@@ -139,7 +139,7 @@ struct shmbus_region_plan {
 /* Everything a segment will ever hold. Obtained from shmbus_plan_new() or from YAML. */
 struct shmbus_plan {
     size_t struct_bytes;          /* sizeof(struct shmbus_plan), set by whoever made it */
-    mode_t mode;                  /* permissions of the segment, default 0600 */
+    mode_t mode;                  /* permissions: 0600 (default), 0660 or 0666 */
     gid_t group;                  /* (gid_t)-1: the creator's */
     uint32_t processes;           /* attached at once, 1 .. 1023, default 64 */
     uint32_t spare_channels;      /* queues that shmbus_open() may name later, default 16 */
@@ -167,7 +167,9 @@ SHMBUS_API int shmbus_plan_load(const char *path, struct shmbus_plan **ret_plan)
 SHMBUS_API int shmbus_plan_parse(const char *yaml, size_t yaml_bytes, const char *origin,
                                  struct shmbus_plan **ret_plan);
 
-/* Adds a channel, region or block class (copied). -EEXIST, -EINVAL, -ENOMEM. */
+/* Adds a channel, region or block class (copied). A zero depth, bytes or on_full means the
+ * default. Unlike YAML it adds no dead-letter queue by itself and stamps only where asked to.
+ * -EEXIST, -EINVAL, -ENOMEM. */
 SHMBUS_API int shmbus_plan_add_channel(struct shmbus_plan *plan,
                                        const struct shmbus_channel_plan *channel);
 SHMBUS_API int shmbus_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t bytes);
@@ -228,8 +230,10 @@ SHMBUS_API int shmbus_attach(const char *name, const struct shmbus_attach_opts *
  * regions of this handle are closed. NULL is fine. In a forked child: only frees the memory. */
 SHMBUS_API void shmbus_detach(struct shmbus *bus);
 
-/* Remove the name. Attached processes go on working with the old segment. -ENOENT, -errno,
- * -SHMBUS_ERR_OWNER; -SHMBUS_ERR_IN_USE while a living process is attached, unless @force. */
+/* Removes the name. Attached processes go on working with the old segment. The second one refuses
+ * with -SHMBUS_ERR_IN_USE while a living process is attached (one that attaches in the very
+ * moment of the removal is not seen). -ENOENT; -EINVAL; -errno; -SHMBUS_ERR_OWNER for the segment
+ * of another user, unless root. */
 SHMBUS_API int shmbus_unlink(const char *name);
 SHMBUS_API int shmbus_unlink_if_unused(const char *name);
 
@@ -286,6 +290,9 @@ enum shmbus_msg_type {
 };
 SHMBUS_API const char *shmbus_msg_type_name(unsigned type);
 
+/* A stream whose sender has left does not know who it was. */
+#define SHMBUS_SENDER_UNKNOWN UINT16_MAX
+
 /* One message in the caller's hands. Allocated by the caller, filled by reserve or receive. */
 struct shmbus_msg {
     void *data;                     /* queue: 64-byte aligned; stream: 8-byte aligned */
@@ -295,7 +302,7 @@ struct shmbus_msg {
     int64_t time_ns;                /* CLOCK_MONOTONIC when sent; 0 if the channel has no stamps */
     uint64_t correlation_id;        /* writable before commit; 0 if unused (stream: always 0) */
     uint32_t delivery_count;        /* 1 the first time; stops at SHMBUS_DELIVERIES_MAX */
-    uint16_t sender;                /* slot of the sender's process, see shmbus_process_stat() */
+    uint16_t sender;                /* slot of the sender's process, or SHMBUS_SENDER_UNKNOWN */
     uint8_t type;                   /* enum shmbus_msg_type; writable before commit */
     uint8_t reserved_;
     uint64_t opaque_[3];            /* the library's */
