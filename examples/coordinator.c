@@ -566,9 +566,9 @@ static void summary(struct coordinator *c)
                 " duplicates not counted, %" PRIu32 " failed",
                 c->job.run_id, c->job.accepted, c->job.tasks, c->job.redelivered, c->job.duplicates,
                 c->job.failed);
-    program_log("seen within 10 s: %" PRIu32 " processes; %" PRIu32
-                " messages of old runs thrown away",
-                alive, c->stale);
+    if (c->stale > 0)
+        program_log("%" PRIu32 " messages of old runs thrown away", c->stale);
+    program_log("alive, which is seen within 10 s: %" PRIu32 " processes", alive);
     program_log_statistics(c->bus);
 }
 

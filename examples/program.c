@@ -165,8 +165,8 @@ void program_log_statistics(struct shmbus *bus)
         return;
     }
     program_log("sent %" PRIu64 " (%" PRIu64 " bytes), received %" PRIu64 " (%" PRIu64
-                " bytes), redelivered to me %" PRIu64 ", errors %" PRIu64
-                "; alive on the bus: %" PRIu32 " processes",
+                " bytes), redelivered %" PRIu64 ", errors %" PRIu64 "; alive: %" PRIu32
+                " processes",
                 own.counters[SHMBUS_COUNT_sent], own.counters[SHMBUS_COUNT_sent_bytes],
                 own.counters[SHMBUS_COUNT_received], own.counters[SHMBUS_COUNT_received_bytes],
                 own.counters[SHMBUS_COUNT_redelivered], own.counters[SHMBUS_COUNT_errors],

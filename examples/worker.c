@@ -346,9 +346,11 @@ static int run(struct worker *w)
     if (result < 0)
         return program_fail(result, "cannot go on");
     report(w, SHMBUS_CONTROL, "leaves");
-    program_log("leaves: %" PRIu32 " tasks answered, %" PRIu32
-                " of them done by another before; %" PRIu32 " messages of old runs thrown away",
-                w->done, w->repeated, w->stale);
+    program_log("leaves: %" PRIu32 " tasks answered", w->done);
+    if (w->repeated + w->stale > 0)
+        program_log("%" PRIu32 " of them had been done before, %" PRIu32
+                    " messages of old runs thrown away",
+                    w->repeated, w->stale);
     program_log_statistics(w->bus);
     return PROGRAM_OK;
 }
