@@ -57,14 +57,15 @@ static uint32_t next_delivery(uint64_t hdr)
     }
 }
 
-/* Shows block @block if it still is what @hdr says after its payload was copied. */
-static void show_block(struct peek *peek, uint32_t block, uint64_t sequence)
+/* Shows block @block if its header is @hdr, that of a waiting message, before and after its payload
+ * was copied: a block that is used again keeps one header, too, while it is being filled. */
+static void show_block(struct peek *peek, uint32_t block, uint64_t hdr, uint64_t sequence)
 {
     const struct sb_blocks *blocks = &peek->view->blocks;
     const struct sb_class_view *cls = sb_class_of(blocks, block);
     struct sb_block_look look;
     struct shmbus_msg msg = {.data = peek->buffer};
-    if (!sb_block_look(blocks, block, &look)) {
+    if (!sb_block_look(blocks, block, &look) || look.hdr != hdr) {
         return;
     }
     msg.size_bytes = sb_meta_size(look.meta);
@@ -73,13 +74,13 @@ static void show_block(struct peek *peek, uint32_t block, uint64_t sequence)
     }
     copy_racy(peek->buffer, sb_payload_in(cls, block), msg.size_bytes);
     sb_fence(); /* the copy is done before the header is read again */
-    if (sb_load_acquire(&sb_block_in(cls, block)->hdr) != look.hdr) {
+    if (sb_load_acquire(&sb_block_in(cls, block)->hdr) != hdr) {
         return;
     }
     msg.sequence = sequence;
     msg.time_ns = (int64_t)look.stamp_ns;
     msg.correlation_id = look.correlation_id;
-    msg.delivery_count = next_delivery(look.hdr);
+    msg.delivery_count = next_delivery(hdr);
     msg.sender = sb_meta_sender(look.meta);
     msg.type = sb_meta_type(look.meta);
     show(peek, &msg);
@@ -98,7 +99,7 @@ static void show_given_back(struct peek *peek)
         state = sb_hdr_state(look.hdr);
         if ((state == SB_ORPHAN || state == SB_DEADL) &&
             sb_waits_for(peek->view, &look) == peek->index) {
-            show_block(peek, b, sb_loc_ticket(look.loc) + 1u);
+            show_block(peek, b, look.hdr, sb_loc_ticket(look.loc) + 1u);
         }
     }
 }
@@ -123,7 +124,7 @@ static void show_queued(struct peek *peek)
         hdr = sb_load_acquire(&sb_block_at(&peek->view->blocks, block)->hdr);
         if ((sb_hdr_state(hdr) == SB_QUE || sb_hdr_state(hdr) == SB_QFW) &&
             sb_load_acquire(&ch->slots[ticket & (depth - 1u)]) == slot) {
-            show_block(peek, block, ticket + 1u);
+            show_block(peek, block, hdr, ticket + 1u);
         }
     }
 }
