@@ -1,0 +1,198 @@
+/*
+ * Sleeping and waking on a word: a wake-up is never lost, whoever comes first, and costs a system
+ * call only when somebody sleeps.
+ */
+#include <pthread.h>
+#include <sched.h>
+
+#include "event.h"
+#include "fixture.h"
+
+T_TEST(event, waking_nobody_changes_nothing)
+{
+    struct sb_event event = {{0}};
+    sb_event_setup();
+    CU_ASSERT_FALSE(sb_event_armed(&event));
+    CU_ASSERT_FALSE(sb_event_wake(&event));
+    CU_ASSERT_FALSE(sb_event_wake_after_store(&event));
+    CU_ASSERT_EQUAL(event.word.v, 0);
+}
+
+T_TEST(event, an_announcement_is_answered_once_and_a_late_sleeper_does_not_sleep)
+{
+    for (int way = 0; way < 3; way++) {
+        struct sb_event event = {{0}};
+        sb_event_setup();
+        uint32_t announced = sb_event_announce(&event);
+        CU_ASSERT_TRUE(sb_event_armed(&event));
+        CU_ASSERT_EQUAL(sb_event_announce(&event), announced); /* a second one shares it */
+        if (way == 0)
+            CU_ASSERT_TRUE(sb_event_wake(&event));
+        if (way == 1)
+            CU_ASSERT_TRUE(sb_event_wake_after_store(&event));
+        if (way == 2)
+            sb_event_wake_all(&event);
+        CU_ASSERT_FALSE(sb_event_armed(&event));
+        CU_ASSERT_FALSE(sb_event_wake(&event));
+        int64_t start = t_now_ns();
+        sb_event_sleep(&event, announced, 60 * T_S);
+        CU_ASSERT_TRUE(t_now_ns() - start < 30 * T_S);
+    }
+}
+
+/* A dead sleeper leaves the bit behind, or a killed waker a word that has moved on: no harm. */
+T_TEST(event, a_bit_that_a_dead_sleeper_left_costs_one_useless_wake)
+{
+    struct sb_event event = {{1}};
+    sb_event_setup();
+    CU_ASSERT_TRUE(sb_event_wake(&event));
+    CU_ASSERT_FALSE(sb_event_wake(&event));
+    event.word.v = UINT32_MAX; /* the sequence comes round */
+    CU_ASSERT_TRUE(sb_event_wake(&event));
+    CU_ASSERT_EQUAL(event.word.v & 1, 0);
+    uint32_t announced = sb_event_announce(&event);
+    CU_ASSERT_EQUAL(announced, event.word.v);
+}
+
+T_TEST(event, a_sleep_ends_with_its_timeout_and_not_before_it_was_announced)
+{
+    struct sb_event event = {{0}};
+    sb_event_setup();
+    uint32_t announced = sb_event_announce(&event);
+    sb_event_sleep(&event, announced, 0);
+    sb_event_sleep(&event, announced, -5);
+    int64_t start = t_now_ns();
+    while (t_now_ns() - start < 20 * T_MS) /* may return early */
+        sb_event_sleep(&event, announced, start + 20 * T_MS - t_now_ns());
+    CU_ASSERT_TRUE(t_now_ns() - start < 10 * T_S);
+    sb_event_sleep(&event, announced ^ 2u, 60 * T_S); /* an old announcement: returns */
+}
+
+/* ------------------------------------------------------------------------------------- threads */
+
+/* Two threads hand a number to and fro, each sleeping until it is his turn, with sleeps that would
+ * outlast the test: one lost wake-up and it hangs. */
+#define TURNS 20000
+
+struct ping {
+    struct sb_event event[2];
+    sb_word turn;
+    bool after_store;
+};
+
+static void pass_on(struct ping *ping, uint64_t turn, int other)
+{
+    if (ping->after_store) {
+        sb_store_release(&ping->turn, turn);
+        sb_event_wake_after_store(&ping->event[other]);
+    } else {
+        sb_fetch_add(&ping->turn, 1);
+        sb_event_wake(&ping->event[other]);
+    }
+}
+
+static void play(struct ping *ping, int me)
+{
+    for (uint64_t turn = (uint64_t)me; turn < TURNS; turn += 2) {
+        while (sb_load_acquire(&ping->turn) != turn) {
+            uint32_t announced = sb_event_announce(&ping->event[me]);
+            if (sb_load_acquire(&ping->turn) != turn)
+                sb_event_sleep(&ping->event[me], announced, 600 * T_S);
+        }
+        pass_on(ping, turn + 1, 1 - me);
+    }
+}
+
+static void *play_second(void *argument)
+{
+    play(argument, 1);
+    return NULL;
+}
+
+static void ping_pong(bool after_store)
+{
+    static struct ping ping;
+    pthread_t other;
+    memset(&ping, 0, sizeof ping);
+    ping.after_store = after_store;
+    sb_event_setup();
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&other, NULL, play_second, &ping), 0);
+    play(&ping, 0);
+    pthread_join(other, NULL);
+    CU_ASSERT_EQUAL(sb_load_acquire(&ping.turn), TURNS);
+}
+
+T_TEST(event, no_wake_up_is_lost_after_a_locked_operation)
+{
+    ping_pong(false);
+}
+
+T_TEST(event, no_wake_up_is_lost_after_a_plain_store)
+{
+    ping_pong(true);
+}
+
+/* All who sleep on one word are woken by one wake. */
+#define SLEEPERS 6
+
+struct crowd {
+    struct sb_event event;
+    sb_word go, asleep, done;
+};
+
+static void *sleep_in_crowd(void *argument)
+{
+    struct crowd *crowd = argument;
+    while (sb_load_acquire(&crowd->go) == 0) {
+        uint32_t announced = sb_event_announce(&crowd->event);
+        sb_fetch_add(&crowd->asleep, 1);
+        if (sb_load_acquire(&crowd->go) == 0)
+            sb_event_sleep(&crowd->event, announced, 600 * T_S);
+    }
+    sb_fetch_add(&crowd->done, 1);
+    return NULL;
+}
+
+T_TEST(event, one_wake_wakes_all)
+{
+    static struct crowd crowd;
+    pthread_t threads[SLEEPERS];
+    sb_event_setup();
+    for (int i = 0; i < SLEEPERS; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, sleep_in_crowd, &crowd), 0);
+    while (sb_load_acquire(&crowd.asleep) < SLEEPERS)
+        sched_yield();
+    sb_fetch_add(&crowd.go, 1);
+    sb_event_wake(&crowd.event);
+    for (int i = 0; i < SLEEPERS; i++)
+        pthread_join(threads[i], NULL);
+    CU_ASSERT_EQUAL(sb_load_acquire(&crowd.done), SLEEPERS);
+}
+
+/* A sleeper in another process is reached, too: the futex is a shared one. */
+static int sleep_until_word_moves(void *argument)
+{
+    struct crowd *crowd = argument;
+    sb_event_setup();
+    sleep_in_crowd(crowd);
+    return 0;
+}
+
+T_TEST(event, a_sleeper_in_another_process_is_woken)
+{
+    struct crowd *crowd = t_shared(sizeof *crowd);
+    sb_event_setup();
+    for (int i = 0; i < 50; i++) {
+        sb_store_release(&crowd->go, 0);
+        pid_t pid = t_fork(sleep_until_word_moves, crowd);
+        CU_ASSERT_TRUE(t_wait_asleep(pid));
+        if (i % 2) {
+            sb_fetch_add(&crowd->go, 1);
+            CU_ASSERT_TRUE(sb_event_wake(&crowd->event));
+        } else {
+            sb_store_release(&crowd->go, 1);
+            CU_ASSERT_TRUE(sb_event_wake_after_store(&crowd->event));
+        }
+        CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
+    }
+}
