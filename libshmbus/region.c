@@ -23,6 +23,7 @@
  *   back, makes the version even and counts a rollback. He holds the lock by his own name while he
  *   does, so nobody else writes; killed himself, the next one does the same from the same undo area.
  * Killed between C and K: the write is done; the lock is taken over, writes is set right.
+ * Killed between K and the wake-up: recovery wakes whoever waits for any region.
  * Stopped anywhere: the others wait, at most their timeout. Nobody takes a lock from the living.
  * A dead holder is one whose process word is not ACTIVE with the epoch in the lock, or of whom the
  * kernel says so. A lock value is never used twice by different holders (48 bits of epoch), so the
@@ -296,12 +297,11 @@ static int lock(struct shmbus_region *region, struct patience *p)
     return result;
 }
 
-void sb_region_recover(const struct sb_view *view, uint64_t dead_owner64)
+/* All of them, not only the locked ones: the dead process may have unlocked and owe the wake-up. */
+void sb_region_recover(const struct sb_view *view)
 {
     for (uint32_t i = 0; i < view->region_count; i++) {
-        if (sb_load_acquire(&view->regions[i].shared->lock) == dead_owner64) {
-            sb_event_wake_all(&view->regions[i].shared->unlocked);
-        }
+        sb_event_wake_all(&view->regions[i].shared->unlocked);
     }
 }
 
