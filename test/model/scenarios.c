@@ -5,34 +5,28 @@
 
 #include "world.h"
 
-#define QUEUE(shift)                                                                               \
-    {                                                                                              \
-        .kind = SHMBUS_QUEUE, .depth_shift = (shift)                                               \
-    }
-#define STREAM                                                                                     \
-    {                                                                                              \
-        .kind = SHMBUS_STREAM, .ring_bytes = W_STREAM_BYTES                                        \
-    }
+/* clang-format off */
+#define QUEUE(shift) {.kind = SHMBUS_QUEUE, .depth_shift = (shift)}
+#define STREAM(bytes) {.kind = SHMBUS_STREAM, .ring_bytes = (bytes)}
+#define ACTOR(name, process, script) {name, process, script, false}
+#define IMMORTAL(name, process, script) {name, process, script, true}
 
 /* Recovery runs beside the others as soon as somebody died. */
-#define RECOVERER                                                                                  \
-    {                                                                                              \
-        "recoverer", W_NOBODY, "D", .immortal = true                                               \
-    }
+#define RECOVERER IMMORTAL("recoverer", W_NOBODY, "D")
 
 static const struct w_plan two_senders = {
     .channels = {QUEUE(1)},
     .channel_count = 1,
     .blocks = 3,
     .payload_shared = true,
-    .actors = {{"sender-a", 0, "s0 s0"}, {"sender-b", 1, "s0 s0"}},
+    .actors = {ACTOR("sender-a", 0, "s0 s0"), ACTOR("sender-b", 1, "s0 s0")},
 };
 
 static const struct w_plan send_recv = {
     .channels = {QUEUE(1)},
     .channel_count = 1,
     .blocks = 3,
-    .actors = {{"sender", 0, "s0 s0"}, {"receiver", 1, "r0 a r0 a"}, RECOVERER},
+    .actors = {ACTOR("sender", 0, "s0 s0"), ACTOR("receiver", 1, "r0 a r0 a"), RECOVERER},
 };
 
 static const struct w_plan two_receivers = {
@@ -40,14 +34,14 @@ static const struct w_plan two_receivers = {
     .channel_count = 1,
     .blocks = 4,
     .queued = 3,
-    .actors = {{"receiver-a", 0, "r0 a r0 a"}, {"receiver-b", 1, "r0 a"}, RECOVERER},
+    .actors = {ACTOR("receiver-a", 0, "r0 a r0 a"), ACTOR("receiver-b", 1, "r0 a"), RECOVERER},
 };
 
 static const struct w_plan depth_one = {
     .channels = {QUEUE(0)},
     .channel_count = 1,
     .blocks = 3,
-    .actors = {{"sender-a", 0, "s0 s0"}, {"sender-b", 1, "s0"}, {"receiver", 2, "r0 a r0 a"}},
+    .actors = {ACTOR("sender-a", 0, "s0 s0"), ACTOR("sender-b", 1, "s0"), ACTOR("receiver", 2, "r0 a r0 a")},
 };
 
 static const struct w_plan full_wrap = {
@@ -55,7 +49,7 @@ static const struct w_plan full_wrap = {
     .channel_count = 1,
     .blocks = 4,
     .queued = 2,
-    .actors = {{"sender", 0, "s0 s0"}, {"receiver-a", 1, "r0 a"}, {"receiver-b", 2, "r0 a"}},
+    .actors = {ACTOR("sender", 0, "s0 s0"), ACTOR("receiver-a", 1, "r0 a"), ACTOR("receiver-b", 2, "r0 a")},
 };
 
 static const struct w_plan numbers_wrap = {
@@ -63,7 +57,7 @@ static const struct w_plan numbers_wrap = {
     .channel_count = 1,
     .blocks = 2,
     .numbers_wrap = true,
-    .actors = {{"sender", 0, "s0 s0 s0"}, {"receiver", 1, "r0 a r0 a"}, RECOVERER},
+    .actors = {ACTOR("sender", 0, "s0 s0 s0"), ACTOR("receiver", 1, "r0 a r0 a"), RECOVERER},
 };
 
 static const struct w_plan forwarding = {
@@ -71,7 +65,7 @@ static const struct w_plan forwarding = {
     .channel_count = 2,
     .blocks = 3,
     .queued = 2,
-    .actors = {{"forwarder", 0, "r0 f1 r0 f1"}, {"receiver", 1, "r1 a r0 a"}, RECOVERER},
+    .actors = {ACTOR("forwarder", 0, "r0 f1 r0 f1"), ACTOR("receiver", 1, "r1 a r0 a"), RECOVERER},
 };
 
 static const struct w_plan two_forwarders = {
@@ -79,7 +73,7 @@ static const struct w_plan two_forwarders = {
     .channel_count = 2,
     .blocks = 3,
     .queued = 2,
-    .actors = {{"forwarder-a", 0, "r0 f1"}, {"forwarder-b", 1, "r0 f1 r1 f0"}},
+    .actors = {ACTOR("forwarder-a", 0, "r0 f1"), ACTOR("forwarder-b", 1, "r0 f1 r1 f0")},
 };
 
 static const struct w_plan requeueing = {
@@ -87,7 +81,7 @@ static const struct w_plan requeueing = {
     .channel_count = 1,
     .blocks = 3,
     .queued = 2,
-    .actors = {{"giver", 0, "r0 q r0 a"}, {"receiver", 1, "r0 a r0 u"}, RECOVERER},
+    .actors = {ACTOR("giver", 0, "r0 q r0 a"), ACTOR("receiver", 1, "r0 a r0 u"), RECOVERER},
 };
 
 static const struct w_plan dead_letters = {
@@ -96,7 +90,7 @@ static const struct w_plan dead_letters = {
     .channel_count = 2,
     .blocks = 3,
     .queued = 2,
-    .actors = {{"worker", 0, "r0 q r0 a"}, {"undertaker", 1, "r1 a r1 q"}, RECOVERER},
+    .actors = {ACTOR("worker", 0, "r0 q r0 a"), ACTOR("undertaker", 1, "r1 a r1 q"), RECOVERER},
 };
 
 static const struct w_plan dead_letters_two = {
@@ -105,7 +99,7 @@ static const struct w_plan dead_letters_two = {
     .channel_count = 2,
     .blocks = 2,
     .queued = 1,
-    .actors = {{"worker-a", 0, "r0 q r0 q"}, {"worker-b", 1, "r0 q r1 a"}},
+    .actors = {ACTOR("worker-a", 0, "r0 q r0 q"), ACTOR("worker-b", 1, "r0 q r1 a")},
 };
 
 static const struct w_plan alloc_free = {
@@ -113,7 +107,7 @@ static const struct w_plan alloc_free = {
     .channel_count = 1,
     .blocks = 2,
     .hidden = 1,
-    .actors = {{"user-a", 0, "x0 x0"}, {"user-b", 1, "x0 x0"}, {"user-c", 2, "x0"}},
+    .actors = {ACTOR("user-a", 0, "x0 x0"), ACTOR("user-b", 1, "x0 x0"), ACTOR("user-c", 2, "x0")},
 };
 
 static const struct w_plan stocks = {
@@ -122,7 +116,7 @@ static const struct w_plan stocks = {
     .blocks = 4,
     .stock_max = 2,
     .queued = 1,
-    .actors = {{"user-a", 0, "s0 x0 k"}, {"user-b", 1, "r0 a r0 a k"}, RECOVERER},
+    .actors = {ACTOR("user-a", 0, "s0 x0 k"), ACTOR("user-b", 1, "r0 a r0 a k"), RECOVERER},
 };
 
 static const struct w_plan two_recoverers = {
@@ -130,9 +124,9 @@ static const struct w_plan two_recoverers = {
     .channel_count = 1,
     .blocks = 2,
     .queued = 1,
-    .actors = {{"user", 0, "r0 s0 a"},
-               {"recover-a", W_NOBODY, "D1"},
-               {"recover-b", W_NOBODY + 1, "D1"}},
+    .actors = {ACTOR("user", 0, "r0 s0 a"),
+               ACTOR("recover-a", W_NOBODY, "D1"),
+               ACTOR("recover-b", W_NOBODY + 1, "D1")},
 };
 
 static const struct w_plan slot_reuse = {
@@ -141,24 +135,24 @@ static const struct w_plan slot_reuse = {
     .blocks = 2,
     .queued = 1,
     .incarnation_of = {[1] = 1},
-    .actors = {{"user", 0, "r0 s0 a"},
-               {"successor", 1, "J r0 s0 a", .immortal = true},
-               {"recover-a", W_NOBODY, "D1"},
-               {"recover-b", W_NOBODY + 1, "D1", .immortal = true}},
+    .actors = {ACTOR("user", 0, "r0 s0 a"),
+               IMMORTAL("successor", 1, "J r0 s0 a"),
+               ACTOR("recover-a", W_NOBODY, "D1"),
+               IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
 };
 
 static const struct w_plan sleep_recv = {
     .channels = {QUEUE(1)},
     .channel_count = 1,
     .blocks = 3,
-    .actors = {{"receiver", 0, "R0 a"}, {"sender", 1, "s0"}, RECOVERER},
+    .actors = {ACTOR("receiver", 0, "R0 a"), ACTOR("sender", 1, "s0"), RECOVERER},
 };
 
 static const struct w_plan sleep_recv_two = {
     .channels = {QUEUE(1)},
     .channel_count = 1,
     .blocks = 3,
-    .actors = {{"receiver-a", 0, "R0 a"}, {"receiver-b", 1, "R0 a"}, {"sender", 2, "s0 s0"}},
+    .actors = {ACTOR("receiver-a", 0, "R0 a"), ACTOR("receiver-b", 1, "R0 a"), ACTOR("sender", 2, "s0 s0")},
 };
 
 static const struct w_plan sleep_send = {
@@ -166,7 +160,7 @@ static const struct w_plan sleep_send = {
     .channel_count = 1,
     .blocks = 3,
     .queued = 1,
-    .actors = {{"sender", 0, "S0"}, {"receiver", 1, "r0 a"}, RECOVERER},
+    .actors = {ACTOR("sender", 0, "S0"), ACTOR("receiver", 1, "r0 a"), RECOVERER},
 };
 
 static const struct w_plan sleep_block = {
@@ -174,7 +168,7 @@ static const struct w_plan sleep_block = {
     .channel_count = 1,
     .blocks = 1,
     .queued = 1,
-    .actors = {{"sender", 0, "S0"}, {"receiver", 1, "r0 a"}, RECOVERER},
+    .actors = {ACTOR("sender", 0, "S0"), ACTOR("receiver", 1, "r0 a"), RECOVERER},
 };
 
 static const struct w_plan sleep_requeue = {
@@ -182,7 +176,7 @@ static const struct w_plan sleep_requeue = {
     .channel_count = 1,
     .blocks = 1,
     .queued = 1,
-    .actors = {{"receiver", 0, "R0 a"}, {"giver", 1, "r0 q"}, RECOVERER},
+    .actors = {ACTOR("receiver", 0, "R0 a"), ACTOR("giver", 1, "r0 q"), RECOVERER},
 };
 
 static const struct w_plan sleep_forward = {
@@ -190,7 +184,7 @@ static const struct w_plan sleep_forward = {
     .channel_count = 2,
     .blocks = 2,
     .queued = 1,
-    .actors = {{"receiver", 0, "R1 a"}, {"forwarder", 1, "R0 F1"}, {"sender", 2, "s1"}},
+    .actors = {ACTOR("receiver", 0, "R1 a"), ACTOR("forwarder", 1, "R0 F1"), ACTOR("sender", 2, "s1")},
 };
 
 static const struct w_plan drop_oldest = {
@@ -198,7 +192,7 @@ static const struct w_plan drop_oldest = {
     .channel_count = 1,
     .blocks = 3,
     .queued = 1,
-    .actors = {{"sender-a", 0, "s0"}, {"sender-b", 1, "s0"}, {"receiver", 2, "r0 a"}},
+    .actors = {ACTOR("sender-a", 0, "s0"), ACTOR("sender-b", 1, "s0"), ACTOR("receiver", 2, "r0 a")},
 };
 
 static const struct w_plan batch_and_reserve = {
@@ -206,43 +200,189 @@ static const struct w_plan batch_and_reserve = {
     .channel_count = 1,
     .blocks = 4,
     .payload_shared = true,
-    .actors = {{"sender-a", 0, "b0"}, {"sender-b", 1, "n0"}, {"receiver", 2, "r0 r0 a a"}},
+    .actors = {ACTOR("sender-a", 0, "b0"), ACTOR("sender-b", 1, "n0"), ACTOR("receiver", 2, "r0 r0 a a")},
 };
 
-#define P2C1                                                                                       \
-    {                                                                                              \
-        2, 1, 0                                                                                    \
-    }
-#define SCENARIO(plan, what, ...)                                                                  \
-    {                                                                                              \
-#plan, what, w_setup, &(plan), __VA_ARGS__                                                 \
-    }
+static const struct w_plan stream_pair = {
+    .channels = {STREAM(256)},
+    .channel_count = 1,
+    .actors = {ACTOR("sender", 0, "o t1 t3 t2"), ACTOR("receiver", 1, "i e a e a"), RECOVERER},
+};
+
+static const struct w_plan stream_small = {
+    .channels = {STREAM(64)},
+    .channel_count = 1,
+    .actors = {ACTOR("sender", 0, "o t3 t2 t1"), ACTOR("receiver", 1, "i e a e a"), RECOVERER},
+};
+
+static const struct w_plan stream_stamped = {
+    .channels = {STREAM(128)},
+    .channel_count = 1,
+    .timestamps = true,
+    .actors = {ACTOR("sender", 0, "o t2 t4"), ACTOR("receiver", 1, "i e e z a")},
+};
+
+static const struct w_plan stream_batch = {
+    .channels = {STREAM(128)},
+    .channel_count = 1,
+    .actors = {ACTOR("sender", 0, "o B t1"), ACTOR("receiver", 1, "i e e a e z a"), RECOVERER},
+};
+
+static const struct w_plan stream_new_sender = {
+    .channels = {STREAM(128)},
+    .channel_count = 1,
+    .actors = {ACTOR("sender", 0, "o t3 t1"), IMMORTAL("successor", 1, "o t2 t1"),
+               IMMORTAL("receiver", 2, "i e a e a"), RECOVERER},
+};
+
+static const struct w_plan stream_new_receiver = {
+    .channels = {STREAM(128)},
+    .channel_count = 1,
+    .actors = {IMMORTAL("sender", 0, "o t3 t1"), ACTOR("receiver", 1, "i e e a a"),
+               ACTOR("successor", 2, "i e a e a"), RECOVERER},
+};
+
+static const struct w_plan stream_sleep = {
+    .channels = {STREAM(64)},
+    .channel_count = 1,
+    .actors = {ACTOR("sender", 0, "o T3 T3"), ACTOR("receiver", 1, "i E a E a"), RECOVERER},
+};
+
+static const struct w_plan region_writers = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .region = true,
+    .actors = {ACTOR("writer-a", 0, "w"), ACTOR("writer-b", 1, "w"), RECOVERER},
+};
+
+static const struct w_plan region_reader = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .region = true,
+    .actors = {ACTOR("writer", 0, "w w"), ACTOR("reader", 1, "v v"), RECOVERER},
+};
+
+/* Small enough for three switches and two kills. */
+static const struct w_plan tiny_senders = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 2,
+    .actors = {ACTOR("sender-a", 0, "s0"), ACTOR("sender-b", 1, "s0"), RECOVERER},
+};
+
+static const struct w_plan tiny_send_recv = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 2,
+    .actors = {ACTOR("sender", 0, "s0"), ACTOR("receiver", 1, "r0 a"), RECOVERER},
+};
+
+static const struct w_plan tiny_receivers = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .queued = 1,
+    .actors = {ACTOR("receiver-a", 0, "r0 a"), ACTOR("receiver-b", 1, "r0 a"), RECOVERER},
+};
+
+static const struct w_plan tiny_wrap = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 2,
+    .queued = 1,
+    .actors = {ACTOR("sender", 0, "s0"), ACTOR("receiver", 1, "r0 a"), RECOVERER},
+};
+
+static const struct w_plan tiny_alloc = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .actors = {ACTOR("user-a", 0, "x0"), ACTOR("user-b", 1, "x0"), RECOVERER},
+};
+
+static const struct w_plan tiny_forward = {
+    .channels = {QUEUE(0), QUEUE(0)},
+    .channel_count = 2,
+    .blocks = 1,
+    .queued = 1,
+    .actors = {ACTOR("forwarder", 0, "r0 f1"), ACTOR("receiver", 1, "r1 a"), RECOVERER},
+};
+
+static const struct w_plan tiny_requeue = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .queued = 1,
+    .actors = {ACTOR("giver", 0, "r0 q"), ACTOR("receiver", 1, "r0 a"), RECOVERER},
+};
+
+static const struct w_plan tiny_sleep = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .actors = {ACTOR("receiver", 0, "R0 a"), ACTOR("sender", 1, "s0"), RECOVERER},
+};
+
+static const struct w_plan tiny_stream = {
+    .channels = {STREAM(64)},
+    .channel_count = 1,
+    .actors = {ACTOR("sender", 0, "o t3"), ACTOR("receiver", 1, "i e a"), RECOVERER},
+};
+
+#define NONE {0, 0, 0}
+#define P2C1 {2, 1, 0}
+#define P1C1 {1, 1, 0}
+#define P3C2 {3, 2, 0}
+#define BIG P2C1, P1C1, NONE   /* in a full run, in a quick one, and then */
+#define SMALL P2C1, P2C1, NONE
+#define TINY P2C1, P2C1, P3C2
+#define TWO_KILLS {2, 2, 0}, {1, 2, 0}, NONE
+#define SCENARIO(plan, what, bounds) {#plan, what, w_setup, &(plan), bounds}
 
 const struct x_scenario t_scenarios[] = {
-    SCENARIO(two_senders, "two senders, depth 2", {2, 1, 0}, {2, 1, 0}, {3, 2, 0}),
-    SCENARIO(send_recv, "sender, receiver, recovery beside them", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(two_receivers, "two receivers of three messages", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(depth_one, "depth 1: two senders, a receiver", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(full_wrap, "full ring: sender, two receivers", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(numbers_wrap, "laps and generations wrap", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(forwarding, "forward into a full queue", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(two_forwarders, "forward there and back", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(requeueing, "requeue, undo, orphans", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(dead_letters, "dead letters, their receiver dies", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(dead_letters_two, "dead letter after two deliveries", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(alloc_free, "three users of two blocks, a lost hint", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(stocks, "stocks: refill, free into, flush", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(two_recoverers, "two recoverers, one of them killed", {2, 2, 0}, {1, 2, 0}, {0, 0, 0}),
-    SCENARIO(slot_reuse, "slot taken again beside two recoverers", {2, 2, 0}, {1, 2, 0}, {0, 0, 0}),
-    SCENARIO(sleep_recv, "receiver sleeps, sender wakes", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(sleep_recv_two, "two receivers sleep", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(sleep_send, "sender sleeps on a full ring", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(sleep_block, "sender sleeps for a block", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(sleep_requeue, "receiver sleeps, message is given back", {2, 1, 0}, {2, 1, 0},
-             {0, 0, 0}),
-    SCENARIO(sleep_forward, "sleepers on both sides of a forward", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(drop_oldest, "full ring drops the oldest", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
-    SCENARIO(batch_and_reserve, "batch beside commit in place", {2, 1, 0}, {2, 1, 0}, {0, 0, 0}),
+    SCENARIO(tiny_senders, "a sender each, depth 1", TINY),
+    SCENARIO(tiny_send_recv, "sender and receiver, depth 1", TINY),
+    SCENARIO(tiny_receivers, "two receivers, one message", TINY),
+    SCENARIO(tiny_wrap, "sender and receiver, ring full", TINY),
+    SCENARIO(tiny_alloc, "two users of one block", TINY),
+    SCENARIO(tiny_forward, "forward and receive", TINY),
+    SCENARIO(tiny_requeue, "give back and receive", TINY),
+    SCENARIO(tiny_sleep, "receiver sleeps, sender wakes", TINY),
+    SCENARIO(tiny_stream, "stream: one message with padding", TINY),
+    SCENARIO(two_senders, "two senders, depth 2", SMALL),
+    SCENARIO(send_recv, "sender, receiver, recovery beside them", BIG),
+    SCENARIO(two_receivers, "two receivers of three messages", BIG),
+    SCENARIO(depth_one, "depth 1: two senders, a receiver", BIG),
+    SCENARIO(full_wrap, "full ring: sender, two receivers", BIG),
+    SCENARIO(numbers_wrap, "laps and generations wrap", BIG),
+    SCENARIO(forwarding, "forward into a full queue", BIG),
+    SCENARIO(two_forwarders, "forward there and back", SMALL),
+    SCENARIO(requeueing, "requeue, undo, orphans", BIG),
+    SCENARIO(dead_letters, "dead letters, their receiver dies", BIG),
+    SCENARIO(dead_letters_two, "dead letter after two deliveries", SMALL),
+    SCENARIO(alloc_free, "three users of two blocks, a lost hint", BIG),
+    SCENARIO(stocks, "stocks: refill, free into, flush", BIG),
+    SCENARIO(two_recoverers, "two recoverers, one of them killed", TWO_KILLS),
+    SCENARIO(slot_reuse, "slot taken again beside two recoverers", TWO_KILLS),
+    SCENARIO(sleep_recv, "receiver sleeps, sender wakes", SMALL),
+    SCENARIO(sleep_recv_two, "two receivers sleep", BIG),
+    SCENARIO(sleep_send, "sender sleeps on a full ring", SMALL),
+    SCENARIO(sleep_block, "sender sleeps for a block", SMALL),
+    SCENARIO(sleep_requeue, "receiver sleeps, message is given back", SMALL),
+    SCENARIO(sleep_forward, "sleepers on both sides of a forward", BIG),
+    SCENARIO(drop_oldest, "full ring drops the oldest", BIG),
+    SCENARIO(batch_and_reserve, "batch beside commit in place", BIG),
+    SCENARIO(stream_pair, "stream: three messages around the end", BIG),
+    SCENARIO(stream_small, "stream: full, with padding", SMALL),
+    SCENARIO(stream_stamped, "stream: time stamps, two held", SMALL),
+    SCENARIO(stream_batch, "stream: batch, release out of order", BIG),
+    SCENARIO(stream_new_sender, "stream: sender dies, another takes over", BIG),
+    SCENARIO(stream_new_receiver, "stream: receiver dies, another takes over", BIG),
+    SCENARIO(stream_sleep, "stream: both ends sleep", BIG),
+    SCENARIO(region_writers, "region: two writers, one is killed", BIG),
+    SCENARIO(region_reader, "region: writer and reader", BIG),
 };
 
 const unsigned t_scenario_count = sizeof t_scenarios / sizeof t_scenarios[0];

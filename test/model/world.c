@@ -347,7 +347,7 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->owner = w_processes[p].owner;
     ch->holder = ((c + 1u) << 16) | (p + 1u);
     ch->mode = SHMBUS_SEND | SHMBUS_RECV;
-    ch->timestamps = false;
+    ch->timestamps = w_plan->timestamps;
     ch->ops_left = ch->ops_period = 1u << 30;
     snprintf(ch->name, sizeof ch->name, "c%u", c);
     memset(ch->stock.count, 0, sizeof ch->stock.count);
