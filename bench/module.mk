@@ -10,7 +10,7 @@ BENCH_RESULTS := $(if $(B_GIVEN),$(B),$(BUILD))/bench
 BENCH_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g -pthread
 BENCH_RUN := python3 bench/run.py --programs $(BENCH_OUT) --results $(BENCH_RESULTS) \
              --peers bench/peers --compiler '$(CC)' $(if $(filter-out 0,$(QUICK)),--quick) \
-             $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)')
+             $(if $(SEED),--seed $(SEED)) $(if $(PATIENCE),--patience $(PATIENCE)) $(if $(ONLY),--only '$(ONLY)')
 TIDY += $(wildcard bench/harness/*.c)
 HAVE += bench
 

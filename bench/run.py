@@ -25,6 +25,8 @@ def arguments():
     parser.add_argument("--seed", type=int, help="of the order; printed at the start")
     parser.add_argument("--budget", type=float, help="seconds, default 540, quick 95")
     parser.add_argument("--ms", type=int, help="length of one measurement, default 100")
+    parser.add_argument("--patience", type=float, default=0.3,
+                        help="seconds to wait for a quiet machine before each measurement")
     parser.add_argument("--only", help="regular expression over 'workload contestant'")
     args = parser.parse_args()
     args.budget = args.budget or (95 if args.quick else 540)
@@ -37,7 +39,7 @@ class Run:
         self.args = args
         self.seed = args.seed or random.SystemRandom().randrange(1, 1 << 31)
         self.random = random.Random(self.seed)
-        self.machine = measure.Machine(os.path.join(args.programs, "bench-probe"))
+        self.machine = measure.Machine(os.path.join(args.programs, "bench-probe"), args.patience)
         self.all = contestants.load(args.peers, args.programs)
         self.histograms = {}
         self.rows = self.plan()
@@ -96,7 +98,8 @@ def worth_another(row, group):
         return False
     top = results.best(group, lambda c: c.kind != "limit")
     ahead = results.ratio(row, top)
-    return ahead is None or ahead >= FAR_BEHIND or row.contestant.kind == "shmbus"
+    return (ahead is None or ahead >= FAR_BEHIND or row.busy() > 0
+            or row.contestant.kind == "shmbus")
 
 
 def progress(run, number, row):

@@ -50,7 +50,7 @@ static void fill_in(struct bench *b)
     b->shared = bench_shared_memory(sizeof(*b->shared));
     b->hist = bench_hist_new();
     snprintf(b->dir, sizeof(b->dir), "/tmp/shmbus-bench.%d", (int)getpid());
-    if (mkdir(b->dir, 0700) != 0) {
+    if (mkdir(b->dir, 0700) != 0 && errno != EEXIST) { /* left by a killed run of that pid */
         fprintf(stderr, "bench-%s: cannot make %s: %s\n", b->name, b->dir, strerror(errno));
         exit(BENCH_EXIT_FAILED);
     }

@@ -1,7 +1,7 @@
 /*
  * Looks at the machine before a measurement; prints one JSON object:
  *   line_ns   round trip of one cache line between the two cores of a 1:1 run: below 60 both are on
- *             one physical core, and every ring looks several times better than it is
+ *             one physical core, and every ring looks several times better than it is; 0: not known
  *   busy      share of the time that one of these two loops was not running
  */
 #include "bench.h"
@@ -45,13 +45,6 @@ static void body_odd(struct bench_proc *p)
     bounce(p, 1);
 }
 
-static int compare(const void *a, const void *b)
-{
-    double x = ((const struct bench_window *)a)->rate, y = ((const struct bench_window *)b)->rate;
-
-    return (x > y) - (x < y);
-}
-
 int main(void)
 {
     struct bench b = {
@@ -67,9 +60,7 @@ int main(void)
         fprintf(stderr, "bench-probe: %s\n", b.shared->error);
         return BENCH_EXIT_FAILED;
     }
-    qsort(w.windows, w.count, sizeof(*w.windows), compare);
-    printf("{\"line_ns\":%.1f,\"busy\":%.4f}\n",
-           w.count > 0 ? 1e9 / w.windows[w.count / 2].rate : 0.0,
+    printf("{\"line_ns\":%.1f,\"busy\":%.4f}\n", w.chunk_rate > 0 ? 1e9 / w.chunk_rate : 0.0,
            lost[0] > lost[1] ? lost[0] : lost[1]);
     return BENCH_EXIT_OK;
 }

@@ -15,32 +15,40 @@ BUSY = 0.10       # share of the time that somebody else had the cores
 class Machine:
     """The probe, and what it saw over the whole run."""
 
-    def __init__(self, program):
+    def __init__(self, program, patience_s):
         self.program = program
+        self.patience_s = patience_s
         self.line_ns = []
-        self.looks = self.busy = self.one_core = 0
+        self.busy = self.one_core = 0
+        self.hopeless = 0  # waits in a row that were in vain
 
     def look(self):
-        out = subprocess.run([self.program], capture_output=True, text=True, timeout=LIMIT_S)
-        return json.loads(out.stdout)
+        try:
+            out = subprocess.run([self.program], capture_output=True, text=True, timeout=LIMIT_S)
+            return json.loads(out.stdout)
+        except (ValueError, subprocess.TimeoutExpired):
+            return {"line_ns": 0, "busy": 1}
 
     def await_quiet(self):
-        """Whether the next measurement will be clean: waits a little for that."""
-        for attempt in range(4):
+        """None when the next measurement will be clean; waits a little for that."""
+        end = time.monotonic() + (self.patience_s if self.hopeless < 10 else 0)
+        while True:
             seen = self.look()
-            self.looks += 1
             one_core = 0 < seen["line_ns"] < ONE_CORE_NS
-            busy = seen["busy"] > BUSY
-            if not one_core:
+            if seen["line_ns"] >= ONE_CORE_NS:
                 self.line_ns.append(seen["line_ns"])
-            if not one_core and not busy:
+            if not one_core and seen["busy"] <= BUSY:
+                self.hopeless = 0
                 return None
-            if attempt < 3:
-                time.sleep(0.05 * (attempt + 1))
+            if time.monotonic() >= end:
+                break
+            time.sleep(0.05)
         if one_core:
             self.one_core += 1
             return "one core"
         self.busy += 1
+        if self.patience_s < 1:  # whoever asks for more means it
+            self.hopeless += 1
         return "busy"
 
 

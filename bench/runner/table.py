@@ -13,6 +13,8 @@ def human(value, unit):
         return f"{value:.0f} fds"
     if unit == "ns_per_s":
         return f"{value / 1000:.1f} us/s"
+    if value >= 1e7:
+        return f"{value / 1e6:.4g} ms"
     if value >= 10000:
         return f"{value / 1000:.4g} us"
     return f"{value:.4g} ns"
@@ -45,7 +47,7 @@ def remarks(record):
     if record.get("reordered"):
         words.append("order broken")
     if record["busy"]:
-        words.append("busy machine")
+        words.append(("", "neighbours", "DISTURBED")[record["busy"]])
     return "; ".join(words)
 
 
