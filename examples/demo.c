@@ -171,13 +171,13 @@ static int make_bus(struct demo *d)
 /* One step of every wait below: returns PROGRAM_OK to look again. */
 static int tick(struct demo *d, const char *awaited)
 {
-    if (program_interrupted()) {
+    program_sleep_ns(MS / 10);
+    if (program_interrupted()) { /* Ctrl-C reaches the children as well: looked at before them */
         program_log("interrupted");
         return PROGRAM_INTERRUPTED;
     }
     if (program_now_ns() > d->limit_ns)
         return program_fail(0, "waited too long until %s", awaited);
-    program_sleep_ns(MS / 10);
     return children_reap(&d->children);
 }
 
