@@ -256,22 +256,28 @@ void sb_channel_shut(struct shmbus_channel *ch)
     free(ch);
 }
 
+static void take_off_list(struct shmbus_channel *ch)
+{
+    for (struct shmbus_channel **p = &ch->bus->channels; *p != NULL; p = &(*p)->next) {
+        if (*p == ch) {
+            *p = ch->next;
+            return;
+        }
+    }
+}
+
 void shmbus_close(struct shmbus_channel *ch)
 {
-    struct shmbus *bus;
-
     if (ch == NULL) {
         return;
     }
-    bus = ch->bus;
-    pthread_mutex_lock(&bus->lock);
-    for (struct shmbus_channel **p = &bus->channels; *p != NULL; p = &(*p)->next) {
-        if (*p == ch) {
-            *p = ch->next;
-            break;
-        }
+    if (sb_bus_is_ours(ch->bus)) {
+        pthread_mutex_lock(&ch->bus->lock);
+        take_off_list(ch);
+        pthread_mutex_unlock(&ch->bus->lock);
+    } else {
+        take_off_list(ch); /* a forked child: the lock may be held for ever, and it is alone */
     }
-    pthread_mutex_unlock(&bus->lock);
     sb_channel_shut(ch);
 }
 
