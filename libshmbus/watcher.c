@@ -64,22 +64,6 @@ static bool is_stopped(struct sb_watcher *watcher)
 
 /* ---------------------------------------------------------------------- with own descriptors */
 
-/* An oracle that no other thread uses, opened while the bus's one can still be reached. */
-static void take_oracle(struct sb_watcher *watcher)
-{
-    struct shmbus *bus = watcher->bus;
-
-    pthread_mutex_lock(&bus->oracle_lock);
-    if (sb_oracle_open(&watcher->oracle, bus->oracle.fd, bus->segment.path) == 0 &&
-        (watcher->oracle.device != bus->oracle.device ||
-         watcher->oracle.inode != bus->oracle.inode)) {
-        sb_oracle_close(&watcher->oracle);
-    }
-    watcher->oracle.device = bus->oracle.device;
-    watcher->oracle.inode = bus->oracle.inode;
-    pthread_mutex_unlock(&bus->oracle_lock);
-}
-
 /* Leaves the process's descriptor table, keeping @kept (or nothing: -1). */
 static bool leave_table(int kept)
 {
@@ -101,14 +85,18 @@ static bool leave_table(int kept)
 
 static bool become_private(struct sb_watcher *watcher)
 {
+    struct shmbus *bus = watcher->bus;
     int ends[2];
 
-    take_oracle(watcher);
-    if (!leave_table(watcher->oracle.fd)) {
-        sb_oracle_close(&watcher->oracle);
+    /* The number of the bus's oracle stands for the same open file in both tables; one opened here
+     * would stay behind in the process's table. */
+    pthread_mutex_lock(&bus->oracle_lock);
+    watcher->oracle = bus->oracle;
+    watcher->has_left = leave_table(bus->oracle.fd);
+    pthread_mutex_unlock(&bus->oracle_lock);
+    if (!watcher->has_left) {
         return false;
     }
-    watcher->has_left = true;
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
         return false;
     }
