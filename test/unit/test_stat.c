@@ -84,6 +84,7 @@ T_TEST(stat, channel_and_process_count_every_message)
     CU_ASSERT_EQUAL(count_of(process.counters, SHMBUS_COUNT_received), 3);
     CU_ASSERT_EQUAL(process.held_blocks, 1);
     shmbus_close(tx); /* the channel keeps the count, the next handle starts at its own */
+    CU_ASSERT_EQUAL(count_of(t_channel_stat(bus, "tasks").counters, SHMBUS_COUNT_sent), 10);
     tx = t_open(bus, "tasks", SHMBUS_SEND);
     t_put(tx, 10);
     CU_ASSERT_EQUAL(count_of(t_channel_stat(bus, "tasks").counters, SHMBUS_COUNT_sent), 11);
@@ -502,6 +503,8 @@ T_TEST(check, blocks_that_nobody_will_give_back_are_found)
     }
     sb_store_relaxed(&b->hdr, sb_hdr_make(5, 0, (enum sb_block_state)9, 0));
     CU_ASSERT_TRUE(finds(observer, SHMBUS_CRITICAL, "1 blocks of 256 bytes belong to no process"));
+    sb_store_relaxed(&b->hdr, sb_hdr_make(5, 0, (enum sb_block_state)9, bus->member.owner));
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_CRITICAL, "1 blocks of 256 bytes belong to no process"));
     sb_store_relaxed(&b->hdr, sb_hdr_make(5, 0, SB_FREE, 0));
     sb_and(&bus->view.blocks.classes[0].bitmap[0], ~(1ull << 7));
     CU_ASSERT_TRUE(finds(observer, SHMBUS_NOTE, "1 free blocks of 256 bytes are not on offer"));
@@ -510,6 +513,18 @@ T_TEST(check, blocks_that_nobody_will_give_back_are_found)
                          sb_hdr_make(5, 1, SB_HRX, bus->member.owner));
     }
     CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "none of the 64 blocks of 256 bytes is free"));
+    shmbus_detach(observer);
+    t_bus_end(bus, name);
+}
+
+T_TEST(check, a_message_of_a_process_that_has_left_is_no_finding)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = make_bus(name), *observer = observe(name), *other = t_attach(name);
+    t_put(t_open(other, "tasks", SHMBUS_SEND), 1);
+    shmbus_detach(other);
+    CU_ASSERT_TRUE(is_healthy(observer));
+    CU_ASSERT_EQUAL(t_blocks(observer).queued, 1);
     shmbus_detach(observer);
     t_bus_end(bus, name);
 }
