@@ -10,7 +10,7 @@ $(CRASH_PROGRAM): $(CRASH_OBJ) $(LIB_TEST_A) $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CRASH_OBJ) $(LIB_TEST_A) $(LIB_LIBS)
 
-CRASH_FLAGS := $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)')
+CRASH_FLAGS := $(if $(filter-out 0,$(QUICK)),--quick) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only '$(ONLY)')
 crash: $(CRASH_PROGRAM)
 	$(Q)$(CRASH_PROGRAM) $(CRASH_FLAGS)
 

@@ -7,6 +7,7 @@ MODEL_LIB_OBJ := $(MODEL_LIB_SRC:%.c=$(B)/obj-model/%.o)
 MODEL_PROGRAM := $(B)/bin/shmbus-model
 TIDY += $(MODEL_SRC)
 HAVE += model
+TIDY_FLAGS_test/model := -DSB_EXPLORE=1
 
 # What the library asks of the kernel, and copies into the segment, goes to test/model/world.c.
 MODEL_SEAMS := -Dsyscall=sb_explore_syscall -Dclock_gettime=sb_explore_clock_gettime \
