@@ -226,7 +226,7 @@ bool sb_reclaim_slot(const struct sb_view *view, uint32_t slot, uint64_t w)
     }
     sb_reclaim_blocks(view, slot, w);
     reclaim_handles(view, owner64);
-    sb_region_recover(view);
+    sb_region_recover(view, owner64);
     tell_everybody(view);
     return sb_cas(&view->processes[slot].w, w, sb_proc_word(sb_proc_epoch(w) + 1u, SB_PROC_FREE));
 }

@@ -18,7 +18,8 @@
  * Q before R: acquire loads are done before what follows. R = P means no word was from a write.
  * A reader who does not get a quiet moment within his spin takes the lock like a writer.
  *
- * Killed before B: lock held, version even: nothing to undo, the next one takes the lock over.
+ * Killed before B: lock held, version even: nothing to undo. Wherever it was killed, recovery sets
+ *   the lock to 0, and the next one may take it over before that.
  * Killed between B and C: whoever next takes the lock finds the version odd, puts the old bytes
  *   back, makes the version even and counts a rollback. He holds the lock by his own name while he
  *   does, so nobody else writes; killed himself, the next one does the same from the same undo area.
@@ -297,11 +298,16 @@ static int lock(struct shmbus_region *region, struct patience *p)
     return result;
 }
 
-/* All of them, not only the locked ones: the dead process may have unlocked and owe the wake-up. */
-void sb_region_recover(const struct sb_view *view)
+/* The lock first, so that nobody goes to sleep after the wake-up because of the dead holder. Wakes
+ * all, not only those of a locked region: the dead process may have unlocked and owe the wake-up. */
+void sb_region_recover(const struct sb_view *view, uint64_t dead_owner64)
 {
     for (uint32_t i = 0; i < view->region_count; i++) {
-        sb_event_wake_all(&view->regions[i].shared->unlocked);
+        struct sb_region *r = view->regions[i].shared;
+        if (sb_load_acquire(&r->lock) == dead_owner64) {
+            sb_cas(&r->lock, dead_owner64, 0);
+        }
+        sb_event_wake_all(&r->unlocked);
     }
 }
 

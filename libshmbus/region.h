@@ -8,9 +8,9 @@
 
 struct shmbus;
 
-/* For reclaim.c, once for each dead incarnation: whoever waits for a region looks again.
+/* For reclaim.c, once for each dead incarnation: its locks fall, whoever waits looks again.
  * The half write itself is undone by the next process with an identity that needs the region. */
-void sb_region_recover(const struct sb_view *view);
+void sb_region_recover(const struct sb_view *view, uint64_t dead_owner64);
 
 /* Undoes every half write of a dead process now. Never waits. Returns how many were undone. */
 uint32_t sb_region_repair_all(struct shmbus *bus);
