@@ -270,6 +270,14 @@ int shmbus_reclaim(struct shmbus *bus)
     return r;
 }
 
+int shmbus_slot(const struct shmbus *bus)
+{
+    if (bus == NULL || bus->observer) {
+        return sb_fail(-EINVAL, "shmbus_slot: not attached, or only as an observer");
+    }
+    return (int)bus->member.slot;
+}
+
 int shmbus_heartbeat(struct shmbus *bus)
 {
     int r = check_bus(bus, "shmbus_heartbeat");

@@ -241,12 +241,18 @@ SHMBUS_API int shmbus_unlink_if_unused(const char *name);
  * too; call it from long computations. Never from a thread that is not the one working. */
 SHMBUS_API int shmbus_heartbeat(struct shmbus *bus);
 
+/* This process's place in the process table: the index for shmbus_process_stat() and what others
+ * see as `sender`. -EINVAL for an observer. */
+SHMBUS_API int shmbus_slot(const struct shmbus *bus);
+
 /* Ask everybody to stop, or call that off: while set, sends fail and an empty receive answers
  * -SHMBUS_ERR_SHUTDOWN (what is queued is still delivered). Wakes all sleepers. */
 SHMBUS_API int shmbus_shutdown(struct shmbus *bus, bool on);
 
 /* Async-signal-safe: calls of this handle that wait, now or later, return -EINTR until
- * shmbus_interrupt_clear(). For SIGINT and SIGTERM handlers. */
+ * shmbus_interrupt_clear(). For SIGINT and SIGTERM handlers. A call that is about to sleep at that
+ * very moment notices at the end of its slice of 0.1 s. Clear first, then look at your own flag,
+ * or an interrupt in between is forgotten. */
 SHMBUS_API void shmbus_interrupt(struct shmbus *bus);
 SHMBUS_API void shmbus_interrupt_clear(struct shmbus *bus);
 
@@ -302,7 +308,7 @@ struct shmbus_msg {
     int64_t time_ns;                /* CLOCK_MONOTONIC when sent; 0 if the channel has no stamps */
     uint64_t correlation_id;        /* writable before commit; 0 if unused (stream: always 0) */
     uint32_t delivery_count;        /* 1 the first time; stops at SHMBUS_DELIVERIES_MAX */
-    uint16_t sender;                /* slot of the sender's process, or SHMBUS_SENDER_UNKNOWN */
+    uint16_t sender;                /* index for shmbus_process_stat(), or SHMBUS_SENDER_UNKNOWN */
     uint8_t type;                   /* enum shmbus_msg_type; writable before commit */
     uint8_t reserved_;
     uint64_t opaque_[3];            /* the library's */
@@ -315,7 +321,8 @@ struct shmbus_msg {
  * Committed when it returns 0: from then on it survives the death of everybody. A failed call
  * has sent nothing.
  * Return: 0; -EAGAIN full; -ETIMEDOUT; -EMSGSIZE; -EINTR; -SHMBUS_ERR_NO_BLOCKS (as full);
- *   -SHMBUS_ERR_SHUTDOWN; stream: -SHMBUS_ERR_PEER_DEAD or _CLOSED, once for each departure.
+ *   -SHMBUS_ERR_SHUTDOWN; stream: -SHMBUS_ERR_PEER_DEAD or _CLOSED, once for each departure of the
+ *   receiver, when the stream is full (until then it may come back and take what waits).
  */
 SHMBUS_API int shmbus_send(struct shmbus_channel *ch, const void *data, size_t size_bytes,
                            int64_t timeout_ns);
@@ -372,7 +379,9 @@ SHMBUS_API int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes,
 SHMBUS_API int shmbus_commit(struct shmbus_msg *msg);
 
 /* Forwards a received message, waiting for room in @to as shmbus_send() would. When it fails the
- * message stays with the channel it came from. */
+ * message stays with the channel it came from. The payload may be rewritten in place before (a task
+ * becomes its result); killed half-way, the next receiver finds it half rewritten.
+ * Return: as shmbus_send(), and -SHMBUS_ERR_STALE, _KIND, -EXDEV. */
 SHMBUS_API int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to,
                               int64_t timeout_ns);
 
@@ -391,7 +400,8 @@ SHMBUS_API struct shmbus *shmbus_channel_bus(const struct shmbus_channel *ch);
 /* ------------------------------------------------------------------------------------ regions */
 
 /* A named area of fixed size, for data that is shared and not passed on. A write is all or
- * nothing: half a write of a killed process is rolled back before anybody sees it. */
+ * nothing: half a write of a killed process is rolled back before anybody sees it. A process that
+ * is stopped in the middle of a write holds up the others, within their timeouts. */
 SHMBUS_API int shmbus_region_open(struct shmbus *bus, const char *name,
                                   struct shmbus_region **ret_region); /* -ENOENT */
 SHMBUS_API void shmbus_region_close(struct shmbus_region *region);
