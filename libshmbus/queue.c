@@ -37,14 +37,17 @@ static int corrupt(struct shmbus_channel *ch)
 
 /* ------------------------------------------------------------------------------------- sending */
 
-/* Throws away the oldest message to make room. */
-static bool drop_oldest(struct shmbus_channel *ch)
+/* Throws away the oldest message; for a place the oldest that has one. */
+static bool drop_oldest(struct shmbus_channel *ch, bool for_place)
 {
     uint32_t block = 0;
     uint64_t hdr = 0;
     uint64_t ticket = 0;
+    enum sb_ring_result r = for_place
+                                ? sb_ring_recv_placed(&ch->ring, &block, &hdr, &ticket)
+                                : sb_ring_recv(&ch->ring, &block, &hdr, &ticket);
 
-    if (sb_ring_recv(&ch->ring, &block, &hdr, &ticket) != SB_OK) {
+    if (r != SB_OK) {
         return false;
     }
     sb_block_free(blocks_of(ch), &ch->stock, block, ch->owner);
@@ -66,7 +69,7 @@ static int attempt_put(struct shmbus_channel *ch, void *job)
             if (ch->view->on_full != SHMBUS_DROP_OLDEST) {
                 return -EAGAIN;
             }
-            drop_oldest(ch);
+            drop_oldest(ch, true);
             break;
         case SB_BUSY:
             break;
@@ -141,7 +144,7 @@ static int attempt_alloc(struct shmbus_channel *ch, void *job)
         if (want->block != SB_NONE) {
             return 0;
         }
-    } while (ch->view->on_full == SHMBUS_DROP_OLDEST && drop_oldest(ch));
+    } while (ch->view->on_full == SHMBUS_DROP_OLDEST && drop_oldest(ch, false));
     return -SHMBUS_ERR_NO_BLOCKS;
 }
 
@@ -449,7 +452,13 @@ int sb_queue_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bo
         return stale(ch);
     }
     sb_event_wake(&ch->bus->view.channels[where].shared->readable);
-    if (!undo) {
+    if (undo) { /* as if it had not been received */
+        sb_count(ch, SHMBUS_COUNT_received, UINT64_MAX);
+        sb_count(ch, SHMBUS_COUNT_received_bytes, 0 - (uint64_t)msg->size_bytes);
+        if (msg->delivery_count > 1) {
+            sb_count(ch, SHMBUS_COUNT_redelivered, UINT64_MAX);
+        }
+    } else {
         sb_count(ch, SHMBUS_COUNT_requeued, 1);
     }
     return 0;

@@ -410,6 +410,18 @@ static enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t *ret_bloc
     return block == SB_SLOT_EMPTY ? SB_BUSY : SB_OK;
 }
 
+enum sb_ring_result sb_ring_recv_placed(struct sb_ring *ring, uint32_t *ret_block,
+                                        uint64_t *ret_hdr, uint64_t *ret_ticket)
+{
+    for (uint32_t tries = 0; tries < ring->bound; tries++) {
+        enum sb_ring_result r = recv_at_head(ring, ret_block, ret_hdr, ret_ticket);
+        if (r != SB_BUSY) {
+            return r;
+        }
+    }
+    return SB_BUSY;
+}
+
 enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint64_t *ret_hdr,
                                  uint64_t *ret_ticket)
 {
@@ -418,13 +430,7 @@ enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint
     if (seq != ring->orphan_seen && recv_orphan(ring, seq, ret_block, ret_hdr, ret_ticket)) {
         return SB_OK;
     }
-    for (uint32_t tries = 0; tries < ring->bound; tries++) {
-        enum sb_ring_result r = recv_at_head(ring, ret_block, ret_hdr, ret_ticket);
-        if (r != SB_BUSY) {
-            return r;
-        }
-    }
-    return SB_BUSY;
+    return sb_ring_recv_placed(ring, ret_block, ret_hdr, ret_ticket);
 }
 
 uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, bool undo)

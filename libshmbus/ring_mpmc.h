@@ -45,6 +45,10 @@ enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t 
 enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint64_t *ret_hdr,
                                  uint64_t *ret_ticket);
 
+/* The same, but only what is in the ring: makes a place free. */
+enum sb_ring_result sb_ring_recv_placed(struct sb_ring *ring, uint32_t *ret_block,
+                                        uint64_t *ret_hdr, uint64_t *ret_ticket);
+
 /* Gives a received block back: ORPHAN, or DEADL at max_deliveries. @undo: the delivery did not
  * count (the receiver could not take it). Returns the channel whose receivers must be woken,
  * SB_NONE if the block is not held by @hdr. */

@@ -348,5 +348,14 @@ int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg
 
 int sb_stream_ch_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    return sb_stream_unrecv(&ch->rx, sb_msg_number(msg), msg->opaque_[0]) ? 0 : stale(ch);
+    if (!sb_stream_unrecv(&ch->rx, sb_msg_number(msg), msg->opaque_[0])) {
+        return stale(ch);
+    }
+    /* as if it had not been received */
+    sb_count(ch, SHMBUS_COUNT_received, UINT64_MAX);
+    sb_count(ch, SHMBUS_COUNT_received_bytes, 0 - (uint64_t)msg->size_bytes);
+    if (msg->delivery_count > 1) {
+        sb_count(ch, SHMBUS_COUNT_redelivered, UINT64_MAX);
+    }
+    return 0;
 }
