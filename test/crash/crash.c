@@ -28,6 +28,7 @@
 #include "step.h"
 
 #define FREELY_S 20u
+#define MOST_POINTS 1500u /* longer operations: evenly spread, from a random start */
 
 static struct {
     bool quick;
@@ -200,7 +201,7 @@ static bool wanted(const struct t_operation *op)
 
 static void sweep(const struct t_operation *op, uint64_t length)
 {
-    uint64_t most = run.quick ? 24 : op->long_run ? 400 : UINT64_MAX;
+    uint64_t most = run.quick ? 24 : op->long_run ? 400 : MOST_POINTS;
     uint64_t stride = length / most + 1;
     uint64_t start = stride > 1 ? next_random() % stride : 0;
     uint64_t failures = run.failures;

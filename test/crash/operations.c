@@ -45,11 +45,10 @@ static void may_vanish(struct t_actor *a)
 /* Takes back what may_vanish() said, but for message @id. */
 static void only(struct t_actor *a, unsigned id)
 {
-    for (unsigned i = 1; i <= T_ID_WORK; i++) {
-        if (i != id) {
-            a->ledger->concerns[a->number][i] = false;
-        }
+    for (unsigned i = 1; i <= T_DEPTH; i++) {
+        a->ledger->concerns[a->number][i] = i == id;
     }
+    a->ledger->concerns[a->number][T_ID_WORK] = id == T_ID_WORK;
 }
 
 /* ------------------------------------------------------------------------------------- prepare */
