@@ -1,6 +1,7 @@
 /*
  * Nobody sleeps longer than a slice, whatever was lost: a wake-up that a killed process owed, or
- * the death of the process we wait for. After each slice the process table is looked at.
+ * the death of the process we wait for. After each slice the process table is looked at; where the
+ * watcher does that, now and then is enough.
  */
 #include "wait.h"
 
@@ -12,6 +13,7 @@
 #include "watcher.h"
 
 #define SLICE_NS 100000000
+#define SLICES_WATCHED 10u /* from one look to the next while a watcher runs */
 #define SPIN_PAUSES 16u /* between two attempts while spinning */
 
 static bool is_over(int result)
@@ -51,8 +53,18 @@ static int stopped(struct shmbus_channel *ch)
     return 0;
 }
 
+static bool is_watched(struct shmbus *bus)
+{
+    bool is;
+    pthread_mutex_lock(&bus->lock);
+    is = bus->watcher != NULL;
+    pthread_mutex_unlock(&bus->lock);
+    return is;
+}
+
+/* @slices: whole ones slept through since the table was looked at last. */
 static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t deadline_ns,
-                      sb_attempt_fn attempt, void *job)
+                      uint32_t *slices, sb_attempt_fn attempt, void *job)
 {
     uint32_t announced = sb_event_announce(event);
     int64_t now;
@@ -71,8 +83,9 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
     }
     sb_process_beat(&ch->bus->view, &ch->bus->member);
     sb_event_sleep(event, announced, slice);
-    if (sb_now_ns() - now >= SLICE_NS) {
+    if (sb_now_ns() - now >= SLICE_NS && ++*slices >= (is_watched(ch->bus) ? SLICES_WATCHED : 1u)) {
         sb_bus_sweep(ch->bus);
+        *slices = 0;
     }
     sb_process_beat(&ch->bus->view, &ch->bus->member);
     return attempt(ch, job);
@@ -82,6 +95,7 @@ int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_n
             sb_attempt_fn attempt, void *job)
 {
     int64_t deadline_ns;
+    uint32_t slices = 0;
     int r = attempt(ch, job);
 
     if (is_over(r) || timeout_ns == 0) {
@@ -107,7 +121,7 @@ int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_n
             return -ETIMEDOUT;
         }
         r = sleep_once(ch, r == -SHMBUS_ERR_NO_BLOCKS ? ch->bus->view.blocks.freed : event,
-                       deadline_ns, attempt, job);
+                       deadline_ns, &slices, attempt, job);
     }
     return r;
 }
