@@ -376,7 +376,7 @@ const struct t_operation t_operations[] = {
     QUEUE_STATES("send, full", 4, 0, to_send, run_send),
     QUEUE_STATES("send, full, wrapped", 4, 6, to_send, run_send),
     QUEUE_STATES("send, next lap", 1, 3, to_send, run_send),
-    { "send, a receiver sleeps", 0, 0, T_STREAM_NONE, to_send, run_send, true, false, true, 1, 1 },
+    { "send, a receiver sleeps", 0, 0, T_STREAM_NONE, to_send, run_send, true, false, true, 0, 1 },
     QUEUE_STATES("send batch, empty", 0, 0, to_send_three, run_send_batch),
     QUEUE_STATES("send batch, two places left", 2, 3, to_send_three, run_send_batch),
     QUEUE_STATES("reserve", 1, 0, to_send, run_reserve),
