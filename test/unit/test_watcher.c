@@ -115,9 +115,9 @@ T_TEST(watcher, is_told_of_a_death_at_once)
     enum { DEATHS = 15 };
     char name[SHMBUS_NAME_BYTES];
     int64_t took[DEATHS];
-    struct shmbus *bus = watching_bus(name);
     if (t_is_sanitized())
         t_skip("a sanitizer's watcher may do without descriptors");
+    struct shmbus *bus = watching_bus(name);
     for (int i = 0; i < DEATHS; i++) {
         struct guest *guest = guest_new(name);
         pid_t pid = guest_start(guest);
