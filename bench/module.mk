@@ -37,9 +37,19 @@ bench-programs: $(BENCH_BUILT) $(BENCH_OUT)/bench-probe
 bench: bench-programs
 	$(Q)$(BENCH_RUN)
 
+# The last results become what bench-check compares with.
+bench-baseline:
+	$(Q)grep -q '"flag"' $(BENCH_RESULTS)/results.jsonl && \
+	    { echo 'bench-baseline: the last run was on a busy machine; not recorded' >&2; exit 1; } || :
+	$(Q)cp $(BENCH_RESULTS)/results.jsonl bench/baseline.jsonl
+
 # Ratios against the recorded run, never absolute times: the machine differs, the peers do not.
-bench-check: bench-programs
+bench-check: bench-programs bench/baseline.jsonl
 	$(Q)$(BENCH_RUN) --quick
 	$(Q)python3 bench/compare --ratios bench/baseline.jsonl $(BENCH_RESULTS)/results.jsonl
 
-.PHONY: bench-check bench-programs
+bench/baseline.jsonl:
+	@echo 'bench-check: no bench/baseline.jsonl; on a quiet machine: make bench bench-baseline' >&2
+	@exit 1
+
+.PHONY: bench-baseline bench-check bench-programs

@@ -46,13 +46,13 @@ struct bench_slot {
 
 struct bench_hist;
 
-/* How long so many messages took, for the last BENCH_CHUNKS chunks of a loop. A chunk takes some
- * 20 us, so even on a busy machine most of them were not interrupted. */
+/* How long a message took, in the mean of each of the last BENCH_CHUNKS chunks of a loop. A chunk
+ * takes some 20 us, so even on a busy machine most of them were not interrupted. */
 #define BENCH_CHUNKS 4096
 struct bench_chunks {
     uint64_t count;    /* recorded, the oldest are overwritten */
-    uint64_t messages; /* of one chunk */
-    uint64_t ticks[BENCH_CHUNKS];
+    uint64_t messages; /* of one chunk, at least */
+    double ticks[BENCH_CHUNKS];
 };
 
 /* What parent and children share. */
@@ -106,6 +106,7 @@ struct bench_proc {
     pid_t tid;
     struct bench_chunks *chunks;
     uint64_t chunk_end;   /* the count that ends the running chunk */
+    uint64_t chunk_first; /* the count at its beginning */
     uint64_t chunk_begin; /* when it began, in ticks */
 };
 
@@ -147,6 +148,7 @@ struct bench_windows {
     double chunk_rate;  /* of the median chunk, if there was only one loop to count; 0: none */
     double ran;         /* mean of the windows' */
     bool sleeps;        /* the loops gave their cores away by themselves */
+    bool crowded;       /* more loops than cores */
     double cpu_share;   /* of the time the loops wanted, how much they got */
     uint64_t messages;
     uint64_t reordered; /* messages that came after a later one of the same producer */

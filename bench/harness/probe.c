@@ -13,13 +13,11 @@ static double *lost;
 
 static void bounce(struct bench_proc *p, uint64_t offset)
 {
-    struct bench *b = p->bench;
     uint64_t turn = offset, last, begin, gap = bench_ns_to_ticks(GAP_NS), away = 0;
-    uint64_t length = bench_ns_to_ticks((double)b->run_ns);
 
     bench_ready(p);
     begin = last = bench_ticks();
-    while (last - begin < length && !bench_stopped(p)) {
+    while (!bench_stopped(p)) {
         uint64_t now;
 
         if (__atomic_load_n(line, __ATOMIC_ACQUIRE) == turn) {
@@ -32,7 +30,7 @@ static void bounce(struct bench_proc *p, uint64_t offset)
             away += now - last;
         last = now;
     }
-    lost[offset] = (double)away / (double)length;
+    lost[offset] = (double)away / (double)(last - begin);
 }
 
 static void body_even(struct bench_proc *p)
@@ -47,8 +45,11 @@ static void body_odd(struct bench_proc *p)
 
 int main(void)
 {
-    struct bench b = {
-        .name = "probe", .workload = "probe", .run_ns = 12000000, .window_ns = 1000000};
+    struct bench b = {.name = "probe",
+                      .workload = "probe",
+                      .warm_ns = 3000000,
+                      .run_ns = 12000000,
+                      .window_ns = 1000000};
     static struct bench_windows w;
     const struct bench_job jobs[2] = {{body_even, 1}, {body_odd, 1}};
 

@@ -81,21 +81,23 @@ void bench_ready(struct bench_proc *p)
         sched_yield();
 }
 
-/* Until the measurement begins chunks grow to 20 us, then they keep their size. */
+/* Chunks grow until they take 20 us; shorter ones from before that are forgotten. */
 void bench_chunk_ended(struct bench_proc *p, uint64_t count)
 {
     struct bench_chunks *c = p->chunks;
     uint64_t now = bench_ticks(), took = now - p->chunk_begin;
 
-    if (__atomic_load_n(&p->bench->shared->warm, __ATOMIC_RELAXED)) {
-        c->ticks[c->count % BENCH_CHUNKS] = took;
-        __atomic_store_n(&c->count, c->count + 1, __ATOMIC_RELEASE);
-    } else if (c->messages == 0) {
+    if (c->messages == 0) {
         c->messages = 1;
     } else if (took < bench_ns_to_ticks(20e3)) {
         c->messages *= 2;
+        __atomic_store_n(&c->count, 0, __ATOMIC_RELEASE);
+    } else if (__atomic_load_n(&p->bench->shared->warm, __ATOMIC_RELAXED)) {
+        c->ticks[c->count % BENCH_CHUNKS] = (double)took / (double)(count - p->chunk_first);
+        __atomic_store_n(&c->count, c->count + 1, __ATOMIC_RELEASE);
     }
     p->chunk_begin = now;
+    p->chunk_first = count;
     p->chunk_end = count + c->messages;
 }
 
@@ -297,23 +299,23 @@ static void keep_clean(struct bench_windows *w, bool crowded)
 
 static int compare(const void *a, const void *b)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    double x = *(const double *)a, y = *(const double *)b;
 
     return (x > y) - (x < y);
 }
 
 static double chunk_rate(const struct bench_chunks *c)
 {
-    static uint64_t ticks[BENCH_CHUNKS];
+    static double ticks[BENCH_CHUNKS];
     uint64_t count = __atomic_load_n(&c->count, __ATOMIC_ACQUIRE);
 
     if (count > BENCH_CHUNKS)
         count = BENCH_CHUNKS;
-    if (count < 8)
+    if (count < 20)
         return 0;
     memcpy(ticks, c->ticks, count * sizeof(*ticks));
     qsort(ticks, count, sizeof(*ticks), compare);
-    return (double)c->messages * 1e9 / bench_ticks_to_ns(ticks[count / 2]);
+    return (double)bench_ns_to_ticks(1e9) / ticks[count / 2];
 }
 
 /* Rates of the windows; stops at the time, or at the count. */
@@ -412,8 +414,10 @@ bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs
         w->reordered += b->shared->slots[n].reordered;
     cpu_at(0, &cpus);
     wanted = total < cpus ? total : cpus;
-    w->sleeps = use.ru_nvcsw > 10L * total + w->count;
-    keep_clean(w, total > cpus);
+    /* As threads, the naps of this sampling thread are among them. */
+    w->sleeps = use.ru_nvcsw > 10L * total + (threads ? 3L : 1L) * w->count + (threads ? 60 : 0);
+    w->crowded = total > cpus;
+    keep_clean(w, w->crowded);
     w->cpu_share = cpu_seconds(&use) * 1e9 / ((double)(bench_now_ns() - begin) * wanted);
     return good && b->shared->error[0] == '\0';
 }

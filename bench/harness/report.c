@@ -1,6 +1,9 @@
 /* The one line of JSON a contestant prints. */
 #include "bench.h"
 
+#define DISTURBED "disturbed by others too much to tell"
+#define FEW_SAMPLES 1000 /* of polled round trips, if others had the cores in between */
+
 static void head(const struct bench *b)
 {
     printf("{\"contestant\":\"%s\",\"workload\":\"%s\",\"size\":%zu,\"batch\":%u,"
@@ -33,14 +36,16 @@ static void windows(const struct bench_windows *w)
 }
 
 /* Windows that nobody disturbed, if there were enough: their median, or the mean for a contestant
- * that pauses for whole windows. Else, for a contestant that polls, the median chunk; with several
- * consumers the rate per core time had. What was done is said in "from". */
+ * that pauses for whole windows. Else, for a contestant that polls, the median chunk or nothing;
+ * with more loops than cores the rate per core time had. What was done is said in "from". */
 static double rate_of(const struct bench_windows *w, const char **ret_from)
 {
     if (!w->clean && !w->sleeps && w->chunk_rate > 0) {
         *ret_from = "chunks";
         return w->chunk_rate;
     }
+    if (!w->clean && !w->sleeps && !w->crowded)
+        return 0;
     if (!w->clean && !w->sleeps && w->ran > 0.1) {
         *ret_from = "core time";
         return mean(w) / w->ran;
@@ -61,7 +66,7 @@ void bench_report_rate(const struct bench *b, struct bench_windows *w)
     qsort(w->windows, w->count, sizeof(*w->windows), compare);
     rate = rate_of(w, &from);
     if (rate <= 0) {
-        bench_report_none(b, "nothing moved");
+        bench_report_none(b, w->clean || w->messages == 0 ? "nothing moved" : DISTURBED);
         return;
     }
     head(b);
@@ -82,6 +87,10 @@ void bench_report_hist(const struct bench *b, const struct bench_windows *w)
 
     if (bench_hist_count(h) == 0) {
         bench_report_none(b, "no round trip was finished");
+        return;
+    }
+    if (!w->clean && !w->sleeps && bench_hist_count(h) < FEW_SAMPLES) {
+        bench_report_none(b, DISTURBED);
         return;
     }
     head(b);
