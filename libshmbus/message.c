@@ -186,7 +186,9 @@ int shmbus_recv_copy(struct shmbus_channel *ch, void *buffer, size_t buffer_byte
     if (msg.size_bytes > buffer_bytes) {
         return unreceive(&msg, buffer_bytes);
     }
-    memcpy(buffer, msg.data, msg.size_bytes);
+    if (msg.size_bytes > 0) { /* @buffer may be NULL for nothing */
+        memcpy(buffer, msg.data, msg.size_bytes);
+    }
     if (ret_info != NULL) {
         *ret_info = msg;
         ret_info->data = NULL;

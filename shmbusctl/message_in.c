@@ -84,12 +84,13 @@ int message_source_next(struct message_source *source, unsigned char **ret_data,
     size_t looked = 0; /* bytes behind start that are known to hold no delimiter */
 
     for (;;) {
-        const unsigned char *from = source->buffer + source->start + looked, *found = NULL;
+        const unsigned char *found = NULL;
         size_t used = source->end - source->start;
         int result;
 
-        if (source->delimiter >= 0 && used > looked)
-            found = memchr(from, source->delimiter, used - looked);
+        if (source->delimiter >= 0 && used > looked) /* not before there is a buffer */
+            found = memchr(source->buffer + source->start + looked, source->delimiter,
+                           used - looked);
         if (found)
             return hand_out(source, (size_t)(found - source->buffer), 1, ret_data, ret_bytes);
         looked = used;
