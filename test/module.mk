@@ -3,7 +3,8 @@
 TEST_SRC := test/harness.c test/runner.c $(wildcard test/*/test_*.c)
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj-test/%.o)
 TEST_PROGRAM := $(B)/bin/shmbus-test
-CFLAGS_test := -iquote libshmbus -iquote test
+# CUnit's macros compare whatever they are given.
+CFLAGS_test := -iquote libshmbus -iquote test -Wno-sign-compare
 TIDY += $(TEST_SRC)
 ALL += $(TEST_PROGRAM)
 CHECKS += unit
