@@ -69,13 +69,11 @@ static int replay(const char *name, const char *plan)
 
 static void print_row(const struct x_scenario *s, const char *bounds, const struct x_result *r)
 {
-    printf("%-18s %-7s %10llu %6u %10llu %9llu  %-9s %6.1f  %s\n", s->name, bounds,
+    const char *coverage = r->complete ? "complete" : bounds[0] == 'r' ? "sampled" : "cut";
+    printf("%-19s %-7s %10llu %6u %10llu %9llu  %-9s %6.1f  %s\n", s->name, bounds,
            (unsigned long long)r->schedules, r->depth, (unsigned long long)r->crashes,
            (unsigned long long)r->stops,
-           r->failed     ? "FAILED"
-           : r->complete ? "complete"
-                         : "cut",
-           r->seconds, s->text);
+           r->failed ? "FAILED" : coverage, r->seconds, s->text);
     fflush(stdout);
 }
 
@@ -141,7 +139,7 @@ static int explore_all(const struct settings *set)
     struct totals t = {0};
     double begin = seconds();
 
-    printf("%-18s %-7s %10s %6s %10s %9s  %-9s %6s  %s\n", "scenario", "p/c/s", "schedules",
+    printf("%-19s %-7s %10s %6s %10s %9s  %-9s %6s  %s\n", "scenario", "p/c/s", "schedules",
            "depth", "with kill", "with stop", "coverage", "s", "");
     for (unsigned i = 0; i < t_scenario_count && t.failures == 0; i++) {
         if (set->only == NULL || strcmp(set->only, t_scenarios[i].name) == 0) {
@@ -216,7 +214,7 @@ static int list(void)
 
 int main(int argc, char **argv)
 {
-    struct settings set = {.limit_s = 120, .random_s = 0, .seed = (uint64_t)time(NULL) % 1000000};
+    struct settings set = {.limit_s = 600, .random_s = 0, .seed = (uint64_t)time(NULL) % 1000000};
 
     x_init(&w_world);
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {

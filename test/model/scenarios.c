@@ -41,7 +41,8 @@ static const struct w_plan depth_one = {
     .channels = {QUEUE(0)},
     .channel_count = 1,
     .blocks = 3,
-    .actors = {ACTOR("sender-a", 0, "s0 s0"), ACTOR("sender-b", 1, "s0"), ACTOR("receiver", 2, "r0 a r0 a")},
+    .actors = {ACTOR("sender-a", 0, "s0 s0"), ACTOR("sender-b", 1, "s0"),
+               ACTOR("receiver", 2, "r0 a r0 a")},
 };
 
 static const struct w_plan full_wrap = {
@@ -49,7 +50,8 @@ static const struct w_plan full_wrap = {
     .channel_count = 1,
     .blocks = 4,
     .queued = 2,
-    .actors = {ACTOR("sender", 0, "s0 s0"), ACTOR("receiver-a", 1, "r0 a"), ACTOR("receiver-b", 2, "r0 a")},
+    .actors = {ACTOR("sender", 0, "s0 s0"), ACTOR("receiver-a", 1, "r0 a"),
+               ACTOR("receiver-b", 2, "r0 a")},
 };
 
 static const struct w_plan numbers_wrap = {
@@ -152,7 +154,8 @@ static const struct w_plan sleep_recv_two = {
     .channels = {QUEUE(1)},
     .channel_count = 1,
     .blocks = 3,
-    .actors = {ACTOR("receiver-a", 0, "R0 a"), ACTOR("receiver-b", 1, "R0 a"), ACTOR("sender", 2, "s0 s0")},
+    .actors = {ACTOR("receiver-a", 0, "R0 a"), ACTOR("receiver-b", 1, "R0 a"),
+               ACTOR("sender", 2, "s0 s0")},
 };
 
 static const struct w_plan sleep_send = {
@@ -184,7 +187,8 @@ static const struct w_plan sleep_forward = {
     .channel_count = 2,
     .blocks = 2,
     .queued = 1,
-    .actors = {ACTOR("receiver", 0, "R1 a"), ACTOR("forwarder", 1, "R0 F1"), ACTOR("sender", 2, "s1")},
+    .actors = {ACTOR("receiver", 0, "R1 a"), ACTOR("forwarder", 1, "R0 F1"),
+               ACTOR("sender", 2, "s1")},
 };
 
 static const struct w_plan drop_oldest = {
@@ -192,7 +196,8 @@ static const struct w_plan drop_oldest = {
     .channel_count = 1,
     .blocks = 3,
     .queued = 1,
-    .actors = {ACTOR("sender-a", 0, "s0"), ACTOR("sender-b", 1, "s0"), ACTOR("receiver", 2, "r0 a")},
+    .actors = {ACTOR("sender-a", 0, "s0"), ACTOR("sender-b", 1, "s0"),
+               ACTOR("receiver", 2, "r0 a")},
 };
 
 static const struct w_plan batch_and_reserve = {
@@ -200,7 +205,50 @@ static const struct w_plan batch_and_reserve = {
     .channel_count = 1,
     .blocks = 4,
     .payload_shared = true,
-    .actors = {ACTOR("sender-a", 0, "b0"), ACTOR("sender-b", 1, "n0"), ACTOR("receiver", 2, "r0 r0 a a")},
+    .actors = {ACTOR("sender-a", 0, "b0"), ACTOR("sender-b", 1, "n0"),
+               ACTOR("receiver", 2, "r0 r0 a a")},
+};
+
+static const struct w_plan two_rings = {
+    .channels = {QUEUE(0), QUEUE(0)},
+    .channel_count = 2,
+    .blocks = 2,
+    .queued = 1,
+    .actors = {ACTOR("sender-0", 0, "s0"), ACTOR("receiver", 1, "r0 a"), ACTOR("sender-1", 2, "s1")},
+};
+
+static const struct w_plan same_block = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .actors = {ACTOR("sender", 0, "s0 s0"), ACTOR("receiver-a", 1, "r0 a"),
+               ACTOR("receiver-b", 2, "r0 a")},
+};
+
+static const struct w_plan held_two = {
+    .channels = {QUEUE(1)},
+    .channel_count = 1,
+    .blocks = 2,
+    .queued = 2,
+    .actors = {ACTOR("holder", 0, "r0 r0 a a"), ACTOR("receiver", 1, "r0 a r0 a"), RECOVERER},
+};
+
+static const struct w_plan late_recoverer = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .queued = 1,
+    .actors = {ACTOR("user", 0, "r0 a"), IMMORTAL("peer", 1, "r0 a s0 r0 a s0"),
+               IMMORTAL("recover-a", W_NOBODY, "D1"), IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
+};
+
+static const struct w_plan sleep_dead_letter = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .max_deliveries = 1, .dead_letter = 2},
+                 QUEUE(0)},
+    .channel_count = 2,
+    .blocks = 1,
+    .queued = 1,
+    .actors = {ACTOR("undertaker", 0, "R1 a"), ACTOR("worker", 1, "r0 q"), RECOVERER},
 };
 
 static const struct w_plan stream_pair = {
@@ -336,9 +384,10 @@ static const struct w_plan tiny_stream = {
 #define P1C1 {1, 1, 0}
 #define P3C2 {3, 2, 0}
 #define BIG P2C1, P1C1, NONE   /* in a full run, in a quick one, and then */
-#define SMALL P2C1, P2C1, NONE
+#define SMALL P2C1, P1C1, NONE
 #define TINY P2C1, P2C1, P3C2
 #define TWO_KILLS {2, 2, 0}, {1, 2, 0}, NONE
+#define LONG_TWO_KILLS {1, 2, 0}, {0, 2, 0}, NONE
 #define SCENARIO(plan, what, bounds) {#plan, what, w_setup, &(plan), bounds}
 
 const struct x_scenario t_scenarios[] = {
@@ -365,7 +414,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(alloc_free, "three users of two blocks, a lost hint", BIG),
     SCENARIO(stocks, "stocks: refill, free into, flush", BIG),
     SCENARIO(two_recoverers, "two recoverers, one of them killed", TWO_KILLS),
-    SCENARIO(slot_reuse, "slot taken again beside two recoverers", TWO_KILLS),
+    SCENARIO(slot_reuse, "slot taken again beside two recoverers", LONG_TWO_KILLS),
     SCENARIO(sleep_recv, "receiver sleeps, sender wakes", SMALL),
     SCENARIO(sleep_recv_two, "two receivers sleep", BIG),
     SCENARIO(sleep_send, "sender sleeps on a full ring", SMALL),
@@ -374,6 +423,11 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(sleep_forward, "sleepers on both sides of a forward", BIG),
     SCENARIO(drop_oldest, "full ring drops the oldest", BIG),
     SCENARIO(batch_and_reserve, "batch beside commit in place", BIG),
+    SCENARIO(two_rings, "a block goes on to another ring", SMALL),
+    SCENARIO(same_block, "one block over and over", SMALL),
+    SCENARIO(held_two, "two messages in hand", SMALL),
+    SCENARIO(late_recoverer, "recoverer that is late, block used again", BIG),
+    SCENARIO(sleep_dead_letter, "receiver of dead letters sleeps", SMALL),
     SCENARIO(stream_pair, "stream: three messages around the end", BIG),
     SCENARIO(stream_small, "stream: full, with padding", SMALL),
     SCENARIO(stream_stamped, "stream: time stamps, two held", SMALL),

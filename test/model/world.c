@@ -350,9 +350,7 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->timestamps = w_plan->timestamps;
     ch->ops_left = ch->ops_period = 1u << 30;
     snprintf(ch->name, sizeof ch->name, "c%u", c);
-    memset(ch->stock.count, 0, sizeof ch->stock.count);
-    memset(ch->stock.rotor, 0, sizeof ch->stock.rotor);
-    memset(ch->stock.misses, 0, sizeof ch->stock.misses);
+    memset(&ch->stock, 0, sizeof ch->stock);
     if (ch->view->kind == SHMBUS_QUEUE) {
         sb_ring_init(&ch->ring, &w_view, c, ch->owner);
     }

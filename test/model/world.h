@@ -109,6 +109,7 @@ struct w_ghost {
     uint64_t base[W_CHANNELS];
     struct w_stream stream;
     uint32_t commits, takes, acks, dead_letters;
+    uint32_t undone; /* takes that did not count */
     uint32_t crashes, stops;
     uint64_t region_now; /* value of the region's last finished write */
     uint32_t expired[X_ACTORS_MAX];

@@ -1,0 +1,5 @@
+# what:  generations never change: a stale CAS finds the old word again
+# files: libshmbus/ring_mpmc.c libshmbus/block.c
+# check: model same_block
+s|sb_gen_next(sb_hdr_gen(hdr))|sb_hdr_gen(hdr)|
+s|sb_gen_next(gen)|gen|

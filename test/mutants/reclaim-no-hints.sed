@@ -1,0 +1,4 @@
+# what:  recovery sets no hint bits
+# files: libshmbus/reclaim.c
+# check: model tiny_alloc
+s|^            sb_or(&cls->bitmap\[i / 64\], free_blocks);||

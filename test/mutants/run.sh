@@ -1,0 +1,94 @@
+#!/bin/sh
+# Seeded defects: each test/mutants/NAME.sed is applied to copies of the files it names, the check
+# it names is linked with the result, and must fail. Called by `make mutants`, which sets the T_*
+# variables. ONLY='PATTERN' runs some of them.
+#
+#   # what:  what is wrong with the mutant, in one line
+#   # files: sources under libshmbus/ that it changes; each of them must change
+#   # check: model SCENARIO...        the schedule explorer on these scenarios
+#            unit PATTERN...          the unit tests whose names match
+#            crash PATTERN...         the crash stepper on these operations
+set -u
+out=$T_OUT
+mkdir -p "$out"
+begin=$(date +%s)
+total=0 caught=0 failures=0
+
+header() { sed -n "s/^# $1: *//p" "$2"; }
+
+# build NAME KIND FILES: the changed objects, and a program with them in place of the originals.
+build() {
+    objects=
+    for file in $3; do
+        base=$(basename "$file" .c)
+        sed -f "test/mutants/$1.sed" "$file" >"$out/$1/$base.c" || return 1
+        if cmp -s "$file" "$out/$1/$base.c"; then
+            echo "does not change $file any more: the pattern is out of date"
+            return 1
+        fi
+        case $2 in
+        model) compile=$T_MODEL_COMPILE ;;
+        *) compile=$T_TEST_COMPILE ;;
+        esac
+        $compile -w -iquote libshmbus -c -o "$out/$1/$base.o" "$out/$1/$base.c" \
+            2>"$out/$1/build.log" || { echo "does not compile: $out/$1/build.log"; return 1; }
+        objects="$objects $out/$1/$base.o"
+    done
+    case $2 in
+    model)
+        others=
+        for object in $T_MODEL_OBJECTS; do
+            [ -e "$out/$1/$(basename "$object")" ] || others="$others $object"
+        done
+        $T_LINK -o "$out/$1/check" $others $objects ;;
+    unit) $T_LINK -o "$out/$1/check" $T_UNIT_OBJECTS $objects $T_LIB_TEST -lcunit $T_LIBS ;;
+    crash) $T_LINK -o "$out/$1/check" $T_CRASH_OBJECTS $objects $T_LIB_TEST $T_LIBS ;;
+    *) echo "unknown check: $2"; return 1 ;;
+    esac 2>"$out/$1/link.log" || { echo "does not link: $out/$1/link.log"; return 1; }
+}
+
+# check NAME KIND ARGUMENTS: 0 if it failed as it should; leaves one line in $said.
+check() {
+    for argument in $3; do
+        log=$out/$1/$argument.log
+        case $2 in
+        model) timeout 200 "$out/$1/check" --bounds 2/1/0 --limit 60 --only "$argument" ;;
+        unit) timeout 120 "$out/$1/check" --filter "$argument" ;;
+        crash) timeout 300 "$out/$1/check" --quick --only "$argument" ;;
+        esac >"$log" 2>&1
+        status=$?
+        case $2 in
+        model) said=$(sed -n 's/^FAILURE in \([a-z_]*\): /\1: /p' "$log" | head -n 1) ;;
+        *) said=$(grep -m 1 -i -e '^not ok' -e '^FAIL' -e fail "$log") ;;
+        esac
+        [ $status = 1 ] && [ -n "$said" ] && return 0
+        [ $status -gt 128 ] && said="$argument: killed by signal $((status - 128))" && return 0
+    done
+    said="not caught by $2 $3"
+    return 1
+}
+
+for file in test/mutants/*.sed; do
+    name=$(basename "$file" .sed)
+    case $name in ${ONLY:-*}) ;; *) continue ;; esac
+    total=$((total + 1))
+    mkdir -p "$out/$name"
+    rm -f "$out/$name"/*
+    spec=$(header check "$file")
+    kind=${spec%% *}
+    if ! said=$(build "$name" "$kind" "$(header files "$file")"); then
+        failures=$((failures + 1))
+        printf 'BROKEN  %-30s %s\n' "$name" "$said"
+    elif check "$name" "$kind" "${spec#* }"; then
+        caught=$((caught + 1))
+        printf 'caught  %-30s %s\n' "$name" "$kind $said"
+    else
+        failures=$((failures + 1))
+        printf 'MISSED  %-30s %s\n' "$name" "$said"
+    fi
+    rm -f "$out/$name/check"
+done
+test -z "${T_RESULTS:-}" || echo "$caught $failures 0 test/mutants/run.sh" >>"$T_RESULTS"
+printf '{"target":"mutants","mutants":%d,"caught":%d,"failures":%d,"seconds":%d}\n' \
+    "$total" "$caught" "$failures" $(($(date +%s) - begin))
+[ "$failures" = 0 ]
