@@ -104,6 +104,16 @@ const char *shmbus_detail(void)
     return detail;
 }
 
+/* Sentences quote names and words of files: none of them may break a line of a log or command a
+ * terminal. */
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+    }
+}
+
 int sb_sentence(const char *format, ...)
 {
     char sentence[DETAIL_BYTES]; /* the arguments may point into the present sentence */
@@ -113,6 +123,7 @@ int sb_sentence(const char *format, ...)
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
+    make_printable(sentence);
     memcpy(detail, sentence, sizeof detail);
     errno = saved_errno;
     return 0;

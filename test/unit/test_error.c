@@ -92,6 +92,12 @@ T_TEST(error, the_sentence_is_formatted_kept_and_cut_at_its_limit)
     CU_ASSERT_EQUAL(strlen(shmbus_detail()), 511);
 }
 
+T_TEST(error, the_sentence_is_one_line_without_control_characters)
+{
+    CU_ASSERT_EQUAL(sb_fail(-EINVAL, "unknown key `%s`", "a\nb\x1b[31m\x7f\t\xc3\xa4"), -EINVAL);
+    CU_ASSERT_STRING_EQUAL(shmbus_detail(), "unknown key `a?b?[31m??\xc3\xa4`");
+}
+
 T_TEST(error, the_quick_sentence_copies_name_and_text)
 {
     char name[SHMBUS_NAME_BYTES] = "tasks";
