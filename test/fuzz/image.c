@@ -1,0 +1,317 @@
+/*
+ * The segment that every input starts from.
+ */
+#include "layout.c" /* for hash_constants(): what the library checks, not a copy of it */
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "fuzz.h"
+#include "segment.h"
+
+#define LOCK_BASE (1ll << 62) /* as in process.c */
+#define LONG_AGO 1u
+
+void fuzz_fail(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fputs("fuzz: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    abort();
+}
+
+static void must(int result, const char *what)
+{
+    if (result < 0) {
+        fuzz_fail("%s: %s", what, shmbus_detail());
+    }
+}
+
+void fuzz_name(const char *target, char ret_name[SHMBUS_NAME_BYTES])
+{
+    snprintf(ret_name, SHMBUS_NAME_BYTES, "fuzz-%s-%d", target, (int)getpid());
+}
+
+/* ----------------------------------------------------------------------------------- the plans */
+
+static void add_channel(struct shmbus_plan *plan, const char *name, enum shmbus_kind kind,
+                        struct shmbus_channel_plan with)
+{
+    with.kind = kind;
+    with.endpoints = 4;
+    snprintf(with.name, sizeof with.name, "%s", name);
+    must(shmbus_plan_add_channel(plan, &with), "add_channel");
+}
+
+static struct shmbus_plan *make_plan(bool bare)
+{
+    struct shmbus_plan *plan = NULL;
+
+    must(shmbus_plan_new(0, &plan), "plan_new");
+    plan->processes = 4;
+    plan->spare_channels = bare ? 0 : 2;
+    plan->spare_depth = 4;
+    plan->block_count = 0;
+    add_channel(plan, "s", SHMBUS_STREAM, (struct shmbus_channel_plan){.bytes = 4096});
+    add_channel(plan, "st", SHMBUS_STREAM,
+                (struct shmbus_channel_plan){.bytes = 4096, .timestamps = true});
+    must(shmbus_plan_add_region(plan, "r", 100), "add_region");
+    must(shmbus_plan_add_region(plan, "big", 5000), "add_region");
+    if (!bare) {
+        add_channel(plan, "dead", SHMBUS_QUEUE, (struct shmbus_channel_plan){.depth = 4});
+        add_channel(plan, "q", SHMBUS_QUEUE,
+                    (struct shmbus_channel_plan){
+                        .depth = 4, .max_deliveries = 3, .dead_letter = "dead"});
+        add_channel(plan, "drop", SHMBUS_QUEUE,
+                    (struct shmbus_channel_plan){
+                        .depth = 4, .on_full = SHMBUS_DROP_OLDEST, .timestamps = true});
+        must(shmbus_plan_add_blocks(plan, 64, 9), "add_blocks");
+        must(shmbus_plan_add_blocks(plan, 2048, 4), "add_blocks");
+    }
+    return plan;
+}
+
+/* ------------------------------------------------------------------------------------- history */
+
+static void write_streams(struct shmbus *bus)
+{
+    static const char *const names[] = {"s", "st"};
+    static const char text[700] = "a record";
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct shmbus_channel *tx = NULL, *rx = NULL;
+        struct shmbus_msg msg;
+        must(shmbus_open(bus, names[i], SHMBUS_SEND, &tx), "open");
+        must(shmbus_open(bus, names[i], SHMBUS_RECV, &rx), "open");
+        for (unsigned n = 0; n < 7; n++) { /* round the ring once */
+            must(shmbus_send(tx, text, sizeof text, 0), "send");
+            if (n < 5) {
+                must(shmbus_recv(rx, &msg, 0), "recv");
+                must(shmbus_release(&msg), "release");
+            }
+        }
+        must(shmbus_recv(rx, &msg, 0), "recv"); /* one in hand */
+    }
+}
+
+static void write_queues(struct shmbus *bus)
+{
+    static const char text[64] = "a message";
+    struct shmbus_channel *q = NULL, *dropping = NULL;
+    struct shmbus_msg msg;
+
+    must(shmbus_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV, &q), "open");
+    must(shmbus_open(bus, "drop", SHMBUS_SEND | SHMBUS_RECV, &dropping), "open");
+    for (unsigned n = 0; n < 4; n++) {
+        must(shmbus_send_typed(q, SHMBUS_USER, n, text, 8 * n, 0), "send");
+    }
+    for (unsigned n = 0; n < 3; n++) { /* until it is a dead letter */
+        must(shmbus_recv(q, &msg, 0), "recv");
+        must(shmbus_requeue(&msg), "requeue");
+    }
+    must(shmbus_recv(q, &msg, 0), "recv");
+    must(shmbus_requeue(&msg), "requeue"); /* an orphan */
+    must(shmbus_recv(q, &msg, 0), "recv"); /* in hand again */
+    must(shmbus_recv(q, &msg, 0), "recv"); /* in hand for the first time */
+    must(shmbus_send(dropping, text, 1, 0), "send");
+    must(shmbus_reserve(dropping, 2000, &msg, 0), "reserve");
+}
+
+/* In a process of its own, which dies with all of it in hand. */
+static void make_history(const char *name, bool bare)
+{
+    struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    struct shmbus *dying = NULL, *living = NULL;
+    struct shmbus_channel *ch = NULL;
+    struct shmbus_region *region = NULL;
+
+    opts.flags = SHMBUS_ATTACH_NO_WATCHER;
+    opts.process_name = "dying";
+    must(shmbus_attach(name, &opts, &dying), "attach");
+    opts.process_name = "living";
+    must(shmbus_attach(name, &opts, &living), "attach");
+    must(shmbus_region_open(dying, "r", &region), "region_open");
+    must(shmbus_region_write(region, 3, name, 5, 0), "region_write");
+    write_streams(dying);
+    if (!bare) {
+        write_queues(dying);
+        must(shmbus_open(living, "q", SHMBUS_RECV, &ch), "open");
+        must(shmbus_open(living, "extra", SHMBUS_SEND, &ch), "open");
+        must(shmbus_send(ch, "x", 1, 0), "send");
+    }
+}
+
+/* What differs from run to run, and would make a found input worthless tomorrow. */
+static void make_timeless(uint8_t *bytes, const struct sb_geometry *g)
+{
+    struct sb_super *super = (struct sb_super *)(void *)bytes;
+    struct sb_proc *processes = (struct sb_proc *)(void *)(bytes + g->process_off);
+
+    memset(super->uuid, 0x55, sizeof super->uuid);
+    memset(super->boot_id, 0, sizeof super->boot_id);
+    super->created_realtime_ns = 1000000000;
+    for (uint32_t i = 0; i < 2; i++) {
+        sb_store_relaxed(&processes[i].pid, 0x7ffffff0u + i);
+        sb_store_relaxed(&processes[i].pid_namespace, 1);
+        sb_store_relaxed(&processes[i].start_time_ticks, LONG_AGO);
+        sb_store_relaxed(&processes[i].attached_ns, LONG_AGO);
+        sb_store_relaxed(&processes[i].heartbeat_ns, LONG_AGO);
+        sb_store_relaxed(&processes[i].uid, 0);
+    }
+    super->constants_hash = hash_constants(super, g);
+}
+
+static void read_image(const char *name, struct fuzz_image *image)
+{
+    char path[256], short_name[SHMBUS_NAME_BYTES];
+    ssize_t n;
+    int fd;
+
+    must(sb_segment_path(name, path, sizeof path, short_name), "path");
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd < 0 ? -1 : pread(fd, image->bytes, FUZZ_SEGMENT_MAX, 0);
+    if (n <= 0 || (size_t)n == FUZZ_SEGMENT_MAX) {
+        fuzz_fail("%s cannot be read, or it is too large", path);
+    }
+    close(fd);
+    image->size = (size_t)n;
+}
+
+void fuzz_image_make(const char *name, bool bare, struct fuzz_image *ret)
+{
+    struct shmbus_plan *plan = make_plan(bare);
+    struct fuzz_image image = {.bytes = calloc(1, FUZZ_SEGMENT_MAX)};
+    int status = 0;
+    pid_t child;
+
+    must(image.bytes == NULL ? -ENOMEM : 0, "memory");
+    must(shmbus_create(name, plan), "create");
+    shmbus_plan_free(plan);
+    child = fork();
+    if (child == 0) {
+        make_history(name, bare);
+        _exit(0);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
+        shmbus_unlink(name);
+        fuzz_fail("the history of %s was not made", name);
+    }
+    read_image(name, &image);
+    must(shmbus_unlink(name), "unlink");
+    must(sb_geometry_from_segment(image.bytes, image.size, &image.geometry), "geometry");
+    make_timeless(image.bytes, image.geometry);
+    *ret = image;
+}
+
+/* -------------------------------------------------------------------------------------- fixing */
+
+/* The tables as they are, however mad; false if they are not within the room. */
+static bool read_raw(const uint8_t *bytes, struct sb_geometry *g)
+{
+    const struct sb_class *classes;
+    const struct sb_channel *channels;
+    const struct sb_region *regions;
+    uint64_t blocks = 0;
+
+    if (!sb_geometry_place(g) || g->segment_bytes > FUZZ_SEGMENT_MAX) {
+        return false;
+    }
+    classes = (const struct sb_class *)(const void *)(bytes + g->class_off);
+    channels = (const struct sb_channel *)(const void *)(bytes + g->channel_off);
+    regions = (const struct sb_region *)(const void *)(bytes + g->region_off);
+    for (uint32_t i = 0; i < g->class_count; i++) {
+        g->classes[i].size_bytes = classes[i].size_bytes;
+        g->classes[i].count = classes[i].count;
+        if (classes[i].count > FUZZ_SEGMENT_MAX || (blocks += classes[i].count) > FUZZ_SEGMENT_MAX) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < g->channel_count; i++) {
+        struct sb_channel_geometry *ch = &g->channels[i];
+        ch->kind = channels[i].kind;
+        ch->on_full = channels[i].on_full;
+        ch->depth = channels[i].depth;
+        ch->max_deliveries = channels[i].max_deliveries;
+        ch->dead_letter = channels[i].dead_letter;
+        ch->endpoints = channels[i].endpoints;
+        ch->flags = channels[i].flags;
+        ch->bytes = channels[i].bytes;
+    }
+    for (uint32_t i = 0; i < g->region_count; i++) {
+        g->regions[i].bytes = regions[i].bytes;
+        sb_name_load(regions[i].name, g->regions[i].name);
+        if (regions[i].bytes > FUZZ_SEGMENT_MAX) {
+            return false; /* rounding it up might overflow */
+        }
+    }
+    return sb_geometry_place(g) && g->segment_bytes <= FUZZ_SEGMENT_MAX;
+}
+
+void fuzz_image_fix(uint8_t *bytes, size_t *size)
+{
+    struct sb_super *super = (struct sb_super *)(void *)bytes;
+    struct sb_geometry *g;
+
+    if (super->processes > SHMBUS_PROCESSES_MAX || super->classes > SHMBUS_BLOCK_CLASSES_MAX ||
+        super->channels > SHMBUS_CHANNELS_MAX || super->regions > SHMBUS_REGIONS_MAX) {
+        return;
+    }
+    g = calloc(1, sizeof *g);
+    if (g == NULL) {
+        fuzz_fail("out of memory");
+    }
+    g->processes = super->processes;
+    g->class_count = super->classes;
+    g->channel_count = super->channels;
+    g->region_count = super->regions;
+    must(sb_geometry_alloc(g), "geometry");
+    if (read_raw(bytes, g)) {
+        super->segment_bytes = g->segment_bytes;
+        *size = g->segment_bytes;
+        super->constants_hash = hash_constants(super, g);
+    }
+    sb_geometry_free(g);
+}
+
+/* ------------------------------------------------------------------------------------ the file */
+
+static char file_path[256];
+static pid_t file_owner;
+
+static void remove_file(void)
+{
+    if (getpid() == file_owner) {
+        unlink(file_path);
+    }
+}
+
+int fuzz_file_make(const char *name)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_BASE + 1, .l_len = 1};
+    char short_name[SHMBUS_NAME_BYTES];
+    int fd;
+
+    must(sb_segment_path(name, file_path, sizeof file_path, short_name), "path");
+    file_owner = getpid();
+    fd = open(file_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+        fuzz_fail("%s cannot be made", file_path);
+    }
+    atexit(remove_file);
+    return fd;
+}
+
+void fuzz_file_write(int fd, const uint8_t *bytes, size_t size)
+{
+    if (ftruncate(fd, (off_t)size) < 0 || pwrite(fd, bytes, size, 0) != (ssize_t)size) {
+        fuzz_fail("%s cannot be written", file_path);
+    }
+}
