@@ -156,7 +156,9 @@ def main():
         print("\nbench: interrupted, these are the rows so far", file=sys.stderr)
     records = []
     for group in results.table_of(run.rows).values():
-        of_case = list(results.records(group))
+        of_case = [r for r in results.records(group) if r["note"] != "not supported"]
+        if not of_case:
+            continue
         records += of_case
         table.print_case(group[0].case.title(), of_case, sys.stdout)
     say_machine(run, header)

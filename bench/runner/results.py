@@ -63,7 +63,7 @@ def ratio(row, other):
 
 
 def best(rows, keep):
-    rows = [r for r in rows if r.median() and keep(r.contestant)]
+    rows = [r for r in rows if r.median() is not None and keep(r.contestant)]
     less = rows and rows[0].unit() in LESS_IS_BETTER
     return min(rows, key=Row.median) if less else max(rows, key=Row.median, default=None)
 
