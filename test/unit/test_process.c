@@ -584,6 +584,36 @@ T_TEST(process, a_crowd_gets_each_slot_once)
     }
 }
 
+static int guest_comes_and_goes_alive(void *argument)
+{
+    struct guest *guest = argument;
+    t_gate_post(&guest->in);
+    while (t_gate_count(&guest->out) == 0)
+        shmbus_detach(t_attach(guest->name));
+    return 0;
+}
+
+/* Asked at every moment of an attach and a detach. Nobody dies here. */
+T_TEST(process, coming_and_going_is_never_taken_for_death)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = bus_for(2, name);
+    struct guest *guest = guest_new(name);
+    uint32_t seen_active = 0, taken_for_dead = 0;
+    pid_t pid = guest_start(guest, guest_comes_and_goes_alive);
+    int64_t until = t_now_ns() + 2 * T_S;
+    while (t_now_ns() < until) {
+        uint64_t w = word_of(bus, 1);
+        seen_active += sb_proc_state(w) == SB_PROC_ACTIVE;
+        taken_for_dead += sb_process_is_dead(&bus->view, &bus->oracle, 1, w);
+    }
+    t_gate_post(&guest->out);
+    CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
+    CU_ASSERT_TRUE(seen_active > 100);
+    CU_ASSERT_EQUAL(taken_for_dead, 0);
+    t_bus_end(bus, name);
+}
+
 static int guest_comes_and_goes(void *argument)
 {
     struct guest *guest = argument;

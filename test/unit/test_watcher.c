@@ -82,6 +82,25 @@ static pid_t watcher_tid(void)
     return found;
 }
 
+/* Returns when the watcher holds a pidfd, in its own descriptor table. */
+static void await_pidfd(void)
+{
+    char path[64], link_path[64 + 256], target[64];
+    bool found = false;
+    snprintf(path, sizeof path, "/proc/self/task/%d/fd", (int)watcher_tid());
+    while (!found) {
+        DIR *dir = opendir(path);
+        const struct dirent *entry;
+        while ((entry = readdir(dir)) != NULL) {
+            snprintf(link_path, sizeof link_path, "%s/%s", path, entry->d_name);
+            ssize_t n = readlink(link_path, target, sizeof target - 1);
+            target[n > 0 ? n : 0] = '\0';
+            found = found || strstr(target, "pidfd") != NULL;
+        }
+        closedir(dir);
+    }
+}
+
 /* ------------------------------------------------------------------------------------- noticing */
 
 T_TEST(watcher, notices_the_death_of_those_before_and_after_it)
@@ -121,9 +140,7 @@ T_TEST(watcher, is_told_of_a_death_at_once)
     for (int i = 0; i < DEATHS; i++) {
         struct guest *guest = guest_new(name);
         pid_t pid = guest_start(guest);
-        /* The watcher looks at the table again at the next tick. */
-        struct timespec tick = {0, 150000000};
-        nanosleep(&tick, NULL);
+        await_pidfd();
         int64_t start = t_now_ns();
         kill(pid, SIGKILL);
         await_reclaimed(bus, guest);
@@ -153,6 +170,23 @@ T_TEST(watcher, leaves_a_stopped_process_alone)
     t_continue(pid);
     t_gate_post(&stopped->out);
     CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
+    t_bus_end(bus, name);
+}
+
+/* A dead member whose pid is a living process's by now: the one who started later. */
+T_TEST(watcher, is_not_misled_by_a_pid_that_was_used_again)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = t_bus_new(t_plan(8, 64, 16), name);
+    struct sb_proc *last = &bus->view.processes[7];
+    sb_store_relaxed(&last->pid, (uint64_t)getpid());
+    sb_store_relaxed(&last->pid_namespace, sb_own_pid_namespace());
+    sb_store_relaxed(&last->start_time_ticks, sb_start_time_ticks(0) - 1);
+    struct t_corpse corpse = t_corpse(bus);
+    CU_ASSERT_EQUAL(corpse.slot, 7);
+    sb_watcher_start(bus);
+    while (sb_load_acquire(&last->w) == corpse.w)
+        sched_yield();
     t_bus_end(bus, name);
 }
 
@@ -233,6 +267,7 @@ T_TEST(watcher, waits_patiently_for_the_last_user_of_a_dead_process_memory)
     struct guest *guest = guest_new(name);
     pid_t pid = t_fork(guest_shares_its_memory, guest);
     t_gate_wait(&guest->in, 1);
+    await_pidfd();
     t_kill_wait(pid, SIGKILL);
     int64_t before = cpu_of_thread(watcher_tid());
     struct timespec while_ns = {0, 500000000};
@@ -304,7 +339,7 @@ T_TEST(watcher, stops_when_told)
         CU_ASSERT_PTR_NULL(bus->watcher);
     }
     printf("%.1f ms each\n", (double)(t_now_ns() - start) / T_MS / TIMES);
-    CU_ASSERT_TRUE(t_now_ns() - start < TIMES * 60 * T_MS);
+    CU_ASSERT_TRUE(t_now_ns() - start < TIMES * 25 * T_MS);
     t_bus_end(bus, name);
 }
 
