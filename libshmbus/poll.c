@@ -4,7 +4,8 @@
  * The thread sleeps on the channel's futex word like any receiver and writes the eventfd when
  * there is something; the receiver's -EAGAIN empties the eventfd and sends the thread to sleep
  * again. So senders need to know nothing about descriptors, and no descriptor ever has to cross a
- * process or a container border. The price is a second wake-up.
+ * process or a container border. The price is a second wake-up. Like a receiver that sleeps it sees
+ * to it that deaths are noticed: what is to come may be what a dead process holds.
  */
 #include "poll.h"
 
@@ -17,9 +18,12 @@
 #include <unistd.h>
 
 #include "channel.h"
+#include "clock.h"
 #include "error.h"
 #include "event.h"
 #include "role.h"
+#include "wait.h"
+#include "watcher.h"
 
 #define SLICE_NS 100000000
 
@@ -64,9 +68,11 @@ static void report(struct sb_poll *poll)
 static void watch(struct sb_poll *poll)
 {
     struct sb_event *event = &poll->ch->view->shared->readable;
+    uint32_t slices = 0;
 
     while (sb_load32_acquire(&poll->state) == POLL_WATCHING) {
         uint32_t announced = sb_event_announce(event);
+        int64_t began_ns = sb_now_ns();
         if (has_news(poll)) {
             if (sb_cas32(&poll->state, POLL_WATCHING, POLL_REPORTED)) {
                 report(poll);
@@ -74,6 +80,9 @@ static void watch(struct sb_poll *poll)
             return;
         }
         sb_event_sleep(event, announced, SLICE_NS);
+        if (sb_now_ns() - began_ns >= SLICE_NS) {
+            sb_wait_slept(poll->ch->bus, &slices);
+        }
     }
 }
 
@@ -127,6 +136,7 @@ static int poll_open(struct shmbus_channel *ch)
         return sb_fail(r, "channel \"%s\": no thread for its descriptor", ch->name);
     }
     ch->poll = poll;
+    sb_watcher_start(ch->bus); /* the receiver will sleep, only not in a call of ours */
     return poll->fd;
 }
 

@@ -53,13 +53,12 @@ static int stopped(struct shmbus_channel *ch)
     return 0;
 }
 
-static bool is_watched(struct shmbus *bus)
+void sb_wait_slept(struct shmbus *bus, uint32_t *slices)
 {
-    bool is;
-    pthread_mutex_lock(&bus->lock);
-    is = bus->watcher != NULL;
-    pthread_mutex_unlock(&bus->lock);
-    return is;
+    if (++*slices >= (sb_watcher_runs(bus) ? SLICES_WATCHED : 1u)) {
+        sb_bus_sweep(bus);
+        *slices = 0;
+    }
 }
 
 /* @slices: whole ones slept through since the table was looked at last. */
@@ -83,9 +82,8 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
     }
     sb_process_beat(&ch->bus->view, &ch->bus->member);
     sb_event_sleep(event, announced, slice);
-    if (sb_now_ns() - now >= SLICE_NS && ++*slices >= (is_watched(ch->bus) ? SLICES_WATCHED : 1u)) {
-        sb_bus_sweep(ch->bus);
-        *slices = 0;
+    if (sb_now_ns() - now >= SLICE_NS) {
+        sb_wait_slept(ch->bus, slices);
     }
     sb_process_beat(&ch->bus->view, &ch->bus->member);
     return attempt(ch, job);

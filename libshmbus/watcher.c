@@ -346,6 +346,13 @@ static void poke(const struct sb_watcher *watcher)
     }
 }
 
+static void set_watcher(struct shmbus *bus, struct sb_watcher *watcher)
+{
+    pthread_mutex_lock(&bus->lock); /* against sb_watcher_runs() in a thread of poll.c */
+    bus->watcher = watcher;
+    pthread_mutex_unlock(&bus->lock);
+}
+
 void sb_watcher_stop(struct shmbus *bus)
 {
     struct sb_watcher *watcher = bus->watcher;
@@ -361,7 +368,18 @@ void sb_watcher_stop(struct shmbus *bus)
         }
         sb_event_wake_all(&watcher->wake);
         pthread_join(watcher->thread, NULL);
+        set_watcher(bus, NULL);
+    } else {
+        bus->watcher = NULL; /* the lock may be held for ever */
     }
     watcher_free(watcher);
-    bus->watcher = NULL;
+}
+
+bool sb_watcher_runs(struct shmbus *bus)
+{
+    bool runs;
+    pthread_mutex_lock(&bus->lock);
+    runs = bus->watcher != NULL;
+    pthread_mutex_unlock(&bus->lock);
+    return runs;
 }

@@ -5,10 +5,13 @@
 #ifndef SB_WATCHER_H
 #define SB_WATCHER_H
 
+#include <stdbool.h>
+
 struct shmbus;
 
 /* Starts it unless it runs or the bus was attached without; called before the first sleep. */
 void sb_watcher_start(struct shmbus *bus);
 void sb_watcher_stop(struct shmbus *bus);
+bool sb_watcher_runs(struct shmbus *bus);
 
 #endif

@@ -132,6 +132,42 @@ T_TEST(poll, the_departure_of_a_streams_sender_makes_it_readable)
     t_bus_end(bus, name);
 }
 
+/* Nobody calls anything that sleeps: the descriptor alone must bring what the dead one held. */
+T_TEST(poll, what_a_dead_process_held_makes_it_readable)
+{
+    for (int without = 0; without < 2; without++) {
+        char name[SHMBUS_NAME_BYTES];
+        struct shmbus *bus = bus_with_both(name);
+        bus->no_watcher = without;
+        struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_SEND);
+        struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_RECV);
+        struct shmbus_channel *end = t_open(bus, "s", SHMBUS_RECV);
+        struct shmbus_msg msg = {0};
+        uint32_t block;
+        t_put(tx, 7);
+        CU_ASSERT_EQUAL(t_take(rx, &msg), 7);
+        drain(rx);
+        drain(end);
+        int fd = shmbus_fd(rx), end_fd = shmbus_fd(end);
+        drain(rx);
+        drain(end);
+        CU_ASSERT_FALSE(polls(fd, 20));
+        struct t_corpse d = t_corpse(bus);
+        block = sb_msg_number(&msg);
+        sb_store_release(&sb_block_at(&bus->view.blocks, block)->hdr,
+                         (msg.opaque_[0] & ~0x3fffull) | d.owner);
+        sb_store_release(&end->view->shared->sender, d.owner64);
+        CU_ASSERT_TRUE(polls(fd, 10000));
+        T_OK(shmbus_recv(rx, &msg, 0));
+        CU_ASSERT_EQUAL(t_value(&msg), 7);
+        CU_ASSERT_EQUAL(msg.delivery_count, 2);
+        T_OK(shmbus_release(&msg));
+        CU_ASSERT_TRUE(polls(end_fd, 10000));
+        T_FAILS(shmbus_recv(end, &msg, 0), -SHMBUS_ERR_PEER_DEAD);
+        t_bus_end(bus, name);
+    }
+}
+
 T_TEST(poll, only_a_receiver_has_a_descriptor)
 {
     char name[SHMBUS_NAME_BYTES];
