@@ -87,11 +87,12 @@ def records(group):
     top = best(group, is_peer)
     top_process = best(group, lambda c: is_peer(c) and c.guarantees()["scope"] == "processes")
     reference = best(group, lambda c: c.kind == "reference")
+    unit = next((r.unit() for r in group if r.unit()), None)
     for row in group:
         case = row.case
         record = {"workload": case.workload, "size": case.size, "contestant": row.contestant.name,
                   "kind": row.contestant.kind, "batch": case.batch, "producers": case.producers,
-                  "consumers": case.consumers, "median": row.median(), "unit": row.unit(),
+                  "consumers": case.consumers, "median": row.median(), "unit": unit,
                   "rounds": len(row.values()), "values": row.values(),
                   "best_peer": top.contestant.name if top else None,
                   "ratio_best_peer": ratio(row, top),
