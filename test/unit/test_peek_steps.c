@@ -1,0 +1,105 @@
+/*
+ * Peek, paused before every single access to shared memory while the messages it looks at are
+ * taken and their blocks are being filled again. Runs the very source of the library, compiled
+ * here once more with a hook in each access.
+ */
+#include "fixture.h"
+
+static bool armed;
+static uint64_t step, stop_at;
+static void use_blocks_again(void);
+
+/* The hook: before each access of the code below. */
+static void access_step(void)
+{
+    if (armed && step++ == stop_at) {
+        armed = false;
+        use_blocks_again();
+    }
+}
+
+#define sb_load_relaxed(w) (access_step(), sb_load_relaxed(w))
+#define sb_load_acquire(w) (access_step(), sb_load_acquire(w))
+#define shmbus_peek t_steps_peek
+int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek_fn each,
+                void *context);
+#include "peek.c"
+
+#define MESSAGES 4u
+#define SIZE 100u
+
+static struct shmbus_channel *queue;
+
+static void send_one(unsigned char value)
+{
+    unsigned char data[SIZE];
+    memset(data, value, sizeof data);
+    T_OK(shmbus_send(queue, data, sizeof data, 0));
+}
+
+/* All messages go, and every block is half filled with something else. */
+static void use_blocks_again(void)
+{
+    struct shmbus_msg msg;
+    while (shmbus_recv(queue, &msg, 0) == 0) {
+        T_OK(shmbus_release(&msg));
+    }
+    while (shmbus_reserve(queue, SIZE, &msg, 0) == 0) {
+        memset(msg.data, 0xbb, SIZE / 2);
+    }
+}
+
+static bool is_whole(void *context, const struct shmbus_msg *msg)
+{
+    const unsigned char *data = msg->data;
+    unsigned *bad = context;
+    *bad += msg->size_bytes != SIZE || data[0] < 1 || data[0] > MESSAGES;
+    for (size_t i = 1; i < SIZE; i++) {
+        *bad += data[i] != data[0];
+    }
+    return true;
+}
+
+/* One run on a bus of its own; true if peek ended before access @at. @back: how many of the
+ * messages were given back before. */
+static bool peek_until(uint64_t at, unsigned back, unsigned *bad)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus_plan *plan = t_plan(2, 256, MESSAGES);
+    struct shmbus_msg msgs[MESSAGES];
+    struct shmbus *bus;
+    bool ended;
+    t_plan_queue(plan, "tasks", 8, SHMBUS_REJECT, 0, NULL);
+    bus = t_bus_new(plan, name);
+    queue = t_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV);
+    for (unsigned char i = 1; i <= MESSAGES; i++) {
+        send_one(i);
+    }
+    for (unsigned i = 0; i < back; i++) {
+        T_OK(shmbus_recv(queue, &msgs[i], 0));
+    }
+    for (unsigned i = 0; i < back; i++) {
+        T_OK(shmbus_requeue(&msgs[i]));
+    }
+    step = 0;
+    stop_at = at;
+    armed = true;
+    CU_ASSERT_TRUE(shmbus_peek(bus, "tasks", 100, is_whole, bad) >= 0);
+    ended = armed;
+    armed = false;
+    t_bus_end(bus, name);
+    return ended;
+}
+
+T_TEST(peek_steps, paused_before_any_access_it_shows_whole_messages_only)
+{
+    for (unsigned back = 0; back <= 2; back++) {
+        unsigned bad = 0;
+        uint64_t at = 0;
+        while (!peek_until(at, back, &bad)) {
+            at++;
+        }
+        CU_ASSERT_EQUAL(bad, 0);
+        CU_ASSERT_TRUE(at > 20);
+    }
+}
