@@ -12,11 +12,26 @@
 #include "plan.h"
 #include "poll.h"
 #include "role.h"
+#include "watcher.h"
 
 #define BEAT_SHORT_NS 10000000
 #define BEAT_LONG_NS 100000000
 #define BEAT_PERIOD_MAX 4096u
+#define SWEEP_NS 500000000 /* how often a handle that never sleeps looks for dead processes */
 #define HURRY_PERIOD 256u /* from here on the high-water mark may lag by 1/16 of the depth */
+
+/* Who never has to sleep, or never wants to, has no watcher and ends no slice: it looks here. */
+static void sweep_now_and_then(struct shmbus_channel *ch, int64_t now_ns)
+{
+    if (ch->sweep_ns == 0) {
+        ch->sweep_ns = now_ns;
+    } else if (now_ns - ch->sweep_ns >= SWEEP_NS) {
+        ch->sweep_ns = now_ns;
+        if (!sb_watcher_runs(ch->bus)) {
+            sb_bus_sweep(ch->bus);
+        }
+    }
+}
 
 /* The clock is too dear to be read with every message. So it is read every ops_period operations,
  * and that number follows the pace: the heartbeat is then at most a fraction of a second old as
@@ -36,6 +51,7 @@ void sb_channel_beat(struct shmbus_channel *ch)
     }
     ch->ops_left = ch->ops_period;
     ch->beat_ns = now;
+    sweep_now_and_then(ch, now);
     if (ch->view->kind == SHMBUS_QUEUE) {
         ch->ring.depth_slack =
             ch->ops_period < HURRY_PERIOD ? 0 : (1ull << ch->view->depth_shift) / 16;

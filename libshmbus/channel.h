@@ -22,6 +22,7 @@ struct shmbus_channel {
     uint32_t ops_left;   /* operations until the next look at the clock */
     uint32_t ops_period;
     int64_t beat_ns;
+    int64_t sweep_ns;    /* when the process table was looked at last */
     uint64_t departure_seen; /* stream: how the other end last left, already told */
     struct sb_ring ring;
     struct sb_stream_tx tx;

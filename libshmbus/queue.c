@@ -395,15 +395,24 @@ static int attempt_take(struct shmbus_channel *ch, void *job)
     return in->got > 0 ? 0 : -EAGAIN;
 }
 
+/* Whoever found nothing may be idle for long: blocks that others sleep for are not kept. */
+static void give_way(struct shmbus_channel *ch)
+{
+    if (sb_event_armed(blocks_of(ch)->freed)) {
+        sb_stock_flush(blocks_of(ch), &ch->stock);
+    }
+    if (ch->poll != NULL) {
+        sb_poll_rearm(ch->poll);
+    }
+}
+
 static int nothing(struct shmbus_channel *ch, int result)
 {
     if (result == -EAGAIN) {
         if (sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
             result = -SHMBUS_ERR_SHUTDOWN;
         } else {
-            if (ch->poll != NULL) {
-                sb_poll_rearm(ch->poll);
-            }
+            give_way(ch);
             return sb_fail_quick(result, ch->name, "queue is empty");
         }
     }

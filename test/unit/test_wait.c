@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "event.h"
 #include "fixture.h"
 #include "wait.h"
 
@@ -364,5 +365,49 @@ T_TEST(wait, whoever_sleeps_keeps_no_stock)
     T_FAILS(shmbus_recv(ch, &msg, 5 * T_MS), -ETIMEDOUT);
     CU_ASSERT_EQUAL(t_blocks(bus).stock, 0);
     CU_ASSERT_EQUAL(t_free_and_hinted(bus), 64);
+    t_bus_end(bus, name);
+}
+
+/* Nobody sleeps, but somebody else does, for a block: idle without sleeping is idle, too. */
+T_TEST(wait, whoever_polls_an_empty_queue_gives_its_stock_to_those_who_wait_for_blocks)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus_plan *plan = t_plan(2, 64, 64);
+    t_plan_queue(plan, "q", 64, SHMBUS_BLOCK, 0, NULL);
+    struct shmbus *bus = t_bus_new(plan, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    t_put(ch, 1);
+    CU_ASSERT_EQUAL(t_get(ch), 1);
+    CU_ASSERT_EQUAL(t_get(ch), UINT64_MAX);
+    CU_ASSERT_TRUE(t_blocks(bus).stock > 0); /* nobody waits: kept */
+    sb_event_announce(bus->view.blocks.freed);
+    CU_ASSERT_EQUAL(t_get(ch), UINT64_MAX);
+    CU_ASSERT_EQUAL(t_blocks(bus).stock, 0);
+    CU_ASSERT_FALSE(sb_event_armed(bus->view.blocks.freed)); /* woken */
+    t_bus_end(bus, name);
+}
+
+/* No call ever sleeps, so there is no watcher and no slice that ends. */
+T_TEST(wait, whoever_only_polls_gets_what_a_dead_process_held)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus_plan *plan = t_plan(8, 64, 8);
+    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
+    struct shmbus *bus = t_bus_new(plan, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_msg msg = {0};
+    uint64_t value;
+    t_put(ch, 7);
+    CU_ASSERT_EQUAL(t_take(ch, &msg), 7);
+    struct t_corpse d = t_corpse(bus);
+    sb_store_release(&sb_block_at(&bus->view.blocks, sb_msg_number(&msg))->hdr,
+                     (msg.opaque_[0] & ~0x3fffull) | d.owner);
+    do {
+        value = t_take(ch, &msg); /* the test's time limit says "never" */
+    } while (value == UINT64_MAX);
+    CU_ASSERT_EQUAL(value, 7);
+    CU_ASSERT_EQUAL(msg.delivery_count, 2);
+    CU_ASSERT_PTR_NULL(bus->watcher);
+    T_OK(shmbus_release(&msg));
     t_bus_end(bus, name);
 }
