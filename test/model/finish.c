@@ -232,7 +232,7 @@ static void fill_and_drain(uint32_t channel)
 /* @laps times around the ring, one message at a time, then full. */
 static void laps(uint32_t channel, uint32_t count)
 {
-    if (w_plan->channels[channel].on_full != SHMBUS_BLOCK) {
+    if (w_plan->channels[channel].on_full == SHMBUS_DROP_OLDEST) {
         count = 1;
     }
     for (uint32_t i = 0; i < count * depth_of(channel) && !x_failed(); i++) {
@@ -243,7 +243,7 @@ static void laps(uint32_t channel, uint32_t count)
         }
         drain(channel);
     }
-    if (!x_failed() && w_plan->channels[channel].on_full == SHMBUS_BLOCK) {
+    if (!x_failed() && w_plan->channels[channel].on_full != SHMBUS_DROP_OLDEST) {
         fill_and_drain(channel);
     }
 }
@@ -353,9 +353,12 @@ void w_finish(void)
             }
         }
     }
+    if (!x_failed()) {
+        settle(W_DRIVER);
+        w_ghost_finish(); /* before the laps, which would find what is hidden */
+    }
     for (uint32_t c = 0; c < w_plan->channel_count && !x_failed(); c++) {
         if (is_queue(c)) {
-            settle(W_DRIVER);
             laps(c, LAPS);
         }
     }

@@ -238,7 +238,8 @@ static const struct w_plan late_recoverer = {
     .channel_count = 1,
     .blocks = 1,
     .queued = 1,
-    .actors = {ACTOR("user", 0, "r0 a"), IMMORTAL("peer", 1, "r0 a s0 r0 a s0"),
+    .first_is_dead = true,
+    .actors = {IMMORTAL("peer", 1, "r0 a s0 r0 a s0"),
                IMMORTAL("recover-a", W_NOBODY, "D1"), IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
 };
 
@@ -261,6 +262,12 @@ static const struct w_plan stream_small = {
     .channels = {STREAM(64)},
     .channel_count = 1,
     .actors = {ACTOR("sender", 0, "o t3 t2 t1"), ACTOR("receiver", 1, "i e a e a"), RECOVERER},
+};
+
+static const struct w_plan stream_exact = {
+    .channels = {STREAM(64)},
+    .channel_count = 1,
+    .actors = {ACTOR("sender", 0, "o t2 t2 t1"), ACTOR("receiver", 1, "i e a")},
 };
 
 static const struct w_plan stream_stamped = {
@@ -430,6 +437,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(sleep_dead_letter, "receiver of dead letters sleeps", SMALL),
     SCENARIO(stream_pair, "stream: three messages around the end", BIG),
     SCENARIO(stream_small, "stream: full, with padding", SMALL),
+    SCENARIO(stream_exact, "stream: full to the last byte", SMALL),
     SCENARIO(stream_stamped, "stream: time stamps, two held", SMALL),
     SCENARIO(stream_batch, "stream: batch, release out of order", BIG),
     SCENARIO(stream_new_sender, "stream: sender dies, another takes over", BIG),

@@ -149,6 +149,12 @@ void sb_watcher_start(struct shmbus *bus)
     (void)bus;
 }
 
+bool sb_watcher_runs(struct shmbus *bus)
+{
+    (void)bus;
+    return false;
+}
+
 void sb_poll_rearm(struct sb_poll *poll)
 {
     (void)poll;
@@ -225,7 +231,7 @@ static void first_channel(const struct w_plan *plan, uint32_t c)
         .endpoints = w_segment.endpoints[c],
         .endpoint_count = W_PROCESSES,
         .kind = from->kind,
-        .on_full = from->on_full,
+        .on_full = from->on_full == 0 ? SHMBUS_BLOCK : from->on_full,
         .max_deliveries = from->max_deliveries,
         .dead_letter = from->dead_letter - 1u,
         .flags = plan->timestamps ? SB_CHANNEL_TIMESTAMPS : 0,
@@ -391,6 +397,8 @@ uint32_t w_me(void)
     return actor < X_ACTORS_MAX ? x_process_of(actor) : w_acting;
 }
 
+static void killed(uint32_t process);
+
 void w_setup(const void *parameter)
 {
     const struct w_plan *plan = parameter;
@@ -408,6 +416,13 @@ void w_setup(const void *parameter)
     }
     for (uint32_t n = 0; n < plan->queued; n++) {
         w_send(W_DRIVER, 0, 0);
+    }
+    if (plan->first_is_dead) {
+        open_handle(0, 0);
+        w_acting = 0;
+        w_recv(0, 0, 0);
+        w_acting = W_DRIVER;
+        killed(0);
     }
     for (uint32_t i = 0; plan->actors[i].name != NULL; i++) {
         const struct w_actor_plan *a = &plan->actors[i];

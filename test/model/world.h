@@ -30,7 +30,7 @@ struct w_channel_plan {
     uint32_t depth_shift;
     uint32_t max_deliveries;
     uint32_t dead_letter; /* index plus 1; 0: none */
-    uint32_t on_full;
+    uint32_t on_full; /* 0: SHMBUS_BLOCK */
     uint64_t ring_bytes;
 };
 
@@ -50,6 +50,7 @@ struct w_plan {
     bool numbers_wrap;   /* laps and generations begin just below their end */
     bool region;
     bool timestamps;
+    bool first_is_dead;   /* process 0 received one of them and died; it has no actor */
     uint32_t queued;                      /* messages in channel 0 at the beginning */
     uint32_t hidden;                      /* free blocks whose hint bits are clear: mask */
     uint32_t incarnation_of[W_PROCESSES]; /* plus 1: the process reuses that one's slot */

@@ -6,6 +6,7 @@
 #   # what:  what is wrong with the mutant, in one line
 #   # files: sources under libshmbus/ that it changes; each of them must change
 #   # check: model SCENARIO...        the schedule explorer on these scenarios
+#            (# bounds: 2/1/0 preemptions/kills/stops, if others than these)
 #            unit PATTERN...          the unit tests whose names match
 #            crash PATTERN...         the crash stepper on these operations
 set -u
@@ -52,7 +53,7 @@ check() {
     for argument in $3; do
         log=$out/$1/$argument.log
         case $2 in
-        model) timeout 200 "$out/$1/check" --bounds 2/1/0 --limit 60 --only "$argument" ;;
+        model) timeout 200 "$out/$1/check" --bounds "$bounds" --limit 60 --only "$argument" ;;
         unit) timeout 120 "$out/$1/check" --filter "$argument" ;;
         crash) timeout 300 "$out/$1/check" --quick --only "$argument" ;;
         esac >"$log" 2>&1
@@ -75,6 +76,8 @@ for file in test/mutants/*.sed; do
     mkdir -p "$out/$name"
     rm -f "$out/$name"/*
     spec=$(header check "$file")
+    bounds=$(header bounds "$file")
+    bounds=${bounds:-2/1/0}
     kind=${spec%% *}
     if ! said=$(build "$name" "$kind" "$(header files "$file")"); then
         failures=$((failures + 1))
