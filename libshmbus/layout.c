@@ -25,12 +25,11 @@
 
 uint32_t sb_fingerprint(void)
 {
-    const union {
-        uint32_t number;
-        uint8_t bytes[4];
-    } order = {.bytes = {1, 2, 3, 4}};
+    const uint8_t bytes[4] = {1, 2, 3, 4};
+    uint32_t order;
 
-    return order.number ^ (uint32_t)(sizeof(sb_word) << 16 | sizeof(void *) << 8 | SB_LINE);
+    memcpy(&order, bytes, sizeof order);
+    return order ^ (uint32_t)(sizeof(sb_word) << 16 | sizeof(void *) << 8 | SB_LINE);
 }
 
 /* Over the constant part of the superblock and every number of the tables. Names of channels are

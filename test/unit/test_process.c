@@ -29,7 +29,7 @@ struct guest {
 static struct guest *guest_new(const char *name)
 {
     struct guest *guest = t_shared(sizeof *guest);
-    strcpy(guest->name, name);
+    snprintf(guest->name, sizeof guest->name, "%s", name);
     return guest;
 }
 
@@ -632,8 +632,8 @@ static int guest_comes_and_goes(void *argument)
     return 0;
 }
 
-/* Killed anywhere in attach, open, send, receive, reclaim, close, detach: the next one always gets in, and in the
- * end nothing is missing. */
+/* Killed anywhere in attach, open, send, receive, reclaim, close, detach: the next one always gets
+ * in, and in the end nothing is missing. */
 T_TEST_TIMEOUT(process, a_thousand_attached_and_killed_leave_a_bus_as_good_as_new, 120)
 {
     char name[SHMBUS_NAME_BYTES];
