@@ -28,7 +28,7 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
 #define MESSAGES 4u
 #define SIZE 100u
 
-static struct shmbus_channel *queue;
+static struct shmbus_channel *queue, *elsewhere;
 
 static void send_one(unsigned char value)
 {
@@ -37,13 +37,16 @@ static void send_one(unsigned char value)
     T_OK(shmbus_send(queue, data, sizeof data, 0));
 }
 
-/* All messages go, and every block is half filled with something else. */
+/* All messages go; one block is sent again, elsewhere, the others are half filled with something. */
 static void use_blocks_again(void)
 {
     struct shmbus_msg msg;
+    unsigned char data[SIZE];
     while (shmbus_recv(queue, &msg, 0) == 0) {
         T_OK(shmbus_release(&msg));
     }
+    memset(data, 0xcc, sizeof data);
+    T_OK(shmbus_send(elsewhere, data, sizeof data, 0));
     while (shmbus_reserve(queue, SIZE, &msg, 0) == 0) {
         memset(msg.data, 0xbb, SIZE / 2);
     }
@@ -70,8 +73,10 @@ static bool peek_until(uint64_t at, unsigned back, unsigned *bad)
     struct shmbus *bus;
     bool ended;
     t_plan_queue(plan, "tasks", 8, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "others", 8, SHMBUS_REJECT, 0, NULL);
     bus = t_bus_new(plan, name);
     queue = t_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV);
+    elsewhere = t_open(bus, "others", SHMBUS_SEND);
     for (unsigned char i = 1; i <= MESSAGES; i++) {
         send_one(i);
     }

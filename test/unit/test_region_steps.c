@@ -9,14 +9,20 @@
 static bool armed;
 static uint64_t step, stop_at;
 static jmp_buf death;
+static void (*at_stop)(void);
 
 /* The hook: before each access of the code below. */
 static void access_step(void)
 {
     if (armed && step++ == stop_at) {
         armed = false;
-        longjmp(death, 1);
+        at_stop();
     }
+}
+
+static void die(void)
+{
+    longjmp(death, 1);
 }
 
 #define sb_load_relaxed(w) (access_step(), sb_load_relaxed(w))
@@ -77,6 +83,7 @@ static bool run_dead(void (*op)(void), uint64_t epoch, uint64_t at)
     rig.bus->member.owner64 = sb_owner64_make(rig.bus->member.slot, epoch);
     step = 0;
     stop_at = at;
+    at_stop = die;
     if (setjmp(death) == 0) {
         armed = true;
         op();
@@ -176,4 +183,61 @@ T_TEST(region_steps, a_repairer_killed_before_any_access_is_followed_by_the_next
 T_TEST(region_steps, a_writer_killed_while_he_repairs_is_followed_by_the_next)
 {
     killed_twice(op_write_elsewhere, 1);
+}
+
+/* ------------------------------------------------------------------------------------ paused */
+
+static struct shmbus_region *other;
+static unsigned other_writes, other_reads;
+
+static void go_in_between(void)
+{
+    uint8_t seen[BYTES];
+    int result = shmbus_region_write(other, 80, "\xcc\xcc\xcc", 3, 0);
+    CU_ASSERT_TRUE_FATAL(result == 0 || result == -EAGAIN);
+    other_writes += result == 0;
+    result = shmbus_region_read(other, 0, seen, BYTES, 0);
+    CU_ASSERT_TRUE_FATAL(result == 0 || result == -EAGAIN);
+    if (result == 0) {
+        const uint8_t *all = seen[OFFSET] == 0xdd ? rig.new : rig.old;
+        CU_ASSERT_EQUAL_FATAL(memcmp(seen, all, 80), 0);
+        other_reads++;
+    }
+}
+
+T_TEST(region_steps, a_writer_paused_before_any_access_is_not_disturbed_and_disturbs_nobody)
+{
+    struct shmbus *bus;
+    bool ended = false;
+    unsigned writes = 0, reads = 0;
+    uint64_t at = 0;
+    rig_open();
+    bus = t_attach(rig.name);
+    T_OK_FATAL(shmbus_region_open(bus, "data", &other));
+    for (; !ended; at++) {
+        struct shmbus_region_stat stat = {.struct_bytes = sizeof stat};
+        uint8_t seen[BYTES];
+        rig_start();
+        other_writes = 0;
+        other_reads = 0;
+        step = 0;
+        stop_at = at;
+        at_stop = go_in_between;
+        armed = true;
+        op_write();
+        ended = armed;
+        armed = false;
+        CU_ASSERT_EQUAL_FATAL(shmbus_region_read(rig.region, 0, seen, BYTES, 0), 0);
+        CU_ASSERT_EQUAL_FATAL(memcmp(seen, rig.new, 80), 0);
+        CU_ASSERT_EQUAL_FATAL(seen[80], other_writes > 0 ? 0xcc : rig.old[80]);
+        CU_ASSERT_EQUAL(shmbus_region_stat(rig.bus, 0, &stat), 0);
+        CU_ASSERT_EQUAL_FATAL(stat.writes, 2 + other_writes);
+        CU_ASSERT_EQUAL_FATAL(stat.rollbacks, 0);
+        writes += other_writes;
+        reads += other_reads;
+    }
+    CU_ASSERT_TRUE(writes > 0 && writes < at && reads > 2 && reads < at);
+    shmbus_region_close(other);
+    shmbus_detach(bus);
+    rig_close();
 }
