@@ -4,7 +4,7 @@
  * For every block that names the dead incarnation D = (slot, epoch):
  *   HTX(D)                 being filled, or in stock: FREE
  *   QUE(D), not in a slot  send not committed: FREE
- *   QFW(D), not in a slot  forward not committed: ORPHAN where it came from, generation - 1
+ *   QFW(D), not in a slot  forward not committed: as HRX where it came from, generation - 1
  *   QUE, QFW, in its slot  sent: leave it
  *   HRX(D)                 received: clear its slot if D had not yet, then ORPHAN (DEADL at the
  *                          last delivery)
@@ -68,32 +68,36 @@ static bool is_in_slot(const struct sb_view *view, uint64_t loc, uint32_t block)
 }
 
 /* R2 for a dead taker: the slot must be clear before the header moves on (I2). */
-static void clear_slot(const struct sb_channel_view *ch, uint64_t loc, uint32_t block)
-{
-    uint64_t lap = sb_lap_of(sb_loc_ticket(loc), ch->depth_shift);
-    sb_cas(slot_at(ch, loc), full_at(ch, loc, block),
-           sb_slot_make(sb_lap_next(lap, ch->depth_shift), SB_SLOT_EMPTY));
-}
-
-/* What a received block of a dead process becomes. */
-static uint64_t given_back(const struct sb_view *view, uint64_t hdr, uint64_t loc, uint32_t block)
+static void clear_slot(const struct sb_view *view, uint64_t loc, uint32_t block)
 {
     const struct sb_channel_view *ch = queue_at(view, loc);
-    enum sb_block_state state = SB_ORPHAN;
+    uint64_t lap;
 
-    if (ch == NULL) { /* nonsense: nobody could ever take it */
-        return sb_hdr_make(sb_hdr_gen(hdr), 0, SB_FREE, 0);
+    if (ch != NULL) {
+        lap = sb_lap_of(sb_loc_ticket(loc), ch->depth_shift);
+        sb_cas(slot_at(ch, loc), full_at(ch, loc, block),
+               sb_slot_make(sb_lap_next(lap, ch->depth_shift), SB_SLOT_EMPTY));
     }
-    clear_slot(ch, loc, block);
-    if (ch->max_deliveries > 0 && sb_hdr_deliveries(hdr) >= ch->max_deliveries &&
-        ch->dead_letter != SB_NONE) {
-        state = SB_DEADL;
-    }
-    return sb_hdr_make(sb_hdr_gen(hdr), sb_hdr_deliveries(hdr), state, 0);
 }
 
-/* The header that repairs block @block, @hdr itself if there is nothing to repair. */
-static uint64_t repaired(const struct sb_view *view, uint64_t hdr, uint64_t loc, uint32_t block)
+/* What a received block of a dead process becomes, as generation @gen, which it had when it was
+ * received from @ch. */
+static uint64_t given_back(const struct sb_channel_view *ch, uint64_t hdr, uint64_t gen)
+{
+    uint32_t deliveries = sb_hdr_deliveries(hdr);
+    bool is_last = ch != NULL && ch->max_deliveries > 0 && deliveries >= ch->max_deliveries &&
+                   ch->dead_letter != SB_NONE;
+
+    if (ch == NULL) { /* nonsense: nobody could ever take it */
+        return sb_hdr_make(gen, 0, SB_FREE, 0);
+    }
+    return sb_hdr_make(gen, deliveries, is_last ? SB_DEADL : SB_ORPHAN, 0);
+}
+
+/* The header that repairs block @block, @hdr itself if there is nothing to repair. @loc: where the
+ * block was to be put; @origin: where it was received. */
+static uint64_t repaired(const struct sb_view *view, uint64_t hdr, uint64_t loc, uint64_t origin,
+                         uint32_t block)
 {
     uint64_t gen = sb_hdr_gen(hdr);
     uint64_t freed = sb_hdr_make(gen, 0, SB_FREE, 0);
@@ -106,9 +110,10 @@ static uint64_t repaired(const struct sb_view *view, uint64_t hdr, uint64_t loc,
     case SB_QFW:
         return is_in_slot(view, loc, block)
                    ? hdr
-                   : sb_hdr_make(sb_gen_prev(gen), sb_hdr_deliveries(hdr), SB_ORPHAN, 0);
+                   : given_back(queue_at(view, origin), hdr, sb_gen_prev(gen));
     case SB_HRX:
-        return given_back(view, hdr, loc, block);
+        clear_slot(view, loc, block);
+        return given_back(queue_at(view, loc), hdr, gen);
     default: /* states without an owner */
         return hdr;
     }
@@ -129,6 +134,7 @@ static bool reclaim_block(const struct dead *d, const struct sb_class_view *cls,
     for (uint32_t n = 0; n < RETRIES; n++) {
         uint64_t hdr = sb_load_acquire(&b->hdr);
         uint64_t loc;
+        uint64_t origin;
         uint64_t next;
         bool counts;
 
@@ -139,21 +145,25 @@ static bool reclaim_block(const struct dead *d, const struct sb_class_view *cls,
             return false;
         }
         loc = sb_load_acquire(&b->loc[sb_hdr_gen(hdr) & 1u]);
+        origin = loc;
+        if (sb_hdr_state(hdr) == SB_QFW) {
+            origin = sb_load_acquire(&b->loc[~sb_hdr_gen(hdr) & 1u]);
+        }
         if (!still_to_do(d)) {
             return false; /* the owner may be a new process by now */
         }
         if (sb_load_acquire(&b->hdr) != hdr) {
-            continue; /* loc belongs to another generation */
+            continue; /* loc and origin belong to another generation */
         }
-        next = repaired(d->view, hdr, loc, block);
+        next = repaired(d->view, hdr, loc, origin, block);
         if (next == hdr) {
             return false;
         }
         counts = sb_hdr_state(next) == SB_DEADL &&
-                 !was_dead_letter(d->view, sb_load_relaxed(&b->holder), loc);
+                 !was_dead_letter(d->view, sb_load_relaxed(&b->holder), origin);
         if (sb_cas(&b->hdr, hdr, next)) {
             if (counts) {
-                sb_fetch_add(&queue_at(d->view, loc)->shared->dead_lettered, 1);
+                sb_fetch_add(&queue_at(d->view, origin)->shared->dead_lettered, 1);
             }
             return sb_hdr_state(next) == SB_FREE;
         }

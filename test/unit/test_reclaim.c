@@ -471,6 +471,33 @@ ROW(killed_before_a_forward_commits_the_message_goes_back_to_where_it_was)
     }
 }
 
+/* Nobody may receive where it came from any more: the dead-letter queue must have it at once. */
+ROW(killed_before_a_dead_letter_is_forwarded_it_is_a_dead_letter_again)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus_plan *plan = t_plan(64, 64, 16);
+    t_plan_queue(plan, "q", 4, SHMBUS_BLOCK, 1, "dead");
+    t_plan_queue(plan, "dead", 4, SHMBUS_BLOCK, 0, NULL);
+    struct shmbus *bus = t_bus_new(plan, name);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_RECV);
+    struct shmbus_msg msg = {0};
+    t_put(q, 77);
+    CU_ASSERT_EQUAL(t_take(q, &msg), 77);
+    T_OK(shmbus_requeue(&msg));
+    CU_ASSERT_EQUAL(t_take(dead, &msg), 77);
+    struct t_corpse d = t_corpse(bus);
+    struct sb_block *b = sb_block_at(&bus->view.blocks, sb_msg_number(&msg));
+    uint64_t gen = sb_hdr_gen(msg.opaque_[0]) + 1;
+    sb_store_release(&b->holder, 0);
+    sb_store_release(&b->hdr, sb_hdr_make(gen, 1, SB_QFW, d.owner)); /* S1 */
+    shmbus_close(q);
+    CU_ASSERT_EQUAL(shmbus_reclaim(bus), 1);
+    CU_ASSERT_EQUAL(t_blocks(bus).dead_letters, 1);
+    CU_ASSERT_EQUAL(t_get(dead), 77);
+    t_bus_end(bus, name);
+}
+
 ROW(killed_after_a_forward_committed_the_message_is_there_once)
 {
     EACH_WAY {
