@@ -4,9 +4,10 @@
 #ifndef SB_ERROR_H
 #define SB_ERROR_H
 
-/* Keeps the formatted sentence for shmbus_detail() and is @result: `return sb_fail(-EINVAL, "...");`
- * The sentence says what, where and the cure; lower case, no full stop. errno is left alone. A
- * macro so that compilers and analyzers see the value that comes back. */
+/* Keeps the formatted sentence for shmbus_detail() and is @result:
+ * `return sb_fail(-EINVAL, "...")`. The sentence says what, where and the cure; lower case, no full
+ * stop. errno is left alone. A macro so that compilers and analyzers see the value that comes
+ * back. */
 #define sb_fail(result, ...) sb_failed((result), sb_sentence(__VA_ARGS__))
 int sb_sentence(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 
