@@ -166,19 +166,9 @@ static uint32_t channel_index(const struct shmbus_plan *plan, const char *name)
     return found == NULL ? SB_NONE : (uint32_t)(found - plan->channels);
 }
 
-static int take_channel(const struct shmbus_plan *plan, const struct shmbus_channel_plan *from,
-                        struct sb_channel_geometry *to)
+static void take_channel(const struct shmbus_plan *plan, const struct shmbus_channel_plan *from,
+                         struct sb_channel_geometry *to)
 {
-    bool is_stream = from->kind == SHMBUS_STREAM;
-
-    if (is_stream && from->bytes > SB_RING_BYTES_MAX) {
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: bytes %" PRIu64 " is above %llu",
-                       from->name, from->bytes, SB_RING_BYTES_MAX);
-    }
-    if (!is_stream && from->depth > SB_RING_DEPTH_MAX) {
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: depth %u is above %u", from->name,
-                       from->depth, SB_RING_DEPTH_MAX);
-    }
     memcpy(to->name, from->name, sizeof to->name);
     to->kind = from->kind;
     to->on_full = from->on_full;
@@ -186,45 +176,33 @@ static int take_channel(const struct shmbus_plan *plan, const struct shmbus_chan
     to->dead_letter = channel_index(plan, from->dead_letter);
     to->endpoints = from->endpoints != 0 ? from->endpoints : 2 * plan->processes;
     to->flags = from->timestamps ? SB_CHANNEL_TIMESTAMPS : 0;
-    if (is_stream) {
+    if (from->kind == SHMBUS_STREAM) {
         to->bytes = power_of_two(from->bytes);
         if (to->bytes < SB_RING_BYTES_MIN)
             to->bytes = SB_RING_BYTES_MIN;
     } else {
         to->depth = (uint32_t)power_of_two(from->depth);
     }
-    return 0;
 }
 
-static int take_channels(struct sb_geometry *g, const struct shmbus_plan *plan)
+static void take_channels(struct sb_geometry *g, const struct shmbus_plan *plan)
 {
     const struct shmbus_channel_plan spare = {
         .kind = SHMBUS_QUEUE, .depth = plan->spare_depth, .on_full = SHMBUS_BLOCK};
 
     for (uint32_t i = 0; i < g->channel_count; i++) {
         bool is_named = i < plan->channel_count;
-        int r = take_channel(plan, is_named ? &plan->channels[i] : &spare, &g->channels[i]);
-        if (r == -SHMBUS_ERR_CONFIG && !is_named) {
-            return sb_fail(r, "spare depth: %u is above %u", plan->spare_depth, SB_RING_DEPTH_MAX);
-        }
-        if (r < 0)
-            return r;
+        take_channel(plan, is_named ? &plan->channels[i] : &spare, &g->channels[i]);
     }
-    return 0;
 }
 
-static int take_regions(struct sb_geometry *g, const struct shmbus_plan *plan)
+static void take_regions(struct sb_geometry *g, const struct shmbus_plan *plan)
 {
     for (uint32_t i = 0; i < g->region_count; i++) {
         const struct shmbus_region_plan *region = &plan->regions[i];
-        if (region->bytes > SB_REGION_MAX) {
-            return sb_fail(-SHMBUS_ERR_CONFIG, "region `%s`: %" PRIu64 " bytes are above %llu",
-                           region->name, region->bytes, SB_REGION_MAX);
-        }
         memcpy(g->regions[i].name, region->name, sizeof g->regions[i].name);
         g->regions[i].bytes = region->bytes;
     }
-    return 0;
 }
 
 static int take_plan(struct sb_geometry *g, const struct shmbus_plan *plan)
@@ -239,17 +217,17 @@ static int take_plan(struct sb_geometry *g, const struct shmbus_plan *plan)
     int r = sb_geometry_alloc(g);
     if (r == 0)
         r = take_classes(g, plan);
-    if (r == 0)
-        r = take_channels(g, plan);
-    if (r == 0)
-        r = take_regions(g, plan);
-    if (r == 0 && !sb_geometry_place(g)) {
-        r = sb_fail(-SHMBUS_ERR_CONFIG,
-                    "the segment would be larger than %llu bytes; lower blocks, channels or "
-                    "regions",
-                    SB_SEGMENT_MAX);
+    if (r < 0)
+        return r;
+    take_channels(g, plan);
+    take_regions(g, plan);
+    if (!sb_geometry_place(g)) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "the segment would be larger than %llu bytes; lower blocks, channels or "
+                       "regions",
+                       SB_SEGMENT_MAX);
     }
-    return r;
+    return 0;
 }
 
 int sb_geometry_from_plan(const struct shmbus_plan *plan, struct sb_geometry **ret)

@@ -5,14 +5,14 @@
 #ifndef SB_LAYOUT_PLAN_H
 #define SB_LAYOUT_PLAN_H
 
+#include "plan.h"
 #include "view.h"
 
 /* Limits of the layout; what a plan may ask for is checked against them. */
-#define SB_RING_DEPTH_MAX (1u << 20)
+#define SB_RING_DEPTH_MAX SB_DEPTH_MAX
 #define SB_RING_BYTES_MIN 4096ull
-#define SB_RING_BYTES_MAX (1ull << 30)
-#define SB_REGION_UNIT 8ull /* unit of the offsets in sb_region.undo */
-#define SB_REGION_MAX (UINT32_MAX * SB_REGION_UNIT)
+#define SB_RING_BYTES_MAX SB_STREAM_BYTES_MAX
+#define SB_REGION_MAX SB_REGION_BYTES_MAX
 #define SB_SEGMENT_MAX (1ull << 46)
 #define SB_PAGE 4096u
 #define SB_SIDE_BY_SIDE_MAX 1024u /* payloads up to this size lie behind their header */

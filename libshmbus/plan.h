@@ -7,11 +7,11 @@
 #include <shmbus/shmbus.h>
 
 #define SB_DEPTH_DEFAULT 1024u
-#define SB_DEPTH_MAX (1u << 24)
+#define SB_DEPTH_MAX (1u << 20)
 #define SB_STREAM_BYTES_DEFAULT (1ull << 20)
 #define SB_STREAM_BYTES_MIN 1024ull
-#define SB_STREAM_BYTES_MAX (1ull << 40)
-#define SB_REGION_BYTES_MAX (32ull << 30)
+#define SB_STREAM_BYTES_MAX (1ull << 30)
+#define SB_REGION_BYTES_MAX (UINT32_MAX * 8ull) /* what sb_region.undo can name */
 #define SB_BLOCK_BYTES_MAX (1ull << 30)
 #define SB_DELIVERIES_LIMIT_MAX (SHMBUS_DELIVERIES_MAX - 1u)
 #define SB_ENDPOINTS_MAX 65535u
