@@ -67,7 +67,7 @@ static int64_t laps_ahead(const struct sb_ring *ring, uint64_t s, uint64_t ticke
 
 static sb_word *slot_of(const struct sb_ring *ring, uint64_t ticket)
 {
-    return &ring->slots[ticket & (ring_depth(ring) - 1u)];
+    return &ring->slots[sb_slot_index(ticket, ring->shift)];
 }
 
 static uint64_t empty_slot(uint64_t lap)
@@ -160,8 +160,21 @@ static inline void note_depth(struct sb_ring *ring, uint64_t ticket)
 static uint64_t skip_done(const struct sb_ring *ring, uint64_t ticket, int64_t ahead, sb_word *hint)
 {
     uint64_t next = ticket + ((uint64_t)(ahead > 0 ? ahead - 1 : 0) << ring->shift) + 1u;
-    uint64_t hinted = sb_load_relaxed(hint); /* relaxed: the slot is what decides */
+    uint64_t hinted = sb_load_acquire(hint); /* acquire: the slots are then as old at most */
     return (int64_t)(hinted - next) > 0 ? hinted : next;
+}
+
+/* A handle that was not used for half of all laps takes a slot ahead for one behind. The hint,
+ * which has all bits of a ticket, tells; false if it is no further than the handle. */
+static bool catch_up(uint64_t *cursor, const sb_word *hint)
+{
+    uint64_t hinted = sb_load_acquire(hint);
+    bool is_behind = (int64_t)(hinted - *cursor) > 0;
+
+    if (is_behind) {
+        *cursor = hinted;
+    }
+    return is_behind;
 }
 
 /* A slot of the previous lap. SB_FULL if its message really waits, SB_BUSY to look again. */
@@ -201,13 +214,11 @@ static enum sb_ring_result find_place(struct sb_ring *ring, uint32_t *tries)
         }
         if (ahead >= 0) {
             ring->tail = skip_done(ring, t, ahead, &ring->shared->tail);
-        } else if (ahead == -1) {
-            enum sb_ring_result r = previous_lap(ring, slot, s, lap);
-            if (r != SB_BUSY) {
+        } else {
+            enum sb_ring_result r = ahead == -1 ? previous_lap(ring, slot, s, lap) : SB_CORRUPT;
+            if (r == SB_FULL || (r == SB_CORRUPT && !catch_up(&ring->tail, &ring->shared->tail))) {
                 return r;
             }
-        } else {
-            return SB_CORRUPT;
         }
     }
     return SB_BUSY;
@@ -379,8 +390,8 @@ static enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t *ret_bloc
         ring->head = skip_done(ring, h, ahead, &ring->shared->head);
         return SB_BUSY;
     }
-    if (ahead < 0) {
-        return SB_CORRUPT; /* a ticket before one that was cleared */
+    if (ahead < 0) { /* a ticket before one that was cleared */
+        return catch_up(&ring->head, &ring->shared->head) ? SB_BUSY : SB_CORRUPT;
     }
     if (block < ring->blocks->count) {
         struct sb_block *b = sb_block_at(ring->blocks, block);

@@ -229,6 +229,23 @@ T_TEST(ring, a_handle_that_slept_for_many_laps_catches_up)
     rig_end(&rig);
 }
 
+/* Laps are circular: after half of them a slot ahead looks like one behind. */
+T_TEST(ring, a_handle_that_slept_for_half_of_all_laps_and_more_catches_up)
+{
+    for (uint32_t depth = 1; depth <= 1024; depth *= 32) {
+        struct rig rig;
+        rig_make(&rig, depth, 1100);
+        uint64_t half = 1ull << (sb_lap_bits(rig.ch->depth_shift) - 1 + rig.ch->depth_shift);
+        struct sb_ring sleepy_tx = ring_of(&rig), sleepy_rx = ring_of(&rig);
+        rig_set(&rig, half + 5 * depth);
+        struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
+        fill_and_empty(&rig, &tx, &rx);
+        fill_and_empty(&rig, &sleepy_tx, &rx);
+        fill_and_empty(&rig, &tx, &sleepy_rx);
+        rig_end(&rig);
+    }
+}
+
 T_TEST(ring, the_high_water_mark_is_exact)
 {
     struct rig rig;
