@@ -147,7 +147,7 @@ static int write_for_ever(void *argument)
     uint8_t data[4096];
     T_OK_FATAL(shmbus_region_open(bus, "area", &area));
     t_gate_post(&scene->here);
-    for (uint8_t value = 0; area != NULL; value++) {
+    for (uint8_t value = 0; getppid() != 1; value++) {
         memset(data, value, sizeof data);
         T_OK(shmbus_region_write(area, 0, data, sizeof data, SHMBUS_WAIT_FOREVER));
     }

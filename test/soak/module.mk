@@ -15,3 +15,11 @@ SOAK_SECONDS ?= $(if $(filter-out 0,$(QUICK)),60,600)
 SOAK_FLAGS = --seconds $(SOAK_SECONDS) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
 soak: $(SOAK_PROGRAM)
 	$(Q)$(SOAK_PROGRAM) $(SOAK_FLAGS)
+
+# A few seconds of it are part of the tests.
+CHECK_NEEDS += $(SOAK_PROGRAM)
+CHECKS += soak-short
+run-soak-short: $(SOAK_PROGRAM)
+	@good=1; $(SOAK_PROGRAM) --seconds 6 $(if $(SOAK_SEED),--seed $(SOAK_SEED)) || good=0; \
+	test -z "$$T_RESULTS" || echo "$$good $$((1 - good)) 0 test/soak" >> "$$T_RESULTS"; \
+	test $$good = 1
