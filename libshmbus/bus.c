@@ -133,7 +133,8 @@ static int check_opts(const char *name, const struct shmbus_attach_opts *opts,
         return 0;
     }
     if (opts->struct_bytes < sizeof(size_t)) {
-        return sb_fail(-EINVAL, "shmbus_attach: struct_bytes is not set; use SHMBUS_ATTACH_OPTS_INIT");
+        return sb_fail(-EINVAL,
+                       "shmbus_attach: struct_bytes is not set; use SHMBUS_ATTACH_OPTS_INIT");
     }
     for (size_t i = sizeof *ret; i < opts->struct_bytes; i++) {
         if (((const char *)opts)[i] != 0) {

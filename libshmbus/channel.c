@@ -128,12 +128,14 @@ static int open_stream(struct shmbus_channel *ch)
     } else {
         r = sb_stream_rx_init(&ch->rx, ch->view);
         /* A sender that left before us is news only if it left something. */
-        ch->departure_seen =
-            r == SB_OK && sb_stream_readable(&ch->rx) ? 0 : sb_load_acquire(&ch->view->shared->sender);
+        ch->departure_seen = r == SB_OK && sb_stream_readable(&ch->rx)
+                                 ? 0
+                                 : sb_load_acquire(&ch->view->shared->sender);
     }
     if (r != SB_OK) {
         sb_role_leave(own_end(ch), ch->bus->member.owner64, SB_ROLE_CLOSED);
-        return sb_fail(-SHMBUS_ERR_CORRUPT, "stream \"%s\": its positions are impossible", ch->name);
+        return sb_fail(-SHMBUS_ERR_CORRUPT, "stream \"%s\": its positions are impossible",
+                       ch->name);
     }
     return 0;
 }

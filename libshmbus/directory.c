@@ -29,8 +29,9 @@ static int check_name(const struct sb_channel *shared, const char *name)
     char there[SHMBUS_NAME_BYTES];
     sb_name_load(shared->name, there);
     if (strcmp(there, name) != 0) {
-        return sb_fail(-EEXIST, "channel \"%s\": its name has the same hash as \"%s\"; choose another",
-                       name, there);
+        return sb_fail(-EEXIST,
+                       "channel \"%s\": its name has the same hash as \"%s\"; choose another", name,
+                       there);
     }
     return 0;
 }

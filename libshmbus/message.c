@@ -17,7 +17,8 @@ static int check_mode(const struct shmbus_channel *ch, unsigned needed, const ch
         return sb_fail(-EINVAL, "%s: the channel is NULL", call);
     }
     if (!sb_bus_is_ours(ch->bus)) {
-        return sb_fail(-SHMBUS_ERR_FORKED, "%s: \"%s\" is the parent's; attach again", call, ch->name);
+        return sb_fail(-SHMBUS_ERR_FORKED, "%s: \"%s\" is the parent's; attach again", call,
+                       ch->name);
     }
     if ((ch->mode & needed) == 0) {
         return sb_fail(-EINVAL, "%s: \"%s\" is not open for %s", call, ch->name,
@@ -54,8 +55,8 @@ static int check_msg(const struct shmbus_msg *msg, const char *call)
         return sb_fail(-SHMBUS_ERR_FORKED, "%s: the message is the parent's", call);
     }
     if (sb_msg_kind(msg) == SB_MSG_NONE) {
-        return sb_fail(-SHMBUS_ERR_STALE, "%s: the message was released, committed or aborted before",
-                       call);
+        return sb_fail(-SHMBUS_ERR_STALE,
+                       "%s: the message was released, committed or aborted before", call);
     }
     if (msg->opaque_[1] >> 40 != msg->channel->bus->id) {
         return sb_fail(-EXDEV, "%s: the message is from another bus; send a copy", call);
@@ -301,7 +302,8 @@ int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to, int64_t ti
         return r;
     }
     if (to == NULL || sb_msg_kind(msg) != SB_MSG_QUEUE_RX) {
-        return sb_fail(-EINVAL, "shmbus_forward: needs a message received from a queue, and a queue");
+        return sb_fail(-EINVAL,
+                       "shmbus_forward: needs a message received from a queue, and a queue");
     }
     if (to->bus != msg->channel->bus) {
         return sb_fail(-EXDEV, "shmbus_forward: the queue is on another bus; send a copy");
@@ -330,6 +332,7 @@ int shmbus_abort(struct shmbus_msg *msg)
         return !is_queue(msg->channel) ? finished(msg, sb_stream_ch_abort(msg->channel, msg))
                                        : wrong_kind(msg, "shmbus_abort");
     default:
-        return sb_fail(-SHMBUS_ERR_KIND, "shmbus_abort: a received message is released or requeued");
+        return sb_fail(-SHMBUS_ERR_KIND,
+                       "shmbus_abort: a received message is released or requeued");
     }
 }

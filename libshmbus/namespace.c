@@ -21,16 +21,18 @@ static int check_removable(const char *path)
     struct stat st;
 
     if (lstat(path, &st) < 0) {
-        return errno == ENOENT ? sb_fail(-ENOENT, "%s does not exist", path)
-                               : sb_fail(-errno, "%s cannot be looked at: %s", path, strerror(errno));
+        return errno == ENOENT
+                   ? sb_fail(-ENOENT, "%s does not exist", path)
+                   : sb_fail(-errno, "%s cannot be looked at: %s", path, strerror(errno));
     }
     if (!S_ISREG(st.st_mode)) {
-        return sb_fail(-EINVAL, "%s is not a segment but a link, directory or device; remove it by hand",
+        return sb_fail(-EINVAL,
+                       "%s is not a segment but a link, directory or device; remove it by hand",
                        path);
     }
     if (st.st_uid != geteuid() && geteuid() != 0) {
-        return sb_fail(-SHMBUS_ERR_OWNER, "%s belongs to user %u; ask him or root to remove it", path,
-                       (unsigned)st.st_uid);
+        return sb_fail(-SHMBUS_ERR_OWNER, "%s belongs to user %u; ask him or root to remove it",
+                       path, (unsigned)st.st_uid);
     }
     return 0;
 }

@@ -30,9 +30,10 @@ static struct sb_blocks *blocks_of(struct shmbus_channel *ch)
 static int corrupt(struct shmbus_channel *ch)
 {
     sb_count(ch, SHMBUS_COUNT_errors, 1);
-    return sb_fail(-SHMBUS_ERR_CORRUPT,
-                   "queue \"%s\": its slots are impossible; stop its users and create the bus again",
-                   ch->name);
+    return sb_fail(
+        -SHMBUS_ERR_CORRUPT,
+        "queue \"%s\": its slots are impossible; stop its users and create the bus again",
+        ch->name);
 }
 
 /* ------------------------------------------------------------------------------------- sending */
@@ -139,12 +140,13 @@ struct wanted {
 static int attempt_alloc(struct shmbus_channel *ch, void *job)
 {
     struct wanted *want = job;
+    uint64_t drops_left = 1ull << ch->view->depth_shift; /* others may send as fast as we drop */
     do {
         want->block = sb_block_alloc(blocks_of(ch), &ch->stock, want->cls, ch->owner);
         if (want->block != SB_NONE) {
             return 0;
         }
-    } while (ch->view->on_full == SHMBUS_DROP_OLDEST && drop_oldest(ch, false));
+    } while (ch->view->on_full == SHMBUS_DROP_OLDEST && drops_left-- > 0 && drop_oldest(ch, false));
     return -SHMBUS_ERR_NO_BLOCKS;
 }
 

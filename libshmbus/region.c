@@ -22,7 +22,7 @@
  *   the lock to 0, and the next one may take it over before that.
  * Killed between B and C: whoever next takes the lock finds the version odd, puts the old bytes
  *   back, makes the version even and counts a rollback. He holds the lock by his own name while he
- *   does, so nobody else writes; killed himself, the next one does the same from the same undo area.
+ *   does, so nobody else writes; killed himself, the next one does the same from the same undo.
  * Killed between C and K: the write is done; the lock is taken over, writes is set right.
  * Killed between K and the wake-up: recovery wakes whoever waits for any region.
  * Stopped anywhere: the others wait, at most their timeout. Nobody takes a lock from the living.
@@ -299,7 +299,8 @@ static int lock(struct shmbus_region *region, struct patience *p)
 }
 
 /* The lock first, so that nobody goes to sleep after the wake-up because of the dead holder. Wakes
- * all, not only those of a locked region: the dead process may have unlocked and owe the wake-up. */
+ * all, not only those of a locked region: the dead process may have unlocked and owe the wake-up.
+ */
 void sb_region_recover(const struct sb_view *view, uint64_t dead_owner64)
 {
     for (uint32_t i = 0; i < view->region_count; i++) {

@@ -23,13 +23,13 @@
  *      time stamp, payload                      F  store attempt
  *   B  store marker behind the record              hand out, read in place
  *   C  store_release header at tail = COMMIT    G  store_release acked = ACKNOWLEDGE; acked_seq
- *   D  store tail_seq, tail_hint, now and then  H  store_release room, each capacity / 8 or if empty
+ *   D  store tail_seq, tail_hint, now and then  H  store_release room, each 1/8 or if empty
  *
  * C->E: who sees the header sees time stamp, payload and the marker behind the record, so the
  *   receiver never takes old bytes for a header: at next there is a marker or a committed header.
  * G->A, H->A: the sender writes over a record only after it was released; the reads are done.
- * B needs no order of its own: C orders it. F needs none: it is read by a successor, who comes after
- *   the death, and by observers, for whom it is a hint. D and acked_seq are releases only so that
+ * B needs no order of its own: C orders it. F needs none: it is read by a successor, who comes
+ *   after the death, and by observers, for whom it is a hint. D and acked_seq are releases only so that
  *   no compiler moves them in front of C and G: a successor relies on their lagging.
  * A record with padding: its header at offset 0 is stored before C; C is then the padding's
  *   header. A batch: all headers but the first are stored before C; C is the first one's.
@@ -42,7 +42,8 @@
  *   boundary in [acked, T] ends at T. [acked, T] is not overwritten while it is so.
  *
  * Sender killed before C: nothing was sent; a successor starts at the same T. After C: sent.
- *   Before D: the hints lag, as they usually do; the successor walks from max(acked, tail_hint) to the marker.
+ *   Before D: the hints lag, as they usually do; the successor walks from max(acked, tail_hint)
+ *   to the marker.
  * Receiver killed before F: as if he had not looked. Between F and G: the message is first in line
  *   for the successor, who sees from attempt that it was handed out before. After G: released;
  *   before acked_seq: it lags by at most the messages held, and the 16 bits in the header (or the

@@ -12,9 +12,10 @@
 static int corrupt(struct shmbus_channel *ch)
 {
     sb_count(ch, SHMBUS_COUNT_errors, 1);
-    return sb_fail(-SHMBUS_ERR_CORRUPT,
-                   "stream \"%s\": its bytes are impossible; stop its users and create the bus again",
-                   ch->name);
+    return sb_fail(
+        -SHMBUS_ERR_CORRUPT,
+        "stream \"%s\": its bytes are impossible; stop its users and create the bus again",
+        ch->name);
 }
 
 /* Whether the other end has left since we last looked: told once for each departure. */
@@ -204,8 +205,8 @@ int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct sh
 static int check_reserved(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     if ((ch->mode & SHMBUS_SEND) == 0 || ch->tx.reserved == 0 || msg->opaque_[0] != ch->tx.tail) {
-        return sb_fail(-SHMBUS_ERR_STALE, "stream \"%s\": the message was committed or aborted before",
-                       ch->name);
+        return sb_fail(-SHMBUS_ERR_STALE,
+                       "stream \"%s\": the message was committed or aborted before", ch->name);
     }
     if (msg->size_bytes > msg->opaque_[2]) {
         return sb_fail(-EMSGSIZE, "stream \"%s\": %zu bytes, but %llu were reserved", ch->name,

@@ -91,7 +91,8 @@ static pid_t start_waiter(struct t_world *w)
     if (pid == 0) {
         opts.flags = SHMBUS_ATTACH_NO_WATCHER | SHMBUS_ATTACH_EXISTING;
         opts.spin_ns = 0;
-        if (shmbus_attach(w->name, &opts, &bus) == 0 && shmbus_open(bus, "q", SHMBUS_RECV, &ch) == 0 &&
+        if (shmbus_attach(w->name, &opts, &bus) == 0 &&
+            shmbus_open(bus, "q", SHMBUS_RECV, &ch) == 0 &&
             shmbus_recv(ch, &msg, 10000000000) == 0 && t_msg_id(&msg) != 0) {
             int r = shmbus_requeue(&msg); /* for the survivor to count */
             shmbus_detach(bus);
@@ -214,9 +215,9 @@ static void sweep(const struct t_operation *op, uint64_t length)
     }
     run.kills += points;
     run.stops += points;
-    printf("%-34s %6llu instructions, %5llu points killed, %5llu stopped, %llu failures\n", op->name,
-           (unsigned long long)length, (unsigned long long)points, (unsigned long long)points,
-           (unsigned long long)(run.failures - failures));
+    printf("%-34s %6llu instructions, %5llu points killed, %5llu stopped, %llu failures\n",
+           op->name, (unsigned long long)length, (unsigned long long)points,
+           (unsigned long long)points, (unsigned long long)(run.failures - failures));
     fflush(stdout);
 }
 

@@ -362,7 +362,7 @@ static void run_stream_reserve(struct t_actor *a)
     did(a, a->first_id, 0);
 }
 
-/* -------------------------------------------------------------------------------------- the list */
+/* ------------------------------------------------------------------------------------- the list */
 
 #define QUEUE_STATES(text, fill, cycle, prepare, run) \
     { text, fill, cycle, T_STREAM_NONE, prepare, run, false, false, false, 1, 1 }
@@ -376,7 +376,7 @@ const struct t_operation t_operations[] = {
     QUEUE_STATES("send, full", 4, 0, to_send, run_send),
     QUEUE_STATES("send, full, wrapped", 4, 6, to_send, run_send),
     QUEUE_STATES("send, next lap", 1, 3, to_send, run_send),
-    { "send, a receiver sleeps", 0, 0, T_STREAM_NONE, to_send, run_send, true, false, true, 0, 1 },
+    {"send, a receiver sleeps", 0, 0, T_STREAM_NONE, to_send, run_send, true, false, true, 0, 1},
     QUEUE_STATES("send batch, empty", 0, 0, to_send_three, run_send_batch),
     QUEUE_STATES("send batch, two places left", 2, 3, to_send_three, run_send_batch),
     QUEUE_STATES("reserve", 1, 0, to_send, run_reserve),
@@ -399,24 +399,29 @@ const struct t_operation t_operations[] = {
     QUEUE_STATES("forward, wrapped", 3, 5, with_message, run_forward),
     QUEUE_STATES("heartbeat", 1, 0, with_queue, run_heartbeat),
     QUEUE_STATES("region write", 0, 0, with_region, run_region_write),
-    { "open, new name", 1, 0, T_STREAM_NONE, with_queue, run_open, false, true, false, 1, 1 },
-    { "close, message held", 2, 0, T_STREAM_NONE, with_message, run_close, false, true, false, 1, 1 },
-    { "close, reservation held", 1, 0, T_STREAM_NONE, with_reservation, run_close, false, true, false,
-      1, 1 },
-    { "attach", 1, 0, T_STREAM_NONE, nothing, run_attach, false, true, false, 0, 1 },
-    { "detach, message held", 2, 0, T_STREAM_NONE, with_message, run_detach, false, true, false, 0, 1 },
-    { "reclaim", 2, 1, T_STREAM_NONE, after_a_death, run_reclaim, true, true, false, 1, 2 },
+    {"open, new name", 1, 0, T_STREAM_NONE, with_queue, run_open, false, true, false, 1, 1},
+    {"close, message held", 2, 0, T_STREAM_NONE, with_message, run_close, false, true, false, 1, 1},
+    {"close, reservation held", 1, 0, T_STREAM_NONE, with_reservation, run_close, false, true,
+     false, 1, 1},
+    {"attach", 1, 0, T_STREAM_NONE, nothing, run_attach, false, true, false, 0, 1},
+    {"detach, message held", 2, 0, T_STREAM_NONE, with_message, run_detach, false, true, false, 0,
+     1},
+    {"reclaim", 2, 1, T_STREAM_NONE, after_a_death, run_reclaim, true, true, false, 1, 2},
     STREAM_STATES("stream send, empty", 0, 0, T_STREAM_CHILD_SENDS, to_stream, run_stream_send),
-    STREAM_STATES("stream send, wrapping", 3, 168, T_STREAM_CHILD_SENDS, to_stream, run_stream_send),
-    STREAM_STATES("stream send, one place left", 168, 3, T_STREAM_CHILD_SENDS, to_stream, run_stream_send),
+    STREAM_STATES("stream send, wrapping", 3, 168, T_STREAM_CHILD_SENDS, to_stream,
+                  run_stream_send),
+    STREAM_STATES("stream send, one place left", 168, 3, T_STREAM_CHILD_SENDS, to_stream,
+                  run_stream_send),
     STREAM_STATES("stream send, full", 169, 3, T_STREAM_CHILD_SENDS, to_stream, run_stream_send),
     STREAM_STATES("stream batch", 1, 167, T_STREAM_CHILD_SENDS, to_stream_three, run_send_batch),
     STREAM_STATES("stream reserve", 1, 169, T_STREAM_CHILD_SENDS, to_stream, run_stream_reserve),
-    STREAM_STATES("stream commit", 1, 169, T_STREAM_CHILD_SENDS, with_stream_reservation, run_commit),
+    STREAM_STATES("stream commit", 1, 169, T_STREAM_CHILD_SENDS, with_stream_reservation,
+                  run_commit),
     STREAM_STATES("stream abort", 1, 5, T_STREAM_CHILD_SENDS, with_stream_reservation, run_abort),
     STREAM_STATES("stream receive, empty", 0, 4, T_STREAM_CHILD_RECEIVES, from_stream, run_recv),
     STREAM_STATES("stream receive", 3, 168, T_STREAM_CHILD_RECEIVES, from_stream, run_recv),
-    STREAM_STATES("stream release", 3, 169, T_STREAM_CHILD_RECEIVES, with_stream_message, run_release),
+    STREAM_STATES("stream release", 3, 169, T_STREAM_CHILD_RECEIVES, with_stream_message,
+                  run_release),
 };
 const unsigned t_operation_count = sizeof t_operations / sizeof t_operations[0];
 

@@ -102,7 +102,8 @@ static bool pass_messages(struct shmbus_channel *tx, struct shmbus_channel *rx, 
 {
     struct shmbus_msg msg;
     for (unsigned i = 0; i < count; i++) {
-        if (t_send_id(tx, T_ID_PASS) < 0 || shmbus_recv(rx, &msg, 0) < 0 || shmbus_release(&msg) < 0) {
+        if (t_send_id(tx, T_ID_PASS) < 0 || shmbus_recv(rx, &msg, 0) < 0 ||
+            shmbus_release(&msg) < 0) {
             return false;
         }
     }
@@ -173,7 +174,7 @@ void t_world_free(struct t_world *w)
     munmap(w->ledger, sizeof *w->ledger);
 }
 
-/* -------------------------------------------------------------------------------- what others do */
+/* ------------------------------------------------------------------------------- what others do */
 
 /* Accounts for a received message and acknowledges it. */
 static void take(struct t_world *w, struct shmbus_msg *msg, const char *where)

@@ -150,10 +150,28 @@ static void make_segment(struct run *run)
 
 static size_t mutate_text(uint8_t *text, size_t size, uint64_t *random)
 {
-    static const char *const words[] = {"999999999999999999999", "-1",  "16EiB", "1024", "kind: stream",
-                                        "q",   "dead_letter: q", "\n  - ", "{",   "}",    "[",
-                                        ": ",  "\x1b[31m",       "0",      "null", "5s",  "\t",
-                                        "&a ", "*a",             "bus: x", "\xff", "memory: 1MiB"};
+    static const char *const words[] = {"999999999999999999999",
+                                        "-1",
+                                        "16EiB",
+                                        "1024",
+                                        "kind: stream",
+                                        "q",
+                                        "dead_letter: q",
+                                        "\n  - ",
+                                        "{",
+                                        "}",
+                                        "[",
+                                        ": ",
+                                        "\x1b[31m",
+                                        "0",
+                                        "null",
+                                        "5s",
+                                        "\t",
+                                        "&a ",
+                                        "*a",
+                                        "bus: x",
+                                        "\xff",
+                                        "memory: 1MiB"};
     uint64_t r = fuzz_random(random);
     size_t at = size > 0 ? (r >> 16) % size : 0, n = (r >> 40) % 24u;
     const char *word = words[(r >> 48) % (sizeof words / sizeof words[0])];
@@ -168,7 +186,8 @@ static size_t mutate_text(uint8_t *text, size_t size, uint64_t *random)
         break;
     default:
         if (size > 0) {
-            text[at] = (uint8_t)(r % 4u == 2 ? text[at] ^ (1u << (r >> 8 & 7u)) : text[(r >> 24) % size]);
+            text[at] =
+                (uint8_t)(r % 4u == 2 ? text[at] ^ (1u << (r >> 8 & 7u)) : text[(r >> 24) % size]);
         }
         return size;
     }
@@ -196,7 +215,7 @@ static void make_config(struct run *run)
     }
 }
 
-/* ------------------------------------------------------------------------------------- processes */
+/* ------------------------------------------------------------------------------------ processes */
 
 static const char *argument(const struct run *run, const char *arg)
 {
@@ -310,8 +329,8 @@ static void report(struct run *run, const struct command *command, const char *w
     for (unsigned i = 0; i < ARGS_MAX && command->args[i] != NULL; i++) {
         fprintf(stderr, " %s", command->args[i]);
     }
-    fprintf(stderr, " %s (status %#x)\n%.4000s\nfuzz: reproducer: %s\n", what, (unsigned)status, said,
-            kept);
+    fprintf(stderr, " %s (status %#x)\n%.4000s\nfuzz: reproducer: %s\n", what, (unsigned)status,
+            said, kept);
 }
 
 static void try_one(struct run *run)

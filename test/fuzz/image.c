@@ -229,7 +229,8 @@ static bool read_raw(const uint8_t *bytes, struct sb_geometry *g)
     for (uint32_t i = 0; i < g->class_count; i++) {
         g->classes[i].size_bytes = classes[i].size_bytes;
         g->classes[i].count = classes[i].count;
-        if (classes[i].count > FUZZ_SEGMENT_MAX || (blocks += classes[i].count) > FUZZ_SEGMENT_MAX) {
+        if (classes[i].count > FUZZ_SEGMENT_MAX ||
+            (blocks += classes[i].count) > FUZZ_SEGMENT_MAX) {
             return false;
         }
     }

@@ -92,7 +92,7 @@ static struct place place_of(const struct sb_geometry *g, size_t size, unsigned 
     }
 }
 
-/* The words of the lists that matter, taken from a position, are hit more often by small numbers. */
+/* The words of the lists that matter, taken from a position: small numbers hit them more often. */
 static uint64_t word_offset(struct place place, size_t size, unsigned word)
 {
     uint64_t words = place.bytes / 8 > 0 ? place.bytes / 8 : 1;

@@ -429,7 +429,8 @@ static void call(struct fuzz_world *world, const struct fuzz_record *r)
         call_fd(world, r);
         break;
     case 23:
-        result_of("peek", shmbus_peek(world->bus, names[r->index % NAMES], 1u + r->word, show, NULL));
+        result_of("peek",
+                  shmbus_peek(world->bus, names[r->index % NAMES], 1u + r->word, show, NULL));
         break;
     default:
         call_finish(world, r, number - 13u);
@@ -461,7 +462,8 @@ void fuzz_world_drain(struct fuzz_world *world)
         }
         for (uint8_t n = 0; n < FUZZ_MESSAGES; n++) { /* release, requeue, forward */
             static const uint8_t ends[] = {13, 14, 17, 13};
-            fuzz_world_call(world, &(struct fuzz_record){(uint8_t)(ends[n % 4u] * 2u + 1u), n, 1, 3, 0});
+            fuzz_world_call(world,
+                            &(struct fuzz_record){(uint8_t)(ends[n % 4u] * 2u + 1u), n, 1, 3, 0});
             fuzz_world_call(world, &(struct fuzz_record){13 * 2 + 1, n, 0, 0, 0});
         }
     }

@@ -22,7 +22,8 @@ struct wire {
 
 void s_books_open(void)
 {
-    s_books = mmap(NULL, sizeof *s_books, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    s_books =
+        mmap(NULL, sizeof *s_books, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (s_books == MAP_FAILED) {
         perror("soak: no memory for the books");
         exit(2);
@@ -194,10 +195,11 @@ static void judge(const struct shmbus_msg *msg, struct s_entry *e, uint64_t seq,
     uint64_t word = word_of(e);
 
     if (word >> 16 != seq || (word & (S_ACKED | S_FAILED)) != 0) {
-        s_complain(&s_books->duplicated,
-                   "message %llu, delivery %u in stage %d: was acknowledged or never sent (%llu:%#x)",
-                   (unsigned long long)seq, msg->delivery_count, (int)stage,
-                   (unsigned long long)(word >> 16), (unsigned)(word & 0xffff));
+        s_complain(
+            &s_books->duplicated,
+            "message %llu, delivery %u in stage %d: was acknowledged or never sent (%llu:%#x)",
+            (unsigned long long)seq, msg->delivery_count, (int)stage,
+            (unsigned long long)(word >> 16), (unsigned)(word & 0xffff));
         return;
     }
     if ((word & S_ACKING) != 0 && !s_was_killed(e->holder))
@@ -210,7 +212,8 @@ static void judge(const struct shmbus_msg *msg, struct s_entry *e, uint64_t seq,
         s_complain(&s_books->duplicated, "message %llu: nobody forwarded it",
                    (unsigned long long)seq);
     if (stage != S_DEAD && msg->delivery_count == 1 && e->first[stage] != 0)
-        s_complain(&s_books->duplicated, "message %llu: first delivery in stage %d for the %uth time",
+        s_complain(&s_books->duplicated,
+                   "message %llu: first delivery in stage %d for the %uth time",
                    (unsigned long long)seq, (int)stage, e->first[stage] + 1);
     if ((stage == S_DEAD || msg->delivery_count > 1) && !may_come_again(e, word, stage))
         s_complain(&s_books->robbed, "message %llu, delivery %u: life %u had it and lives",

@@ -300,8 +300,9 @@ static int stream_out(struct worker *w)
     bool good = true;
     struct shmbus_channel *ch = open_end(w, SHMBUS_SEND, &good);
     while (good && ch != NULL && !is_over()) {
-        struct cargo cargo = {s->confirmed + 1, __atomic_add_fetch(&s->attempts, 1, __ATOMIC_SEQ_CST),
-                              s_me, (uint32_t)sizeof cargo + below(below(20) ? 100 : 1900)};
+        struct cargo cargo = {s->confirmed + 1,
+                              __atomic_add_fetch(&s->attempts, 1, __ATOMIC_SEQ_CST), s_me,
+                              (uint32_t)sizeof cargo + below(below(20) ? 100 : 1900)};
         memcpy(body, &cargo, sizeof cargo);
         memset(body + sizeof cargo, (int)(cargo.number & 0xff), cargo.bytes - sizeof cargo);
         int r = shmbus_send(ch, body, cargo.bytes, WAIT_NS);

@@ -103,7 +103,8 @@ T_TEST(block, every_block_is_given_once_and_comes_back)
 {
     static const uint64_t counts[] = {1, 2, 63, 64, 65, 128, 200};
     for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
-        for (uint32_t processes = 2; processes <= 1000; processes += 998) { /* with and without stock */
+        for (uint32_t processes = 2; processes <= 1000;
+             processes += 998) { /* with and without stock */
             struct rig rig;
             struct sb_stock stock = {0};
             uint32_t list[512];
@@ -180,7 +181,7 @@ T_TEST(block, each_use_of_a_block_has_a_generation_of_its_own)
     }
 }
 
-/* ------------------------------------------------------------------------------ hints and pictures */
+/* --------------------------------------------------------------------------- hints and pictures */
 
 /* A1..A2: held, but the hint still says free. */
 T_TEST(block, a_hint_on_a_held_block_is_mended)

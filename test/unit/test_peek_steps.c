@@ -37,7 +37,8 @@ static void send_one(unsigned char value)
     T_OK(shmbus_send(queue, data, sizeof data, 0));
 }
 
-/* All messages go; one block is sent again, elsewhere, the others are half filled with something. */
+/* All messages go; one block is sent again, elsewhere, the others are half filled with something.
+ */
 static void use_blocks_again(void)
 {
     struct shmbus_msg msg;

@@ -522,7 +522,7 @@ T_TEST(queue, a_forward_into_a_full_queue_leaves_the_message_where_it_was)
     all_free(bus, name);
 }
 
-/* --------------------------------------------------------------------------------------- batches */
+/* -------------------------------------------------------------------------------------- batches */
 
 T_TEST(queue, a_batch_sends_a_prefix)
 {

@@ -249,7 +249,7 @@ T_TEST(wait, the_end_of_the_bus_is_heard_in_every_process)
     t_bus_end(bus, name);
 }
 
-/* ------------------------------------------------------------------------------------ interrupts */
+/* ----------------------------------------------------------------------------------- interrupts */
 
 T_TEST(wait, an_interrupt_ends_waits_now_and_later_until_it_is_cleared)
 {

@@ -375,7 +375,8 @@ SHMBUS_API int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes,
  * shmbus_reserve() was given. When it fails the message stays yours: commit again or abort.
  * A received message is forwarded: set msg->channel to another queue of the same bus first; it is
  * acknowledged there and sent here by one store, without waiting (-EAGAIN when full).
- * Return: 0; -EAGAIN; -ETIMEDOUT; -EINTR; -EMSGSIZE; -EXDEV; -SHMBUS_ERR_STALE, _KIND, _SHUTDOWN. */
+ * Return: 0; -EAGAIN; -ETIMEDOUT; -EINTR; -EMSGSIZE; -EXDEV; -SHMBUS_ERR_STALE, _KIND or
+ *   _SHUTDOWN. */
 SHMBUS_API int shmbus_commit(struct shmbus_msg *msg);
 
 /* Forwards a received message, waiting for room in @to as shmbus_send() would. When it fails the
