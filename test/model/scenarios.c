@@ -95,6 +95,23 @@ static const struct w_plan dead_letters = {
     .actors = {ACTOR("worker", 0, "r0 q r0 a"), ACTOR("undertaker", 1, "r1 a r1 q"), RECOVERER},
 };
 
+static const struct w_plan dead_letter_forward = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .max_deliveries = 1, .dead_letter = 2},
+                 QUEUE(0)},
+    .channel_count = 2,
+    .blocks = 1,
+    .queued = 1,
+    .actors = {ACTOR("worker", 0, "r0 q r0 a"), ACTOR("undertaker", 1, "r1 f0 r1 a"), RECOVERER},
+};
+
+static const struct w_plan old_handles = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 2,
+    .old_handles = true,
+    .actors = {ACTOR("sender-a", 0, "s0"), ACTOR("sender-b", 1, "s0"), ACTOR("receiver", 2, "r0 a")},
+};
+
 static const struct w_plan dead_letters_two = {
     .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 1, .max_deliveries = 2, .dead_letter = 2},
                  QUEUE(1)},
@@ -129,6 +146,15 @@ static const struct w_plan two_recoverers = {
     .actors = {ACTOR("user", 0, "r0 s0 a"),
                ACTOR("recover-a", W_NOBODY, "D1"),
                ACTOR("recover-b", W_NOBODY + 1, "D1")},
+};
+
+static const struct w_plan recover_sleep = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .queued = 1,
+    .actors = {ACTOR("user", 0, "r0 a"), IMMORTAL("receiver", 1, "R0 a"),
+               ACTOR("recover-a", W_NOBODY, "D1"), IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
 };
 
 static const struct w_plan slot_reuse = {
@@ -413,14 +439,17 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(depth_one, "depth 1: two senders, a receiver", BIG),
     SCENARIO(full_wrap, "full ring: sender, two receivers", BIG),
     SCENARIO(numbers_wrap, "laps and generations wrap", BIG),
+    SCENARIO(old_handles, "handles not used for half of all laps", SMALL),
     SCENARIO(forwarding, "forward into a full queue", BIG),
     SCENARIO(two_forwarders, "forward there and back", SMALL),
     SCENARIO(requeueing, "requeue, undo, orphans", BIG),
     SCENARIO(dead_letters, "dead letters, their receiver dies", BIG),
+    SCENARIO(dead_letter_forward, "a dead letter is forwarded back", SMALL),
     SCENARIO(dead_letters_two, "dead letter after two deliveries", SMALL),
     SCENARIO(alloc_free, "three users of two blocks, a lost hint", BIG),
     SCENARIO(stocks, "stocks: refill, free into, flush", BIG),
     SCENARIO(two_recoverers, "two recoverers, one of them killed", TWO_KILLS),
+    SCENARIO(recover_sleep, "receiver sleeps, recoverer is killed", LONG_TWO_KILLS),
     SCENARIO(slot_reuse, "slot taken again beside two recoverers", LONG_TWO_KILLS),
     SCENARIO(sleep_recv, "receiver sleeps, sender wakes", SMALL),
     SCENARIO(sleep_recv_two, "two receivers sleep", BIG),

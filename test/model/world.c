@@ -215,6 +215,7 @@ static void first_channel(const struct w_plan *plan, uint32_t c)
     uint64_t lap = plan->numbers_wrap ? (1ull << sb_lap_bits(from->depth_shift)) - 1u : 0;
     struct sb_channel *ch = &first.channels[c];
 
+    lap = plan->old_handles ? (1ull << (sb_lap_bits(from->depth_shift) - 1u)) + 3u : lap;
     ch->dir.v = SB_DIR_READY;
     ch->depth = 1u << from->depth_shift;
     first_ghost.base[c] = lap << from->depth_shift;
@@ -359,6 +360,9 @@ static void open_handle(uint32_t p, uint32_t c)
     memset(&ch->stock, 0, sizeof ch->stock);
     if (ch->view->kind == SHMBUS_QUEUE) {
         sb_ring_init(&ch->ring, &w_view, c, ch->owner);
+        if (w_plan->old_handles) {
+            ch->ring.head = ch->ring.tail = ch->ring.head_seen = 0;
+        }
     }
 }
 

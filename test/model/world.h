@@ -48,6 +48,7 @@ struct w_plan {
     uint32_t stock_max;
     bool payload_shared; /* accesses to payloads are scheduling points */
     bool numbers_wrap;   /* laps and generations begin just below their end */
+    bool old_handles;    /* open for more than half of all laps */
     bool region;
     bool timestamps;
     bool first_is_dead;   /* process 0 received one of them and died; it has no actor */
@@ -66,6 +67,7 @@ struct w_message {
     uint64_t ticket;
     uint32_t deliveries;
     uint32_t holder;
+    bool buried; /* has been a dead letter, which is counted once */
 };
 
 enum w_op { W_IDLE, W_SEND, W_RECV, W_RELEASE, W_REQUEUE, W_UNDO, W_FORWARD, W_RESERVE, W_FLUSH };
