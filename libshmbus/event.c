@@ -37,6 +37,10 @@
 /* Whether this process is registered for GLOBAL_EXPEDITED; constant after sb_event_setup(). */
 static bool asymmetric;
 
+/* Whether this thread's last announcement lacks its fence: a filter for system calls may come after
+ * sb_event_setup(). */
+static _Thread_local bool is_unfenced;
+
 static void register_membarrier(void)
 {
     asymmetric = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
@@ -61,7 +65,7 @@ uint32_t sb_event_announce(struct sb_event *event)
     }
     sb_fence(); /* W2, also when somebody else had set the bit */
     if (asymmetric) {
-        syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+        is_unfenced = syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) != 0;
     }
     return v | SLEEPING;
 }
@@ -69,7 +73,7 @@ uint32_t sb_event_announce(struct sb_event *event)
 void sb_event_sleep(struct sb_event *event, uint32_t announced, int64_t timeout_ns)
 {
     struct timespec t;
-    if (!asymmetric && timeout_ns > SHORT_SLICE_NS) {
+    if ((!asymmetric || is_unfenced) && timeout_ns > SHORT_SLICE_NS) {
         timeout_ns = SHORT_SLICE_NS;
     }
     if (timeout_ns <= 0) {

@@ -2,8 +2,15 @@
  * Sleeping and waking on a word: a wake-up is never lost, whoever comes first, and costs a system
  * call only when somebody sleeps.
  */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "event.h"
 #include "fixture.h"
@@ -66,6 +73,40 @@ T_TEST(event, a_sleep_ends_with_its_timeout_and_not_before_it_was_announced)
         sb_event_sleep(&event, announced, start + 20 * T_MS - t_now_ns());
     CU_ASSERT_TRUE(t_now_ns() - start < 10 * T_S);
     sb_event_sleep(&event, announced ^ 2u, 60 * T_S); /* an old announcement: returns */
+}
+
+/* A program may forbid itself system calls when it has attached. Without the fence a wake-up after a
+ * plain store can be lost, so nobody may sleep for long. */
+static int sleeps_in_a_sandbox(void *argument)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {sizeof code / sizeof *code, code};
+    struct sb_event event = {{0}};
+    int64_t start;
+    (void)argument;
+    sb_event_setup();
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+        return 77;
+    start = t_now_ns();
+    sb_event_sleep(&event, sb_event_announce(&event), 60 * T_S);
+    return t_now_ns() - start < 30 * T_S ? 0 : 1;
+}
+
+T_TEST(event, who_loses_the_right_to_a_fence_sleeps_in_short_slices)
+{
+    int status = 0;
+    pid_t pid = t_fork(sleeps_in_a_sandbox, NULL);
+    CU_ASSERT_EQUAL_FATAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT_TRUE(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        t_skip("no system call filters here");
+    CU_ASSERT_EQUAL(WEXITSTATUS(status), 0);
 }
 
 /* ------------------------------------------------------------------------------------- threads */
