@@ -140,7 +140,7 @@ struct wanted {
 static int attempt_alloc(struct shmbus_channel *ch, void *job)
 {
     struct wanted *want = job;
-    uint64_t drops_left = 1ull << ch->view->depth_shift; /* others may send as fast as we drop */
+    uint32_t drops_left = blocks_of(ch)->count; /* others may send as fast as we drop */
     do {
         want->block = sb_block_alloc(blocks_of(ch), &ch->stock, want->cls, ch->owner);
         if (want->block != SB_NONE) {
