@@ -168,15 +168,15 @@ static void check_process(struct check *check, uint32_t index)
 
 /* ---------------------------------------------------------------------------------- channels */
 
-/* Slot @i of the ring: between EMPTY of the head's lap and what may have been sent meanwhile. */
+/* The slot @i tickets behind the head: between EMPTY of that lap and what may have been sent
+ * meanwhile. */
 static bool slot_is_possible(const struct sb_view *view, const struct sb_channel_view *ch,
                              uint64_t i)
 {
-    uint64_t depth = 1ull << ch->depth_shift;
     for (unsigned n = 0; n < LOOKS; n++) {
         uint64_t head = sb_load_acquire(&ch->shared->head);
-        uint64_t ticket = head + ((i - head) & (depth - 1u));
-        uint64_t slot = sb_load_acquire(&ch->slots[i]);
+        uint64_t ticket = head + i;
+        uint64_t slot = sb_load_acquire(&ch->slots[sb_slot_index(ticket, ch->depth_shift)]);
         int64_t ahead =
             sb_lap_distance(sb_slot_lap(slot), sb_lap_of(ticket, ch->depth_shift), ch->depth_shift);
         uint32_t block = sb_slot_block(slot);
@@ -271,7 +271,7 @@ static bool is_in_slot(const struct sb_view *view, const struct sb_block_look *l
         return false;
     }
     ch = &view->channels[channel];
-    return sb_load_acquire(&ch->slots[ticket & ((1ull << ch->depth_shift) - 1u)]) ==
+    return sb_load_acquire(&ch->slots[sb_slot_index(ticket, ch->depth_shift)]) ==
            sb_slot_make(sb_lap_of(ticket, ch->depth_shift), block);
 }
 

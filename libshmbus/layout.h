@@ -19,7 +19,7 @@
 #include "atomic.h"
 
 #define SB_LINE 64u   /* cache line */
-#define SB_PAIR 128u  /* lines are fetched in pairs: writers of different words keep this far apart */
+#define SB_PAIR 128u  /* lines come in pairs: writers of different words keep this far apart */
 #define SB_LAYOUT_MAJOR 1u
 #define SB_LAYOUT_MINOR 0u
 #define SB_MAGIC "shmbus\r\n" /* 8 bytes; shows text-mode damage */
@@ -158,7 +158,8 @@ struct sb_block {
 
 /* ----------------------------------------------------------------------------- ring slot word
  *
- * lap:40 | block:24, block 0xffffff: EMPTY(lap). Ticket t uses slot t mod depth in lap t / depth.
+ * lap:40 | block:24, block 0xffffff: EMPTY(lap). Ticket t belongs to lap t / depth; its slot is
+ * sb_slot_index(t).
  */
 #define SB_SLOT_EMPTY 0xffffffu
 #define SB_BLOCKS_MAX 0xffff00u
@@ -192,6 +193,17 @@ static inline uint64_t sb_lap_of(uint64_t ticket, uint32_t depth_shift)
 static inline uint64_t sb_lap_next(uint64_t lap, uint32_t depth_shift)
 {
     return (lap + 1u) & ((1ull << sb_lap_bits(depth_shift)) - 1u);
+}
+
+/* Where a ticket's slot is: neighbours in time are not neighbours in memory, so that who sends and
+ * who receives in a queue that is nearly empty do not fight for one line. */
+static inline uint64_t sb_slot_index(uint64_t ticket, uint32_t depth_shift)
+{
+    uint64_t i = ticket & ((1ull << depth_shift) - 1u);
+    if (depth_shift < 6) {
+        return i;
+    }
+    return ((i << 3) | (i >> (depth_shift - 3u))) & ((1ull << depth_shift) - 1u);
 }
 
 /* Laps are circular numbers. */

@@ -110,7 +110,7 @@ static void show_queued(struct peek *peek)
     uint64_t depth = 1ull << ch->depth_shift;
     uint64_t ticket = sb_load_acquire(&ch->shared->head);
     for (uint64_t n = 0; n < 2 * depth + 64 && !peek->stopped; n++, ticket++) {
-        uint64_t slot = sb_load_acquire(&ch->slots[ticket & (depth - 1u)]);
+        uint64_t slot = sb_load_acquire(&ch->slots[sb_slot_index(ticket, ch->depth_shift)]);
         int64_t ahead =
             sb_lap_distance(sb_slot_lap(slot), sb_lap_of(ticket, ch->depth_shift), ch->depth_shift);
         uint32_t block = sb_slot_block(slot);
@@ -123,7 +123,7 @@ static void show_queued(struct peek *peek)
         }
         hdr = sb_load_acquire(&sb_block_at(&peek->view->blocks, block)->hdr);
         if ((sb_hdr_state(hdr) == SB_QUE || sb_hdr_state(hdr) == SB_QFW) &&
-            sb_load_acquire(&ch->slots[ticket & (depth - 1u)]) == slot) {
+            sb_load_acquire(&ch->slots[sb_slot_index(ticket, ch->depth_shift)]) == slot) {
             show_block(peek, block, hdr, ticket + 1u);
         }
     }

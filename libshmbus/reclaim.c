@@ -53,7 +53,7 @@ static const struct sb_channel_view *queue_at(const struct sb_view *view, uint64
 
 static sb_word *slot_at(const struct sb_channel_view *ch, uint64_t loc)
 {
-    return &ch->slots[sb_loc_ticket(loc) & ((1ull << ch->depth_shift) - 1u)];
+    return &ch->slots[sb_slot_index(sb_loc_ticket(loc), ch->depth_shift)];
 }
 
 static uint64_t full_at(const struct sb_channel_view *ch, uint64_t loc, uint32_t block)

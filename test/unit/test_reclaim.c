@@ -55,7 +55,7 @@ static void set_hdr(const struct rig *rig, uint32_t block, uint64_t hdr)
 static sb_word *slot_of(const struct rig *rig, const struct shmbus_channel *ch, uint64_t ticket)
 {
     const struct sb_channel_view *view = &rig->bus->view.channels[ch->index];
-    return &view->slots[ticket & ((1ull << view->depth_shift) - 1u)];
+    return &view->slots[sb_slot_index(ticket, view->depth_shift)];
 }
 
 static uint64_t full(const struct shmbus_channel *ch, uint64_t ticket, uint32_t block)

@@ -65,7 +65,7 @@ static uint64_t *payload_of(const struct rig *rig, uint32_t block)
 
 static sb_word *slot_of(const struct rig *rig, uint64_t ticket)
 {
-    return &rig->ch->slots[ticket & (rig->depth - 1u)];
+    return &rig->ch->slots[sb_slot_index(ticket, rig->ch->depth_shift)];
 }
 
 static uint64_t full_word(const struct rig *rig, uint64_t ticket, uint32_t block)
