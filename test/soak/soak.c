@@ -129,13 +129,13 @@ static struct shmbus *attach(const struct soak *soak, unsigned flags)
 static _Noreturn void live(const struct soak *soak, uint32_t index, uint32_t life, pid_t parent,
                            bool own_namespace)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (!own_namespace && getppid() != parent)
-        _exit(1);
     s_me = life;
     s_random_seed(soak->options.seed * 1000003u + life);
     if (soak->can_be_nobody && index % 4 == 3 &&
         (setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0))
+        _exit(1);
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* after the last change of user, which clears it */
+    if (!own_namespace && getppid() != parent)
         _exit(1);
     _exit(s_work(soak->name, index));
 }
