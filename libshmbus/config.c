@@ -495,8 +495,10 @@ static int read_heartbeat(struct loader *l, const struct key *key, void *target)
     if (r < 0)
         return r;
     /* Whoever sets the interval alone means "twice that" for the timeout, as by default. */
-    if (seen == 1 && plan->heartbeat_timeout_ns < 2 * plan->heartbeat_interval_ns)
-        plan->heartbeat_timeout_ns = 2 * plan->heartbeat_interval_ns;
+    if (seen == 1 && plan->heartbeat_timeout_ns / 2 < plan->heartbeat_interval_ns)
+        plan->heartbeat_timeout_ns = plan->heartbeat_interval_ns > INT64_MAX / 2
+                                         ? INT64_MAX
+                                         : 2 * plan->heartbeat_interval_ns;
     if (plan->heartbeat_timeout_ns < plan->heartbeat_interval_ns)
         return fail_at(l, mark, "`timeout` must not be shorter than `interval`");
     return 0;

@@ -129,7 +129,8 @@ enum shmbus_life sb_process_life(const struct sb_view *view, struct sb_oracle *o
     if (sb_process_is_dead(view, oracle, slot, w)) {
         return SHMBUS_DEAD;
     }
-    return now_ns - beat > view->heartbeat_timeout_ns ? SHMBUS_STALLED : SHMBUS_ALIVE;
+    /* now - beat might overflow: beat is whatever the segment says. */
+    return beat < now_ns - view->heartbeat_timeout_ns ? SHMBUS_STALLED : SHMBUS_ALIVE;
 }
 
 /* --------------------------------------------------------------------------------- joining */

@@ -79,7 +79,7 @@ void show_bus(const struct snapshot *now)
     char size[TEXT_NUMBER_BYTES], age[TEXT_NUMBER_BYTES], name[SHMBUS_NAME_BYTES], path[256];
 
     text_size(bus->segment_bytes, false, size, sizeof(size));
-    text_age(now->realtime_ns - bus->created_realtime_ns, age, sizeof(age));
+    text_age(text_since_ns(now->realtime_ns, bus->created_realtime_ns), age, sizeof(age));
     text_clean(bus->name, name, sizeof(name));
     text_clean(bus->path, path, sizeof(path));
     printf("%s  %s  %s  age %s  processes %u alive, %u stalled, %u dead  recoveries %ju%s%s\n",

@@ -117,6 +117,11 @@ void text_size(uint64_t bytes, bool exact, char *out, size_t out_bytes)
     snprintf(out, out_bytes, "%.1f%s", value, units[unit]);
 }
 
+int64_t text_since_ns(int64_t now_ns, int64_t then_ns)
+{
+    return then_ns < 0 ? -1 : now_ns - then_ns;
+}
+
 void text_age(int64_t ns, char *out, size_t out_bytes)
 {
     int64_t seconds = ns / 1000000000;

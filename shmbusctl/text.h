@@ -17,6 +17,8 @@ bool text_parse_count(const char *text, uint64_t *ret_count);
 void text_size(uint64_t bytes, bool exact, char *out, size_t out_bytes);
 /* 350us, 5.0s, 2m05s, 3h02m, 4d01h. */
 void text_age(int64_t ns, char *out, size_t out_bytes);
+/* From @then_ns, which comes from a segment and may be anything, to now; negative: unknown. */
+int64_t text_since_ns(int64_t now_ns, int64_t then_ns);
 /* Per second: 950, 12.3k, 4.56M. */
 void text_rate(double rate, char *out, size_t out_bytes);
 

@@ -54,7 +54,7 @@ static int64_t age_ns(const struct shmbus_bus_stat *stat)
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - stat->created_realtime_ns;
+    return text_since_ns((int64_t)now.tv_sec * 1000000000 + now.tv_nsec, stat->created_realtime_ns);
 }
 
 static void put_owner(struct table_cell *cell, uid_t uid)

@@ -179,6 +179,9 @@ T_TEST(config, an_interval_alone_raises_the_timeout_with_it)
     struct shmbus_plan *plan = parse("heartbeat: { interval: 1m }\n");
     CU_ASSERT_EQUAL(plan->heartbeat_timeout_ns, 120000000000);
     shmbus_plan_free(plan);
+    plan = parse("heartbeat: { interval: 9000000000s }\n"); /* twice that is no number any more */
+    CU_ASSERT_EQUAL(plan->heartbeat_timeout_ns, INT64_MAX);
+    shmbus_plan_free(plan);
 }
 
 /* Wrong input: the whole sentence is checked, because it is what people see. NULL: libyaml's. */
