@@ -96,9 +96,9 @@ static bool explore_one(const struct x_scenario *s, struct x_bounds b, double li
 }
 
 /* Stops instead of preemptions: everybody else must get along without the stopped one. */
-static struct x_bounds with_stops(struct x_bounds b)
+static struct x_bounds with_stops(struct x_bounds b, bool quick)
 {
-    return (struct x_bounds){b.preemptions > 0 ? b.preemptions - 1u : 0, 1, 1};
+    return (struct x_bounds){b.preemptions > 0 && !quick ? b.preemptions - 1u : 0, 1, 1};
 }
 
 static void explore_scenario(const struct x_scenario *s, const struct settings *set,
@@ -110,7 +110,7 @@ static void explore_scenario(const struct x_scenario *s, const struct settings *
     if (!explore_one(s, b, set->limit_s, t) || set->have_bounds) {
         return;
     }
-    if (!explore_one(s, with_stops(b), set->limit_s, t)) {
+    if (!explore_one(s, with_stops(b, set->quick), set->limit_s, t)) {
         return;
     }
     if (!set->quick && s->more.preemptions > 0) {
