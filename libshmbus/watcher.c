@@ -331,14 +331,15 @@ void sb_watcher_start(struct shmbus *bus)
 }
 
 /* Writes into the thread's pipe, which is not in our descriptor table. Without /proc the thread
- * sees by itself at the next tick that it is to stop. */
+ * sees by itself at the next tick that it is to stop; so it may end at any moment, and its reading
+ * end with it: opened for reading as well, the pipe has a reader all the same and never SIGPIPE. */
 static void poke(const struct sb_watcher *watcher)
 {
     char path[64];
     int fd;
 
     snprintf(path, sizeof path, "/proc/self/task/%d/fd/%d", (int)watcher->tid, watcher->poke_fd);
-    fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (fd >= 0) {
         ssize_t written = write(fd, "", 1);
         (void)written; /* full: it has been poked already */
