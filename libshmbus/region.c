@@ -34,7 +34,7 @@
  *
  * version / 2 = finished writes + rollbacks at any even version; so writes and rollbacks are
  * functions of each other and of version, and repeating an interrupted step counts nothing twice.
- * Checked by: test/unit/test_region.c
+ * Checked by: test/unit/test_region.c, test_region_steps.c, test/model
  */
 #include "region.h"
 

@@ -29,8 +29,8 @@
  *   receiver never takes old bytes for a header: at next there is a marker or a committed header.
  * G->A, H->A: the sender writes over a record only after it was released; the reads are done.
  * B needs no order of its own: C orders it. F needs none: it is read by a successor, who comes
- *   after the death, and by observers, for whom it is a hint. D and acked_seq are releases only so that
- *   no compiler moves them in front of C and G: a successor relies on their lagging.
+ *   after the death, and by observers, for whom it is a hint. D and acked_seq are releases only so
+ *   that no compiler moves them in front of C and G: a successor relies on their lagging.
  * A record with padding: its header at offset 0 is stored before C; C is then the padding's
  *   header. A batch: all headers but the first are stored before C; C is the first one's.
  *
@@ -56,7 +56,7 @@
  * Nothing read from the segment is used unchecked: the header once from a local copy against the
  * capacity, the distance to the end and its sequence number; positions against the sender's or
  * receiver's own. Offsets are masked, walks are bounded by the capacity.
- * Checked by: test/unit/test_ring_spsc.c
+ * Checked by: test/unit/test_ring_spsc.c, test_ring_spsc_steps.c
  */
 #include "ring_spsc.h"
 
