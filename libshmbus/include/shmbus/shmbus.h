@@ -200,7 +200,8 @@ enum shmbus_attach_flags {
     SHMBUS_ATTACH_OBSERVE = 1,   /* read-only: no slot, nothing can be changed; for statistics */
     SHMBUS_ATTACH_EXISTING = 2,  /* -ENOENT when there is none, instead of creating it */
     SHMBUS_ATTACH_ANY_OWNER = 4, /* accept a segment that another user created */
-    SHMBUS_ATTACH_NO_WATCHER = 8 /* no helper thread: deaths are noticed within 0.1 s only */
+    /* No helper thread: deaths are noticed by who waits (within 0.1 s) or polls (0.5 s). */
+    SHMBUS_ATTACH_NO_WATCHER = 8
 };
 
 struct shmbus_attach_opts {
@@ -219,7 +220,8 @@ struct shmbus_attach_opts {
  * @opts: NULL for the defaults.
  *
  * Claims a slot of the process table; first repairs what a dead process left in it. A thread that
- * watches for deaths starts with the first call that has to sleep (all signals blocked in it).
+ * watches for deaths starts with the first call that has to sleep or with shmbus_fd() (all signals
+ * blocked in it, no descriptor in the process's table).
  * Return: 0; -ENOENT; -EACCES; -SHMBUS_ERR_OWNER; -SHMBUS_ERR_LAYOUT; -SHMBUS_ERR_CORRUPT;
  *   -SHMBUS_ERR_TOO_MANY (all slots taken by living processes); what shmbus_create() returns.
  */
@@ -391,7 +393,8 @@ SHMBUS_API int shmbus_abort(struct shmbus_msg *msg);
 
 /* A descriptor that polls readable while the receiver has something to take; level-triggered, for
  * poll, epoll and the like. Never read it; after POLLIN receive until -EAGAIN, then poll again.
- * Belongs to @ch, closed with it. Starts a helper thread. -EINVAL if not open for receiving. */
+ * Belongs to @ch, closed with it: not by closefrom(), which would leave its number to another file.
+ * Starts a helper thread. -EINVAL if not open for receiving. */
 SHMBUS_API int shmbus_fd(struct shmbus_channel *ch);
 
 SHMBUS_API size_t shmbus_size_max(const struct shmbus_channel *ch); /* largest message */
