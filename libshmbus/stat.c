@@ -18,7 +18,35 @@
 
 /* -------------------------------------------------------------------------------- the basics */
 
-int sb_stat_check(const struct shmbus *bus, const void *ret, size_t struct_bytes)
+/* What is left of the file: somebody may have cut it since we attached. */
+static uint64_t file_bytes(struct shmbus *bus)
+{
+    uint64_t bytes = bus->segment.bytes;
+    struct stat st;
+
+    pthread_mutex_lock(&bus->oracle_lock);
+    if (fstat(bus->oracle.fd, &st) == 0 && (uint64_t)st.st_dev == bus->segment.device &&
+        (uint64_t)st.st_ino == bus->segment.inode) {
+        bytes = (uint64_t)st.st_size;
+    }
+    pthread_mutex_unlock(&bus->oracle_lock);
+    return bytes;
+}
+
+static int check_length(struct shmbus *bus)
+{
+    uint64_t bytes = file_bytes(bus);
+    if (bytes >= bus->segment.bytes) {
+        return 0;
+    }
+    return sb_fail(-SHMBUS_ERR_CORRUPT,
+                   "%s was cut to %llu of its %llu bytes while in use: whoever touches the rest gets "
+                   "a SIGBUS; stop its users, remove it and create it again",
+                   bus->segment.path, (unsigned long long)bytes,
+                   (unsigned long long)bus->segment.bytes);
+}
+
+int sb_stat_check(struct shmbus *bus, const void *ret, size_t struct_bytes)
 {
     if (bus == NULL || ret == NULL) {
         return sb_fail(-EINVAL, "bus and the place for the answer must not be null");
@@ -30,7 +58,7 @@ int sb_stat_check(const struct shmbus *bus, const void *ret, size_t struct_bytes
         return sb_fail_quick(-SHMBUS_ERR_FORKED, bus->segment.name,
                              shmbus_strerror(SHMBUS_ERR_FORKED));
     }
-    return 0;
+    return check_length(bus);
 }
 
 void sb_stat_give(void *ret, const void *full, size_t full_bytes)

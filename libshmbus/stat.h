@@ -39,8 +39,9 @@ bool sb_owner64_is_dead(struct shmbus *bus, uint64_t owner64);
 /* sb_process_life() under the lock of the bus's oracle. */
 enum shmbus_life sb_bus_life(struct shmbus *bus, uint32_t slot, uint64_t w, int64_t now_ns);
 
-/* How every one of these calls begins: handle, result and size are usable. */
-int sb_stat_check(const struct shmbus *bus, const void *ret, size_t struct_bytes);
+/* How every one of these calls begins: handle, result and size are usable, and all of the mapping
+ * is backed by the file (nothing could be looked at without a SIGBUS otherwise). */
+int sb_stat_check(struct shmbus *bus, const void *ret, size_t struct_bytes);
 
 /* Fills the caller's struct, which may be of another version: what both know is copied, what only
  * the caller knows is zeroed, struct_bytes stays his. */
