@@ -331,13 +331,13 @@ struct sb_channel {
     /* Stream: sender's line, receiver's line, and the line where the receiver returns room. See
      * ring_spsc.c. */
     sb_word sender;       /* owner64 or a departure */
-    sb_word tail_hint;    /* bytes committed; may lag by one commit */
+    sb_word tail_hint;    /* bytes committed; lags by up to 1/16 of the capacity */
     sb_word tail_seq;     /* messages committed, same lag */
     uint8_t pad4[SB_PAIR - 24];
     sb_word receiver;
     sb_word acked;        /* bytes released: the acknowledgement itself */
     sb_word acked_seq;    /* messages released; may be one commit behind acked */
-    sb_word attempt;      /* position:56 | count:8 of the message handed out last */
+    sb_word attempt;      /* end of the furthest message handed out:56 | how often:8 */
     uint8_t pad5[SB_PAIR - 32];
     sb_word room;         /* bytes released, published now and then for the sender */
     uint8_t pad6[SB_PAIR - 8];
