@@ -223,7 +223,7 @@ static void fill_and_drain(uint32_t channel)
             x_fail("channel %u takes only %u of %u messages (%d)", channel, i, count, r);
         }
     }
-    if (!x_failed() && room > depth_of(channel) && w_send(W_DRIVER, channel, 0) != -EAGAIN) {
+    if (!x_failed() && room > depth_of(channel) && send_surely(channel) != -EAGAIN) {
         x_fail("channel %u takes more than its depth", channel);
     }
     drain(channel);

@@ -383,6 +383,14 @@ static const struct w_plan tiny_alloc = {
     .actors = {ACTOR("user-a", 0, "x0"), ACTOR("user-b", 1, "x0"), RECOVERER},
 };
 
+static const struct w_plan tiny_hints = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .missed = true,
+    .actors = {ACTOR("user-a", 0, "x0"), ACTOR("user-b", 1, "x0"), RECOVERER},
+};
+
 static const struct w_plan tiny_forward = {
     .channels = {QUEUE(0), QUEUE(0)},
     .channel_count = 2,
@@ -429,6 +437,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(tiny_receivers, "two receivers, one message", TINY),
     SCENARIO(tiny_wrap, "sender and receiver, ring full", TINY),
     SCENARIO(tiny_alloc, "two users of one block", TINY),
+    SCENARIO(tiny_hints, "the same, without a look for lost hints", TINY),
     SCENARIO(tiny_forward, "forward and receive", TINY),
     SCENARIO(tiny_requeue, "give back and receive", TINY),
     SCENARIO(tiny_sleep, "receiver sleeps, sender wakes", TINY),

@@ -358,6 +358,7 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->ops_left = ch->ops_period = 1u << 30;
     snprintf(ch->name, sizeof ch->name, "c%u", c);
     memset(&ch->stock, 0, sizeof ch->stock);
+    ch->stock.misses[0] = w_plan->missed;
     if (ch->view->kind == SHMBUS_QUEUE) {
         sb_ring_init(&ch->ring, &w_view, c, ch->owner);
         if (w_plan->old_handles) {

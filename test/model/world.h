@@ -48,6 +48,7 @@ struct w_plan {
     uint32_t stock_max;
     bool payload_shared; /* accesses to payloads are scheduling points */
     bool numbers_wrap;   /* laps and generations begin just below their end */
+    bool missed;         /* handles have looked for hidden blocks a moment ago */
     bool old_handles;    /* open for more than half of all laps */
     bool region;
     bool timestamps;
