@@ -129,6 +129,8 @@ static struct shmbus *attach(const struct soak *soak, unsigned flags)
 static _Noreturn void live(const struct soak *soak, uint32_t index, uint32_t life, pid_t parent,
                            bool own_namespace)
 {
+    signal(SIGINT, SIG_IGN); /* ^C is for the supervisor */
+    signal(SIGTERM, SIG_DFL);
     s_me = life;
     s_random_seed(soak->options.seed * 1000003u + life);
     if (soak->can_be_nobody && index % 4 == 3 &&
@@ -263,6 +265,14 @@ static int64_t next_after(int64_t due, uint32_t per_s)
     return per_s == 0 ? INT64_MAX : due + (int64_t)(s_random() % (2000000000u / per_s));
 }
 
+static volatile sig_atomic_t is_interrupted; /* written by a handler in this very thread */
+
+static void on_signal(int signal_number)
+{
+    (void)signal_number;
+    is_interrupted = 1;
+}
+
 static void run(struct soak *soak)
 {
     const struct options *o = &soak->options;
@@ -271,7 +281,7 @@ static void run(struct soak *soak)
 
     for (uint32_t i = 0; i < o->processes; i++)
         start(soak, i);
-    while ((now = s_now_ns()) < end) {
+    while ((now = s_now_ns()) < end && !is_interrupted) {
         for (; kill_due <= now; kill_due = next_after(kill_due, o->kills_per_s))
             kill_one(soak, (uint32_t)(s_random() % o->processes));
         for (; stop_due <= now; stop_due = next_after(stop_due, o->stops_per_s))
@@ -460,6 +470,8 @@ int main(int argc, char **argv)
     soak.can_be_nobody = geteuid() == 0;
     soak.has_pid_namespaces = pid_namespaces_work();
     s_random_seed(soak.options.seed);
+    sigaction(SIGINT, &(struct sigaction){.sa_handler = on_signal}, NULL); /* ends it early */
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_signal}, NULL);
     printf("soak: seed %" PRIu64 ", %u processes for %u s, two users: %s, pid namespaces: %s\n",
            soak.options.seed, soak.options.processes, soak.options.seconds,
            soak.can_be_nobody ? "yes" : "no", soak.has_pid_namespaces ? "yes" : "no");

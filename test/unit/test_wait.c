@@ -234,7 +234,7 @@ static int wait_for_shutdown(void *argument)
     return 0;
 }
 
-T_TEST(wait, the_end_of_the_bus_is_heard_in_every_process)
+T_TEST_TIMEOUT(wait, the_end_of_the_bus_is_heard_in_every_process, 20)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with(2, 8, 0, name);
@@ -251,7 +251,7 @@ T_TEST(wait, the_end_of_the_bus_is_heard_in_every_process)
 
 /* ----------------------------------------------------------------------------------- interrupts */
 
-T_TEST(wait, an_interrupt_ends_waits_now_and_later_until_it_is_cleared)
+T_TEST_TIMEOUT(wait, an_interrupt_ends_waits_now_and_later_until_it_is_cleared, 20)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with(1, 8, 0, name);
