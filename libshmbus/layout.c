@@ -375,6 +375,8 @@ static int read_channels(const uint8_t *base, struct sb_geometry *g)
         int r = read_channel(&shared[i], &g->channels[i]);
         if (r < 0)
             return r;
+        if (g->channels[i].kind == SHMBUS_QUEUE && g->class_count == 0)
+            return corrupt("classes, although there are queues,", 0);
     }
     for (uint32_t i = 0; i < g->channel_count; i++) {
         uint32_t target = g->channels[i].dead_letter;

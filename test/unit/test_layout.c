@@ -624,6 +624,20 @@ T_TEST(layout, forged_channels_are_refused_with_a_right_hash)
     FORGE(regions[0].bytes, 1ull << 35);
 }
 
+T_TEST(layout, queues_without_blocks_are_refused_with_a_right_hash)
+{
+    struct image image;
+    image_of(&image, small_plan());
+    const uint64_t all = image.bytes;
+    image.geometry->class_count = 0;
+    CU_ASSERT_TRUE_FATAL(sb_geometry_place(image.geometry));
+    image.bytes = image.geometry->segment_bytes;
+    CU_ASSERT_EQUAL(verdict_of_forged(&image), -SHMBUS_ERR_CORRUPT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "classes"));
+    image.bytes = all;
+    image_free(&image);
+}
+
 /* Numbers that format() cannot write without leaving the image: counts, depths and sizes that are
  * plausible by themselves but larger than the file. */
 T_TEST(layout, counts_larger_than_the_file_are_refused_before_anything_is_read_there)
