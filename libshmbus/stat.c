@@ -40,8 +40,8 @@ static int check_length(struct shmbus *bus)
         return 0;
     }
     return sb_fail(-SHMBUS_ERR_CORRUPT,
-                   "%s was cut to %llu of its %llu bytes while in use: whoever touches the rest gets "
-                   "a SIGBUS; stop its users, remove it and create it again",
+                   "%s was cut to %llu of its %llu bytes while in use: touching the rest is a "
+                   "SIGBUS; stop its users, remove it and create it again",
                    bus->segment.path, (unsigned long long)bytes,
                    (unsigned long long)bus->segment.bytes);
 }
