@@ -38,8 +38,8 @@ struct bytes {
 
 struct run {
     const char *program, *output;
-    char dir[64];        /* of the segment */
-    char bus[96];        /* its name */
+    char dir[64]; /* of the segment */
+    char bus[96]; /* its name */
     char config[96];
     struct fuzz_image images[2];
     struct bytes inputs[SEEDS_MAX], texts[SEEDS_MAX];

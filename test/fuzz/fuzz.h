@@ -22,11 +22,11 @@
 
 /* The first byte of an input. */
 enum fuzz_flags {
-    FUZZ_FIX = 1,       /* repair length and hash after the changes, so that attach goes further */
-    FUZZ_BARE = 2,      /* the segment that has streams and no blocks */
-    FUZZ_SCRIBBLE = 4,  /* live: a second thread applies the changes all the time */
-    FUZZ_WATCHER = 8,   /* attach with the helper thread */
-    FUZZ_RESIZE = 16    /* attach: the first record's value is the length of the file */
+    FUZZ_FIX = 1,      /* repair length and hash after the changes, so that attach goes further */
+    FUZZ_BARE = 2,     /* the segment that has streams and no blocks */
+    FUZZ_SCRIBBLE = 4, /* live: a second thread applies the changes all the time */
+    FUZZ_WATCHER = 8,  /* attach with the helper thread */
+    FUZZ_RESIZE = 16   /* attach: the first record's value is the length of the file */
 };
 
 /* kind odd: a call, kind / 2 says which; even: a change, kind / 2 says of what. */

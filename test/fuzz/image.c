@@ -17,13 +17,13 @@
 
 void fuzz_fail(const char *format, ...)
 {
+    char text[512];
     va_list arguments;
 
     va_start(arguments, format);
-    fputs("fuzz: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    fprintf(stderr, "fuzz: %s\n", text);
     abort();
 }
 
@@ -66,9 +66,9 @@ static struct shmbus_plan *make_plan(bool bare)
     must(shmbus_plan_add_region(plan, "big", 5000), "add_region");
     if (!bare) {
         add_channel(plan, "dead", SHMBUS_QUEUE, (struct shmbus_channel_plan){.depth = 4});
-        add_channel(plan, "q", SHMBUS_QUEUE,
-                    (struct shmbus_channel_plan){
-                        .depth = 4, .max_deliveries = 3, .dead_letter = "dead"});
+        add_channel(
+            plan, "q", SHMBUS_QUEUE,
+            (struct shmbus_channel_plan){.depth = 4, .max_deliveries = 3, .dead_letter = "dead"});
         add_channel(plan, "drop", SHMBUS_QUEUE,
                     (struct shmbus_channel_plan){
                         .depth = 4, .on_full = SHMBUS_DROP_OLDEST, .timestamps = true});

@@ -203,15 +203,15 @@ static uint64_t invent_value(uint64_t *state)
 
 void fuzz_invent(uint64_t *state, bool call, uint8_t out[FUZZ_RECORD_BYTES])
 {
-    static const uint8_t likely[] = {FUZZ_BLOCK, FUZZ_BLOCK,    FUZZ_RING,    FUZZ_RING,
+    static const uint8_t likely[] = {FUZZ_BLOCK,   FUZZ_BLOCK,   FUZZ_RING,    FUZZ_RING,
                                      FUZZ_CHANNEL, FUZZ_CHANNEL, FUZZ_PROCESS, FUZZ_REGION,
-                                     FUZZ_CLASS, FUZZ_SUPER,    FUZZ_ENDPOINT};
+                                     FUZZ_CLASS,   FUZZ_SUPER,   FUZZ_ENDPOINT};
     uint64_t r = fuzz_random(state), value = invent_value(state);
 
     if (call) {
         out[0] = (uint8_t)(r % FUZZ_CALLS * 2u + 1u);
     } else {
-        unsigned area = (r & 7u) != 0 ? likely[(r >> 3) % sizeof likely] : (r >> 3) % FUZZ_AREAS;
+        uint64_t area = (r & 7u) != 0 ? likely[(r >> 3) % sizeof likely] : (r >> 3) % FUZZ_AREAS;
         out[0] = (uint8_t)(area * 2u);
     }
     out[1] = (uint8_t)((r >> 8) % 40u);

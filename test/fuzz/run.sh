@@ -10,6 +10,18 @@ execs=0 failures=0
 mkdir -p "$work/found"
 export UBSAN_OPTIONS=print_stacktrace=1
 
+# A crash leaves the segment of its process behind.
+pid=
+clean() { [ -z "$pid" ] || rm -rf /dev/shm/shmbus.fuzz-*-"$pid" /dev/shm/fuzz-cli-"$pid"; }
+trap 'kill "$pid" 2>/dev/null; clean; exit 130' INT TERM
+run() {
+    "$@" >"$log" 2>&1 &
+    pid=$!
+    wait $pid
+    status=$?
+    clean
+}
+
 count_execs() {
     n=$(sed -n 's/^stat::number_of_executed_units: *//p' "$1" | tail -n 1)
     execs=$((execs + ${n:-0}))
@@ -27,26 +39,25 @@ run_target() {
         length=4096
     fi
     # shellcheck disable=SC2086 # no dictionary: no argument
-    "$bin/$1" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 -max_len=$length \
+    run "$bin/$1" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 -max_len=$length \
         -print_final_stats=1 -artifact_prefix="$work/found/$1-" $dictionary \
-        "$work/corpus/$1" "$corpus/$1" >"$log" 2>&1
+        "$work/corpus/$1" "$corpus/$1"
 }
 
 for target in "$@"; do
     if [ "$target" = cli ]; then
         log=$work/cli.log
-        "$bin/cli" "$bin/shmbusctl" "$corpus" "$work/found" "$seconds" >"$log" 2>&1
+        run "$bin/cli" "$bin/shmbusctl" "$corpus" "$work/found" "$seconds"
     else
         run_target "$target"
     fi
-    status=$?
     count_execs "$log" "$target" $status
     if [ $status != 0 ]; then
         failures=$((failures + 1))
         grep -v -e '^#[0-9]' "$log" | tail -n 60 >&2
         echo "fuzz: $target FAILED; the log is $log" >&2
         sed -n 's/.*Test unit written to /fuzz: reproducer: /p' "$log" >&2
-        echo "fuzz: again: $bin/$target REPRODUCER" >&2
+        [ "$target" = cli ] || echo "fuzz: again: $bin/$target REPRODUCER" >&2
     fi
 done
 printf '{"target":"fuzz","execs":%d,"failures":%d,"seconds":%d}\n' \

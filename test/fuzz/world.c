@@ -324,13 +324,12 @@ static void call_region(struct fuzz_world *world, const struct fuzz_record *r, b
     int64_t timeout_ns = r->how % 4u == 1 ? SHORT_WAIT_NS : 0;
 
     if (*region == NULL &&
-        result_of("region_open", shmbus_region_open(world->bus, r->index % 2u != 0 ? "r" : "big",
-                                                    region)) < 0) {
+        result_of("region_open",
+                  shmbus_region_open(world->bus, r->index % 2u != 0 ? "r" : "big", region)) < 0) {
         return;
     }
     if (write) {
-        result_of("region_write",
-                  shmbus_region_write(*region, offset, buffer, bytes, timeout_ns));
+        result_of("region_write", shmbus_region_write(*region, offset, buffer, bytes, timeout_ns));
     } else {
         result_of("region_read", shmbus_region_read(*region, offset, buffer, bytes, timeout_ns));
     }
