@@ -6,8 +6,8 @@
  * killed or stopped process never holds anybody up, and recovery reads the truth from the words.
  *
  *   sender, holds b: HTX or HRX(me, g)             receiver
- *   S1 store   hdr   QUE or QFW(me, g+1)           R0 load_acquire slot FULL(L,b), hdr QUE or QFW(x,g),
- *   S2 release loc[g+1 & 1]  (channel, ticket)        slot again: unchanged, so hdr is this ticket's
+ *   S1 store   hdr   QUE or QFW(me, g+1)           R0 load_acquire slot FULL(L,b), hdr QUE or QFW,
+ *   S2 release loc[g+1 & 1]  (channel, ticket)        slot again: same, so hdr is this ticket's
  *   S3 cas     slot  EMPTY(L) -> FULL(L, b)        R1 cas  hdr   QUE or QFW(x, g) -> HRX(me, g)
  *      COMMIT                                         COMMIT, names the new owner
  *   S4 cas     tail  hint, now and then            R2 cas  slot  FULL(L, b) -> EMPTY(L+1)
@@ -249,7 +249,8 @@ enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t 
             enum sb_block_state sent = state == SB_HRX ? SB_QFW : SB_QUE;
             holder = sb_load_relaxed(&b->holder);
             sb_store_relaxed(&b->holder, 0); /* whoever takes it is not this handle */
-            sb_store_release(&b->hdr, sb_hdr_make(gen, sb_hdr_deliveries(hdr), sent, ring->owner)); /* S1 */
+            uint64_t sent_hdr = sb_hdr_make(gen, sb_hdr_deliveries(hdr), sent, ring->owner);
+            sb_store_release(&b->hdr, sent_hdr); /* S1 */
             announced = true;
         }
         sb_store_release(&b->loc[gen & 1u], sb_loc_make(ring->channel, t)); /* S2 */

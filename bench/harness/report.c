@@ -60,7 +60,7 @@ static double rate_of(const struct bench_windows *w, const char **ret_from)
 void bench_report_rate(const struct bench *b, struct bench_windows *w)
 {
     bool alone = strncmp(b->workload, "pushpop", 7) == 0 || strncmp(b->workload, "alloc", 5) == 0;
-    const char *from;
+    const char *from = "";
     double rate;
 
     qsort(w->windows, w->count, sizeof(*w->windows), compare);

@@ -64,7 +64,7 @@ static bool wait_some(pid_t pid, int *status, unsigned seconds)
         if (r != 0) {
             return r == pid;
         }
-        nanosleep(&pause, NULL);
+        nanosleep(&pause, NULL); /* between two looks: waitpid() has no time limit */
     }
     return false;
 }

@@ -215,7 +215,8 @@ static void orphan_taken(uint32_t block, uint64_t old, uint64_t now)
         x_fail("an orphan is taken whose message is %s", state_names[m->state]);
         return;
     }
-    if ((p->op != W_RECV && p->op != W_SEND) || !is_address(m->channel, p->op_channel, dead_letter)) {
+    if ((p->op != W_RECV && p->op != W_SEND) ||
+        !is_address(m->channel, p->op_channel, dead_letter)) {
         x_fail("a message of channel %u is redelivered by channel %u", m->channel, p->op_channel);
         return;
     }

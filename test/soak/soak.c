@@ -289,7 +289,7 @@ static void run(struct soak *soak)
         continue_due(soak, now, false);
         look_after(soak, now);
         look_at_graves(soak, now);
-        nanosleep(&(struct timespec){0, TICK_NS}, NULL);
+        nanosleep(&(struct timespec){0, TICK_NS}, NULL); /* paces the kills; awaits nothing */
     }
 }
 
@@ -321,7 +321,7 @@ static void finish(struct soak *soak)
             else
                 left++;
         }
-        nanosleep(&(struct timespec){0, TICK_NS}, NULL);
+        nanosleep(&(struct timespec){0, TICK_NS}, NULL); /* paces the kills; awaits nothing */
     }
 }
 

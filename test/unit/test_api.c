@@ -179,7 +179,7 @@ T_TEST(api, a_handle_does_only_what_it_was_opened_for)
     rig_end(&rig);
 }
 
-/* --------------------------------------------------------------------------------- stale messages */
+/* ------------------------------------------------------------------------------- stale messages */
 
 /* Whatever ended it: no call accepts it again, nor a copy of it. */
 static void nothing_more(struct shmbus_msg *msg, struct shmbus_msg copy, struct shmbus_channel *to)
@@ -349,7 +349,7 @@ T_TEST(api, a_message_outlives_its_handle_only_as_a_stale_one)
     rig_end(&rig);
 }
 
-/* ------------------------------------------------------------------------------------- observers */
+/* ------------------------------------------------------------------------------------ observers */
 
 static void on_finding(void *context, enum shmbus_severity severity, const char *what,
                        const char *cure)
@@ -380,7 +380,7 @@ T_TEST(api, an_observer_looks_and_changes_nothing)
     rig_end(&rig);
 }
 
-/* ------------------------------------------------------------------------------------------ fork */
+/* ----------------------------------------------------------------------------------------- fork */
 
 struct forked {
     struct rig *rig;
@@ -481,7 +481,7 @@ T_TEST(api, a_forked_child_does_not_keep_a_dead_parents_messages)
     rig_end(&rig);
 }
 
-/* ----------------------------------------------------------------------- what success leaves behind */
+/* ------------------------------------------------------------------- what success leaves behind */
 
 T_TEST(api, attaching_and_detaching_leaves_no_descriptor_thread_or_mapping)
 {

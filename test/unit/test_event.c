@@ -75,8 +75,8 @@ T_TEST(event, a_sleep_ends_with_its_timeout_and_not_before_it_was_announced)
     sb_event_sleep(&event, announced ^ 2u, 60 * T_S); /* an old announcement: returns */
 }
 
-/* A program may forbid itself system calls when it has attached. Without the fence a wake-up after a
- * plain store can be lost, so nobody may sleep for long. */
+/* A program may forbid itself system calls when it has attached. Without the fence a wake-up after
+ * a plain store can be lost, so nobody may sleep for long. */
 static int sleeps_in_a_sandbox(void *argument)
 {
     struct sock_filter code[] = {

@@ -266,7 +266,7 @@ T_TEST(ring, the_high_water_mark_is_exact)
     rig_end(&rig);
 }
 
-/* -------------------------------------------------------------------------- refusals change nothing */
+/* ---------------------------------------------------------------------- refusals change nothing */
 
 T_TEST(ring, a_refused_send_leaves_the_block_as_it_was)
 {
@@ -450,7 +450,7 @@ T_TEST(ring, a_redelivered_message_appears_on_its_own_queue_only)
     t_bus_end(bus, name);
 }
 
-/* ------------------------------------------------------------------------------ impossible words */
+/* ----------------------------------------------------------------------------- impossible words */
 
 T_TEST(ring, impossible_slots_end_in_corrupt_and_nonsense_blocks_are_thrown_out)
 {

@@ -82,7 +82,7 @@ static void *helper_main(void *argument)
     if (!t_wait_asleep(helper->sleeper))
         return NULL;
     while (t_now_ns() < helper->at_ns)
-        usleep(1000);
+        usleep(1000); /* the act has a time of its own */
     helper->act(helper);
     return NULL;
 }
@@ -290,7 +290,7 @@ static void act_signals(struct helper *helper)
 {
     for (int i = 0; i < 20; i++) {
         kill(helper->sleeper, SIGUSR1);
-        usleep(2000);
+        usleep(2000); /* spread over the wait, which must not be shortened */
     }
     helper->result = 0;
 }
