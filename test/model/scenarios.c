@@ -109,7 +109,8 @@ static const struct w_plan old_handles = {
     .channel_count = 1,
     .blocks = 2,
     .old_handles = true,
-    .actors = {ACTOR("sender-a", 0, "s0"), ACTOR("sender-b", 1, "s0"), ACTOR("receiver", 2, "r0 a")},
+    .actors = {ACTOR("sender-a", 0, "s0"), ACTOR("sender-b", 1, "s0"),
+               ACTOR("receiver", 2, "r0 a")},
 };
 
 static const struct w_plan dead_letters_two = {
@@ -240,7 +241,8 @@ static const struct w_plan two_rings = {
     .channel_count = 2,
     .blocks = 2,
     .queued = 1,
-    .actors = {ACTOR("sender-0", 0, "s0"), ACTOR("receiver", 1, "r0 a"), ACTOR("sender-1", 2, "s1")},
+    .actors = {ACTOR("sender-0", 0, "s0"), ACTOR("receiver", 1, "r0 a"),
+               ACTOR("sender-1", 2, "s1")},
 };
 
 static const struct w_plan same_block = {
