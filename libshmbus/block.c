@@ -15,10 +15,13 @@
  *
  * Killed before A1: nothing. A1-A2: HTX(dead), recovery frees it. F1-F2: FREE and hidden, recovery
  * sets the bit of every free block, without testing it first (a test would be a race with A3).
- * Stopped anywhere: the same pictures; nobody waits, at most the blocks in hand are missing.
+ * Stopped anywhere: the same pictures; at most the blocks in hand are missing. Stopped F1-F2: who
+ *   sleeps for a block finds it at the end of his slice, as he then looks at all headers.
  * Checked by: test/unit/test_block.c, test/model, test/crash
  */
 #include "block.h"
+
+#include <string.h>
 
 #include "event.h"
 
@@ -194,6 +197,11 @@ uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, 
         }
     }
     return SB_NONE;
+}
+
+void sb_stock_doubt_hints(struct sb_stock *stock)
+{
+    memset(stock->misses, 0, sizeof stock->misses);
 }
 
 /* F1 and F2 for @n blocks of one class, with one OR for neighbours. */

@@ -37,6 +37,10 @@ void sb_stock_flush(const struct sb_blocks *blocks, struct sb_stock *stock);
 /* The same, and what it was allowed to keep goes to other handles of the process. */
 void sb_stock_close(const struct sb_blocks *blocks, struct sb_stock *stock);
 
+/* The next call that finds no hint looks at every block. For who has waited a slice in vain:
+ * somebody may be stopped between freeing a block and saying so. */
+void sb_stock_doubt_hints(struct sb_stock *stock);
+
 /* Sets the hint bit of a block that has just become FREE. */
 void sb_block_hint(const struct sb_blocks *blocks, uint32_t block);
 

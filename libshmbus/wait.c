@@ -84,6 +84,7 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
     sb_event_sleep(event, announced, slice);
     if (sb_now_ns() - now >= SLICE_NS) {
         sb_wait_slept(ch->bus, slices);
+        sb_stock_doubt_hints(&ch->stock);
     }
     sb_process_beat(&ch->bus->view, &ch->bus->member);
     return attempt(ch, job);

@@ -107,6 +107,7 @@ static bool check_sleepers(bool somebody_stopped)
             x_fail("process %u cannot go on after its slice, although it should", x_process_of(i));
             return false;
         }
+        w_pass_time();
         x_wake(i);
         any = true;
     }

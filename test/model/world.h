@@ -154,6 +154,8 @@ struct shmbus_channel *w_handle(uint32_t process, uint32_t channel);
 struct shmbus_region *w_region_of(uint32_t process);
 
 void w_setup(const void *plan);
+/* A slice of a wait is over. */
+void w_pass_time(void);
 /* Fills the handle of a stream's end that @process holds by now. */
 void w_open_stream(uint32_t process, uint32_t channel, bool sender);
 
