@@ -196,17 +196,17 @@ static void chaos_run(int kills, bool senders, bool receivers, bool stop_too)
 
 T_TEST_TIMEOUT(chaos, senders_killed_under_load_lose_nothing_that_was_committed, 120)
 {
-    chaos_run(150, true, false, false);
+    chaos_run(80, true, false, false);
 }
 
 T_TEST_TIMEOUT(chaos, receivers_killed_under_load_double_nothing_but_marked_redeliveries, 120)
 {
-    chaos_run(150, false, true, false);
+    chaos_run(80, false, true, false);
 }
 
 T_TEST_TIMEOUT(chaos, killed_and_stopped_in_turn_the_accounts_are_even, 120)
 {
-    chaos_run(200, true, true, true);
+    chaos_run(80, true, true, true);
 }
 
 /* One member stops for good in the middle of things; the others go on for thousands of messages. */
@@ -346,7 +346,7 @@ T_TEST_TIMEOUT(chaos, attaching_and_detaching_under_fire_leaves_every_slot_free,
     pid_t pids[8];
     for (int i = 0; i < 8; i++)
         pids[i] = t_fork(come_and_go, c);
-    for (int k = 0; k < 100; k++) {
+    for (int k = 0; k < 60; k++) {
         int i = (int)t_random_below(8);
         let_work(c, 1 + t_random_below(20));
         CU_ASSERT_EQUAL(t_kill_wait(pids[i], SIGKILL), 128 + SIGKILL);

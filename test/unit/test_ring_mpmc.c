@@ -666,21 +666,21 @@ static void stress(uint32_t depth, uint64_t blocks, uint32_t requeue_every, uint
 
 T_TEST(ring, many_threads_on_a_small_ring_lose_and_double_nothing)
 {
-    stress(4, 16, 0, 8000);
+    stress(4, 16, 0, 3000);
 }
 
 T_TEST(ring, many_threads_on_a_ring_of_one_or_two_slots)
 {
-    stress(1, 16, 0, 1500);
-    stress(2, 16, 0, 3000);
+    stress(1, 16, 0, 800);
+    stress(2, 16, 0, 1500);
 }
 
 T_TEST(ring, many_threads_with_fewer_blocks_than_threads)
 {
-    stress(8, 4, 0, 4000);
+    stress(8, 4, 0, 2000);
 }
 
 T_TEST(ring, many_threads_with_stocks_and_redeliveries)
 {
-    stress(64, 1024, 7, 10000);
+    stress(64, 1024, 7, 5000);
 }
