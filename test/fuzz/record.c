@@ -92,7 +92,27 @@ static struct place place_of(const struct sb_geometry *g, size_t size, unsigned 
     }
 }
 
-/* The words of the lists that matter, taken from a position: small numbers hit them more often. */
+/* The header of the n-th record that waits in a stream: the words that a receiver believes. */
+static uint64_t nth_header(const uint8_t *base, const struct sb_geometry *g, uint32_t index,
+                           unsigned n)
+{
+    const struct sb_channel_geometry *ch = &g->channels[index];
+    const struct sb_channel *shared =
+        (const struct sb_channel *)(const void *)(base + g->channel_off) + index;
+    uint64_t head_bytes = (ch->flags & SB_CHANNEL_TIMESTAMPS) != 0 ? 16 : 8;
+    uint64_t mask = (ch->bytes - 1) & ~7ull, at = sb_load_relaxed(&shared->acked) & mask;
+
+    for (; n > 0; n--) {
+        uint64_t header =
+            sb_load_relaxed((const sb_word *)(const void *)(base + ch->ring_off + at));
+        if ((header & 1u) == 0) {
+            break; /* the marker */
+        }
+        at = (header & 2u) != 0 ? 0 : (at + head_bytes + ((header >> 32) + 7u)) & mask;
+    }
+    return ch->ring_off + at;
+}
+
 static uint64_t word_offset(struct place place, size_t size, unsigned word)
 {
     uint64_t words = place.bytes / 8 > 0 ? place.bytes / 8 : 1;
@@ -128,9 +148,17 @@ void fuzz_change(uint8_t *base, size_t size, const struct sb_geometry *g,
 {
     unsigned area = record->kind / 2u, how = record->how;
     uint64_t off = word_offset(place_of(g, size, area, record->index), size, record->word);
-    sb_word *word = (sb_word *)(void *)(base + off);
-    uint64_t old = sb_load_relaxed(word), value = record->value;
+    uint32_t channel = record->index % g->channel_count;
     unsigned shift = (how / 8u) % 8u * 8u;
+    sb_word *word;
+    uint64_t old, value = record->value;
+
+    if (area % FUZZ_AREAS == FUZZ_RING && g->channels[channel].kind == SHMBUS_STREAM &&
+        (how & 0x80u) == 0) {
+        off = nth_header(base, g, channel, record->word % 8u);
+    }
+    word = (sb_word *)(void *)(base + off);
+    old = sb_load_relaxed(word);
 
     switch (how % 8u) {
     case 1:
@@ -201,6 +229,25 @@ static uint64_t invent_value(uint64_t *state)
     }
 }
 
+/* Words that others act upon. */
+static uint8_t hot_word(unsigned area, uint64_t r)
+{
+    static const uint8_t process[] = {0, 16, 17, 18, 32}, region[] = {16, 17, 18, 17, 18};
+    static const uint8_t channel[] = {0,  7,  8,  9,  11, 16, 17, 18, 32,
+                                      48, 64, 65, 66, 80, 81, 82, 83, 96};
+
+    switch (area) {
+    case FUZZ_PROCESS:
+        return process[r % sizeof process];
+    case FUZZ_CHANNEL:
+        return channel[r % sizeof channel];
+    case FUZZ_REGION:
+        return region[r % sizeof region];
+    default:
+        return (uint8_t)(r % 12u);
+    }
+}
+
 void fuzz_invent(uint64_t *state, bool call, uint8_t out[FUZZ_RECORD_BYTES])
 {
     static const uint8_t likely[] = {FUZZ_BLOCK,   FUZZ_BLOCK,   FUZZ_RING,    FUZZ_RING,
@@ -215,7 +262,7 @@ void fuzz_invent(uint64_t *state, bool call, uint8_t out[FUZZ_RECORD_BYTES])
         out[0] = (uint8_t)(area * 2u);
     }
     out[1] = (uint8_t)((r >> 8) % 40u);
-    out[2] = (uint8_t)((r & 0x10000u) != 0 ? (r >> 20) % 12u : r >> 20);
+    out[2] = (uint8_t)((r & 0x30000u) != 0 ? hot_word(out[0] / 2u, r >> 20) : r >> 20);
     out[3] = (uint8_t)((r & 0x30000000u) != 0 ? (r >> 30) : 0);
     memcpy(out + 4, &value, sizeof value);
 }
