@@ -136,7 +136,8 @@ T_TEST(wait, a_message_ends_the_wait_for_one)
         T_OK(shmbus_recv(rx, &msg, SHMBUS_WAIT_FOREVER));
         CU_ASSERT_EQUAL(t_value(&msg), 5);
         helper_end(&helper);
-        CU_ASSERT_EQUAL(t_channel_stat(bus, "q").counters[SHMBUS_COUNT_wakes], 1);
+        /* Sent between the count and the announcement it needs no waking. */
+        CU_ASSERT_TRUE(t_channel_stat(bus, "q").counters[SHMBUS_COUNT_wakes] <= 1);
         CU_ASSERT_EQUAL(t_channel_stat(bus, "q").counters[SHMBUS_COUNT_sleeps], 1);
         t_bus_end(bus, name);
     }
