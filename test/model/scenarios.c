@@ -429,8 +429,7 @@ static const struct w_plan tiny_stream = {
 #define BIG P2C1, P1C1, NONE   /* in a full run, in a quick one, and then */
 #define SMALL P2C1, P1C1, NONE
 #define TINY P2C1, P2C1, P3C2
-#define TWO_KILLS {2, 2, 0}, {1, 2, 0}, NONE
-#define LONG_TWO_KILLS {1, 2, 0}, {0, 2, 0}, NONE
+#define TWO_KILLS {1, 2, 0}, {0, 2, 0}, NONE
 #define SCENARIO(plan, what, bounds) {#plan, what, w_setup, &(plan), bounds}
 
 const struct x_scenario t_scenarios[] = {
@@ -460,8 +459,8 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(alloc_free, "three users of two blocks, a lost hint", BIG),
     SCENARIO(stocks, "stocks: refill, free into, flush", BIG),
     SCENARIO(two_recoverers, "two recoverers, one of them killed", TWO_KILLS),
-    SCENARIO(recover_sleep, "receiver sleeps, recoverer is killed", LONG_TWO_KILLS),
-    SCENARIO(slot_reuse, "slot taken again beside two recoverers", LONG_TWO_KILLS),
+    SCENARIO(recover_sleep, "receiver sleeps, recoverer is killed", TWO_KILLS),
+    SCENARIO(slot_reuse, "slot taken again beside two recoverers", TWO_KILLS),
     SCENARIO(sleep_recv, "receiver sleeps, sender wakes", SMALL),
     SCENARIO(sleep_recv_two, "two receivers sleep", BIG),
     SCENARIO(sleep_send, "sender sleeps on a full ring", SMALL),
