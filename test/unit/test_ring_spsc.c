@@ -752,7 +752,9 @@ static void *receiving(void *arg)
 T_TEST(stream, two_threads_pass_every_byte_unharmed)
 {
     for (uint64_t bytes = 64; bytes <= 8192; bytes *= 8) {
-        struct both both = {.messages = (t_is_sanitized() ? 1 : 10) * (1000 + bytes)};
+        /* The smallest ring holds one message: each costs a switch on a busy machine. */
+        uint64_t rounds = t_is_sanitized() || bytes == 64 ? 1 : 10;
+        struct both both = {.messages = rounds * (1000 + bytes)};
         pthread_t sender, receiver;
         rig_make(&both.rig, bytes, bytes == 512);
         rig_open(&both.rig);
