@@ -7,8 +7,7 @@
  * "announce, then look again" pattern of wait.c) there is sb_fence().
  *
  * With SB_EXPLORE every access first calls sb_explore_step(): the schedule explorer in test/model
- * runs these very sources with a scheduling point at each access, and holds plain stores back as a
- * processor may.
+ * runs these very sources with a scheduling point at each access.
  */
 #ifndef SB_ATOMIC_H
 #define SB_ATOMIC_H
@@ -39,50 +38,32 @@ typedef struct sb_word32 {
 #ifdef SB_EXPLORE
 enum sb_access { SB_ACCESS_LOAD, SB_ACCESS_STORE, SB_ACCESS_RMW };
 void sb_explore_step(const void *address, enum sb_access access);
-bool sb_explore_keep(sb_word *w, uint64_t value);
-bool sb_explore_own(const sb_word *w, uint64_t *ret_value);
-void sb_explore_fence(void);
 #define SB_STEP(address, access) sb_explore_step((address), (access))
-/* A plain store that others do not see yet. */
-#define SB_KEEP(w, value)                                                                          \
-    if (sb_explore_keep((w), (value)))                                                             \
-    return
-/* A load of what the same process stored and others do not see yet. */
-#define SB_OWN(w)                                                                                  \
-    uint64_t own;                                                                                  \
-    if (sb_explore_own((w), &own))                                                                 \
-    return own
 #else
 #define SB_STEP(address, access) ((void)0)
-#define SB_KEEP(w, value) ((void)0)
-#define SB_OWN(w) ((void)0)
 #endif
 
 static inline uint64_t sb_load_relaxed(const sb_word *w)
 {
     SB_STEP(w, SB_ACCESS_LOAD);
-    SB_OWN(w);
     return AO_load(&w->v);
 }
 
 static inline uint64_t sb_load_acquire(const sb_word *w)
 {
     SB_STEP(w, SB_ACCESS_LOAD);
-    SB_OWN(w);
     return AO_load_acquire(&w->v);
 }
 
 static inline void sb_store_relaxed(sb_word *w, uint64_t value)
 {
     SB_STEP(w, SB_ACCESS_STORE);
-    SB_KEEP(w, value);
     AO_store(&w->v, value);
 }
 
 static inline void sb_store_release(sb_word *w, uint64_t value)
 {
     SB_STEP(w, SB_ACCESS_STORE);
-    SB_KEEP(w, value);
     AO_store_release(&w->v, value);
 }
 
@@ -152,9 +133,6 @@ static inline void sb_own_add(sb_word *w, uint64_t n)
  * private word has the same effect on the machine and no report. */
 static inline void sb_fence(void)
 {
-#ifdef SB_EXPLORE
-    sb_explore_fence();
-#endif
 #ifdef SB_TSAN
     AO_t private_word = 0;
     AO_or_full(&private_word, 1);

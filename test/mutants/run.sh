@@ -6,8 +6,7 @@
 #   # what:  what is wrong with the mutant, in one line
 #   # files: sources under libshmbus/ that it changes; each of them must change
 #   # check: model SCENARIO...        the schedule explorer on these scenarios
-#            (# bounds: 2/1/0 preemptions/kills/stops, if others than these;
-#             # options: --no-membarrier)
+#            (# bounds: 2/1/0 preemptions/kills/stops, if others than these)
 #            unit PATTERN...          the unit tests whose names match
 #            crash PATTERN...         the crash stepper on these operations
 set -u
@@ -54,7 +53,7 @@ check() {
     for argument in $3; do
         log=$out/$1/$argument.log
         case $2 in
-        model) timeout 200 "$out/$1/check" $options --bounds "$bounds" --limit 60 --only "$argument" ;;
+        model) timeout 200 "$out/$1/check" --bounds "$bounds" --limit 60 --only "$argument" ;;
         unit) timeout 120 "$out/$1/check" --filter "$argument" ;;
         crash) timeout 300 "$out/$1/check" --quick --only "$argument" ;;
         esac >"$log" 2>&1
@@ -79,7 +78,6 @@ for file in test/mutants/*.sed; do
     spec=$(header check "$file")
     bounds=$(header bounds "$file")
     bounds=${bounds:-2/1/0}
-    options=$(header options "$file")
     kind=${spec%% *}
     if ! said=$(build "$name" "$kind" "$(header files "$file")"); then
         failures=$((failures + 1))
