@@ -43,6 +43,24 @@ void sb_explore_step(const void *address, enum sb_access access);
 #define SB_STEP(address, access) ((void)0)
 #endif
 
+#ifdef SB_EXPLORE_STORES
+bool sb_explore_keep(sb_word *w, uint64_t value);
+bool sb_explore_own(const sb_word *w, uint64_t *ret_value);
+void sb_explore_fence(void);
+/* A plain store that others do not see yet. */
+#define SB_KEEP(w, value)                                                                          \
+    if (sb_explore_keep((w), (value)))                                                             \
+    return
+/* A load of what the same process stored and others do not see yet. */
+#define SB_OWN(w)                                                                                  \
+    uint64_t own;                                                                                  \
+    if (sb_explore_own((w), &own))                                                                 \
+    return own
+#else
+#define SB_KEEP(w, value) ((void)0)
+#define SB_OWN(w) ((void)0)
+#endif
+
 static inline uint64_t sb_load_relaxed(const sb_word *w)
 {
     SB_STEP(w, SB_ACCESS_LOAD);
