@@ -84,10 +84,11 @@ static int attempt_put(struct shmbus_channel *ch, void *job)
     return -EAGAIN;
 }
 
-/* The timeout that the policy of a full queue allows. */
+/* The timeout that the policy of a full queue allows. With drop_oldest there is something to wait
+ * for only while all messages, or all blocks, are in somebody's hands. */
 static int64_t patience(const struct shmbus_channel *ch, int64_t timeout_ns)
 {
-    return ch->view->on_full == SHMBUS_BLOCK ? timeout_ns : 0;
+    return ch->view->on_full == SHMBUS_REJECT ? 0 : timeout_ns;
 }
 
 /* Counts a send that did not happen and says why. */

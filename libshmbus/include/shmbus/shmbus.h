@@ -110,7 +110,8 @@ enum shmbus_kind { SHMBUS_QUEUE = 1, SHMBUS_STREAM = 2 };
 enum shmbus_on_full {
     SHMBUS_BLOCK = 1,       /* waits for room, at most the timeout */
     SHMBUS_REJECT = 2,      /* -EAGAIN at once, whatever the timeout; counted as rejected */
-    SHMBUS_DROP_OLDEST = 3, /* throws away the oldest message; counted as dropped */
+    SHMBUS_DROP_OLDEST = 3, /* throws away the oldest message; counted as dropped; waits, at most
+                             * the timeout, only while there is none: all are being received */
     SHMBUS_SHED = 4         /* throws away the lowest priority; not supported yet: -ENOTSUP */
 };
 
