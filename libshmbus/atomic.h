@@ -7,7 +7,8 @@
  * "announce, then look again" pattern of wait.c) there is sb_fence().
  *
  * With SB_EXPLORE every access first calls sb_explore_step(): the schedule explorer in test/model
- * runs these very sources with a scheduling point at each access.
+ * runs these very sources with a scheduling point at each access. With SB_EXPLORE_STORES it also
+ * holds plain stores back, as a processor may.
  */
 #ifndef SB_ATOMIC_H
 #define SB_ATOMIC_H
@@ -64,24 +65,28 @@ void sb_explore_fence(void);
 static inline uint64_t sb_load_relaxed(const sb_word *w)
 {
     SB_STEP(w, SB_ACCESS_LOAD);
+    SB_OWN(w);
     return AO_load(&w->v);
 }
 
 static inline uint64_t sb_load_acquire(const sb_word *w)
 {
     SB_STEP(w, SB_ACCESS_LOAD);
+    SB_OWN(w);
     return AO_load_acquire(&w->v);
 }
 
 static inline void sb_store_relaxed(sb_word *w, uint64_t value)
 {
     SB_STEP(w, SB_ACCESS_STORE);
+    SB_KEEP(w, value);
     AO_store(&w->v, value);
 }
 
 static inline void sb_store_release(sb_word *w, uint64_t value)
 {
     SB_STEP(w, SB_ACCESS_STORE);
+    SB_KEEP(w, value);
     AO_store_release(&w->v, value);
 }
 
@@ -151,6 +156,9 @@ static inline void sb_own_add(sb_word *w, uint64_t n)
  * private word has the same effect on the machine and no report. */
 static inline void sb_fence(void)
 {
+#ifdef SB_EXPLORE_STORES
+    sb_explore_fence();
+#endif
 #ifdef SB_TSAN
     AO_t private_word = 0;
     AO_or_full(&private_word, 1);

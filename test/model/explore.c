@@ -11,6 +11,14 @@
 
 enum state { READY, BLOCKED, STOPPED, KILLED, DONE };
 
+#define BUFFER_MAX 64u
+
+/* A store that others do not see yet. */
+struct store {
+    sb_word *word;
+    uint64_t value;
+};
+
 struct actor {
     struct t_coroutine co;
     x_actor_fn body;
@@ -22,11 +30,14 @@ struct actor {
     /* An access that was announced and has not been looked at yet. */
     const void *address;
     uint64_t old;
+    struct store buffer[BUFFER_MAX];
+    uint32_t buffered;
 };
 
 /* What else could have been done at a step. */
 struct options {
     uint8_t others; /* actors to switch to */
+    uint8_t stores; /* that could be held back at a switch: 0, 1, 2 for more */
     bool free;      /* a switch that costs nothing */
     bool crash, stop;
 };
@@ -110,11 +121,11 @@ static void trace_access(uint32_t actor, const void *address, uint64_t old, uint
 
 static void write_plan(FILE *to)
 {
-    static const char kinds[] = "sfcgk";
+    static const char kinds[] = "shafcgk";
     for (uint32_t i = 0; i < x.plan_count; i++) {
         const struct x_decision *d = &x.plan[i];
         fprintf(to, "%s%u%c", i == 0 ? "" : ",", d->step, kinds[d->kind]);
-        if (d->kind == X_SWITCH || d->kind == X_FREE) {
+        if (d->kind <= X_FREE) {
             fprintf(to, "%u", d->who);
         }
     }
@@ -151,6 +162,28 @@ static void access_done(void)
     x.world->access_done(x.current, address, a->old, now);
 }
 
+/* Stores leave the buffer of @actor in their order until @keep are left. */
+static void drain(uint32_t actor, uint32_t keep)
+{
+    struct actor *a = &x.actors[actor];
+    uint32_t running = x.current;
+    uint32_t n = 0;
+
+    x.current = actor;
+    while (a->buffered - n > keep) {
+        struct store *s = &a->buffer[n++];
+        uint64_t old = s->word->v;
+        s->word->v = s->value;
+        if (x.tracing) {
+            trace_access(actor, s->word, old, s->value);
+        }
+        x.world->access_done(actor, s->word, old, s->value);
+    }
+    a->buffered -= n;
+    memmove(a->buffer, a->buffer + n, a->buffered * sizeof a->buffer[0]);
+    x.current = running;
+}
+
 static void back_to_main(void)
 {
     uint32_t from = x.current;
@@ -173,6 +206,12 @@ static void go_to(uint32_t to)
         printf("%5u  -- %s goes on\n", x.step, x.actors[to].name);
     }
     t_coroutine_switch(from < x.actor_count ? &x.actors[from].co : &x.main, &x.actors[to].co);
+}
+
+/* The present actor goes on: what was held back is seen at last. */
+static void resume(void)
+{
+    drain(x.current, 0);
 }
 
 static uint8_t ready_others(void)
@@ -232,6 +271,9 @@ static const struct x_decision *decision_at(uint32_t step, struct options o)
         return NULL;
     } else {
         d->who = random_of(o.others);
+        if (o.stores > 0 && random_next() % 2 == 0) {
+            d->kind = random_next() % 2 == 0 ? X_HOLD_ALL : X_HOLD_ONE;
+        }
     }
     x.plan_count++;
     x.plan_next++;
@@ -277,6 +319,7 @@ static void kill_process(uint32_t process)
 {
     for (uint32_t i = 0; i < x.actor_count; i++) {
         if (x.actors[i].process == process && x.actors[i].state != DONE) {
+            drain(i, 0); /* what was executed will be seen */
             x.actors[i].state = KILLED;
             x.actors[i].address = NULL;
         }
@@ -289,11 +332,18 @@ static void apply(const struct x_decision *d)
     struct actor *a = &x.actors[x.current];
     switch (d->kind) {
     case X_SWITCH:
+    case X_HOLD_ONE:
+    case X_HOLD_ALL:
         if (d->who >= x.actor_count || x.actors[d->who].state != READY) {
             x_fail("the plan does not fit this scenario");
         }
         x.left.preemptions -= x.random;
+        drain(x.current, d->kind == X_HOLD_ALL ? BUFFER_MAX : d->kind == X_HOLD_ONE ? 1 : 0);
+        if (a->buffered > 0) {
+            x_note("%u stores held back", a->buffered);
+        }
         go_to(d->who);
+        resume();
         break;
     case X_CRASH:
         x_note("KILLED here");
@@ -304,6 +354,7 @@ static void apply(const struct x_decision *d)
     case X_STOP_GO:
     case X_STOP_KILL:
         x_note("STOPPED here");
+        drain(x.current, 0);
         x.left.stops -= x.random;
         x.left.crashes -= x.random && d->kind == X_STOP_KILL;
         a->state = STOPPED;
@@ -326,6 +377,7 @@ static void scheduling_point(void)
     /* Straight after a switch another switch would only repeat a shorter schedule. */
     if (x.left.preemptions > 0 && x.accesses > 0) {
         o.others = ready_others();
+        o.stores = a->buffered < 2 ? (uint8_t)a->buffered : 2;
     }
     o.crash = a->mortal && x.left.crashes > 0;
     o.stop = a->mortal && x.left.stops > 0;
@@ -345,22 +397,63 @@ void sb_explore_step(const void *address, enum sb_access access)
         scheduling_point();
         x.accesses++;
     }
+    if (access == SB_ACCESS_RMW) {
+        drain(x.current, 0);
+    }
     if (access != SB_ACCESS_LOAD || x.tracing) { /* nobody asks about loads */
         a->address = address;
         a->old = word_value(address);
     }
 }
 
+bool sb_explore_keep(sb_word *w, uint64_t value)
+{
+    struct actor *a = &x.actors[x.current];
+    if (x.current >= x.actor_count || !x.world->is_shared(w)) {
+        return false;
+    }
+    if (a->buffered == BUFFER_MAX) {
+        drain(x.current, BUFFER_MAX - 1u);
+    }
+    a->buffer[a->buffered++] = (struct store){w, value};
+    a->address = NULL; /* not done yet */
+    if (x.tracing) {
+        x_note("stores, not seen by others yet:");
+        trace_access(x.current, w, w->v, value);
+    }
+    return true;
+}
+
+bool sb_explore_own(const sb_word *w, uint64_t *ret_value)
+{
+    const struct actor *a = &x.actors[x.current];
+    for (uint32_t i = a->buffered; i-- > 0;) {
+        if (a->buffer[i].word == w) {
+            *ret_value = a->buffer[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+void sb_explore_fence(void)
+{
+    if (x.actors[x.current].buffered > 0) {
+        access_done();
+        drain(x.current, 0);
+    }
+}
+
 void x_step(const void *address)
 {
-    sb_explore_step(address, SB_ACCESS_STORE);
+    sb_explore_step(address, SB_ACCESS_RMW);
 }
 
 static void actor_entry(void)
 {
     struct actor *a = &x.actors[x.current];
     a->body(x.current);
-    access_done();
+    x_flush();
     a->state = DONE;
     x_note("done");
     give_way();
@@ -370,8 +463,14 @@ static void actor_entry(void)
 uint32_t x_spawn(const char *name, uint32_t process, bool mortal, x_actor_fn body)
 {
     uint32_t i = x.actor_count++;
-    x.actors[i] = (struct actor){
-        .body = body, .name = name, .process = process, .state = READY, .mortal = mortal};
+    x.actors[i].body = body;
+    x.actors[i].name = name;
+    x.actors[i].process = process;
+    x.actors[i].state = READY;
+    x.actors[i].mortal = mortal;
+    x.actors[i].kill_on_thaw = false;
+    x.actors[i].address = NULL;
+    x.actors[i].buffered = 0;
     t_coroutine_make(&x.actors[i].co, stacks[i], actor_entry);
     return i;
 }
@@ -380,6 +479,7 @@ void x_block(void)
 {
     struct actor *a = &x.actors[x.current];
     access_done();
+    drain(x.current, 0);
     a->state = BLOCKED;
     x_note("sleeps");
     give_way();
@@ -556,8 +656,15 @@ static void deviate_at(struct x_bounds left, uint32_t step, struct options o)
         less.preemptions--;
     }
     for (uint32_t who = 0; who < X_ACTORS_MAX; who++) {
-        if ((o.others & (1u << who)) != 0) {
-            deviate(less, step, o.free ? X_FREE : X_SWITCH, who);
+        if ((o.others & (1u << who)) == 0) {
+            continue;
+        }
+        deviate(less, step, o.free ? X_FREE : X_SWITCH, who);
+        if (o.stores > 0) {
+            deviate(less, step, X_HOLD_ALL, who);
+        }
+        if (o.stores > 1) {
+            deviate(less, step, X_HOLD_ONE, who);
         }
     }
     less = left;
@@ -646,7 +753,7 @@ struct x_result x_random(const struct x_scenario *s, uint64_t seed, double limit
 
 static bool read_plan(const char *text)
 {
-    static const char kinds[] = "sfcgk";
+    static const char kinds[] = "shafcgk";
     x.plan_count = 0;
     while (*text != 0 && strcmp(text, "-") != 0) {
         struct x_decision *d = &x.plan[x.plan_count];
@@ -662,7 +769,7 @@ static bool read_plan(const char *text)
         }
         d->kind = (uint8_t)(kind - kinds);
         text = end + 1;
-        if (d->kind == X_SWITCH || d->kind == X_FREE) {
+        if (d->kind <= X_FREE) {
             d->who = (uint8_t)strtoul(text, &end, 10);
             text = end;
         }
@@ -691,6 +798,17 @@ bool x_replay(const struct x_scenario *s, const char *plan, bool *ret_failed)
 void x_flush(void)
 {
     access_done();
+    if (x.actors[x.current].buffered > 0) {
+        scheduling_point();
+        drain(x.current, 0);
+    }
+}
+
+void x_flush_all(void)
+{
+    for (uint32_t i = 0; i < x.actor_count; i++) {
+        drain(i, 0);
+    }
 }
 
 void x_init(const struct x_world *world)

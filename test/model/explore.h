@@ -4,8 +4,9 @@
  * may go on, switch, kill or stop. A schedule is the list of places where it did not go on; all
  * lists within the bounds are tried, each by running the scenario from its beginning.
  *
- * What it shows is sequential consistency only: an access takes effect where it stands. The weaker
- * orders are argued in doc/memory-model.md and tested by ThreadSanitizer and `make model-aarch64`.
+ * The memory is that of x86: a plain store may stay in its processor's buffer while others go on,
+ * until a locked operation, a fence, or its turn comes; that is one more thing to choose at a
+ * switch. Weaker orders are argued in doc/memory-model.md.
  */
 #ifndef T_EXPLORE_H
 #define T_EXPLORE_H
@@ -27,6 +28,8 @@ struct x_bounds {
 
 enum x_kind {
     X_SWITCH,    /* somebody else goes on although this one could */
+    X_HOLD_ONE,  /* the same; the last store of this one is not seen before it goes on */
+    X_HOLD_ALL,  /* the same; none of the stores since the last fence is seen */
     X_FREE,      /* this one cannot go on; not the first of the others does */
     X_CRASH,     /* its process is killed */
     X_STOP_GO,   /* stopped until nobody else can go on, then continued */
@@ -102,8 +105,11 @@ bool x_thaw(void);
 /* A scheduling point of the scenario's own, before it writes @address. */
 void x_step(const void *address);
 
-/* For the world's own code: looks at the last access it made. */
+/* The end of a call: the stores it made are seen by all. */
 void x_flush(void);
+
+/* Everybody's stores are seen by all: membarrier. */
+void x_flush_all(void);
 
 /* ------------------------------------------------------------------------------ called by main */
 

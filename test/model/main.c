@@ -160,9 +160,10 @@ static int explore_all(const struct settings *set)
     if (t.failures == 0 && set->random_s > 0) {
         explore_random(set, &t);
     }
-    printf("\np/c/s: preemptions, kills and stops a schedule may have. complete: every schedule of "
+    printf("\np/c/s: preemptions, kills, stops a schedule may have. complete: every schedule of "
            "the\nscenario within these bounds was run, a kill at every shared access of every "
-           "mortal\nprocess among them. Sequential consistency only: see doc/memory-model.md.\n");
+           "mortal\nprocess among them. Memory as on x86, stores may be seen late; weaker machines: see\n"
+           "doc/memory-model.md.\n");
     if (t.incomplete > 0) {
         printf("%u explorations were cut by their limit of time\n", t.incomplete);
     }
@@ -189,6 +190,10 @@ static bool read_option(int argc, char **argv, int *i, struct settings *set)
 
     if (strcmp(option, "--quick") == 0) {
         set->quick = true;
+        return true;
+    }
+    if (strcmp(option, "--no-membarrier") == 0) {
+        w_no_membarrier = true;
         return true;
     }
     ++*i;

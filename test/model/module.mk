@@ -7,15 +7,16 @@ MODEL_LIB_OBJ := $(MODEL_LIB_SRC:%.c=$(B)/obj-model/%.o)
 MODEL_PROGRAM := $(B)/bin/shmbus-model
 TIDY += $(MODEL_SRC)
 HAVE += model
-TIDY_FLAGS_test/model := -DSB_EXPLORE=1
+TIDY_FLAGS_test/model := -DSB_EXPLORE=1 -DSB_EXPLORE_STORES=1
 
 # What the library asks of the kernel, and copies into the segment, goes to test/model/world.c.
 MODEL_SEAMS := -Dsyscall=sb_explore_syscall -Dclock_gettime=sb_explore_clock_gettime \
     -Dmemcpy=sb_explore_memcpy
-MODEL_CPPFLAGS = -D_GNU_SOURCE -DSB_EXPLORE=1 -DSB_EXPLORE_STORES=1 -Ilibshmbus/include -iquote libshmbus
+MODEL_CPPFLAGS = -D_GNU_SOURCE -DSB_EXPLORE=1 -DSB_EXPLORE_STORES=1 -Ilibshmbus/include \
+                 -iquote libshmbus
 MODEL_CFLAGS = -std=gnu11 $(WARNINGS) -O2 -g -fno-omit-frame-pointer -pthread
 
-$(B)/obj-model/libshmbus/%.o: libshmbus/%.c $(B)/flags
+$(B)/obj-model/libshmbus/%.o: libshmbus/%.c $(B)/flags test/model/module.mk
 	$(call say,CC,$< (model))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(MODEL_CPPFLAGS) $(MODEL_SEAMS) $(MODEL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -32,7 +33,10 @@ $(MODEL_PROGRAM): $(MODEL_OBJ) $(MODEL_LIB_OBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(MODEL_CFLAGS) -o $@ $^
 
-# QUICK=1: smaller bounds and a few seconds of random schedules.
+# The first run: sleeping and waking where membarrier may not be called. QUICK=1: smaller bounds and
+# a few seconds of random schedules.
 QUICK ?= 0
 model: $(MODEL_PROGRAM)
+	$(Q)$(MODEL_PROGRAM) --no-membarrier --only stream_sleep \
+	    --bounds $(if $(filter-out 0,$(QUICK)),1/1/0,2/1/0)
 	$(Q)$(MODEL_PROGRAM) $(if $(filter-out 0,$(QUICK)),--quick --random 10,--random 60)

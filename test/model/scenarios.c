@@ -393,6 +393,15 @@ static const struct w_plan tiny_hints = {
     .actors = {ACTOR("user-a", 0, "x0"), ACTOR("user-b", 1, "x0"), RECOVERER},
 };
 
+static const struct w_plan tiny_stale = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .missed = true,
+    .stale_hint = true,
+    .actors = {ACTOR("holder", 0, "y"), ACTOR("user", 1, "x0"), RECOVERER},
+};
+
 static const struct w_plan tiny_forward = {
     .channels = {QUEUE(0), QUEUE(0)},
     .channel_count = 2,
@@ -439,6 +448,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(tiny_wrap, "sender and receiver, ring full", TINY),
     SCENARIO(tiny_alloc, "two users of one block", TINY),
     SCENARIO(tiny_hints, "the same, without a look for lost hints", TINY),
+    SCENARIO(tiny_stale, "a block is freed whose hint bit is set", TINY),
     SCENARIO(tiny_forward, "forward and receive", TINY),
     SCENARIO(tiny_requeue, "give back and receive", TINY),
     SCENARIO(tiny_sleep, "receiver sleeps, sender wakes", TINY),

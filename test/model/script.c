@@ -6,6 +6,7 @@
  *   q       give the oldest held back                         u    as if it had never been received
  *   f1 F1   forward the oldest held (F: wait for room)        n0   reserve and commit in place
  *   x0      reserve and abort                                 k    give the stock of blocks back
+ *   y       free block 0, held since the beginning
  *   D       wait for a death and recover, again and again     D1   once
  *   J       wait until the slot of the predecessor is free, become its next user
  *   w v     write, read the region
@@ -511,6 +512,14 @@ static void do_word(uint32_t process, char word, uint32_t n)
     case 'k':
         w_begin(process, W_FLUSH, 0);
         sb_stock_flush(&w_view.blocks, &w_handle(process, 0)->stock);
+        w_end(process);
+        break;
+    case 'y':
+        w_begin(process, W_RELEASE, 0);
+        if (!sb_block_free(&w_view.blocks, &w_handle(process, 0)->stock, 0,
+                           w_processes[process].owner)) {
+            x_fail("a block that is held cannot be freed");
+        }
         w_end(process);
         break;
     case 'D':

@@ -27,6 +27,7 @@ struct w_process w_processes[W_PROCESSES];
 struct w_sleep w_sleeps[X_ACTORS_MAX];
 const struct w_plan *w_plan;
 uint32_t w_acting = W_DRIVER;
+bool w_no_membarrier;
 
 static struct w_segment first; /* the segment as each schedule finds it */
 static struct w_process first_processes[W_PROCESSES];
@@ -92,7 +93,12 @@ long sb_explore_syscall(long number, ...)
     unsigned value;
 
     if (number != SYS_futex) {
-        return 0; /* membarrier: nothing to do where everything is in order anyway */
+        if (w_no_membarrier) {
+            errno = ENOSYS;
+            return -1;
+        }
+        x_flush_all(); /* membarrier: a fence on every processor */
+        return 0;
     }
     va_start(args, number);
     address = va_arg(args, const unsigned *);
@@ -433,6 +439,9 @@ void w_setup(const void *parameter)
         w_recv(0, 0, 0);
         w_acting = W_DRIVER;
         killed(0);
+    }
+    if (plan->stale_hint) {
+        w_segment.blocks[0].hdr.v = sb_hdr_make(7, 0, SB_HTX, w_processes[0].owner);
     }
     for (uint32_t i = 0; plan->actors[i].name != NULL; i++) {
         const struct w_actor_plan *a = &plan->actors[i];

@@ -48,6 +48,7 @@ struct w_plan {
     uint32_t stock_max;
     bool payload_shared; /* accesses to payloads are scheduling points */
     bool numbers_wrap;   /* laps and generations begin just below their end */
+    bool stale_hint;     /* process 0 holds block 0, whose hint bit is set */
     bool missed;         /* handles have looked for hidden blocks a moment ago */
     bool old_handles;    /* open for more than half of all laps */
     bool region;
@@ -150,6 +151,8 @@ extern const struct x_world w_world;
 /* Which process acts: that of the running actor, or the one the world acts for. */
 uint32_t w_me(void);
 extern uint32_t w_acting;
+/* As in a process that may not call it: set before the first schedule. */
+extern bool w_no_membarrier;
 struct shmbus_channel *w_handle(uint32_t process, uint32_t channel);
 struct shmbus_region *w_region_of(uint32_t process);
 

@@ -6,7 +6,8 @@
 #   # what:  what is wrong with the mutant, in one line
 #   # files: sources under libshmbus/ that it changes; each of them must change
 #   # check: model SCENARIO...        the schedule explorer on these scenarios
-#            (# bounds: 2/1/0 preemptions/kills/stops, if others than these)
+#            (# bounds: 2/1/0 preemptions/kills/stops, if others than these;
+#             # options: --no-membarrier)
 #            unit PATTERN...          the unit tests whose names match
 #            crash PATTERN...         the crash stepper on these operations
 set -u
@@ -53,7 +54,7 @@ check() {
     for argument in $3; do
         log=$out/$1/$argument.log
         case $2 in
-        model) timeout 200 "$out/$1/check" --bounds "$bounds" --limit 60 --only "$argument" ;;
+        model) timeout 200 "$out/$1/check" $options --bounds "$bounds" --limit 60 --only "$argument" ;;
         unit) timeout 120 "$out/$1/check" --filter "$argument" ;;
         crash) timeout 300 "$out/$1/check" --quick --only "$argument" ;;
         esac >"$log" 2>&1
@@ -78,6 +79,7 @@ for file in test/mutants/*.sed; do
     spec=$(header check "$file")
     bounds=$(header bounds "$file")
     bounds=${bounds:-2/1/0}
+    options=$(header options "$file")
     kind=${spec%% *}
     if ! said=$(build "$name" "$kind" "$(header files "$file")"); then
         failures=$((failures + 1))
@@ -94,4 +96,5 @@ done
 test -z "${T_RESULTS:-}" || echo "$caught $failures 0 test/mutants/run.sh" >>"$T_RESULTS"
 printf '{"target":"mutants","mutants":%d,"caught":%d,"failures":%d,"seconds":%d}\n' \
     "$total" "$caught" "$failures" $(($(date +%s) - begin))
+[ "$total" = 0 ] && { echo "mutants: none is called ${ONLY:-}" >&2; exit 2; }
 [ "$failures" = 0 ]

@@ -1,0 +1,5 @@
+# what:  where membarrier may not be called the waker looks at the bit without a fence
+# files: libshmbus/event.c
+# check: model stream_sleep
+# options: --no-membarrier
+/^bool sb_event_wake_after_store/,/^}/ s|^        sb_fence();|        sb_compiler_fence();|
