@@ -162,8 +162,8 @@ static int explore_all(const struct settings *set)
     }
     printf("\np/c/s: preemptions, kills, stops a schedule may have. complete: every schedule of "
            "the\nscenario within these bounds was run, a kill at every shared access of every "
-           "mortal\nprocess among them. Memory as on x86, stores may be seen late; weaker machines: see\n"
-           "doc/memory-model.md.\n");
+           "mortal\nprocess among them. Memory as on x86: stores may be seen late; for weaker "
+           "machines see\ndoc/memory-model.md.\n");
     if (t.incomplete > 0) {
         printf("%u explorations were cut by their limit of time\n", t.incomplete);
     }
