@@ -5,7 +5,7 @@
  * kind: reference
  * packages: -
  * workloads: stream pingpong asleep queue pushpop pushpop_queue idle footprint
- * batches: stream 8 32
+ * batches: stream 8 32; queue 8 32
  * sizes: 8-1048576
  * scope: processes
  * crash-safe: no: half a send in the queue stops everybody
@@ -51,7 +51,7 @@ struct ep {
     uint64_t mine;    /* producer: tail; consumer: head */
     uint64_t given;   /* consumer: head as published */
     uint64_t others;  /* the other side's index as last seen */
-    uint64_t claimed; /* queue: ticket of the cell being read */
+    uint64_t claimed; /* queue: ticket of the first cell being read */
     uint64_t step;    /* bytes of the messages being read */
 };
 
@@ -237,11 +237,66 @@ static inline const void *queue_recv(struct ep *e)
     }
 }
 
-static inline void queue_release(struct ep *e)
+static inline void queue_release(struct ep *e, unsigned count)
 {
-    struct cell *c = cell_at(e->queue, e->claimed);
+    for (uint64_t ticket = e->claimed; ticket < e->claimed + count; ticket++)
+        __atomic_store_n(&cell_at(e->queue, ticket)->turn, ticket + e->queue->cells,
+                         __ATOMIC_RELEASE);
+}
 
-    __atomic_store_n(&c->turn, e->claimed + e->queue->cells, __ATOMIC_RELEASE);
+/* Claims up to @max cells in a row that are free (@step 0) or filled (@step 1) with one exchange of
+ * @end; the others' turns cannot come before. Returns how many, the first's ticket in *@ret_first. */
+static inline unsigned queue_claim(struct queue *q, uint64_t *end, uint64_t step, unsigned max,
+                                   uint64_t *ret_first)
+{
+    uint64_t first = __atomic_load_n(end, __ATOMIC_RELAXED);
+
+    for (;;) {
+        int64_t lag = 0;
+        unsigned n = 0;
+
+        while (n < max) {
+            uint64_t turn = __atomic_load_n(&cell_at(q, first + n)->turn, __ATOMIC_ACQUIRE);
+
+            lag = (int64_t)(turn - (first + n + step));
+            if (lag != 0)
+                break;
+            n++;
+        }
+        if (n == 0 && lag < 0)
+            return 0;
+        if (n == 0)
+            first = __atomic_load_n(end, __ATOMIC_RELAXED);
+        else if (__atomic_compare_exchange_n(end, &first, first + n, true, __ATOMIC_RELAXED,
+                                             __ATOMIC_RELAXED)) {
+            *ret_first = first;
+            return n;
+        }
+    }
+}
+
+static inline int queue_send_batch(struct queue *q, const struct iovec *items, unsigned count)
+{
+    uint64_t first = 0;
+    unsigned n = queue_claim(q, &q->tail, 0, count, &first);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct cell *c = cell_at(q, first + i);
+
+        bench_copy(c->data, items[i].iov_base, items[i].iov_len);
+        __atomic_store_n(&c->turn, first + i + 1, __ATOMIC_RELEASE);
+    }
+    return (int)n;
+}
+
+static inline int queue_recv_batch(struct ep *e, const void **views, unsigned count)
+{
+    struct queue *q = e->queue;
+    unsigned n = queue_claim(q, &q->head, 1, count, &e->claimed);
+
+    for (unsigned i = 0; i < n; i++)
+        views[i] = cell_at(q, e->claimed + i)->data;
+    return (int)n;
 }
 
 /* ------------------------------------------------------------------------------------ contract */
@@ -268,7 +323,7 @@ static inline const void *peer_recv(struct ep *e, size_t size)
 static inline void peer_release(struct ep *e)
 {
     if (e->queue != NULL) {
-        queue_release(e);
+        queue_release(e, 1);
         return;
     }
     e->mine = e->step;
@@ -280,6 +335,8 @@ static inline int peer_send_batch(struct ep *e, const struct iovec *items, unsig
 {
     unsigned n = 0;
 
+    if (e->queue != NULL)
+        return queue_send_batch(e->queue, items, count);
     while (n < count && ring_write(e, items[n].iov_base, items[n].iov_len))
         n++;
     if (n > 0)
@@ -292,6 +349,8 @@ static inline int peer_recv_batch(struct ep *e, const void **views, size_t size,
     unsigned n = 0;
 
     (void)size;
+    if (e->queue != NULL)
+        return queue_recv_batch(e, views, count);
     e->step = e->mine;
     while (n < count && (views[n] = ring_next(e, &e->step)) != NULL)
         n++;
@@ -300,8 +359,10 @@ static inline int peer_recv_batch(struct ep *e, const void **views, size_t size,
 
 static inline void peer_release_batch(struct ep *e, unsigned count)
 {
-    (void)count;
-    peer_release(e);
+    if (e->queue != NULL)
+        queue_release(e, count);
+    else
+        peer_release(e);
 }
 
 #define PEER_WAIT
@@ -338,9 +399,8 @@ static const struct bench_peer *pick(const struct bench *b)
 {
     static struct bench_peer peer;
 
+    (void)b;
     peer = bench_peer_of("ref", false);
-    if (b->many) /* the queue has no batches */
-        peer.produce_batch = peer.consume_batch = NULL;
     return &peer;
 }
 
