@@ -5,7 +5,7 @@
  * packages: iceoryx libiceoryx-posh-dev libiceoryx-hoofs-dev
  * headers: iceoryx/v2.0.3/iceoryx_posh/popo/untyped_publisher.hpp
  * commands: iox-roudi
- * cflags: -isystem /usr/include/iceoryx/v2.0.3
+ * cflags: -isystem /usr/include/iceoryx/v2.0.3 -Wno-unknown-warning-option -Wno-stringop-overread
  * libs: -liceoryx_posh -liceoryx_hoofs
  * workloads: stream pingpong asleep pushpop idle footprint attach
  * sizes: 8-1048576
