@@ -123,7 +123,7 @@ struct bench_peer {
     bench_body_fn ping, echo;
     bench_body_fn ping_wait, echo_wait;
     bench_body_fn pushpop, idle, attach, footprint;
-    bench_body_fn alloc, alloc_give, alloc_take, snapshot;
+    bench_body_fn alloc, alloc_give, alloc_take, snapshot, counter;
 };
 
 /* @pick answers which set of loops serves this measurement, or NULL for none. */

@@ -102,7 +102,7 @@ static int compare(const void *a, const void *b)
 static int measure_self_timed(struct bench *b, bench_body_fn body, const char *unit)
 {
     double values[21];
-    unsigned n = 0, want = strcmp(b->workload, "snapshot") == 0 ? 3 : 21;
+    unsigned n = 0, want = strcmp(b->workload, "attach") == 0 ? 21 : 3;
 
     for (; n < want; n++) {
         if (!bench_proc_alone(b, body))
@@ -129,6 +129,8 @@ static int measure(struct bench *b, const struct bench_peer *peer)
         return measure_self_timed(b, peer->attach, "ns");
     if (strcmp(w, "snapshot") == 0 && peer->snapshot != NULL)
         return measure_self_timed(b, peer->snapshot, "ns");
+    if (strcmp(w, "counter") == 0 && peer->counter != NULL)
+        return measure_self_timed(b, peer->counter, "ns");
     return measure_loops(b, peer);
 }
 

@@ -19,7 +19,7 @@ static int usage(FILE *to, const char *name)
     fprintf(to,
             "usage: bench-%s WORKLOAD SIZE COUNT [options]\n"
             "  WORKLOAD  stream, pingpong, asleep, queue, pushpop, pushpop_queue, idle, attach,\n"
-            "            footprint, alloc_alone, alloc_two, alloc_handover, snapshot\n"
+            "            footprint, alloc_alone, alloc_two, alloc_handover, snapshot, counter\n"
             "  SIZE      bytes of a message, 8 or more\n"
             "  COUNT     stop after so many messages; 0: after the time\n"
             "  --ms=N --warm-ms=N --batch=N --producers=N --consumers=N --depth=N\n"

@@ -1,11 +1,13 @@
 /*
  * bench-peer: shmbus
  * about: this library: stream channel one to one, queue channel for the queues; send copies in,
- *  receive is in place; variant inplace: reserve, fill, commit
+ *  receive is in place; variant inplace: reserve, fill, commit; counter: no public call only
+ *  counts, so the library's internal function does it
  * kind: shmbus
  * packages: -
  * variants: inplace
  * workloads: stream pingpong asleep queue pushpop pushpop_queue idle attach footprint snapshot
+ *  counter
  * batches: stream 8 32; queue 8 32
  * sizes: 8-1048576
  * scope: processes
@@ -14,12 +16,14 @@
  * bounded: yes
  * copies: 1
  */
+#include "../../libshmbus/atomic.h"
 #include "shmbus_segment.h"
 
 struct ep {
     struct bench *bench;
     struct shmbus_channel *channel;
     bool in_place;
+    bool pending; /* msgs[0] is reserved and filled, but the queue was full */
     struct shmbus_msg msgs[BENCH_BATCH_MAX];
 };
 
@@ -47,6 +51,7 @@ static void peer_open(struct bench *b, unsigned channel, unsigned roles, unsigne
     if (users++ == 0)
         bus = segment_attach(b);
     e->bench = b;
+    e->pending = false;
     e->in_place = strcmp(b->variant, "inplace") == 0;
     snprintf(name, sizeof(name), "c%u", channel);
     error = shmbus_open(bus, name, roles == BENCH_SEND ? SHMBUS_SEND : SHMBUS_RECV, &e->channel);
@@ -54,8 +59,23 @@ static void peer_open(struct bench *b, unsigned channel, unsigned roles, unsigne
         bench_fail(b, "shmbus_open: %s", shmbus_detail());
 }
 
+/* Nothing may be in the hands of a process that has released and closed everything. */
+static void check_nothing_held(struct bench *b)
+{
+    struct shmbus_process_stat stat = {.struct_bytes = sizeof(stat)};
+
+    if (shmbus_process_stat(bus, (uint32_t)shmbus_slot(bus), &stat) < 0)
+        bench_fail(b, "shmbus_process_stat: %s", shmbus_detail());
+    if (stat.held_blocks != 0)
+        bench_fail(b, "%llu blocks were left behind", (unsigned long long)stat.held_blocks);
+}
+
 static void peer_close(struct ep *e)
 {
+    if (e->pending && shmbus_abort(&e->msgs[0]) < 0)
+        bench_fail(e->bench, "shmbus_abort: %s", shmbus_detail());
+    if (users == 1) /* before close, which would give back what was forgotten */
+        check_nothing_held(e->bench);
     shmbus_close(e->channel);
     if (--users == 0)
         shmbus_detach(bus);
@@ -69,14 +89,19 @@ static int not_now(struct ep *e, int error)
     return 0;
 }
 
-static int send_in_place(struct ep *e, const void *data, size_t size, int64_t timeout_ns)
+/* The loops try the same message again, so what could not be committed is only committed later. */
+static inline int send_in_place(struct ep *e, const void *data, size_t size, int64_t timeout_ns)
 {
-    int error = shmbus_reserve(e->channel, size, &e->msgs[0], timeout_ns);
+    int error;
 
-    if (error < 0)
-        return not_now(e, error);
-    bench_copy(e->msgs[0].data, data, size);
+    if (!e->pending) {
+        error = shmbus_reserve(e->channel, size, &e->msgs[0], timeout_ns);
+        if (error < 0)
+            return not_now(e, error);
+        bench_copy(e->msgs[0].data, data, size);
+    }
     error = shmbus_commit(&e->msgs[0]);
+    e->pending = error < 0;
     return error < 0 ? not_now(e, error) : 1;
 }
 
@@ -177,12 +202,21 @@ static void body_snapshot(struct bench_proc *p)
     peer_close(&e);
 }
 
+/* What each send and receive does for each of its counters. */
+static inline void peer_count(uint64_t *word)
+{
+    sb_own_add((sb_word *)word, 1);
+}
+
+#include "../harness/loops_counter.h"
+
 static const struct bench_peer *pick(const struct bench *b)
 {
     static struct bench_peer peer;
 
     peer = bench_peer_of("shmbus", false);
     peer.snapshot = body_snapshot;
+    peer.counter = bench_body_counter;
     if (strcmp(b->variant, "inplace") == 0)
         peer.produce_batch = NULL;
     return &peer;

@@ -3,7 +3,7 @@ from typing import NamedTuple
 
 STREAM_SIZES = (8, 64, 256, 1024, 4096, 65536, 1048576)
 FAST_IN_QUICK = ("shmbus", "ref", "line", "rte_ring", "ck_ring", "boost_spsc", "moody_rwq",
-                 "moody_cq", "qb_rb", "pipe", "zmq", "a_ref", "a_malloc", "a_mempool")
+                 "moody_cq", "qb_rb", "pipe", "zmq", "a_ref", "a_malloc", "a_mempool", "atomic_add")
 
 
 class Case(NamedTuple):
@@ -39,6 +39,7 @@ TITLES = {
     "attach": "from nothing to a handle that can receive",
     "footprint": "what one open channel costs",
     "snapshot": "a snapshot of a channel's statistics",
+    "counter": "one counter update",
 }
 
 
@@ -51,6 +52,7 @@ def full():
     cases += [Case(w, s) for w in ("pushpop", "pushpop_queue") for s in (8, 64)]
     cases += [Case(w, 1024) for w in ("alloc_alone", "alloc_two", "alloc_handover")]
     cases += [Case(w, 64, once=True) for w in ("idle", "attach", "footprint", "snapshot")]
+    cases += [Case("counter", 8, once=True)]
     return cases
 
 
@@ -62,6 +64,7 @@ def quick():
     cases += [Case("queue", 64, b, p, p) for p in (2, 4) for b in (1, 32)]
     cases += [Case("pushpop", 64), Case("pushpop_queue", 64)]
     cases += [Case("alloc_alone", 1024), Case("alloc_two", 1024), Case("alloc_handover", 1024)]
+    cases += [Case("counter", 8, once=True)]
     return cases
 
 
