@@ -161,6 +161,7 @@ bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs
                      unsigned job_count, struct bench_windows *w);
 bool bench_proc_alone(struct bench *b, bench_body_fn body);
 void bench_ready(struct bench_proc *p); /* a loop is set up; returns when all are */
+void bench_below_parent(void); /* with real-time priority: leaves room for who stops the loops */
 void bench_chunk_ended(struct bench_proc *p, uint64_t count);
 void *bench_shared_memory(size_t bytes); /* zeroed, inherited over fork, no name, all resident */
 

@@ -25,6 +25,7 @@ static pid_t child(struct bench *b, bench_body_fn body)
     pid_t pid = fork();
 
     if (pid == 0) {
+        bench_below_parent();
         body(&proc);
         _exit(BENCH_EXIT_OK);
     }

@@ -72,6 +72,18 @@ static void pin(int cpu)
     sched_setaffinity(0, sizeof(set), &set);
 }
 
+void bench_below_parent(void)
+{
+    int policy = sched_getscheduler(0);
+    struct sched_param param;
+
+    if ((policy != SCHED_FIFO && policy != SCHED_RR) || sched_getparam(0, &param) != 0)
+        return;
+    if (--param.sched_priority == 0)
+        policy = SCHED_OTHER;
+    sched_setscheduler(0, policy, &param);
+}
+
 void bench_ready(struct bench_proc *p)
 {
     struct bench_shared *s = p->bench->shared;
@@ -105,6 +117,7 @@ static void *thread_main(void *arg)
 {
     struct runner *r = arg;
 
+    bench_below_parent();
     pin(r->proc.cpu);
     __atomic_store_n(&r->proc.tid, gettid(), __ATOMIC_RELEASE);
     r->body(&r->proc);
