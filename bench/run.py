@@ -23,13 +23,13 @@ def arguments():
     parser.add_argument("--compiler", default="gcc")
     parser.add_argument("--quick", action="store_true", help="fewer sizes, peers and rounds")
     parser.add_argument("--seed", type=int, help="of the order; printed at the start")
-    parser.add_argument("--budget", type=float, help="seconds, default 540, quick 95")
+    parser.add_argument("--budget", type=float, help="seconds, default 540, quick 70")
     parser.add_argument("--ms", type=int, help="length of one measurement, default 100")
     parser.add_argument("--patience", type=float, default=0.3,
                         help="seconds to wait for a quiet machine before each measurement")
     parser.add_argument("--only", help="regular expression over 'workload contestant'")
     args = parser.parse_args()
-    args.budget = args.budget or (95 if args.quick else 540)
+    args.budget = args.budget or (70 if args.quick else 540)
     args.ms = args.ms or 100
     return args
 

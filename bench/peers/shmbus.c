@@ -217,8 +217,10 @@ static const struct bench_peer *pick(const struct bench *b)
     peer = bench_peer_of("shmbus", false);
     peer.snapshot = body_snapshot;
     peer.counter = bench_body_counter;
-    if (strcmp(b->variant, "inplace") == 0)
+    if (strcmp(b->variant, "inplace") == 0) {
         peer.produce_batch = NULL;
+        peer.counter = NULL;
+    }
     return &peer;
 }
 
