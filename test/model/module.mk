@@ -33,10 +33,7 @@ $(MODEL_PROGRAM): $(MODEL_OBJ) $(MODEL_LIB_OBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(MODEL_CFLAGS) -o $@ $^
 
-# The first run: sleeping and waking where membarrier may not be called. QUICK=1: smaller bounds and
-# a few seconds of random schedules.
+# QUICK=1: smaller bounds and a few seconds of random schedules.
 QUICK ?= 0
 model: $(MODEL_PROGRAM)
-	$(Q)$(MODEL_PROGRAM) --no-membarrier --only stream_sleep \
-	    --bounds $(if $(filter-out 0,$(QUICK)),1/1/0,2/1/0)
 	$(Q)$(MODEL_PROGRAM) $(if $(filter-out 0,$(QUICK)),--quick --random 10,--random 60)
