@@ -36,7 +36,7 @@ static void sweep_now_and_then(struct shmbus_channel *ch, int64_t now_ns)
 /* The clock is too dear to be read with every message. So it is read every ops_period operations,
  * and that number follows the pace: the heartbeat is then at most a fraction of a second old as
  * long as the loop turns, whether it does ten operations a second or ten million. */
-void sb_channel_beat(struct shmbus_channel *ch)
+SB_SELDOM void sb_channel_beat(struct shmbus_channel *ch)
 {
     struct sb_proc *proc = &ch->bus->view.processes[ch->bus->member.slot];
     int64_t now = sb_now_ns();
@@ -127,6 +127,7 @@ static int open_stream(struct shmbus_channel *ch)
         ch->departure_seen = sb_load_acquire(&ch->view->shared->receiver);
     } else {
         r = sb_stream_rx_init(&ch->rx, ch->view);
+        ch->rx.mark = sb_msg_mark(ch, SB_MSG_STREAM_RX, 0);
         /* A sender that left before us is news only if it left something. */
         ch->departure_seen = r == SB_OK && sb_stream_readable(&ch->rx)
                                  ? 0
@@ -183,6 +184,33 @@ static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
     return 0;
 }
 
+static size_t size_max_of(const struct shmbus_channel *ch)
+{
+    const struct sb_blocks *blocks = &ch->bus->view.blocks;
+
+    if (ch->kind == SHMBUS_STREAM) {
+        return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
+    }
+    return (size_t)blocks->classes[blocks->class_count - 1].size_bytes;
+}
+
+void sb_channel_bind(struct shmbus_channel *ch, struct shmbus *bus, uint32_t index, unsigned mode)
+{
+    ch->bus = bus;
+    ch->view = &bus->view.channels[index];
+    ch->shared = ch->view->shared;
+    ch->cookie = bus->cookie;
+    ch->shutdown = &bus->view.super->shutdown;
+    ch->mark = (uint64_t)bus->id << 40;
+    ch->index = index;
+    ch->owner = bus->member.owner;
+    ch->mode = mode;
+    ch->kind = ch->view->kind;
+    ch->timestamps = (ch->view->flags & SB_CHANNEL_TIMESTAMPS) != 0;
+    ch->size_max = size_max_of(ch);
+    ch->ops_left = ch->ops_period = 1;
+}
+
 int shmbus_open(struct shmbus *bus, const char *channel, unsigned mode,
                 struct shmbus_channel **ret_ch)
 {
@@ -203,13 +231,7 @@ int shmbus_open(struct shmbus *bus, const char *channel, unsigned mode,
         return sb_fail(-ENOMEM, "channel \"%s\": out of memory", channel);
     }
     memset(ch, 0, sizeof *ch);
-    ch->bus = bus;
-    ch->view = &bus->view.channels[index];
-    ch->index = index;
-    ch->owner = bus->member.owner;
-    ch->mode = mode;
-    ch->timestamps = (ch->view->flags & SB_CHANNEL_TIMESTAMPS) != 0;
-    ch->ops_left = ch->ops_period = 1;
+    sb_channel_bind(ch, bus, index, mode);
     memcpy(ch->name, channel, strlen(channel) + 1);
     r = open_handle(ch);
     if (r < 0) {
@@ -301,15 +323,7 @@ void shmbus_close(struct shmbus_channel *ch)
 
 size_t shmbus_size_max(const struct shmbus_channel *ch)
 {
-    const struct sb_blocks *blocks;
-    if (ch == NULL) {
-        return 0;
-    }
-    if (ch->view->kind == SHMBUS_STREAM) {
-        return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
-    }
-    blocks = &ch->bus->view.blocks;
-    return (size_t)blocks->classes[blocks->class_count - 1].size_bytes;
+    return ch == NULL ? 0 : ch->size_max;
 }
 
 const char *shmbus_channel_name(const struct shmbus_channel *ch)

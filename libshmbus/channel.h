@@ -4,6 +4,7 @@
 #ifndef SB_CHANNEL_H
 #define SB_CHANNEL_H
 
+#include "branch.h"
 #include "bus.h"
 #include "ring_mpmc.h"
 #include "ring_spsc.h"
@@ -11,23 +12,30 @@
 struct sb_poll; /* poll.c */
 
 struct shmbus_channel {
+    /* Each message looks at these. */
+    const uint64_t *cookie;  /* see sb_bus_is_ours() */
+    const sb_word *shutdown; /* of the bus */
+    struct sb_channel *shared;
+    struct sb_endpoint *row; /* this handle's counters */
+    size_t size_max;
+    unsigned mode;
+    uint32_t ops_left; /* operations until the next look at the clock */
+    uint32_t kind;
+    bool timestamps;
+    uint64_t mark; /* the bus's id where messages have it, see sb_msg_mark() */
     struct shmbus *bus;
     const struct sb_channel_view *view;
-    struct sb_endpoint *row; /* this handle's counters */
-    uint32_t index;
-    uint32_t owner;
-    uint64_t holder; /* marks blocks that this handle gave to the application */
-    unsigned mode;
-    bool timestamps;
-    uint32_t ops_left;   /* operations until the next look at the clock */
-    uint32_t ops_period;
-    int64_t beat_ns;
-    int64_t sweep_ns;    /* when the process table was looked at last */
-    uint64_t departure_seen; /* stream: how the other end last left, already told */
     struct sb_ring ring;
     struct sb_stream_tx tx;
     struct sb_stream_rx rx;
     struct sb_stock stock;
+    uint32_t index;
+    uint32_t owner;
+    uint64_t holder; /* marks blocks that this handle gave to the application */
+    uint32_t ops_period;
+    int64_t beat_ns;
+    int64_t sweep_ns;        /* when the process table was looked at last */
+    uint64_t departure_seen; /* stream: how the other end last left, already told */
     struct sb_poll *poll;
     struct shmbus_channel *next;
     char name[SHMBUS_NAME_BYTES];
@@ -45,7 +53,7 @@ enum sb_msg_kind {
 static inline uint64_t sb_msg_mark(const struct shmbus_channel *ch, enum sb_msg_kind kind,
                                    uint32_t number)
 {
-    return ((uint64_t)ch->bus->id << 40) | ((uint64_t)kind << 32) | number;
+    return ch->mark | ((uint64_t)kind << 32) | number;
 }
 
 static inline enum sb_msg_kind sb_msg_kind(const struct shmbus_msg *msg)
@@ -63,12 +71,15 @@ static inline void sb_count(struct shmbus_channel *ch, enum shmbus_counter count
     sb_own_add(&ch->row->counters[counter], n);
 }
 
+/* What does not change while the handle is open; the caller sets the rest. */
+void sb_channel_bind(struct shmbus_channel *ch, struct shmbus *bus, uint32_t index, unsigned mode);
+
 /* Heartbeat and progress, now and then: see channel.c. */
 void sb_channel_beat(struct shmbus_channel *ch);
 
 static inline void sb_channel_tick(struct shmbus_channel *ch)
 {
-    if (--ch->ops_left == 0) {
+    if (sb_unlikely(--ch->ops_left == 0)) {
         sb_channel_beat(ch);
     }
 }

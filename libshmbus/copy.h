@@ -26,7 +26,7 @@ static inline void sb_copy_small(uint8_t *to, const uint8_t *from, size_t bytes)
     }
 }
 
-static inline void sb_copy(void *to_area, const void *from_area, size_t bytes)
+static inline __attribute__((always_inline)) void sb_copy(void *to_area, const void *from_area, size_t bytes)
 {
     uint8_t *to = to_area;
     const uint8_t *from = from_area;

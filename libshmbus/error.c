@@ -26,6 +26,13 @@ static const struct own_error own_errors[] = {SHMBUS_ERRORS(OWN_ERROR)};
 
 static _Thread_local char detail[DETAIL_BYTES];
 
+/* What sb_fail_often() left: not put into words before somebody asks. The model spares each empty
+ * look of a polling loop a call into the dynamic linker. */
+static _Thread_local struct {
+    const char *text; /* NULL: the sentence is in detail */
+    char name[SHMBUS_NAME_BYTES];
+} often __attribute__((tls_model("initial-exec")));
+
 static const struct own_error *own_error_find(int number)
 {
     for (size_t i = 0; i < sizeof own_errors / sizeof own_errors[0]; i++) {
@@ -101,6 +108,10 @@ bool shmbus_error_is_fatal(int error)
 
 const char *shmbus_detail(void)
 {
+    if (often.text != NULL) {
+        snprintf(detail, sizeof detail, "%.*s: %s", SHMBUS_NAME_BYTES, often.name, often.text);
+        often.text = NULL;
+    }
     return detail;
 }
 
@@ -125,6 +136,7 @@ int sb_sentence(const char *format, ...)
     va_end(arguments);
     make_printable(sentence);
     memcpy(detail, sentence, sizeof detail);
+    often.text = NULL;
     errno = saved_errno;
     return 0;
 }
@@ -137,10 +149,16 @@ int sb_fail_prefix(int result, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(prefix, sizeof prefix, format, arguments);
     va_end(arguments);
-    return sb_fail(result, "%s: %s", prefix, detail);
+    return sb_fail(result, "%s: %s", prefix, shmbus_detail());
 }
 
-/* Plain copies: cheap enough for every empty receive of a polling loop. */
+int sb_fail_often(int result, const char *name, const char *text)
+{
+    memcpy(often.name, name, SHMBUS_NAME_BYTES);
+    often.text = text;
+    return result;
+}
+
 int sb_fail_quick(int result, const char *name, const char *text)
 {
     size_t used = 0;
@@ -154,5 +172,6 @@ int sb_fail_quick(int result, const char *name, const char *text)
     size_t text_bytes = strnlen(text, sizeof detail - 1 - used);
     memcpy(detail + used, text, text_bytes);
     detail[used + text_bytes] = '\0';
+    often.text = NULL;
     return result;
 }

@@ -31,11 +31,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLEEPING 1u
 #define SHORT_SLICE_NS 1000000
 
-/* Whether this process is registered for GLOBAL_EXPEDITED; constant after sb_event_setup(). */
-static bool asymmetric;
+/* Registered for GLOBAL_EXPEDITED. */
+bool sb_event_asymmetric;
 
 /* Whether this thread's last announcement lacks its fence: a filter for system calls may come after
  * sb_event_setup(). */
@@ -43,7 +42,8 @@ static _Thread_local bool is_unfenced;
 
 static void register_membarrier(void)
 {
-    asymmetric = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
+    sb_event_asymmetric =
+        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
 }
 
 void sb_event_setup(void)
@@ -60,20 +60,21 @@ static void futex_wake_all(struct sb_event *event)
 uint32_t sb_event_announce(struct sb_event *event)
 {
     uint32_t v = sb_load32_relaxed(&event->word);
-    while ((v & SLEEPING) == 0 && !sb_cas32(&event->word, v, v | SLEEPING)) { /* W1 */
+    while ((v & SB_EVENT_SLEEPING) == 0 &&
+           !sb_cas32(&event->word, v, v | SB_EVENT_SLEEPING)) { /* W1 */
         v = sb_load32_relaxed(&event->word);
     }
     sb_fence(); /* W2, also when somebody else had set the bit */
-    if (asymmetric) {
+    if (sb_event_asymmetric) {
         is_unfenced = syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) != 0;
     }
-    return v | SLEEPING;
+    return v | SB_EVENT_SLEEPING;
 }
 
 void sb_event_sleep(struct sb_event *event, uint32_t announced, int64_t timeout_ns)
 {
     struct timespec t;
-    if ((!asymmetric || is_unfenced) && timeout_ns > SHORT_SLICE_NS) {
+    if ((!sb_event_asymmetric || is_unfenced) && timeout_ns > SHORT_SLICE_NS) {
         timeout_ns = SHORT_SLICE_NS;
     }
     if (timeout_ns <= 0) {
@@ -84,16 +85,16 @@ void sb_event_sleep(struct sb_event *event, uint32_t announced, int64_t timeout_
     syscall(SYS_futex, &event->word.v, FUTEX_WAIT, announced, &t, NULL, 0); /* W4 */
 }
 
-bool sb_event_armed(const struct sb_event *event)
+void sb_event_fence(void)
 {
-    return (sb_load32_relaxed(&event->word) & SLEEPING) != 0;
+    sb_fence(); /* V0 where membarrier may not be called */
 }
 
-static bool wake_sleepers(struct sb_event *event)
+bool sb_event_wake_sleepers(struct sb_event *event)
 {
     uint32_t v = sb_load32_relaxed(&event->word);
-    while ((v & SLEEPING) != 0) {
-        if (sb_cas32(&event->word, v, (v + 2u) & ~SLEEPING)) { /* V2 */
+    while ((v & SB_EVENT_SLEEPING) != 0) {
+        if (sb_cas32(&event->word, v, (v + 2u) & ~SB_EVENT_SLEEPING)) { /* V2 */
             futex_wake_all(event);                            /* V3 */
             return true;
         }
@@ -102,27 +103,11 @@ static bool wake_sleepers(struct sb_event *event)
     return false;
 }
 
-bool sb_event_wake(struct sb_event *event)
-{
-    sb_fence_after_rmw(); /* V0 */
-    return sb_event_armed(event) && wake_sleepers(event);
-}
-
-bool sb_event_wake_after_store(struct sb_event *event)
-{
-    if (asymmetric) {
-        sb_compiler_fence(); /* V0, see above */
-    } else {
-        sb_fence();
-    }
-    return sb_event_armed(event) && wake_sleepers(event);
-}
-
 void sb_event_wake_all(struct sb_event *event)
 {
     uint32_t v;
     do {
         v = sb_load32_relaxed(&event->word);
-    } while (!sb_cas32(&event->word, v, (v + 2u) & ~SLEEPING));
+    } while (!sb_cas32(&event->word, v, (v + 2u) & ~SB_EVENT_SLEEPING));
     futex_wake_all(event);
 }

@@ -20,7 +20,7 @@
 
 #define SB_LINE 64u   /* cache line */
 #define SB_PAIR 128u  /* lines come in pairs: writers of different words keep this far apart */
-#define SB_LAYOUT_MAJOR 1u
+#define SB_LAYOUT_MAJOR 2u
 #define SB_LAYOUT_MINOR 0u
 #define SB_MAGIC "shmbus\r\n" /* 8 bytes; shows text-mode damage */
 #define SB_NAME_WORDS (SHMBUS_NAME_BYTES / 8)
@@ -322,7 +322,9 @@ struct sb_channel {
     struct sb_event writable; /* senders sleep here */
     sb_word orphan_seq;       /* raised after a block became ORPHAN or DEADL for this channel */
     sb_word dead_lettered;    /* statistic: blocks that became DEADL */
-    uint8_t pad1[SB_PAIR - 24];
+    sb_word sender;           /* stream: owner64 or a departure */
+    sb_word receiver;         /* likewise */
+    uint8_t pad1[SB_PAIR - 40];
     /* Queue: hints, each may lag, never leads. Any sender / any receiver. */
     sb_word tail;
     uint8_t pad2[SB_PAIR - 8];
@@ -330,15 +332,13 @@ struct sb_channel {
     uint8_t pad3[SB_PAIR - 8];
     /* Stream: sender's line, receiver's line, and the line where the receiver returns room. See
      * ring_spsc.c. */
-    sb_word sender;       /* owner64 or a departure */
     sb_word tail_hint;    /* bytes committed; lags by up to 1/16 of the capacity */
     sb_word tail_seq;     /* messages committed, same lag */
-    uint8_t pad4[SB_PAIR - 24];
-    sb_word receiver;
+    uint8_t pad4[SB_PAIR - 16];
     sb_word acked;        /* bytes released: the acknowledgement itself */
     sb_word acked_seq;    /* messages released; may be one commit behind acked */
     sb_word attempt;      /* end of the furthest message handed out:56 | how often:8 */
-    uint8_t pad5[SB_PAIR - 32];
+    uint8_t pad5[SB_PAIR - 24];
     sb_word room;         /* bytes released, published now and then for the sender */
     uint8_t pad6[SB_PAIR - 8];
     uint8_t pad7[SB_PAIR];
@@ -382,8 +382,8 @@ SB_ASSERT_SIZE(struct sb_region, 2 * 128);
 _Static_assert(offsetof(struct sb_super, shutdown) == 512, "dynamic part of the superblock");
 _Static_assert(offsetof(struct sb_channel, tail) == 256, "tail line");
 _Static_assert(offsetof(struct sb_channel, head) == 384, "head line");
-_Static_assert(offsetof(struct sb_channel, sender) == 512, "stream sender line");
-_Static_assert(offsetof(struct sb_channel, receiver) == 640, "stream receiver line");
+_Static_assert(offsetof(struct sb_channel, tail_hint) == 512, "stream sender line");
+_Static_assert(offsetof(struct sb_channel, acked) == 640, "stream receiver line");
 _Static_assert(offsetof(struct sb_channel, room) == 768, "stream room line");
 
 #endif

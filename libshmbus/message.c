@@ -11,7 +11,12 @@
 
 #define BATCH_MAX 4096u /* results are int, and nobody else waits for long */
 
-static int check_mode(const struct shmbus_channel *ch, unsigned needed, const char *call)
+static SB_INLINE bool is_usable(const struct shmbus_channel *ch, unsigned needed)
+{
+    return ch != NULL && *ch->cookie == SB_COOKIE && (ch->mode & needed) != 0;
+}
+
+SB_COLD static int why_not(const struct shmbus_channel *ch, unsigned needed, const char *call)
 {
     if (ch == NULL) {
         return sb_fail(-EINVAL, "%s: the channel is NULL", call);
@@ -20,33 +25,40 @@ static int check_mode(const struct shmbus_channel *ch, unsigned needed, const ch
         return sb_fail(-SHMBUS_ERR_FORKED, "%s: \"%s\" is the parent's; attach again", call,
                        ch->name);
     }
-    if ((ch->mode & needed) == 0) {
-        return sb_fail(-EINVAL, "%s: \"%s\" is not open for %s", call, ch->name,
-                       needed == SHMBUS_SEND ? "sending" : "receiving");
-    }
-    return 0;
+    return sb_fail(-EINVAL, "%s: \"%s\" is not open for %s", call, ch->name,
+                   needed == SHMBUS_SEND ? "sending" : "receiving");
 }
 
 static bool is_queue(const struct shmbus_channel *ch)
 {
-    return ch->view->kind == SHMBUS_QUEUE;
+    return ch->kind == SHMBUS_QUEUE;
 }
 
-static int check_send(struct shmbus_channel *ch, const char *call)
+SB_COLD static int shutting_down(const struct shmbus_channel *ch)
 {
-    int r = check_mode(ch, SHMBUS_SEND, call);
-    if (r < 0) {
-        return r;
+    return sb_fail_quick(-SHMBUS_ERR_SHUTDOWN, ch->name, "the bus is shutting down");
+}
+
+static SB_INLINE int check_send(struct shmbus_channel *ch, const char *call)
+{
+    if (sb_unlikely(!is_usable(ch, SHMBUS_SEND))) {
+        return why_not(ch, SHMBUS_SEND, call);
     }
-    if (sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
-        return sb_fail_quick(-SHMBUS_ERR_SHUTDOWN, ch->name, "the bus is shutting down");
+    if (sb_unlikely(sb_load_relaxed(ch->shutdown) != 0)) {
+        return shutting_down(ch);
     }
     sb_channel_tick(ch);
     return 0;
 }
 
-/* The channel a message is with now, for the calls that finish it. */
-static int check_msg(const struct shmbus_msg *msg, const char *call)
+static SB_INLINE bool is_in_hand(const struct shmbus_msg *msg)
+{
+    return msg != NULL && msg->channel != NULL && *msg->channel->cookie == SB_COOKIE &&
+           sb_msg_kind(msg) != SB_MSG_NONE &&
+           ((msg->opaque_[1] ^ msg->channel->mark) >> 40) == 0;
+}
+
+SB_COLD static int why_not_in_hand(const struct shmbus_msg *msg, const char *call)
 {
     if (msg == NULL || msg->channel == NULL) {
         return sb_fail(-EINVAL, "%s: the message or its channel is NULL", call);
@@ -58,10 +70,13 @@ static int check_msg(const struct shmbus_msg *msg, const char *call)
         return sb_fail(-SHMBUS_ERR_STALE,
                        "%s: the message was released, committed or aborted before", call);
     }
-    if (msg->opaque_[1] >> 40 != msg->channel->bus->id) {
-        return sb_fail(-EXDEV, "%s: the message is from another bus; send a copy", call);
-    }
-    return 0;
+    return sb_fail(-EXDEV, "%s: the message is from another bus; send a copy", call);
+}
+
+/* The channel a message is with now, for the calls that finish it. */
+static SB_INLINE int check_msg(const struct shmbus_msg *msg, const char *call)
+{
+    return sb_likely(is_in_hand(msg)) ? 0 : why_not_in_hand(msg, call);
 }
 
 /* A message that came out of a stream must go back to that stream's handle. */
@@ -76,40 +91,56 @@ static int wrong_kind(const struct shmbus_msg *msg, const char *call)
                    msg->channel->name);
 }
 
-static int finished(struct shmbus_msg *msg, int result)
+static SB_INLINE int finished(struct shmbus_msg *msg, int result)
 {
-    if (result == 0) {
+    if (sb_likely(result == 0)) {
         msg->opaque_[1] = 0;
         msg->data = NULL;
     }
     return result;
 }
 
+SB_COLD static int bad_send(unsigned type)
+{
+    return sb_fail(-EINVAL, "shmbus_send: type %u is not 0 .. 255, or the data is NULL", type);
+}
+
+SB_COLD static int no_correlation(const struct shmbus_channel *ch)
+{
+    return sb_fail(-SHMBUS_ERR_KIND, "stream \"%s\" carries no correlation id; use a queue",
+                   ch->name);
+}
+
+static SB_INLINE int send_message(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                                  const void *data, size_t size_bytes, int64_t timeout_ns)
+{
+    int r = check_send(ch, "shmbus_send");
+
+    if (sb_unlikely(r < 0)) {
+        return r;
+    }
+    if (sb_unlikely(type > UINT8_MAX || (data == NULL && size_bytes > 0))) {
+        return bad_send(type);
+    }
+    if (is_queue(ch)) {
+        return sb_queue_send(ch, type, correlation_id, data, size_bytes, timeout_ns);
+    }
+    if (sb_unlikely(correlation_id != 0)) {
+        return no_correlation(ch);
+    }
+    return sb_stream_ch_send(ch, type, data, size_bytes, timeout_ns);
+}
+
 int shmbus_send_typed(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
                       const void *data, size_t size_bytes, int64_t timeout_ns)
 {
-    struct sb_send send = { type, correlation_id, data, size_bytes, timeout_ns };
-    int r = check_send(ch, "shmbus_send");
-
-    if (r < 0) {
-        return r;
-    }
-    if (type > UINT8_MAX || (data == NULL && size_bytes > 0)) {
-        return sb_fail(-EINVAL, "shmbus_send: type %u is not 0 .. 255, or the data is NULL", type);
-    }
-    if (is_queue(ch)) {
-        return sb_queue_send(ch, &send);
-    }
-    if (correlation_id != 0) {
-        return sb_fail(-SHMBUS_ERR_KIND, "stream \"%s\" carries no correlation id; use a queue",
-                       ch->name);
-    }
-    return sb_stream_ch_send(ch, &send);
+    return send_message(ch, type, correlation_id, data, size_bytes, timeout_ns);
 }
 
-int shmbus_send(struct shmbus_channel *ch, const void *data, size_t size_bytes, int64_t timeout_ns)
+SB_FLAT int shmbus_send(struct shmbus_channel *ch, const void *data, size_t size_bytes,
+                        int64_t timeout_ns)
 {
-    return shmbus_send_typed(ch, SHMBUS_DATA, 0, data, size_bytes, timeout_ns);
+    return send_message(ch, SHMBUS_DATA, 0, data, size_bytes, timeout_ns);
 }
 
 int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
@@ -130,28 +161,34 @@ int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items, size
                         : sb_stream_ch_send_batch(ch, items, count, timeout_ns);
 }
 
-int shmbus_recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
-                      int64_t timeout_ns)
+SB_COLD static int no_room(void)
 {
-    int r = check_mode(ch, SHMBUS_RECV, "shmbus_recv");
+    return sb_fail(-EINVAL, "shmbus_recv: no room for messages");
+}
 
-    if (r < 0) {
-        return r;
+static SB_INLINE int recv_messages(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs,
+                                   size_t max, int64_t timeout_ns)
+{
+    if (sb_unlikely(!is_usable(ch, SHMBUS_RECV))) {
+        return why_not(ch, SHMBUS_RECV, "shmbus_recv");
     }
-    if (ret_msgs == NULL || max == 0) {
-        return sb_fail(-EINVAL, "shmbus_recv: no room for messages");
+    if (sb_unlikely(ret_msgs == NULL || max == 0)) {
+        return no_room();
     }
     sb_channel_tick(ch);
-    if (max > BATCH_MAX) {
-        max = BATCH_MAX;
-    }
     return is_queue(ch) ? sb_queue_recv(ch, ret_msgs, max, timeout_ns)
                         : sb_stream_ch_recv(ch, ret_msgs, max, timeout_ns);
 }
 
-int shmbus_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msg, int64_t timeout_ns)
+int shmbus_recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                      int64_t timeout_ns)
 {
-    int r = shmbus_recv_batch(ch, ret_msg, 1, timeout_ns);
+    return recv_messages(ch, ret_msgs, max < BATCH_MAX ? max : BATCH_MAX, timeout_ns);
+}
+
+SB_FLAT int shmbus_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msg, int64_t timeout_ns)
+{
+    int r = recv_messages(ch, ret_msg, 1, timeout_ns);
     return r < 0 ? r : 0;
 }
 
@@ -198,7 +235,7 @@ int shmbus_recv_copy(struct shmbus_channel *ch, void *buffer, size_t buffer_byte
     return shmbus_release(&msg);
 }
 
-int shmbus_release(struct shmbus_msg *msg)
+SB_FLAT int shmbus_release(struct shmbus_msg *msg)
 {
     int r = check_msg(msg, "shmbus_release");
 
@@ -264,10 +301,9 @@ int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_m
 static int commit(struct shmbus_msg *msg, int64_t timeout_ns)
 {
     struct shmbus_channel *ch = msg->channel;
-    int r = check_mode(ch, SHMBUS_SEND, "shmbus_commit");
 
-    if (r < 0) {
-        return r;
+    if (!is_usable(ch, SHMBUS_SEND)) {
+        return why_not(ch, SHMBUS_SEND, "shmbus_commit");
     }
     if (sb_msg_kind(msg) == SB_MSG_STREAM_TX && !is_queue(ch)) {
         return finished(msg, sb_stream_ch_commit(ch, msg));

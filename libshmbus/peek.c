@@ -144,16 +144,10 @@ static int show_stream(struct peek *peek)
     enum sb_ring_result result = SB_OK;
     sb_stream_look_init(&look, peek->channel);
     while (!peek->stopped && result == SB_OK) {
-        struct sb_stream_msg found;
-        result = sb_stream_look(&look, peek->buffer, &found);
+        struct shmbus_msg msg;
+        result = sb_stream_look(&look, peek->buffer, &msg);
         if (result == SB_OK) {
-            struct shmbus_msg msg = {.data = found.data,
-                                     .size_bytes = found.size_bytes,
-                                     .sequence = found.seq,
-                                     .time_ns = (int64_t)found.stamp_ns,
-                                     .delivery_count = found.deliveries,
-                                     .sender = sender_slot(peek->channel),
-                                     .type = found.type};
+            msg.sender = sender_slot(peek->channel);
             show(peek, &msg);
         }
     }

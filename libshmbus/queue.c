@@ -96,18 +96,18 @@ static int refused(struct shmbus_channel *ch, int result)
 {
     if (result == -EAGAIN || result == -SHMBUS_ERR_NO_BLOCKS) {
         sb_count(ch, SHMBUS_COUNT_rejected, 1);
-        return sb_fail_quick(result, ch->name,
+        return sb_fail_often(result, ch->name,
                              result == -EAGAIN ? "queue is full" : "no free block of that size");
     }
     if (result == -ETIMEDOUT) {
         sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
-        return sb_fail_quick(result, ch->name, "no room within the timeout");
+        return sb_fail_often(result, ch->name, "no room within the timeout");
     }
     if (result == -SHMBUS_ERR_SHUTDOWN) {
-        return sb_fail_quick(result, ch->name, "the bus is shutting down");
+        return sb_fail_often(result, ch->name, "the bus is shutting down");
     }
     if (result == -EINTR) {
-        return sb_fail_quick(result, ch->name, "interrupted");
+        return sb_fail_often(result, ch->name, "interrupted");
     }
     return result;
 }
@@ -225,9 +225,11 @@ static int send_one(struct shmbus_channel *ch, const struct sb_send *send)
     return r;
 }
 
-int sb_queue_send(struct shmbus_channel *ch, const struct sb_send *send)
+int sb_queue_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                  const void *data, size_t size_bytes, int64_t timeout_ns)
 {
-    int r = send_one(ch, send);
+    struct sb_send send = { type, correlation_id, data, size_bytes, timeout_ns };
+    int r = send_one(ch, &send);
     if (r < 0) {
         return refused(ch, r);
     }
@@ -416,12 +418,12 @@ static int nothing(struct shmbus_channel *ch, int result)
             result = -SHMBUS_ERR_SHUTDOWN;
         } else {
             give_way(ch);
-            return sb_fail_quick(result, ch->name, "queue is empty");
+            return sb_fail_often(result, ch->name, "queue is empty");
         }
     }
     if (result == -ETIMEDOUT) {
         sb_count(ch, SHMBUS_COUNT_recv_timeouts, 1);
-        return sb_fail_quick(result, ch->name, "no message within the timeout");
+        return sb_fail_often(result, ch->name, "no message within the timeout");
     }
     return refused(ch, result);
 }

@@ -12,7 +12,8 @@ struct sb_send {
     int64_t timeout_ns;
 };
 
-int sb_queue_send(struct shmbus_channel *ch, const struct sb_send *send);
+int sb_queue_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                  const void *data, size_t size_bytes, int64_t timeout_ns);
 int sb_queue_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
                         int64_t timeout_ns);
 int sb_queue_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,

@@ -60,6 +60,7 @@
  */
 #include "ring_spsc.h"
 
+#include "branch.h"
 #include "copy.h"
 
 #define VALID 1u
@@ -186,7 +187,7 @@ static void set_room(struct sb_stream_tx *tx, uint64_t released)
 
 /* The slow half of a reservation: the record would end above the limit. @end: where its marker
  * ends. */
-static enum sb_ring_result make_room(struct sb_stream_tx *tx, uint64_t end)
+SB_SELDOM static enum sb_ring_result make_room(struct sb_stream_tx *tx, uint64_t end)
 {
     uint64_t released = sb_load_acquire(&tx->shared->room); /* A */
     if ((int64_t)(released - tx->room) > 0) {               /* else it lags what acked said */
@@ -215,7 +216,7 @@ static enum sb_ring_result make_room(struct sb_stream_tx *tx, uint64_t end)
 }
 
 /* Room at @position for a payload of so many bytes. */
-static inline enum sb_ring_result place(struct sb_stream_tx *tx, uint64_t position,
+static SB_INLINE enum sb_ring_result place(struct sb_stream_tx *tx, uint64_t position,
                                         uint64_t size_bytes, uint64_t *ret_pad, uint64_t *ret_need)
 {
     uint64_t need = tx->head_bytes + round_up(size_bytes);
@@ -224,7 +225,7 @@ static inline enum sb_ring_result place(struct sb_stream_tx *tx, uint64_t positi
     uint64_t end = position + pad + need + WORD;
     *ret_pad = pad;
     *ret_need = need;
-    if (end > tx->limit) {
+    if (sb_unlikely(end > tx->limit)) {
         return need > tx->bytes ? SB_FULL : make_room(tx, end);
     }
     return SB_OK;
@@ -233,13 +234,13 @@ static inline enum sb_ring_result place(struct sb_stream_tx *tx, uint64_t positi
 /* Header and time stamp of message @seq at position @at, with the padding in front of it; returns
  * the header that commits it, still to be stored at the position the padding (or, without, the
  * record) starts. */
-static inline uint64_t write_head(struct sb_stream_tx *tx, uint64_t at, uint64_t pad,
+static SB_INLINE uint64_t write_head(struct sb_stream_tx *tx, uint64_t at, uint64_t pad,
                                   uint64_t header, uint64_t stamp_ns)
 {
     if (tx->head_bytes > WORD) {
         sb_store_relaxed(word_at(tx->ring, tx->bytes, at + WORD), stamp_ns);
     }
-    if (pad != 0) {
+    if (sb_unlikely(pad != 0)) {
         sb_store_relaxed(word_at(tx->ring, tx->bytes, at), header);
         header = header_make(pad, 0, 0, VALID | PAD);
     }
@@ -248,7 +249,7 @@ static inline uint64_t write_head(struct sb_stream_tx *tx, uint64_t at, uint64_t
 
 /* D. Not at every commit: the receiver looks at this line, too (who is the sender?), and should not
  * have to fetch it anew for each message. Releases: not before C, by no compiler. */
-static void store_hints(struct sb_stream_tx *tx)
+SB_SELDOM static void store_hints(struct sb_stream_tx *tx)
 {
     sb_store_release(&tx->shared->tail_seq, tx->seq);
     sb_store_release(&tx->shared->tail_hint, tx->tail);
@@ -256,13 +257,13 @@ static void store_hints(struct sb_stream_tx *tx)
 }
 
 /* B, C and D for what lies between tx->tail and @end, whose first header is @header. */
-static inline void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t header, uint64_t seq)
+static SB_INLINE void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t header, uint64_t seq)
 {
     sb_store_relaxed(word_at(tx->ring, tx->bytes, end), marker_make(seq)); /* B: C orders it */
     sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);      /* C */
     tx->tail = end;
     tx->seq = seq;
-    if (end - tx->hinted >= tx->bytes / HINTS) {
+    if (sb_unlikely(end - tx->hinted >= tx->bytes / HINTS)) {
         store_hints(tx);
     }
     prefetch_ahead(tx);
@@ -295,20 +296,40 @@ void sb_stream_commit(struct sb_stream_tx *tx, uint64_t size_bytes, uint32_t typ
     tx->reserved = 0;
 }
 
-enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, uint64_t size_bytes,
-                                   uint32_t type, uint64_t stamp_ns)
+static SB_INLINE void write_record(struct sb_stream_tx *tx, const void *data, uint64_t size_bytes,
+                                   uint32_t type, uint64_t stamp_ns, uint64_t pad, uint64_t need)
 {
-    uint64_t pad, need, at, header;
-    enum sb_ring_result result = place(tx, tx->tail, size_bytes, &pad, &need);
-    if (result != SB_OK) {
-        return result;
-    }
-    at = tx->tail + pad;
-    header = header_make(size_bytes, tx->seq + 1, type, VALID);
+    uint64_t at = tx->tail + pad;
+    uint64_t header = header_make(size_bytes, tx->seq + 1, type, VALID);
+
     sb_copy((uint8_t *)word_at(tx->ring, tx->bytes, at) + tx->head_bytes, data, size_bytes);
     header = write_head(tx, at, pad, header, stamp_ns);
     publish(tx, at + need, header, tx->seq + 1);
     tx->reserved = 0;
+}
+
+SB_SELDOM static enum sb_ring_result send_making_room(struct sb_stream_tx *tx, const void *data,
+                                                      uint64_t size_bytes, uint32_t type,
+                                                      uint64_t stamp_ns)
+{
+    uint64_t pad, need;
+    enum sb_ring_result result = place(tx, tx->tail, size_bytes, &pad, &need);
+
+    if (result == SB_OK) {
+        write_record(tx, data, size_bytes, type, stamp_ns, pad, need);
+    }
+    return result;
+}
+
+enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, uint64_t size_bytes,
+                                   uint32_t type, uint64_t stamp_ns)
+{
+    uint64_t need = tx->head_bytes + round_up(size_bytes);
+
+    if (sb_unlikely(tx->tail + need + WORD > tx->limit || need > to_end(tx->bytes, tx->tail))) {
+        return send_making_room(tx, data, size_bytes, type, stamp_ns);
+    }
+    write_record(tx, data, size_bytes, type, stamp_ns, 0, need);
     return SB_OK;
 }
 
@@ -467,17 +488,9 @@ static inline uint32_t next_attempt(uint32_t attempts)
     return attempts < SHMBUS_DELIVERIES_MAX ? attempts + 1 : SHMBUS_DELIVERIES_MAX;
 }
 
-/* Notes that the record ending at @end is handed out; returns its delivery count. */
-static inline uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
+/* The record was handed out before, by a receiver that died. */
+SB_SELDOM static uint32_t note_repeated(struct sb_stream_rx *rx)
 {
-    if ((int64_t)(end - rx->handed) > 0) {
-        if ((int64_t)(rx->acked - rx->inherited) >= 0) {
-            rx->attempts = 1; /* nothing older is in hand any more */
-        }
-        rx->handed = end;
-        store_attempt(rx);
-        return 1;
-    }
     if (!rx->raised) {
         rx->raised = true;
         rx->attempts = next_attempt(rx->attempts);
@@ -486,10 +499,24 @@ static inline uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
     return rx->attempts;
 }
 
+/* Notes that the record ending at @end is handed out; returns its delivery count. */
+static SB_INLINE uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
+{
+    if (sb_unlikely((int64_t)(end - rx->handed) <= 0)) {
+        return note_repeated(rx);
+    }
+    if ((int64_t)(rx->acked - rx->inherited) >= 0) {
+        rx->attempts = 1; /* nothing older is in hand any more */
+    }
+    rx->handed = end;
+    store_attempt(rx);
+    return 1;
+}
+
 /* Nothing there. A receiver that keeps up with the sender takes each line away while it is being
  * filled, which slows both down; after a run of messages it lets the next ones gather. A shorter
  * run may be question and answer, where somebody waits for us: no pause then. */
-static enum sb_ring_result on_empty(struct sb_stream_rx *rx)
+SB_SELDOM static enum sb_ring_result on_empty(struct sb_stream_rx *rx)
 {
     if (rx->published != rx->acked) {
         publish_room(rx);
@@ -503,39 +530,72 @@ static enum sb_ring_result on_empty(struct sb_stream_rx *rx)
     return SB_EMPTY;
 }
 
-enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct sb_stream_msg *ret)
+/* Hands out the record from @at to @end; the padding in front of it goes with it. */
+static SB_INLINE void hand_over(struct sb_stream_rx *rx, uint64_t at, uint64_t end, uint64_t header,
+                                struct shmbus_msg *ret)
+{
+    uint64_t seq = rx->seq + 1;
+    uint32_t index = (rx->held_first + rx->held_count) % SB_STREAM_HELD_MAX;
+    struct sb_stream_held *held = &rx->held[index];
+
+    held->begin = rx->next;
+    held->end = end;
+    held->seq = seq;
+    held->released = false;
+    ret->data = (uint8_t *)word_at(rx->ring, rx->bytes, at) + rx->head_bytes;
+    ret->size_bytes = header_size(header);
+    ret->type = (uint8_t)(header >> 8);
+    ret->sequence = seq;
+    ret->time_ns = rx->head_bytes > WORD
+                       ? (int64_t)sb_load_relaxed(word_at(rx->ring, rx->bytes, at + WORD))
+                       : 0;
+    ret->correlation_id = 0;
+    ret->delivery_count = note_attempt(rx, end);
+    ret->reserved_ = 0;
+    ret->opaque_[0] = seq;
+    ret->opaque_[1] = rx->mark | index;
+    ret->opaque_[2] = 0;
+    rx->held_count++;
+    rx->next = end;
+    rx->seq = seq;
+    rx->run++;
+}
+
+SB_SELDOM static enum sb_ring_result recv_padded(struct sb_stream_rx *rx, uint64_t header,
+                                                 struct shmbus_msg *ret)
 {
     struct record record;
-    struct sb_stream_held *held;
-    uint32_t index = (rx->held_first + rx->held_count) % SB_STREAM_HELD_MAX;
-    uint64_t header = sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)); /* E */
-    if ((header & VALID) == 0) {
-        return on_empty(rx);
-    }
-    if (rx->held_count == SB_STREAM_HELD_MAX) {
-        return SB_BUSY;
-    }
+
     if (!record_check(rx->ring, rx->bytes, rx->head_bytes, rx->next, header, rx->seq + 1,
                       rx->acked + rx->bytes - WORD, &record)) {
         return SB_CORRUPT;
     }
-    ret->data = (uint8_t *)word_at(rx->ring, rx->bytes, record.at) + rx->head_bytes;
-    ret->size_bytes = header_size(record.header);
-    ret->type = (uint8_t)(record.header >> 8);
-    ret->seq = rx->seq + 1;
-    ret->stamp_ns =
-        rx->head_bytes > WORD ? sb_load_relaxed(word_at(rx->ring, rx->bytes, record.at + WORD)) : 0;
-    ret->deliveries = note_attempt(rx, record.end);
-    ret->held = index;
-    held = &rx->held[index];
-    held->begin = rx->next;
-    held->end = record.end;
-    held->seq = rx->seq + 1;
-    held->released = false;
-    rx->held_count++;
-    rx->next = record.end;
-    rx->seq++;
-    rx->run++;
+    hand_over(rx, record.at, record.end, record.header, ret);
+    return SB_OK;
+}
+
+enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_msg *ret)
+{
+    uint64_t next = rx->next;
+    uint64_t header = sb_load_acquire(word_at(rx->ring, rx->bytes, next)); /* E */
+    uint64_t need;
+
+    if (sb_unlikely((header & VALID) == 0)) {
+        return on_empty(rx);
+    }
+    if (sb_unlikely(rx->held_count == SB_STREAM_HELD_MAX)) {
+        return SB_BUSY;
+    }
+    if (sb_unlikely((header & PAD) != 0)) {
+        return recv_padded(rx, header, ret);
+    }
+    /* As in record_check(); next lies in [acked, acked + capacity - 8]. */
+    need = rx->head_bytes + round_up(header_size(header));
+    if (sb_unlikely(header_seq(header) != (uint16_t)(rx->seq + 1) ||
+                    need > to_end(rx->bytes, next) || need > rx->acked + rx->bytes - WORD - next)) {
+        return SB_CORRUPT;
+    }
+    hand_over(rx, next, next + need, header, ret);
     return SB_OK;
 }
 
@@ -547,26 +607,47 @@ static inline struct sb_stream_held *find_held(struct sb_stream_rx *rx, uint32_t
     return rank < rx->held_count && entry->seq == seq && !entry->released ? entry : NULL;
 }
 
-bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+/* Not the oldest: only noted, released with the one in front of it. */
+SB_SELDOM static bool release_later(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
 {
     struct sb_stream_held *entry = find_held(rx, held, seq);
     if (entry == NULL) {
         return false;
     }
     entry->released = true;
-    if (held % SB_STREAM_HELD_MAX != rx->held_first) {
-        return true; /* released with the one in front of it */
-    }
+    return true;
+}
+
+/* What was released before the one in front of it; returns the number of the last one. */
+SB_SELDOM static uint64_t release_noted(struct sb_stream_rx *rx)
+{
+    const struct sb_stream_held *entry;
     do {
         entry = &rx->held[rx->held_first];
         rx->acked = entry->end;
-        seq = entry->seq;
         rx->held_first = (rx->held_first + 1) % SB_STREAM_HELD_MAX;
         rx->held_count--;
     } while (rx->held_count > 0 && rx->held[rx->held_first].released);
+    return entry->seq;
+}
+
+bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+{
+    uint32_t first = rx->held_first;
+    const struct sb_stream_held *entry = &rx->held[first];
+
+    if (sb_unlikely(held != first || rx->held_count == 0 || entry->seq != seq)) {
+        return release_later(rx, held, seq);
+    }
+    rx->acked = entry->end;
+    first = (first + 1) % SB_STREAM_HELD_MAX;
+    rx->held_first = first;
+    if (--rx->held_count > 0 && sb_unlikely(rx->held[first].released)) {
+        seq = release_noted(rx);
+    }
     sb_store_release(&rx->shared->acked, rx->acked); /* G */
     sb_store_release(&rx->shared->acked_seq, seq);   /* a hint; not before G */
-    if (rx->acked - rx->published >= rx->bytes / 8) {
+    if (sb_unlikely(rx->acked - rx->published >= rx->bytes / 8)) {
         publish_room(rx);
     }
     return true;
@@ -634,7 +715,7 @@ static void copy_racy(uint64_t *to, uint8_t *ring, uint64_t bytes, uint64_t at, 
 }
 
 enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
-                                   struct sb_stream_msg *ret)
+                                   struct shmbus_msg *ret)
 {
     const struct sb_channel_view *ch = look->channel;
     uint32_t head_bytes = head_bytes_of(ch);
@@ -669,14 +750,14 @@ enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
         }
         look->next = record.end;
         look->seq = seq + 1;
-        *ret = (struct sb_stream_msg){.data = buffer};
+        *ret = (struct shmbus_msg){.data = buffer};
         ret->size_bytes = header_size(record.header);
         ret->type = (uint8_t)(record.header >> 8);
-        ret->seq = seq;
-        ret->stamp_ns = stamp_ns;
-        ret->deliveries = 1;
+        ret->sequence = seq;
+        ret->time_ns = (int64_t)stamp_ns;
+        ret->delivery_count = 1;
         if ((int64_t)((record.end << 8) - (attempt & ~0xffull)) <= 0) {
-            ret->deliveries = next_attempt((uint32_t)(attempt & 0xffu));
+            ret->delivery_count = next_attempt((uint32_t)(attempt & 0xffu));
         }
         return SB_OK;
     }

@@ -40,6 +40,7 @@ struct sb_stream_rx {
     struct sb_channel *shared;
     uint8_t *ring;
     uint64_t bytes;
+    uint64_t mark;      /* what opaque_[1] of each message has above the number of its entry */
     uint64_t next;      /* position of the next record to hand out */
     uint64_t seq;       /* messages handed out */
     uint64_t acked;     /* positions below are released */
@@ -52,16 +53,6 @@ struct sb_stream_rx {
     uint32_t held_first, held_count;
     uint32_t run; /* messages since the ring was found empty; see on_empty() */
     struct sb_stream_held held[SB_STREAM_HELD_MAX];
-};
-
-struct sb_stream_msg {
-    void *data;
-    uint32_t size_bytes;
-    uint8_t type;
-    uint64_t seq;
-    uint64_t stamp_ns;
-    uint32_t deliveries;
-    uint32_t held; /* for sb_stream_release() */
 };
 
 /* Largest message of a ring of @bytes: fits an empty ring wherever the ring stands. */
@@ -87,8 +78,9 @@ enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, ui
 size_t sb_stream_send_batch(struct sb_stream_tx *tx, const struct iovec *items, size_t count,
                             uint64_t stamp_ns);
 
-/* SB_EMPTY; SB_CORRUPT; SB_BUSY: too many held. */
-enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct sb_stream_msg *ret);
+/* Fills in everything but channel and sender; opaque_: sequence, mark | held for
+ * sb_stream_release(), 0. SB_EMPTY; SB_CORRUPT; SB_BUSY: too many held. */
+enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_msg *ret);
 /* False if that message was released already. */
 bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq);
 /* Puts the message received last back in front; it was never handed out. False if it is not the
@@ -110,6 +102,6 @@ void sb_stream_look_init(struct sb_stream_look *look, const struct sb_channel_vi
 /* Copies the next record into @buffer (sb_stream_size_max() bytes, 8-byte aligned); its delivery
  * count is what the next receiver would see. SB_EMPTY: no more; SB_CORRUPT. */
 enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
-                                   struct sb_stream_msg *ret);
+                                   struct shmbus_msg *ret);
 
 #endif

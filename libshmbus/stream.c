@@ -9,7 +9,7 @@
 #include "role.h"
 #include "wait.h"
 
-static int corrupt(struct shmbus_channel *ch)
+SB_COLD static int corrupt(struct shmbus_channel *ch)
 {
     sb_count(ch, SHMBUS_COUNT_errors, 1);
     return sb_fail(
@@ -38,7 +38,7 @@ static uint64_t stamp(const struct shmbus_channel *ch)
 /* ------------------------------------------------------------------------------------- sending */
 
 /* The ring's answer to a sender. */
-static int answer(struct shmbus_channel *ch, enum sb_ring_result r)
+SB_SELDOM static int answer(struct shmbus_channel *ch, enum sb_ring_result r)
 {
     int left;
 
@@ -48,7 +48,7 @@ static int answer(struct shmbus_channel *ch, enum sb_ring_result r)
     if (r == SB_CORRUPT) {
         return corrupt(ch);
     }
-    left = departure(ch, &ch->view->shared->receiver);
+    left = departure(ch, &ch->shared->receiver);
     return left != 0 ? left : -EAGAIN;
 }
 
@@ -63,52 +63,53 @@ static int attempt_reserve(struct shmbus_channel *ch, void *job)
     return answer(ch, sb_stream_reserve(&ch->tx, place->size_bytes, &place->data));
 }
 
-static int refused(struct shmbus_channel *ch, int result)
+SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
 {
     switch (result) {
     case -EAGAIN:
         sb_count(ch, SHMBUS_COUNT_rejected, 1);
-        return sb_fail_quick(result, ch->name, "stream is full");
+        return sb_fail_often(result, ch->name, "stream is full");
     case -ETIMEDOUT:
         sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
-        return sb_fail_quick(result, ch->name, "no room within the timeout");
+        return sb_fail_often(result, ch->name, "no room within the timeout");
     case -EINTR:
-        return sb_fail_quick(result, ch->name, "interrupted");
+        return sb_fail_often(result, ch->name, "interrupted");
     case -SHMBUS_ERR_SHUTDOWN:
-        return sb_fail_quick(result, ch->name, "the bus is shutting down");
+        return sb_fail_often(result, ch->name, "the bus is shutting down");
     case -SHMBUS_ERR_PEER_DEAD:
-        return sb_fail_quick(result, ch->name, "the other end of the stream died");
+        return sb_fail_often(result, ch->name, "the other end of the stream died");
     case -SHMBUS_ERR_PEER_CLOSED:
-        return sb_fail_quick(result, ch->name, "the other end of the stream was closed");
+        return sb_fail_often(result, ch->name, "the other end of the stream was closed");
     default:
         return result;
     }
 }
 
-static int check_size(struct shmbus_channel *ch, size_t size_bytes)
+SB_COLD static int too_large(const struct shmbus_channel *ch, size_t size_bytes)
 {
-    if (size_bytes > shmbus_size_max(ch)) {
-        return sb_fail(-EMSGSIZE, "stream \"%s\": %zu bytes; the largest message has %zu", ch->name,
-                       size_bytes, shmbus_size_max(ch));
-    }
-    return 0;
+    return sb_fail(-EMSGSIZE, "stream \"%s\": %zu bytes; the largest message has %zu", ch->name,
+                   size_bytes, ch->size_max);
 }
 
 static int reserve(struct shmbus_channel *ch, struct place *place, int64_t timeout_ns)
 {
-    int r = check_size(ch, place->size_bytes);
-    if (r < 0) {
-        return r;
+    int r;
+
+    if (place->size_bytes > ch->size_max) {
+        return too_large(ch, place->size_bytes);
     }
-    r = sb_wait(ch, &ch->view->shared->writable, timeout_ns, attempt_reserve, place);
+    r = attempt_reserve(ch, place);
+    if (r == -EAGAIN && timeout_ns != 0) {
+        r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_reserve, place);
+    }
     return r < 0 ? refused(ch, r) : 0;
 }
 
-static void announce(struct shmbus_channel *ch, uint64_t messages, uint64_t bytes)
+static SB_INLINE void announce(struct shmbus_channel *ch, uint64_t messages, uint64_t bytes)
 {
     sb_count(ch, SHMBUS_COUNT_sent, messages);
     sb_count(ch, SHMBUS_COUNT_sent_bytes, bytes);
-    if (sb_event_wake_after_store(&ch->view->shared->readable)) {
+    if (sb_event_wake_after_store(&ch->shared->readable)) {
         sb_count(ch, SHMBUS_COUNT_wakes, 1);
     }
 }
@@ -125,22 +126,37 @@ static int attempt_send(struct shmbus_channel *ch, void *job)
                                      s->stamp_ns));
 }
 
-int sb_stream_ch_send(struct shmbus_channel *ch, const struct sb_send *send)
+/* The ring did not take it at once. */
+SB_SELDOM static int send_late(struct shmbus_channel *ch, enum sb_ring_result result, unsigned type,
+                               const void *data, size_t size_bytes, int64_t timeout_ns)
 {
-    struct sending job = { send, stamp(ch) };
-    int r = check_size(ch, send->size_bytes);
+    struct sb_send send = { type, 0, data, size_bytes, timeout_ns };
+    struct sending job = { &send, stamp(ch) };
+    int r = answer(ch, result);
 
-    if (r < 0) {
-        return r;
-    }
-    r = attempt_send(ch, &job);
-    if (r == -EAGAIN && send->timeout_ns != 0) {
-        r = sb_wait(ch, &ch->view->shared->writable, send->timeout_ns, attempt_send, &job);
+    if (r == -EAGAIN && timeout_ns != 0) {
+        r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_send, &job);
     }
     if (r < 0) {
         return refused(ch, r);
     }
-    announce(ch, 1, send->size_bytes);
+    announce(ch, 1, size_bytes);
+    return 0;
+}
+
+int sb_stream_ch_send(struct shmbus_channel *ch, unsigned type, const void *data, size_t size_bytes,
+                      int64_t timeout_ns)
+{
+    enum sb_ring_result result;
+
+    if (sb_unlikely(size_bytes > ch->size_max)) {
+        return too_large(ch, size_bytes);
+    }
+    result = sb_stream_send(&ch->tx, data, size_bytes, type, stamp(ch));
+    if (sb_unlikely(result != SB_OK)) {
+        return send_late(ch, result, type, data, size_bytes, timeout_ns);
+    }
+    announce(ch, 1, size_bytes);
     return 0;
 }
 
@@ -165,13 +181,15 @@ int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items
     uint64_t bytes = 0;
     int r = 0;
 
-    for (size_t i = 0; i < count && r == 0; i++) {
-        r = check_size(ch, items[i].iov_len);
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].iov_len > ch->size_max) {
+            return too_large(ch, items[i].iov_len);
+        }
     }
-    if (r < 0) {
-        return r;
+    r = attempt_batch(ch, &job);
+    if (r == -EAGAIN && timeout_ns != 0) {
+        r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_batch, &job);
     }
-    r = sb_wait(ch, &ch->view->shared->writable, timeout_ns, attempt_batch, &job);
     if (r < 0) {
         return refused(ch, r);
     }
@@ -237,27 +255,14 @@ int sb_stream_ch_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 
 /* ----------------------------------------------------------------------------------- receiving */
 
-static void hand_out(struct shmbus_channel *ch, const struct sb_stream_msg *from,
-                     struct shmbus_msg *msg)
+/* The ring filled in the rest. */
+static SB_INLINE void hand_out(struct shmbus_channel *ch, struct shmbus_msg *msg)
 {
-    uint32_t sender = sb_owner64_slot(sb_load_relaxed(&ch->view->shared->sender));
-
-    msg->data = from->data;
-    msg->size_bytes = from->size_bytes;
     msg->channel = ch;
-    msg->sequence = from->seq;
-    msg->time_ns = (int64_t)from->stamp_ns;
-    msg->correlation_id = 0;
-    msg->delivery_count = from->deliveries;
-    msg->sender = (uint16_t)sender;
-    msg->type = from->type;
-    msg->reserved_ = 0;
-    msg->opaque_[0] = from->seq;
-    msg->opaque_[1] = sb_msg_mark(ch, SB_MSG_STREAM_RX, from->held);
-    msg->opaque_[2] = 0;
+    msg->sender = (uint16_t)sb_owner64_slot(sb_load_relaxed(&ch->shared->sender));
     sb_count(ch, SHMBUS_COUNT_received, 1);
-    sb_count(ch, SHMBUS_COUNT_received_bytes, from->size_bytes);
-    if (from->deliveries > 1) {
+    sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
+    if (sb_unlikely(msg->delivery_count > 1)) {
         sb_count(ch, SHMBUS_COUNT_redelivered, 1);
     }
 }
@@ -268,41 +273,60 @@ struct incoming {
     int got;
 };
 
-static int attempt_take(struct shmbus_channel *ch, void *job)
+/* As many as there are; @got counts them. */
+static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct incoming *in)
 {
-    struct incoming *in = job;
-    struct sb_stream_msg from;
-    int left;
+    enum sb_ring_result r = SB_OK;
 
     while ((size_t)in->got < in->max) {
-        enum sb_ring_result r = sb_stream_recv(&ch->rx, &from);
-        if (r == SB_OK) {
-            hand_out(ch, &from, &in->msgs[in->got++]);
-            continue;
+        r = sb_stream_recv(&ch->rx, &in->msgs[in->got]);
+        if (sb_unlikely(r != SB_OK)) {
+            break;
         }
-        if (r == SB_CORRUPT && in->got == 0) {
-            return corrupt(ch);
-        }
-        if (r == SB_BUSY && in->got == 0) {
-            sb_count(ch, SHMBUS_COUNT_errors, 1);
-            return sb_fail(-SHMBUS_ERR_TOO_MANY,
-                           "stream \"%s\": %u messages are held; release one first", ch->name,
-                           SB_STREAM_HELD_MAX);
-        }
-        break;
+        hand_out(ch, &in->msgs[in->got++]);
     }
-    if (in->got > 0) {
-        return 0;
+    return r;
+}
+
+/* Why there is none. */
+SB_SELDOM static int none(struct shmbus_channel *ch, enum sb_ring_result result)
+{
+    int left;
+
+    if (result == SB_CORRUPT) {
+        return corrupt(ch);
     }
-    left = departure(ch, &ch->view->shared->sender);
-    if (left != 0 && sb_stream_readable(&ch->rx)) {
-        ch->departure_seen = 0; /* it left something before it went: that first */
-        return attempt_take(ch, job);
+    if (result == SB_BUSY) {
+        sb_count(ch, SHMBUS_COUNT_errors, 1);
+        return sb_fail(-SHMBUS_ERR_TOO_MANY,
+                       "stream \"%s\": %u messages are held; release one first", ch->name,
+                       SB_STREAM_HELD_MAX);
     }
+    left = departure(ch, &ch->shared->sender);
     return left != 0 ? left : -EAGAIN;
 }
 
-static int nothing(struct shmbus_channel *ch, int result)
+/* What a look that ended with @result comes to. */
+static int conclude(struct shmbus_channel *ch, struct incoming *in, enum sb_ring_result result)
+{
+    int r = in->got > 0 ? 0 : none(ch, result);
+
+    if ((r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED) &&
+        sb_stream_readable(&ch->rx)) {
+        ch->departure_seen = 0; /* it left something before it went: that first */
+        take(ch, in);
+        r = in->got > 0 ? 0 : -EAGAIN;
+    }
+    return r;
+}
+
+static int attempt_take(struct shmbus_channel *ch, void *job)
+{
+    struct incoming *in = job;
+    return conclude(ch, in, take(ch, in));
+}
+
+SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
 {
     if (result == -EAGAIN && sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
         result = -SHMBUS_ERR_SHUTDOWN;
@@ -311,28 +335,41 @@ static int nothing(struct shmbus_channel *ch, int result)
         if (ch->poll != NULL) {
             sb_poll_rearm(ch->poll);
         }
-        return sb_fail_quick(result, ch->name, "stream is empty");
+        return sb_fail_often(result, ch->name, "stream is empty");
     }
     if (result == -ETIMEDOUT) {
         sb_count(ch, SHMBUS_COUNT_recv_timeouts, 1);
-        return sb_fail_quick(result, ch->name, "no message within the timeout");
+        return sb_fail_often(result, ch->name, "no message within the timeout");
     }
     return refused(ch, result);
+}
+
+/* There was none at the first look. */
+SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result result,
+                               struct shmbus_msg *ret_msgs, size_t max, int64_t timeout_ns)
+{
+    struct incoming in = { ret_msgs, max, 0 };
+    int r = conclude(ch, &in, result);
+
+    if (r == -EAGAIN && timeout_ns != 0) {
+        r = sb_wait(ch, &ch->shared->readable, timeout_ns, attempt_take, &in);
+    }
+    return r < 0 ? nothing(ch, r) : in.got;
 }
 
 int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
                       int64_t timeout_ns)
 {
     struct incoming in = { ret_msgs, max, 0 };
-    int r = attempt_take(ch, &in);
+    enum sb_ring_result result = take(ch, &in);
 
-    if (r == -EAGAIN && timeout_ns != 0) {
-        r = sb_wait(ch, &ch->view->shared->readable, timeout_ns, attempt_take, &in);
+    if (sb_unlikely(in.got == 0)) {
+        return recv_late(ch, result, ret_msgs, max, timeout_ns);
     }
-    return r < 0 ? nothing(ch, r) : in.got;
+    return in.got;
 }
 
-static int stale(const struct shmbus_channel *ch)
+SB_COLD static int stale(const struct shmbus_channel *ch)
 {
     return sb_fail(-SHMBUS_ERR_STALE, "stream \"%s\": the message was released before", ch->name);
 }
@@ -343,7 +380,7 @@ int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg
         return stale(ch);
     }
     sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
-    sb_event_wake_after_store(&ch->view->shared->writable);
+    sb_event_wake_after_store(&ch->shared->writable);
     return 0;
 }
 

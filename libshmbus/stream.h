@@ -4,7 +4,8 @@
 
 #include "queue.h" /* struct sb_send */
 
-int sb_stream_ch_send(struct shmbus_channel *ch, const struct sb_send *send);
+int sb_stream_ch_send(struct shmbus_channel *ch, unsigned type, const void *data, size_t size_bytes,
+                      int64_t timeout_ns);
 int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
                             int64_t timeout_ns);
 int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,

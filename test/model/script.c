@@ -54,11 +54,10 @@ static void check_sent(uint32_t process, uint32_t id, int result)
 int w_send(uint32_t process, uint32_t channel, int64_t timeout_ns)
 {
     uint64_t id = next_id(process);
-    struct sb_send send = {SHMBUS_DATA, 0, &id, sizeof id, timeout_ns};
     int r;
 
     w_begin(process, W_SEND, channel);
-    r = sb_queue_send(w_handle(process, channel), &send);
+    r = sb_queue_send(w_handle(process, channel), SHMBUS_DATA, 0, &id, sizeof id, timeout_ns);
     x_flush();
     x_note("send %" PRIu64 ": %d", id, r);
     check_sent(process, (uint32_t)id, r);
@@ -319,7 +318,6 @@ static void stream_send(uint32_t process, uint32_t count, int64_t timeout_ns)
 {
     uint64_t words[16];
     uint32_t id = next_id(process);
-    struct sb_send send = {SHMBUS_DATA, 0, words, count * 8u, timeout_ns};
     struct w_stream *s = &w_ghost.stream;
     uint32_t before = s->committed;
     int r;
@@ -333,7 +331,7 @@ static void stream_send(uint32_t process, uint32_t count, int64_t timeout_ns)
     s->pending_count = 1;
     w_processes[process].need = count * 8u;
     do {
-        r = sb_stream_ch_send(w_handle(process, 0), &send);
+        r = sb_stream_ch_send(w_handle(process, 0), SHMBUS_DATA, words, count * 8u, timeout_ns);
         x_flush();
     } while (r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED);
     x_note("send %u: %d", id, r);

@@ -202,8 +202,9 @@ static void share_words(const struct w_plan *plan)
         share(&ch->orphan_seq, 8);
         share(&ch->tail, 8);
         share(&ch->head, 8);
-        share(&ch->sender, 24);
-        share(&ch->receiver, 32);
+        share(&ch->sender, 16);    /* and receiver */
+        share(&ch->tail_hint, 16); /* and tail_seq */
+        share(&ch->acked, 24);     /* to attempt */
         share(&ch->room, 8);
     }
     share(w_segment.slots, sizeof w_segment.slots);
@@ -366,6 +367,10 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->holder = ((c + 1u) << 16) | (p + 1u);
     ch->mode = SHMBUS_SEND | SHMBUS_RECV;
     ch->timestamps = w_plan->timestamps;
+    ch->kind = ch->view->kind;
+    ch->shared = ch->view->shared;
+    ch->shutdown = &buses[p].view.super->shutdown;
+    ch->size_max = shmbus_size_max(ch);
     ch->ops_left = ch->ops_period = 1u << 30;
     snprintf(ch->name, sizeof ch->name, "c%u", c);
     memset(&ch->stock, 0, sizeof ch->stock);
@@ -389,6 +394,7 @@ void w_open_stream(uint32_t process, uint32_t channel, bool sender)
     } else {
         ch->mode = SHMBUS_RECV;
         r = sb_stream_rx_init(&ch->rx, ch->view);
+        ch->rx.mark = sb_msg_mark(ch, SB_MSG_STREAM_RX, 0);
         ch->departure_seen =
             sb_stream_readable(&ch->rx) ? 0 : sb_load_acquire(&ch->view->shared->sender);
     }

@@ -2,4 +2,4 @@
 # files: libshmbus/event.c
 # check: model stream_sleep
 # options: --no-membarrier
-/^bool sb_event_wake_after_store/,/^}/ s|^        sb_fence();|        sb_compiler_fence();|
+/^void sb_event_fence/,/^}/ s|sb_fence();|sb_compiler_fence();|

@@ -1,4 +1,4 @@
 # what:  a wake-up does not change the word
 # files: libshmbus/event.c
 # check: model sleep_recv_two
-s|(v + 2u) & ~SLEEPING|v \& ~SLEEPING|
+s|(v + 2u) & ~SB_EVENT_SLEEPING|v \& ~SB_EVENT_SLEEPING|

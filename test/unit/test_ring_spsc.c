@@ -12,6 +12,12 @@
 #include "harness.h"
 #include "ring_spsc.h"
 
+/* What sb_stream_release() wants to know of a message. */
+static uint32_t entry_of(const struct shmbus_msg *msg)
+{
+    return (uint32_t)msg->opaque_[1];
+}
+
 #define PAGE 4096u
 
 /* A channel and its ring, each ending right in front of an inaccessible page. */
@@ -99,14 +105,14 @@ static enum sb_ring_result send_one(struct rig *rig, uint64_t size)
 }
 
 /* Receives and checks everything about the message but its size and delivery count. */
-static bool recv_one(struct rig *rig, struct sb_stream_msg *msg)
+static bool recv_one(struct rig *rig, struct shmbus_msg *msg)
 {
     uint64_t seq = rig->rx.seq + 1;
     if (sb_stream_recv(&rig->rx, msg) != SB_OK) {
         return false;
     }
-    return msg->seq == seq && msg->type == 64 + (seq - 1) % 100 &&
-           msg->stamp_ns == (rig->rx.head_bytes > 8 ? seq + 999 : 0) &&
+    return msg->sequence == seq && msg->type == 64 + (seq - 1) % 100 &&
+           msg->time_ns == (rig->rx.head_bytes > 8 ? seq + 999 : 0) &&
            (uintptr_t)msg->data % 8 == 0 && is_filled(msg->data, msg->size_bytes, seq);
 }
 
@@ -121,12 +127,12 @@ T_TEST(stream, every_size_comes_out_as_it_went_in)
             rig_make(&rig, bytes, stamps != 0);
             rig_open(&rig);
             for (uint64_t size = 0; size <= max; size++) {
-                struct sb_stream_msg msg;
+                struct shmbus_msg msg;
                 bad += send_one(&rig, size) != SB_OK;
                 bad += !sb_stream_readable(&rig.rx);
-                bad += !recv_one(&rig, &msg) || msg.size_bytes != size || msg.deliveries != 1;
-                bad += !sb_stream_release(&rig.rx, msg.held, msg.seq);
-                bad += sb_stream_release(&rig.rx, msg.held, msg.seq); /* a second time */
+                bad += !recv_one(&rig, &msg) || msg.size_bytes != size || msg.delivery_count != 1;
+                bad += !sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
+                bad += sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence); /* a second time */
                 bad += sb_stream_readable(&rig.rx) || sb_stream_recv(&rig.rx, &msg) != SB_EMPTY;
             }
             CU_ASSERT_EQUAL(bad, 0);
@@ -139,7 +145,7 @@ T_TEST(stream, the_largest_message_fits_an_empty_ring_wherever_it_stands)
     for (unsigned stamps = 0; stamps < 2; stamps++) {
         for (uint64_t bytes = 32; bytes <= 1024; bytes *= 2) {
             struct rig rig;
-            struct sb_stream_msg msg;
+            struct shmbus_msg msg;
             void *place;
             uint64_t max = sb_stream_size_max(bytes, stamps != 0), bad = 0, refused = 0;
             rig_make(&rig, bytes, stamps != 0);
@@ -147,7 +153,7 @@ T_TEST(stream, the_largest_message_fits_an_empty_ring_wherever_it_stands)
                 rig_set(&rig, 10 * bytes + at, 77);
                 rig_open(&rig);
                 bad += send_one(&rig, max) != SB_OK || !recv_one(&rig, &msg) ||
-                       msg.size_bytes != max || !sb_stream_release(&rig.rx, msg.held, msg.seq);
+                       msg.size_bytes != max || !sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
                 rig_set(&rig, 10 * bytes + at, 77);
                 rig_open(&rig);
                 refused += send_one(&rig, max + 8) == SB_FULL; /* does not fit everywhere */
@@ -254,7 +260,7 @@ static uint64_t walk_batch(struct rig *rig, struct model *m)
 
 static uint64_t walk_recv(struct rig *rig, struct model *m)
 {
-    struct sb_stream_msg msg;
+    struct shmbus_msg msg;
     struct model_record *record = record_of(m, m->taken + 1);
     enum sb_ring_result expected = m->taken == m->sent                         ? SB_EMPTY
                                    : m->taken - m->freed >= SB_STREAM_HELD_MAX ? SB_BUSY
@@ -266,14 +272,14 @@ static uint64_t walk_recv(struct rig *rig, struct model *m)
         return 0;
     }
     m->taken++;
-    record->held = msg.held;
+    record->held = entry_of(&msg);
     if (t_random_below(8) == 0) {
         m->taken--;
-        return !sb_stream_unrecv(&rig->rx, msg.held, msg.seq) ||
-               sb_stream_unrecv(&rig->rx, msg.held, msg.seq);
+        return !sb_stream_unrecv(&rig->rx, entry_of(&msg), msg.sequence) ||
+               sb_stream_unrecv(&rig->rx, entry_of(&msg), msg.sequence);
     }
-    return msg.seq != m->taken || msg.size_bytes != record->size || msg.deliveries != 1 ||
-           !is_filled(msg.data, msg.size_bytes, msg.seq);
+    return msg.sequence != m->taken || msg.size_bytes != record->size || msg.delivery_count != 1 ||
+           !is_filled(msg.data, msg.size_bytes, msg.sequence);
 }
 
 static uint64_t walk_release(struct rig *rig, struct model *m)
@@ -345,14 +351,14 @@ T_TEST(stream, a_successor_knows_the_sequence_number_whatever_the_hints_say)
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
         for (uint64_t lag = 0; lag <= 64; lag += 16) {
             struct rig rig;
-            struct sb_stream_msg msg;
+            struct shmbus_msg msg;
             rig_make(&rig, 4096, false);
             rig_set(&rig, 512, starts[i]);
             rig_open(&rig);
             for (uint64_t n = 0; n < 70; n++) {
                 CU_ASSERT_EQUAL(send_one(&rig, 8), SB_OK);
                 CU_ASSERT_TRUE(recv_one(&rig, &msg));
-                sb_stream_release(&rig.rx, msg.held, msg.seq);
+                sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
             }
             sb_store_relaxed(&rig.view.shared->tail_hint, 0);
             sb_store_relaxed(&rig.view.shared->tail_seq, 0);
@@ -364,7 +370,7 @@ T_TEST(stream, a_successor_knows_the_sequence_number_whatever_the_hints_say)
             CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK); /* from the header */
             CU_ASSERT_EQUAL(rig.rx.seq, starts[i] + 70);
             CU_ASSERT_TRUE(recv_one(&rig, &msg));
-            CU_ASSERT_EQUAL(msg.seq, starts[i] + 71);
+            CU_ASSERT_EQUAL(msg.sequence, starts[i] + 71);
         }
     }
 }
@@ -372,7 +378,7 @@ T_TEST(stream, a_successor_knows_the_sequence_number_whatever_the_hints_say)
 T_TEST(stream, every_receiver_that_takes_over_sees_the_delivery_count_raised)
 {
     struct rig rig;
-    struct sb_stream_msg msg;
+    struct shmbus_msg msg;
     rig_make(&rig, 4096, false);
     rig_open(&rig);
     send_one(&rig, 10);
@@ -380,21 +386,21 @@ T_TEST(stream, every_receiver_that_takes_over_sees_the_delivery_count_raised)
     for (uint32_t n = 1; n <= 70; n++) {
         CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
         CU_ASSERT_TRUE(recv_one(&rig, &msg));
-        CU_ASSERT_EQUAL(msg.deliveries, n < SHMBUS_DELIVERIES_MAX ? n : SHMBUS_DELIVERIES_MAX);
+        CU_ASSERT_EQUAL(msg.delivery_count, n < SHMBUS_DELIVERIES_MAX ? n : SHMBUS_DELIVERIES_MAX);
     }
-    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msg.held, msg.seq));
+    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence));
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    CU_ASSERT_EQUAL(msg.deliveries, 1); /* the next one is a new one */
+    CU_ASSERT_EQUAL(msg.delivery_count, 1); /* the next one is a new one */
     CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    CU_ASSERT_EQUAL(msg.seq, 2);
-    CU_ASSERT_EQUAL(msg.deliveries, 2);
+    CU_ASSERT_EQUAL(msg.sequence, 2);
+    CU_ASSERT_EQUAL(msg.delivery_count, 2);
 }
 
 T_TEST(stream, of_several_messages_in_hand_none_comes_again_as_if_it_were_new)
 {
     struct rig rig;
-    struct sb_stream_msg msg;
+    struct shmbus_msg msg;
     rig_make(&rig, 4096, false);
     rig_open(&rig);
     for (unsigned i = 0; i < 5; i++) {
@@ -402,44 +408,44 @@ T_TEST(stream, of_several_messages_in_hand_none_comes_again_as_if_it_were_new)
     }
     for (unsigned i = 0; i < 3; i++) {
         CU_ASSERT_TRUE(recv_one(&rig, &msg));
-        CU_ASSERT_EQUAL(msg.deliveries, 1);
+        CU_ASSERT_EQUAL(msg.delivery_count, 1);
     }
     CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg)); /* only the first of the three, then dead again */
-    CU_ASSERT_EQUAL(msg.deliveries, 2);
+    CU_ASSERT_EQUAL(msg.delivery_count, 2);
     CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
     for (unsigned i = 0; i < 5; i++) {
         CU_ASSERT_TRUE(recv_one(&rig, &msg));
-        CU_ASSERT_EQUAL(msg.seq, i + 1);
-        CU_ASSERT_EQUAL(msg.deliveries, i < 3 ? 3 : 1);
+        CU_ASSERT_EQUAL(msg.sequence, i + 1);
+        CU_ASSERT_EQUAL(msg.delivery_count, i < 3 ? 3 : 1);
     }
     CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg)); /* the new ones did not make the old ones forgotten */
-    CU_ASSERT_EQUAL(msg.deliveries, 4);
+    CU_ASSERT_EQUAL(msg.delivery_count, 4);
 }
 
 T_TEST(stream, a_message_put_back_was_never_handed_out)
 {
     struct rig rig;
-    struct sb_stream_msg msg;
+    struct shmbus_msg msg;
     rig_make(&rig, 4096, false);
     rig_open(&rig);
     send_one(&rig, 10);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    CU_ASSERT_TRUE(sb_stream_unrecv(&rig.rx, msg.held, msg.seq));
-    CU_ASSERT_FALSE(sb_stream_release(&rig.rx, msg.held, msg.seq));
+    CU_ASSERT_TRUE(sb_stream_unrecv(&rig.rx, entry_of(&msg), msg.sequence));
+    CU_ASSERT_FALSE(sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence));
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    CU_ASSERT_EQUAL(msg.deliveries, 1);
-    CU_ASSERT_TRUE(sb_stream_unrecv(&rig.rx, msg.held, msg.seq));
+    CU_ASSERT_EQUAL(msg.delivery_count, 1);
+    CU_ASSERT_TRUE(sb_stream_unrecv(&rig.rx, entry_of(&msg), msg.sequence));
     CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    CU_ASSERT_EQUAL(msg.deliveries, 1);
+    CU_ASSERT_EQUAL(msg.delivery_count, 1);
 }
 
 T_TEST(stream, a_receiver_may_hold_64_and_frees_them_in_order)
 {
     struct rig rig;
-    struct sb_stream_msg msgs[SB_STREAM_HELD_MAX + 1];
+    struct shmbus_msg msgs[SB_STREAM_HELD_MAX + 1];
     rig_make(&rig, 8192, false);
     rig_open(&rig);
     for (unsigned i = 0; i <= SB_STREAM_HELD_MAX; i++) {
@@ -450,10 +456,10 @@ T_TEST(stream, a_receiver_may_hold_64_and_frees_them_in_order)
     }
     CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, &msgs[64]), SB_BUSY);
     for (unsigned i = SB_STREAM_HELD_MAX - 1; i > 0; i--) {
-        CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msgs[i].held, msgs[i].seq));
+        CU_ASSERT_TRUE(sb_stream_release(&rig.rx, entry_of(&msgs[i]), msgs[i].sequence));
         CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), 0);
     }
-    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msgs[0].held, msgs[0].seq));
+    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, entry_of(&msgs[0]), msgs[0].sequence));
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 64);
     CU_ASSERT_TRUE(recv_one(&rig, &msgs[64]));
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.held[0].begin);
@@ -462,7 +468,7 @@ T_TEST(stream, a_receiver_may_hold_64_and_frees_them_in_order)
 T_TEST(stream, room_is_returned_seldom_but_full_is_never_a_lie)
 {
     struct rig rig;
-    struct sb_stream_msg msg;
+    struct shmbus_msg msg;
     uint64_t sent = 0;
     rig_make(&rig, 1024, false);
     rig_open(&rig);
@@ -471,16 +477,16 @@ T_TEST(stream, room_is_returned_seldom_but_full_is_never_a_lie)
     }
     CU_ASSERT_EQUAL(sent, 1024 / 16 - 1);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msg.held, msg.seq));
+    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence));
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->room), 0); /* not yet told */
     CU_ASSERT_EQUAL(send_one(&rig, 8), SB_OK);
     CU_ASSERT_EQUAL(send_one(&rig, 8), SB_FULL);
     while (recv_one(&rig, &msg)) {
-        sb_stream_release(&rig.rx, msg.held, msg.seq);
+        sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
     }
     CU_ASSERT_EQUAL(send_one(&rig, 8), SB_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    sb_stream_release(&rig.rx, msg.held, msg.seq);
+    sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
     CU_ASSERT_NOT_EQUAL(sb_load_relaxed(&rig.view.shared->room), rig.tx.tail);
     CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, &msg), SB_EMPTY);
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->room), rig.tx.tail); /* empty: told */
@@ -493,7 +499,7 @@ T_TEST(stream, room_is_returned_seldom_but_full_is_never_a_lie)
 T_TEST(stream, an_observer_sees_what_waits_and_changes_nothing)
 {
     struct rig rig;
-    struct sb_stream_msg msg, seen;
+    struct shmbus_msg msg, seen;
     struct sb_stream_look look;
     static uint64_t buffer[1024];
     rig_make(&rig, 1024, true);
@@ -503,18 +509,18 @@ T_TEST(stream, an_observer_sees_what_waits_and_changes_nothing)
         CU_ASSERT_EQUAL(send_one(&rig, 20 + i), SB_OK); /* across the end */
     }
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    sb_stream_release(&rig.rx, msg.held, msg.seq);
+    sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
     CU_ASSERT_TRUE(recv_one(&rig, &msg)); /* in hand: still waiting */
     read_only(rig.view.ring);
     read_only(rig.view.shared);
     sb_stream_look_init(&look, &rig.view);
     for (unsigned i = 1; i < 6; i++) {
         CU_ASSERT_EQUAL_FATAL(sb_stream_look(&look, buffer, &seen), SB_OK);
-        CU_ASSERT_EQUAL(seen.seq, 8 + i);
+        CU_ASSERT_EQUAL(seen.sequence, 8 + i);
         CU_ASSERT_EQUAL(seen.size_bytes, 20 + i);
-        CU_ASSERT_EQUAL(seen.stamp_ns, 8 + i + 999);
-        CU_ASSERT_EQUAL(seen.deliveries, i == 1 ? 2 : 1);
-        CU_ASSERT_TRUE(is_filled((const uint8_t *)buffer, seen.size_bytes, seen.seq));
+        CU_ASSERT_EQUAL(seen.time_ns, 8 + i + 999);
+        CU_ASSERT_EQUAL(seen.delivery_count, i == 1 ? 2 : 1);
+        CU_ASSERT_TRUE(is_filled((const uint8_t *)buffer, seen.size_bytes, seen.sequence));
     }
     CU_ASSERT_EQUAL(sb_stream_look(&look, buffer, &seen), SB_EMPTY);
     CU_ASSERT_EQUAL(sb_stream_depth(&rig.view), rig.tx.tail - rig.rx.acked);
@@ -574,7 +580,7 @@ static uint64_t use_damaged(struct rig *rig, bool sender, bool receiver)
     static uint64_t buffer[1024];
     static uint8_t data[1024];
     const struct iovec items[3] = {{data, 8}, {data, 100}, {data, 0}};
-    struct sb_stream_msg msg;
+    struct shmbus_msg msg;
     struct sb_stream_look look;
     void *place;
     uint64_t size = t_random_below(200), bad = 0;
@@ -589,9 +595,9 @@ static uint64_t use_damaged(struct rig *rig, bool sender, bool receiver)
     if (receiver && sb_stream_recv(&rig->rx, &msg) == SB_OK) {
         bad += !is_inside(rig, msg.data, msg.size_bytes);
         if (t_random_below(3) > 0) {
-            sb_stream_release(&rig->rx, msg.held, msg.seq);
+            sb_stream_release(&rig->rx, entry_of(&msg), msg.sequence);
         } else if (t_random_below(2) > 0) {
-            sb_stream_unrecv(&rig->rx, msg.held, msg.seq);
+            sb_stream_unrecv(&rig->rx, entry_of(&msg), msg.sequence);
         }
         sb_stream_release(&rig->rx, (uint32_t)t_random(), t_random_below(4));
     }
@@ -646,7 +652,7 @@ T_TEST(stream, an_impossible_header_is_corrupt_for_receiver_and_next_sender)
     const uint64_t behind[] = {0, 0, 0, good, 0, (512ull << 32) | 3};
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
         struct rig rig;
-        struct sb_stream_msg msg;
+        struct shmbus_msg msg;
         rig_make(&rig, 1024, false);
         rig_set(&rig, 512, 7);
         rig_open(&rig);
@@ -731,18 +737,18 @@ static void *receiving(void *arg)
     struct both *both = arg;
     struct sb_stream_rx *rx = &both->rig.rx;
     uint64_t max = sb_stream_size_max(rx->bytes, rx->head_bytes > 8);
-    struct sb_stream_msg msgs[3];
+    struct shmbus_msg msgs[3];
     unsigned n = 0;
     while (rx->seq < both->messages || n > 0) {
         if (rx->seq < both->messages && n < 3 && sb_stream_recv(rx, &msgs[n]) == SB_OK) {
-            struct sb_stream_msg *msg = &msgs[n++];
-            both->bad += msg->seq != rx->seq || msg->size_bytes != size_of(msg->seq, max) ||
-                         msg->deliveries != 1 || !is_filled(msg->data, msg->size_bytes, msg->seq);
+            struct shmbus_msg *msg = &msgs[n++];
+            both->bad += msg->sequence != rx->seq || msg->size_bytes != size_of(msg->sequence, max) ||
+                         msg->delivery_count != 1 || !is_filled(msg->data, msg->size_bytes, msg->sequence);
             continue;
         }
         while (n > 0) { /* the youngest first */
             n--;
-            both->bad += !sb_stream_release(rx, msgs[n].held, msgs[n].seq);
+            both->bad += !sb_stream_release(rx, entry_of(&msgs[n]), msgs[n].sequence);
         }
         sched_yield(); /* the processor may be wanted for the sender */
     }
@@ -797,21 +803,21 @@ static int mortal_sender(void *arg)
 
 static void mortal_take(struct ledger *ledger, struct sb_stream_rx *rx, uint64_t max)
 {
-    struct sb_stream_msg msg;
+    struct shmbus_msg msg;
     uint64_t handed = sb_load_acquire(&ledger->handed);
     if (sb_stream_recv(rx, &msg) != SB_OK) {
         sched_yield();
         return;
     }
-    BLAME(ledger, msg.seq <= handed && msg.deliveries < 2);
-    BLAME(ledger, msg.seq > handed + 1 && msg.deliveries > 1);
-    BLAME(ledger, msg.seq != rx->seq || msg.size_bytes != size_of(msg.seq, max));
-    BLAME(ledger, !is_filled(msg.data, msg.size_bytes, msg.seq));
-    if (msg.seq > handed) {
-        sb_store_release(&ledger->handed, msg.seq);
+    BLAME(ledger, msg.sequence <= handed && msg.delivery_count < 2);
+    BLAME(ledger, msg.sequence > handed + 1 && msg.delivery_count > 1);
+    BLAME(ledger, msg.sequence != rx->seq || msg.size_bytes != size_of(msg.sequence, max));
+    BLAME(ledger, !is_filled(msg.data, msg.size_bytes, msg.sequence));
+    if (msg.sequence > handed) {
+        sb_store_release(&ledger->handed, msg.sequence);
     }
-    BLAME(ledger, !sb_stream_release(rx, msg.held, msg.seq));
-    sb_store_release(&ledger->released, msg.seq);
+    BLAME(ledger, !sb_stream_release(rx, entry_of(&msg), msg.sequence));
+    sb_store_release(&ledger->released, msg.sequence);
 }
 
 static int mortal_receiver(void *arg)
@@ -843,7 +849,7 @@ T_TEST_TIMEOUT(stream, processes_killed_at_random_lose_and_repeat_nothing, 120)
     unsigned rounds = t_is_sanitized() ? 40 : 1000;
     for (uint64_t bytes = 128; bytes <= 4096; bytes *= 32) {
         struct ledger *ledger = t_shared(sizeof *ledger);
-        struct sb_stream_msg msg;
+        struct shmbus_msg msg;
         pid_t sender, receiver;
         uint64_t max = sb_stream_size_max(bytes, false);
         rig_make(&ledger->rig, bytes, false);

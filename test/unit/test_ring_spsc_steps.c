@@ -25,6 +25,12 @@
 
 #include "harness.h"
 
+/* What sb_stream_release() wants to know of a message. */
+static uint32_t entry_of(const struct shmbus_msg *msg)
+{
+    return (uint32_t)msg->opaque_[1];
+}
+
 #define RING_BYTES 256u
 #define SIZE_MAX_HERE (RING_BYTES / 2 - 2 * WORD)
 #define HELD_MAX 16u
@@ -36,7 +42,7 @@ static struct world {
     struct sb_channel_view view;
     struct sb_stream_tx tx;
     struct sb_stream_rx rx;
-    struct sb_stream_msg held[HELD_MAX]; /* in the receiver's hands, oldest first */
+    struct shmbus_msg held[HELD_MAX]; /* in the receiver's hands, oldest first */
     uint32_t held_count;
     uint64_t handed;   /* youngest message that a receiver was given */
     uint64_t released; /* all up to here were acknowledged, and the call returned */
@@ -96,16 +102,16 @@ static void fill_for(uint8_t *data, uint64_t seq)
     }
 }
 
-static bool is_sound(const struct sb_stream_msg *msg)
+static bool is_sound(const struct shmbus_msg *msg)
 {
     const uint8_t *data = msg->data;
     for (uint64_t i = 0; i < msg->size_bytes; i++) {
-        if (data[i] != (uint8_t)(msg->seq * 13 + i)) {
+        if (data[i] != (uint8_t)(msg->sequence * 13 + i)) {
             return false;
         }
     }
-    return msg->size_bytes == size_for(msg->seq) && msg->type == (uint8_t)msg->seq &&
-           msg->stamp_ns == (now.rx.head_bytes > WORD ? msg->seq : 0);
+    return msg->size_bytes == size_for(msg->sequence) && msg->type == (uint8_t)msg->sequence &&
+           msg->time_ns == (now.rx.head_bytes > WORD ? msg->sequence : 0);
 }
 
 static void op_send(void)
@@ -152,7 +158,7 @@ static void op_batch(void)
 
 static void op_recv(void)
 {
-    struct sb_stream_msg msg;
+    struct shmbus_msg msg;
     enum sb_ring_result result;
     if (now.held_count == HELD_MAX) {
         return;
@@ -163,28 +169,28 @@ static void op_recv(void)
         return;
     }
     if (msg.type == 0) { /* from a batch */
-        msg.type = (uint8_t)msg.seq;
-        msg.stamp_ns = now.rx.head_bytes > WORD ? msg.seq : 0;
+        msg.type = (uint8_t)msg.sequence;
+        msg.time_ns = now.rx.head_bytes > WORD ? (int64_t)msg.sequence : 0;
     }
-    now.bad += !is_sound(&msg) || msg.seq != now.rx.seq;
-    now.bad += msg.seq <= now.handed && msg.deliveries < 2;
-    now.bad += msg.seq > now.handed + 1 && msg.deliveries != 1;
-    now.handed = msg.seq > now.handed ? msg.seq : now.handed;
+    now.bad += !is_sound(&msg) || msg.sequence != now.rx.seq;
+    now.bad += msg.sequence <= now.handed && msg.delivery_count < 2;
+    now.bad += msg.sequence > now.handed + 1 && msg.delivery_count != 1;
+    now.handed = msg.sequence > now.handed ? msg.sequence : now.handed;
     now.held[now.held_count++] = msg;
 }
 
 static void release_at(uint32_t index)
 {
-    struct sb_stream_msg msg = now.held[index];
+    struct shmbus_msg msg = now.held[index];
     now.held_count--;
     for (uint32_t i = index; i < now.held_count; i++) {
         now.held[i] = now.held[i + 1];
     }
-    now.bad += !sb_stream_release(&now.rx, msg.held, msg.seq);
+    now.bad += !sb_stream_release(&now.rx, entry_of(&msg), msg.sequence);
     if (now.held_count == 0) {
         now.released = now.rx.seq;
     } else if (index == 0) {
-        now.released = now.held[0].seq - 1;
+        now.released = now.held[0].sequence - 1;
     }
 }
 
@@ -204,11 +210,11 @@ static void op_release_backwards(void)
 
 static void op_unrecv(void)
 {
-    struct sb_stream_msg msg;
+    struct shmbus_msg msg;
     uint64_t handed = now.handed;
     if (now.held_count < HELD_MAX && sb_stream_recv(&now.rx, &msg) == SB_OK) {
-        now.handed = msg.seq > handed ? msg.seq : handed; /* until it is put back */
-        now.bad += !sb_stream_unrecv(&now.rx, msg.held, msg.seq);
+        now.handed = msg.sequence > handed ? msg.sequence : handed; /* until it is put back */
+        now.bad += !sb_stream_unrecv(&now.rx, entry_of(&msg), msg.sequence);
         now.handed = handed;
     }
 }
@@ -252,13 +258,13 @@ static void op_look(void)
 {
     static uint64_t buffer[RING_BYTES / WORD];
     struct sb_stream_look look;
-    struct sb_stream_msg msg;
+    struct shmbus_msg msg;
     enum sb_ring_result result;
     uint64_t seq = 0;
     sb_stream_look_init(&look, &now.view);
     while ((result = sb_stream_look(&look, buffer, &msg)) == SB_OK) {
-        now.bad += !is_sound(&msg) || msg.seq <= seq;
-        seq = msg.seq;
+        now.bad += !is_sound(&msg) || msg.sequence <= seq;
+        seq = msg.sequence;
     }
     now.bad += result != SB_EMPTY;
 }
