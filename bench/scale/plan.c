@@ -1,0 +1,46 @@
+/* The segment of a row: exactly what is measured, nothing of the built-in plan. */
+#include "scale.h"
+
+struct shmbus_plan *scale_plan_new(uint32_t processes, uint64_t block_bytes, uint64_t blocks)
+{
+    struct shmbus_plan *plan = NULL;
+
+    scale_must(shmbus_plan_new(0, &plan), "plan");
+    plan->processes = processes;
+    plan->block_count = 0;
+    plan->channel_count = 0;
+    plan->spare_channels = 0;
+    scale_must(shmbus_plan_add_blocks(plan, block_bytes, blocks), "plan of the blocks");
+    return plan;
+}
+
+void scale_plan_add_queue(struct shmbus_plan *plan, const char *name, uint32_t depth)
+{
+    struct shmbus_channel_plan channel = {.kind = SHMBUS_QUEUE, .depth = depth};
+
+    snprintf(channel.name, sizeof(channel.name), "%s", name);
+    scale_must(shmbus_plan_add_channel(plan, &channel), "plan of a queue");
+}
+
+void scale_create(const struct shmbus_plan *plan)
+{
+    scale_must(shmbus_create(scale_name, plan), "create");
+}
+
+struct shmbus *scale_attach(unsigned flags)
+{
+    struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    struct shmbus *bus = NULL;
+
+    opts.flags = SHMBUS_ATTACH_EXISTING | flags;
+    scale_must(shmbus_attach(scale_name, &opts, &bus), "attach");
+    return bus;
+}
+
+struct shmbus_channel *scale_open(struct shmbus *bus, const char *name, unsigned mode)
+{
+    struct shmbus_channel *channel = NULL;
+
+    scale_must(shmbus_open(bus, name, mode | SHMBUS_EXISTING, &channel), "open");
+    return channel;
+}
