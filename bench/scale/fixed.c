@@ -127,7 +127,7 @@ static double send_ns(const struct scale *s, const struct all *a)
 void scale_channels(const struct scale *s)
 {
     struct shmbus_plan *plan = scale_plan_new(64, SCALE_MESSAGE_BYTES, 8192);
-    struct all a = {calloc(s->n, sizeof(*a.channels)), s->n};
+    struct all a = {calloc(s->n, sizeof(void *)), s->n};
     struct shmbus *bus;
     int64_t open_ns;
     char name[32];

@@ -127,7 +127,7 @@ int64_t scale_team_run(const struct scale *s, unsigned count, scale_body body, u
 {
     struct scale_scene *scene = mmap(NULL, sizeof(*scene), PROT_READ | PROT_WRITE,
                                      MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    uint64_t before[SCALE_MEMBERS_MAX];
+    uint64_t before[SCALE_MEMBERS_MAX] = {0};
     pid_t pids[SCALE_MEMBERS_MAX];
     unsigned started = 0;
     int64_t took = 0;
