@@ -278,16 +278,25 @@ static void one_pair(const struct t_operation *a, uint64_t k, const struct t_ope
     t_world_free(&w);
 }
 
+static bool can_pair(const struct t_operation *op)
+{
+    return !op->alone && !op->long_run;
+}
+
 static void sample_pairs(const uint64_t *lengths, double until_s)
 {
     uint64_t failures = run.failures;
+    bool any = false;
 
-    while (run.pairs < run.pairs_wanted && now_s() < until_s) {
+    for (unsigned i = 0; i < t_operation_count; i++) {
+        any = any || (can_pair(&t_operations[i]) && wanted(&t_operations[i]));
+    }
+    while (any && run.pairs < run.pairs_wanted && now_s() < until_s) {
         const uint64_t i = next_random() % t_operation_count;
         const uint64_t n = next_random() % t_operation_count;
         const struct t_operation *a = &t_operations[i];
         const struct t_operation *b = &t_operations[n];
-        if (a->alone || b->alone || a->long_run || b->long_run || !wanted(a)) {
+        if (!can_pair(a) || !can_pair(b) || !wanted(a)) {
             continue;
         }
         one_pair(a, next_random() % (lengths[i] + 1), b, next_random() % (lengths[n] + 1),
@@ -336,6 +345,7 @@ static bool parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
     double start = now_s();
+    unsigned operations = 0;
     uint64_t *lengths;
 
     if (!parse(argc, argv)) {
@@ -351,14 +361,19 @@ int main(int argc, char **argv)
         lengths[i] = length_of(&t_operations[i]);
         if (wanted(&t_operations[i])) {
             sweep(&t_operations[i], lengths[i]);
+            operations++;
         }
     }
     sample_pairs(lengths, run.quick ? start + 110 : 1e300);
     free(lengths);
+    if (operations == 0) {
+        fprintf(stderr, "shmbus-crash: no operation's name contains \"%s\"\n", run.only);
+        run.failures++;
+    }
     printf("{\"target\":\"crash\",\"points\":%llu,\"stops\":%llu,\"pairs\":%llu,\"operations\":%u,"
            "\"failures\":%llu,\"seconds\":%.1f}\n",
            (unsigned long long)run.kills, (unsigned long long)run.stops,
-           (unsigned long long)run.pairs, t_operation_count, (unsigned long long)run.failures,
+           (unsigned long long)run.pairs, operations, (unsigned long long)run.failures,
            now_s() - start);
     return run.failures == 0 ? 0 : 1;
 }
