@@ -219,6 +219,17 @@ static double reclaim_once(const void *argument)
     return (double)begin;
 }
 
+/* Of a handle that holds nothing. */
+static double close_once(const void *argument)
+{
+    struct shmbus *bus = *(struct shmbus *const *)argument;
+    struct shmbus_channel *ch = scale_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    int64_t begin = scale_now_ns();
+
+    shmbus_close(ch);
+    return (double)(scale_now_ns() - begin);
+}
+
 void scale_blocks(const struct scale *s)
 {
     struct shmbus_plan *plan = scale_plan_new(64, SCALE_MESSAGE_BYTES, s->n);
@@ -228,6 +239,7 @@ void scale_blocks(const struct scale *s)
     print_fixed(s, "blocks", plan);
     shmbus_plan_free(plan);
     bus = scale_attach(SHMBUS_ATTACH_NO_WATCHER);
-    printf(",\"reclaim_ns\":%.0f}\n", repeat(s->ms, reclaim_once, &bus));
+    printf(",\"reclaim_ns\":%.0f", repeat(s->ms, reclaim_once, &bus));
+    printf(",\"close_ns\":%.0f}\n", repeat(s->ms, close_once, &bus));
     shmbus_detach(bus);
 }
