@@ -23,6 +23,7 @@
 
 #include <string.h>
 
+#include "branch.h"
 #include "event.h"
 
 uint32_t sb_class_for(const struct sb_blocks *blocks, uint64_t size_bytes)
@@ -122,7 +123,7 @@ static uint32_t take_hidden(const struct sb_class_view *cls, uint32_t owner)
 
 /* How many blocks of the class this handle may keep: its share of what the process has left, once
  * and for all at the first use. */
-__attribute__((noinline)) static void settle_share(const struct sb_class_view *cls,
+SB_SELDOM static void settle_share(const struct sb_class_view *cls,
                                                    struct sb_stock *stock, uint32_t c)
 {
     uint32_t share = cls->stock_max;
@@ -146,7 +147,7 @@ static uint32_t stock_max(const struct sb_class_view *cls, struct sb_stock *stoc
     return stock->max[c];
 }
 
-static bool refill(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
+SB_SELDOM static bool refill(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
                    uint32_t owner)
 {
     const struct sb_class_view *cls = &blocks->classes[c];
@@ -169,7 +170,7 @@ static bool refill(const struct sb_blocks *blocks, struct sb_stock *stock, uint3
 }
 
 /* Each use gets a generation of its own, so that an old message handle never fits again. */
-static uint32_t pop(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
+static SB_INLINE uint32_t pop(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
                     uint32_t owner)
 {
     const struct sb_class_view *cls = &blocks->classes[c];
@@ -180,8 +181,8 @@ static uint32_t pop(const struct sb_blocks *blocks, struct sb_stock *stock, uint
     return block;
 }
 
-uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t cls,
-                        uint32_t owner)
+SB_SELDOM static uint32_t alloc_elsewhere(const struct sb_blocks *blocks, struct sb_stock *stock,
+                                          uint32_t cls, uint32_t owner)
 {
     for (uint32_t c = cls; c < blocks->class_count; c++) {
         if (stock->count[c] > 0 || refill(blocks, stock, c, owner)) {
@@ -197,6 +198,13 @@ uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, 
         }
     }
     return SB_NONE;
+}
+
+uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t cls,
+                        uint32_t owner)
+{
+    return sb_likely(stock->count[cls] > 0) ? pop(blocks, stock, cls, owner)
+                                            : alloc_elsewhere(blocks, stock, cls, owner);
 }
 
 void sb_stock_doubt_hints(struct sb_stock *stock)
@@ -264,30 +272,52 @@ void sb_stock_close(const struct sb_blocks *blocks, struct sb_stock *stock)
     }
 }
 
-bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t block,
-                   uint32_t owner)
+/* Whether somebody sleeps for a block. */
+static SB_INLINE bool is_wanted(const struct sb_blocks *blocks)
 {
-    uint32_t c = (uint32_t)(sb_class_of(blocks, block) - blocks->classes);
-    const struct sb_class_view *cls = &blocks->classes[c];
-    struct sb_block *b = sb_block_in(cls, block);
-    uint64_t hdr = sb_load_relaxed(&b->hdr);
-    enum sb_block_state state = sb_hdr_state(hdr);
+    return blocks->freed != NULL && sb_event_armed(blocks->freed);
+}
 
-    if (sb_hdr_owner(hdr) != owner || (state != SB_HTX && state != SB_HRX)) {
+/* Half of a full stock goes back to everybody. False: nothing may be kept now. */
+SB_SELDOM static bool make_room(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c)
+{
+    if (stock_max(&blocks->classes[c], stock, c) == 0 || is_wanted(blocks)) {
         return false;
-    }
-    if (stock_max(cls, stock, c) == 0 || (blocks->freed != NULL && sb_event_armed(blocks->freed))) {
-        give_back(cls, &block, 1);
-        if (blocks->freed != NULL) {
-            sb_event_wake(blocks->freed);
-        }
-        return true;
     }
     if (stock->count[c] >= stock->max[c]) {
         flush_class(blocks, stock, c, stock->max[c] / 2);
         if (blocks->freed != NULL) {
             sb_event_wake(blocks->freed);
         }
+    }
+    return true;
+}
+
+SB_SELDOM static void free_for_all(const struct sb_blocks *blocks, const struct sb_class_view *cls,
+                                   uint32_t block)
+{
+    give_back(cls, &block, 1);
+    if (blocks->freed != NULL) {
+        sb_event_wake(blocks->freed);
+    }
+}
+
+bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t block,
+                   uint32_t owner)
+{
+    const struct sb_class_view *cls = sb_class_of(blocks, block);
+    uint32_t c = (uint32_t)(cls - blocks->classes);
+    struct sb_block *b = sb_block_in(cls, block);
+    uint64_t hdr = sb_load_relaxed(&b->hdr);
+    enum sb_block_state state = sb_hdr_state(hdr);
+
+    if (sb_unlikely(sb_hdr_owner(hdr) != owner || (state != SB_HTX && state != SB_HRX))) {
+        return false;
+    }
+    if (sb_unlikely(stock->count[c] >= stock->max[c] || is_wanted(blocks)) &&
+        !make_room(blocks, stock, c)) {
+        free_for_all(blocks, cls, block);
+        return true;
     }
     sb_store_relaxed(&b->holder, 0);
     /* The acknowledgement: from here on a death frees the block instead of redelivering it. A new

@@ -10,7 +10,8 @@
 #define SB_SELDOM __attribute__((noinline))
 #define SB_INLINE inline __attribute__((always_inline))
 
-/* The whole way of a message in one piece, where the library is optimized as a whole (LTO). */
-#define SB_FLAT __attribute__((flatten))
+/* The whole way of a message in one piece, where the library is optimized as a whole (LTO); its
+ * callers only jump there. */
+#define SB_FLAT __attribute__((flatten, noinline))
 
 #endif

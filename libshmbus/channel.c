@@ -206,6 +206,7 @@ void sb_channel_bind(struct shmbus_channel *ch, struct shmbus *bus, uint32_t ind
     ch->owner = bus->member.owner;
     ch->mode = mode;
     ch->kind = ch->view->kind;
+    ch->slot = bus->member.slot;
     ch->timestamps = (ch->view->flags & SB_CHANNEL_TIMESTAMPS) != 0;
     ch->size_max = size_max_of(ch);
     ch->ops_left = ch->ops_period = 1;

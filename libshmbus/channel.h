@@ -21,6 +21,7 @@ struct shmbus_channel {
     unsigned mode;
     uint32_t ops_left; /* operations until the next look at the clock */
     uint32_t kind;
+    uint32_t slot; /* this process's */
     bool timestamps;
     uint64_t mark; /* the bus's id where messages have it, see sb_msg_mark() */
     struct shmbus *bus;

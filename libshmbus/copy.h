@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "branch.h"
+
 static inline void sb_copy_small(uint8_t *to, const uint8_t *from, size_t bytes)
 {
     if (bytes >= 4) {
@@ -26,7 +28,7 @@ static inline void sb_copy_small(uint8_t *to, const uint8_t *from, size_t bytes)
     }
 }
 
-static inline __attribute__((always_inline)) void sb_copy(void *to_area, const void *from_area, size_t bytes)
+static SB_INLINE void sb_copy(void *to_area, const void *from_area, size_t bytes)
 {
     uint8_t *to = to_area;
     const uint8_t *from = from_area;

@@ -137,8 +137,7 @@ int shmbus_send_typed(struct shmbus_channel *ch, unsigned type, uint64_t correla
     return send_message(ch, type, correlation_id, data, size_bytes, timeout_ns);
 }
 
-SB_FLAT int shmbus_send(struct shmbus_channel *ch, const void *data, size_t size_bytes,
-                        int64_t timeout_ns)
+int shmbus_send(struct shmbus_channel *ch, const void *data, size_t size_bytes, int64_t timeout_ns)
 {
     return send_message(ch, SHMBUS_DATA, 0, data, size_bytes, timeout_ns);
 }
@@ -186,7 +185,7 @@ int shmbus_recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, si
     return recv_messages(ch, ret_msgs, max < BATCH_MAX ? max : BATCH_MAX, timeout_ns);
 }
 
-SB_FLAT int shmbus_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msg, int64_t timeout_ns)
+int shmbus_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msg, int64_t timeout_ns)
 {
     int r = recv_messages(ch, ret_msg, 1, timeout_ns);
     return r < 0 ? r : 0;
@@ -235,7 +234,7 @@ int shmbus_recv_copy(struct shmbus_channel *ch, void *buffer, size_t buffer_byte
     return shmbus_release(&msg);
 }
 
-SB_FLAT int shmbus_release(struct shmbus_msg *msg)
+int shmbus_release(struct shmbus_msg *msg)
 {
     int r = check_msg(msg, "shmbus_release");
 

@@ -27,7 +27,7 @@ static struct sb_blocks *blocks_of(struct shmbus_channel *ch)
     return &ch->bus->view.blocks;
 }
 
-static int corrupt(struct shmbus_channel *ch)
+SB_COLD static int corrupt(struct shmbus_channel *ch)
 {
     sb_count(ch, SHMBUS_COUNT_errors, 1);
     return sb_fail(
@@ -39,7 +39,7 @@ static int corrupt(struct shmbus_channel *ch)
 /* ------------------------------------------------------------------------------------- sending */
 
 /* Throws away the oldest message; for a place the oldest that has one. */
-static bool drop_oldest(struct shmbus_channel *ch, bool for_place)
+SB_SELDOM static bool drop_oldest(struct shmbus_channel *ch, bool for_place)
 {
     uint32_t block = 0;
     uint64_t hdr = 0;
@@ -92,7 +92,7 @@ static int64_t patience(const struct shmbus_channel *ch, int64_t timeout_ns)
 }
 
 /* Counts a send that did not happen and says why. */
-static int refused(struct shmbus_channel *ch, int result)
+SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
 {
     if (result == -EAGAIN || result == -SHMBUS_ERR_NO_BLOCKS) {
         sb_count(ch, SHMBUS_COUNT_rejected, 1);
@@ -113,9 +113,9 @@ static int refused(struct shmbus_channel *ch, int result)
 }
 
 /* Someone may be waiting for the message that has just been committed. */
-static void announce(struct shmbus_channel *ch)
+static SB_INLINE void announce(struct shmbus_channel *ch)
 {
-    if (sb_event_wake(&ch->view->shared->readable)) {
+    if (sb_event_wake(&ch->shared->readable)) {
         sb_count(ch, SHMBUS_COUNT_wakes, 1);
     }
 }
@@ -124,7 +124,7 @@ static int put(struct shmbus_channel *ch, struct outgoing *out, int64_t timeout_
 {
     int r = attempt_put(ch, out);
     if (r == -EAGAIN && patience(ch, timeout_ns) != 0) {
-        r = sb_wait(ch, &ch->view->shared->writable, timeout_ns, attempt_put, out);
+        r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_put, out);
     }
     if (r == 0) {
         sb_count(ch, SHMBUS_COUNT_sent, 1);
@@ -198,11 +198,10 @@ static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint64_t hol
 }
 
 /* The message's header line, by its owner. */
-static void describe(struct shmbus_channel *ch, const struct outgoing *out, unsigned type,
-                     uint64_t correlation_id)
+static SB_INLINE void describe(struct shmbus_channel *ch, struct sb_block *b, uint64_t bytes,
+                               unsigned type, uint64_t correlation_id)
 {
-    struct sb_block *b = out->header;
-    sb_store_relaxed(&b->meta, sb_meta_make((uint32_t)out->bytes, ch->bus->member.slot, type));
+    sb_store_relaxed(&b->meta, sb_meta_make((uint32_t)bytes, ch->slot, type));
     sb_store_relaxed(&b->stamp_ns, ch->timestamps ? (uint64_t)sb_now_ns() : 0);
     sb_store_relaxed(&b->correlation_id, correlation_id);
 }
@@ -216,7 +215,7 @@ static int send_one(struct shmbus_channel *ch, const struct sb_send *send)
     if (r < 0) {
         return r;
     }
-    describe(ch, &out, send->type, send->correlation_id);
+    describe(ch, out.header, out.bytes, send->type, send->correlation_id);
     sb_copy(out.payload, send->data, send->size_bytes);
     r = put(ch, &out, timeout_ns);
     if (r < 0) {
@@ -225,34 +224,91 @@ static int send_one(struct shmbus_channel *ch, const struct sb_send *send)
     return r;
 }
 
-int sb_queue_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
-                  const void *data, size_t size_bytes, int64_t timeout_ns)
+/* A message for which there is no block, or no place in the ring. */
+SB_SELDOM static int send_late(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                               const void *data, size_t size_bytes, int64_t timeout_ns)
 {
     struct sb_send send = { type, correlation_id, data, size_bytes, timeout_ns };
-    int r = send_one(ch, &send);
+
+    /* Before the work of filling a block in vain. */
+    if (ch->view->on_full != SHMBUS_DROP_OLDEST && patience(ch, timeout_ns) == 0 &&
+        size_bytes <= ch->size_max && !sb_ring_writable(&ch->ring)) {
+        return -EAGAIN;
+    }
+    return send_one(ch, &send);
+}
+
+SB_SELDOM static int put_late(struct shmbus_channel *ch, uint32_t block, size_t size_bytes,
+                              int64_t timeout_ns)
+{
+    struct outgoing out = { .block = block, .bytes = size_bytes };
+    int r;
+
+    out.hdr = sb_load_relaxed(&sb_block_at(blocks_of(ch), block)->hdr);
+    r = put(ch, &out, timeout_ns);
     if (r < 0) {
+        sb_block_free(blocks_of(ch), &ch->stock, block, ch->owner);
+    }
+    return r;
+}
+
+/* One message, without waking anybody. */
+static SB_INLINE int send_quickly(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                                  const void *data, size_t size_bytes, int64_t timeout_ns)
+{
+    const struct sb_class_view *cls;
+    struct sb_block *b;
+    uint32_t block = SB_NONE;
+    uint64_t hdr;
+    uint64_t ticket;
+
+    if (sb_likely(size_bytes <= ch->size_max && sb_ring_has_place(&ch->ring))) {
+        block = sb_block_alloc(blocks_of(ch), &ch->stock, sb_class_for(blocks_of(ch), size_bytes),
+                               ch->owner);
+    }
+    if (sb_unlikely(block == SB_NONE)) {
+        return send_late(ch, type, correlation_id, data, size_bytes, timeout_ns);
+    }
+    cls = sb_class_of(blocks_of(ch), block);
+    b = sb_block_in(cls, block);
+    hdr = sb_load_relaxed(&b->hdr);
+    describe(ch, b, size_bytes, type, correlation_id);
+    sb_copy(sb_payload_in(cls, block), data, size_bytes);
+    if (sb_unlikely(sb_ring_send(&ch->ring, block, hdr, &ticket) != SB_OK)) {
+        return put_late(ch, block, size_bytes, timeout_ns);
+    }
+    sb_count(ch, SHMBUS_COUNT_sent, 1);
+    sb_count(ch, SHMBUS_COUNT_sent_bytes, size_bytes);
+    return 0;
+}
+
+SB_FLAT int sb_queue_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                          const void *data, size_t size_bytes, int64_t timeout_ns)
+{
+    int r = send_quickly(ch, type, correlation_id, data, size_bytes, timeout_ns);
+
+    if (sb_unlikely(r < 0)) {
         return refused(ch, r);
     }
     announce(ch);
     return 0;
 }
 
-int sb_queue_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
-                        int64_t timeout_ns)
+SB_FLAT int sb_queue_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
+                                int64_t timeout_ns)
 {
     int r = 0;
     int sent = 0;
 
     for (size_t i = 0; i < count; i++) {
-        struct sb_send send = { SHMBUS_DATA, 0, items[i].iov_base, items[i].iov_len,
-                                i == 0 ? timeout_ns : 0 };
-        r = send_one(ch, &send);
-        if (r < 0) {
+        r = send_quickly(ch, SHMBUS_DATA, 0, items[i].iov_base, items[i].iov_len,
+                         i == 0 ? timeout_ns : 0);
+        if (sb_unlikely(r < 0)) {
             break;
         }
         sent++;
     }
-    if (sent == 0) {
+    if (sb_unlikely(sent == 0)) {
         return refused(ch, r);
     }
     announce(ch);
@@ -273,7 +329,7 @@ int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus
         .data = out.payload,
         .size_bytes = size_bytes,
         .channel = ch,
-        .sender = (uint16_t)ch->bus->member.slot,
+        .sender = (uint16_t)ch->slot,
         .opaque_ = { out.hdr, sb_msg_mark(ch, SB_MSG_QUEUE_TX, out.block), (uint64_t)timeout_ns },
     };
     return 0;
@@ -287,7 +343,7 @@ static bool is_held(struct shmbus_channel *ch, const struct shmbus_msg *msg)
            sb_load_relaxed(&sb_block_at(blocks_of(ch), block)->hdr) == msg->opaque_[0];
 }
 
-static int stale(const struct shmbus_channel *ch)
+SB_COLD static int stale(const struct shmbus_channel *ch)
 {
     return sb_fail(-SHMBUS_ERR_STALE,
                    "queue \"%s\": the message was released, committed or aborted before", ch->name);
@@ -321,7 +377,7 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
     }
     if (!forward) { /* a forwarded message stays as its sender wrote it */
         out.header = sb_block_at(blocks_of(ch), out.block);
-        describe(ch, &out, msg->type, msg->correlation_id);
+        describe(ch, out.header, out.bytes, msg->type, msg->correlation_id);
     }
     r = put(ch, &out, timeout_ns);
     if (r < 0) {
@@ -345,8 +401,8 @@ int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 
 /* ----------------------------------------------------------------------------------- receiving */
 
-static void hand_out(struct shmbus_channel *ch, uint32_t block, uint64_t hdr, uint64_t ticket,
-                     struct shmbus_msg *msg)
+static SB_INLINE void hand_out(struct shmbus_channel *ch, uint32_t block, uint64_t hdr,
+                               uint64_t ticket, struct shmbus_msg *msg)
 {
     const struct sb_class_view *cls = sb_class_of(blocks_of(ch), block);
     struct sb_block *b = sb_block_in(cls, block);
@@ -369,7 +425,7 @@ static void hand_out(struct shmbus_channel *ch, uint32_t block, uint64_t hdr, ui
     msg->opaque_[2] = 0;
     sb_count(ch, SHMBUS_COUNT_received, 1);
     sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
-    if (msg->delivery_count > 1) {
+    if (sb_unlikely(msg->delivery_count > 1)) {
         sb_count(ch, SHMBUS_COUNT_redelivered, 1);
     }
 }
@@ -380,24 +436,33 @@ struct incoming {
     int got;
 };
 
-static int attempt_take(struct shmbus_channel *ch, void *job)
+/* As many as there are; @got counts them. */
+static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct incoming *in)
 {
-    struct incoming *in = job;
+    enum sb_ring_result r = SB_OK;
     uint32_t block = 0;
     uint64_t hdr = 0;
     uint64_t ticket = 0;
 
     while ((size_t)in->got < in->max) {
-        enum sb_ring_result r = sb_ring_recv(&ch->ring, &block, &hdr, &ticket);
-        if (r == SB_CORRUPT && in->got == 0) {
-            return corrupt(ch);
-        }
-        if (r != SB_OK) {
+        r = sb_ring_recv(&ch->ring, &block, &hdr, &ticket);
+        if (sb_unlikely(r != SB_OK)) {
             break;
         }
         hand_out(ch, block, hdr, ticket, &in->msgs[in->got++]);
     }
-    return in->got > 0 ? 0 : -EAGAIN;
+    return r;
+}
+
+static int attempt_take(struct shmbus_channel *ch, void *job)
+{
+    struct incoming *in = job;
+    enum sb_ring_result r = take(ch, in);
+
+    if (in->got > 0) {
+        return 0;
+    }
+    return r == SB_CORRUPT ? corrupt(ch) : -EAGAIN;
 }
 
 /* Whoever found nothing may be idle for long: blocks that others sleep for are not kept. */
@@ -411,7 +476,7 @@ static void give_way(struct shmbus_channel *ch)
     }
 }
 
-static int nothing(struct shmbus_channel *ch, int result)
+SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
 {
     if (result == -EAGAIN) {
         if (sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
@@ -428,25 +493,39 @@ static int nothing(struct shmbus_channel *ch, int result)
     return refused(ch, result);
 }
 
-int sb_queue_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
-                  int64_t timeout_ns)
+/* There was none at the first look. */
+SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result result,
+                               struct shmbus_msg *ret_msgs, size_t max, int64_t timeout_ns)
 {
     struct incoming in = { ret_msgs, max, 0 };
-    int r = attempt_take(ch, &in);
+    int r = result == SB_CORRUPT ? corrupt(ch) : -EAGAIN;
 
     if (r == -EAGAIN && timeout_ns != 0) {
-        r = sb_wait(ch, &ch->view->shared->readable, timeout_ns, attempt_take, &in);
+        r = sb_wait(ch, &ch->shared->readable, timeout_ns, attempt_take, &in);
     }
     if (r < 0) {
         return nothing(ch, r);
     }
-    sb_event_wake(&ch->view->shared->writable); /* a place in the ring became free */
+    sb_event_wake(&ch->shared->writable);
     return in.got;
 }
 
-int sb_queue_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+SB_FLAT int sb_queue_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                          int64_t timeout_ns)
 {
-    if (!is_held(ch, msg)) {
+    struct incoming in = { ret_msgs, max, 0 };
+    enum sb_ring_result result = take(ch, &in);
+
+    if (sb_unlikely(in.got == 0)) {
+        return recv_late(ch, result, ret_msgs, max, timeout_ns);
+    }
+    sb_event_wake(&ch->shared->writable); /* a place in the ring became free */
+    return in.got;
+}
+
+SB_FLAT int sb_queue_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    if (sb_unlikely(!is_held(ch, msg))) {
         return stale(ch);
     }
     sb_block_free(blocks_of(ch), &ch->stock, sb_msg_number(msg), ch->owner);

@@ -45,6 +45,7 @@
  */
 #include "ring_mpmc.h"
 
+#include "branch.h"
 #include "event.h"
 
 #define HINT_LAG 8u /* tail and head are brought up to date every so many tickets */
@@ -54,31 +55,40 @@ static uint64_t ring_depth(const struct sb_ring *ring)
     return 1ull << ring->shift;
 }
 
-static uint64_t lap_of(const struct sb_ring *ring, uint64_t ticket)
+/* As sb_lap_of() and sb_lap_distance(), with what depends on the depth alone worked out before. */
+static SB_INLINE uint64_t lap_of(const struct sb_ring *ring, uint64_t ticket)
 {
-    return sb_lap_of(ticket, ring->shift);
+    return (ticket >> ring->shift) & ring->lap_mask;
 }
 
 /* How many laps a slot word is ahead of the lap of @ticket. */
-static int64_t laps_ahead(const struct sb_ring *ring, uint64_t s, uint64_t ticket)
+static SB_INLINE int64_t laps_ahead(const struct sb_ring *ring, uint64_t s, uint64_t ticket)
 {
-    return sb_lap_distance(sb_slot_lap(s), lap_of(ring, ticket), ring->shift);
+    return (int64_t)((sb_slot_lap(s) - lap_of(ring, ticket)) << ring->lap_unused) >>
+           ring->lap_unused;
 }
 
-static sb_word *slot_of(const struct sb_ring *ring, uint64_t ticket)
+static SB_INLINE sb_word *slot_of(const struct sb_ring *ring, uint64_t ticket)
 {
     return &ring->slots[sb_slot_index(ticket, ring->shift)];
 }
 
-static uint64_t empty_slot(uint64_t lap)
+static SB_INLINE uint64_t empty_slot(uint64_t lap)
 {
     return sb_slot_make(lap, SB_SLOT_EMPTY);
 }
 
 /* Whether a slot's block is still queued; anything else means that its taker has not cleared it. */
-static bool is_queued(uint64_t hdr)
+static SB_INLINE bool is_queued(uint64_t hdr)
 {
     return sb_hdr_state(hdr) == SB_QUE || sb_hdr_state(hdr) == SB_QFW;
+}
+
+static void set_depth(struct sb_ring *ring, uint32_t shift)
+{
+    ring->shift = shift;
+    ring->lap_unused = 64u - sb_lap_bits(shift);
+    ring->lap_mask = (1ull << sb_lap_bits(shift)) - 1u;
 }
 
 void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t channel,
@@ -90,7 +100,6 @@ void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t cha
         .blocks = &view->blocks,
         .slots = ch->slots,
         .shared = ch->shared,
-        .shift = ch->depth_shift,
         .channel = channel,
         .owner = owner,
         .bound = 64 + (8u << ch->depth_shift),
@@ -103,10 +112,11 @@ void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t cha
         .channel_count = view->channel_count,
     };
     ring->head_seen = ring->head;
+    set_depth(ring, ch->depth_shift);
 }
 
 /* S4 and R3: a hint never leads, so it only ever goes up to what the caller knows to be done. */
-static void raise_hint(sb_word *hint, uint64_t ticket)
+SB_SELDOM static void raise_hint(sb_word *hint, uint64_t ticket)
 {
     uint64_t old = sb_load_relaxed(hint);
     if ((int64_t)(ticket - old) > 0) {
@@ -114,7 +124,7 @@ static void raise_hint(sb_word *hint, uint64_t ticket)
     }
 }
 
-static bool hint_is_due(const struct sb_ring *ring, uint64_t ticket)
+static SB_INLINE bool hint_is_due(const struct sb_ring *ring, uint64_t ticket)
 {
     uint32_t lag = ring->shift > 5 ? HINT_LAG : 1;
     return (ticket & (lag - 1u)) == 0;
@@ -134,8 +144,8 @@ static uint64_t true_head(const struct sb_ring *ring)
 }
 
 /* High-water mark, without looking at the receivers' line on every message: head_seen only lags,
- * so a depth that is not a record by head_seen is not a record at all. Out of line: rarely run. */
-__attribute__((noinline)) static void raise_depth(struct sb_ring *ring, uint64_t ticket)
+ * so a depth that is not a record by head_seen is not a record at all. */
+SB_SELDOM static void raise_depth(struct sb_ring *ring, uint64_t ticket)
 {
     uint64_t depth;
     ring->head_seen = true_head(ring);
@@ -157,7 +167,8 @@ static inline void note_depth(struct sb_ring *ring, uint64_t ticket)
 
 /* The ticket behind everything that a slot word @ahead laps ahead proves to be done, or the hint if
  * that is further. */
-static uint64_t skip_done(const struct sb_ring *ring, uint64_t ticket, int64_t ahead, sb_word *hint)
+SB_SELDOM static uint64_t skip_done(const struct sb_ring *ring, uint64_t ticket, int64_t ahead,
+                                    sb_word *hint)
 {
     uint64_t next = ticket + ((uint64_t)(ahead > 0 ? ahead - 1 : 0) << ring->shift) + 1u;
     uint64_t hinted = sb_load_acquire(hint); /* acquire: the slots are then as old at most */
@@ -166,7 +177,7 @@ static uint64_t skip_done(const struct sb_ring *ring, uint64_t ticket, int64_t a
 
 /* A handle that was not used for half of all laps takes a slot ahead for one behind. The hint,
  * which has all bits of a ticket, tells; false if it is no further than the handle. */
-static bool catch_up(uint64_t *cursor, const sb_word *hint)
+SB_SELDOM static bool catch_up(uint64_t *cursor, const sb_word *hint)
 {
     uint64_t hinted = sb_load_acquire(hint);
     bool is_behind = (int64_t)(hinted - *cursor) > 0;
@@ -178,8 +189,8 @@ static bool catch_up(uint64_t *cursor, const sb_word *hint)
 }
 
 /* A slot of the previous lap. SB_FULL if its message really waits, SB_BUSY to look again. */
-static enum sb_ring_result previous_lap(const struct sb_ring *ring, sb_word *slot, uint64_t s,
-                                        uint64_t lap)
+SB_SELDOM static enum sb_ring_result previous_lap(const struct sb_ring *ring, sb_word *slot,
+                                                  uint64_t s, uint64_t lap)
 {
     uint32_t block = sb_slot_block(s);
 
@@ -199,10 +210,10 @@ static enum sb_ring_result previous_lap(const struct sb_ring *ring, sb_word *slo
     return SB_BUSY;
 }
 
-/* Finds the ticket to use. SB_OK: @ret_slot was EMPTY in the lap of ring->tail. */
-static enum sb_ring_result find_place(struct sb_ring *ring, uint32_t *tries)
+/* The place at ring->tail is not empty: goes on to one that is. */
+SB_SELDOM static enum sb_ring_result find_other_place(struct sb_ring *ring)
 {
-    while ((*tries)++ < ring->bound) {
+    while (ring->tries++ < ring->bound) {
         uint64_t t = ring->tail;
         uint64_t lap = lap_of(ring, t);
         sb_word *slot = slot_of(ring, t);
@@ -224,15 +235,31 @@ static enum sb_ring_result find_place(struct sb_ring *ring, uint32_t *tries)
     return SB_BUSY;
 }
 
+bool sb_ring_has_place(const struct sb_ring *ring)
+{
+    return sb_load_acquire(slot_of(ring, ring->tail)) == empty_slot(lap_of(ring, ring->tail));
+}
+
+/* Finds the ticket to use. SB_OK: the slot was EMPTY in the lap of ring->tail. */
+static SB_INLINE enum sb_ring_result find_place(struct sb_ring *ring)
+{
+    return sb_likely(sb_ring_has_place(ring)) ? SB_OK : find_other_place(ring);
+}
+
+bool sb_ring_writable(struct sb_ring *ring)
+{
+    ring->tries = 0;
+    return find_place(ring) != SB_FULL;
+}
+
 enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t hdr,
                                  uint64_t *ret_ticket)
 {
     struct sb_block *b;
     uint64_t gen = sb_gen_next(sb_hdr_gen(hdr));
     enum sb_block_state state = sb_hdr_state(hdr);
-    enum sb_ring_result r;
+    enum sb_ring_result r = SB_BUSY;
     uint64_t holder = 0;
-    uint32_t tries = 0;
     bool announced = false;
 
     if (block >= ring->blocks->count) {
@@ -243,8 +270,13 @@ enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t 
         sb_load_relaxed(&b->hdr) != hdr) {
         return SB_NOT_OWNER;
     }
-    while ((r = find_place(ring, &tries)) == SB_OK) {
-        uint64_t t = ring->tail;
+    for (ring->tries = 0; ring->tries < ring->bound; ring->tries++) {
+        uint64_t t;
+        r = find_place(ring);
+        if (sb_unlikely(r != SB_OK)) {
+            break;
+        }
+        t = ring->tail;
         if (!announced) {
             enum sb_block_state sent = state == SB_HRX ? SB_QFW : SB_QUE;
             holder = sb_load_relaxed(&b->holder);
@@ -257,13 +289,14 @@ enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t 
         if (sb_cas(slot_of(ring, t), empty_slot(lap_of(ring, t)),
                    sb_slot_make(lap_of(ring, t), block))) { /* S3 */
             ring->tail = t + 1u;
-            if (hint_is_due(ring, t + 1u)) {
+            if (sb_unlikely(hint_is_due(ring, t + 1u))) {
                 raise_hint(&ring->shared->tail, t + 1u); /* S4 */
             }
             note_depth(ring, t);
             *ret_ticket = t;
             return SB_OK;
         }
+        r = SB_BUSY; /* somebody else was faster */
     }
     if (announced) {
         sb_store_relaxed(&b->holder, holder);
@@ -357,8 +390,8 @@ static bool scan_orphans(struct sb_ring *ring, uint32_t *ret_block, uint64_t *re
 /* One pass over all blocks for each change of orphan_seq, spread over as many calls as it finds
  * orphans. A pass that was begun before the last change may have gone by the newest orphan: then
  * there is a second one. */
-static bool recv_orphan(struct sb_ring *ring, uint64_t seq, uint32_t *ret_block, uint64_t *ret_hdr,
-                        uint64_t *ret_ticket)
+SB_SELDOM static bool recv_orphan(struct sb_ring *ring, uint64_t seq, uint32_t *ret_block,
+                                  uint64_t *ret_hdr, uint64_t *ret_ticket)
 {
     for (uint32_t pass = 0; pass < 2 && ring->orphan_seen != seq; pass++) {
         if (ring->orphan_next >= ring->blocks->count) {
@@ -373,28 +406,37 @@ static bool recv_orphan(struct sb_ring *ring, uint64_t seq, uint32_t *ret_block,
     return false;
 }
 
-/* R0..R3 on the slot of ring->head. SB_BUSY: look again. */
-static enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t *ret_block,
-                                        uint64_t *ret_hdr, uint64_t *ret_ticket)
+/* There is nothing to take at ring->head, whose slot held @s. SB_BUSY: look again. */
+SB_SELDOM static enum sb_ring_result nothing_at_head(struct sb_ring *ring, uint64_t s)
 {
     uint64_t h = ring->head;
-    uint64_t lap = lap_of(ring, h);
-    sb_word *slot = slot_of(ring, h);
-    uint64_t s = sb_load_acquire(slot);
     int64_t ahead = laps_ahead(ring, s, h);
-    uint32_t block = sb_slot_block(s);
 
-    if (s == empty_slot(lap)) {
+    if (s == empty_slot(lap_of(ring, h))) {
         return SB_EMPTY;
     }
     if (ahead > 0) {
         ring->head = skip_done(ring, h, ahead, &ring->shared->head);
         return SB_BUSY;
     }
-    if (ahead < 0) { /* a ticket before one that was cleared */
-        return catch_up(&ring->head, &ring->shared->head) ? SB_BUSY : SB_CORRUPT;
+    /* behind: a ticket before one that was cleared */
+    return catch_up(&ring->head, &ring->shared->head) ? SB_BUSY : SB_CORRUPT;
+}
+
+/* R0..R3 on the slot of ring->head. SB_BUSY: look again. */
+static SB_INLINE enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t *ret_block,
+                                        uint64_t *ret_hdr, uint64_t *ret_ticket)
+{
+    uint64_t h = ring->head;
+    uint64_t lap = lap_of(ring, h);
+    sb_word *slot = slot_of(ring, h);
+    uint64_t s = sb_load_acquire(slot);
+    uint32_t block = sb_slot_block(s);
+
+    if (sb_unlikely(sb_slot_lap(s) != lap || block == SB_SLOT_EMPTY)) {
+        return nothing_at_head(ring, s);
     }
-    if (block < ring->blocks->count) {
+    if (sb_likely(block < ring->blocks->count)) {
         struct sb_block *b = sb_block_at(ring->blocks, block);
         uint64_t hdr = sb_load_acquire(&b->hdr);
         if (sb_load_acquire(slot) != s) {
@@ -416,7 +458,7 @@ static enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t *ret_bloc
     }
     sb_cas(slot, s, empty_slot(sb_lap_next(lap, ring->shift))); /* R2 */
     ring->head = h + 1u;
-    if (hint_is_due(ring, h + 1u)) {
+    if (sb_unlikely(hint_is_due(ring, h + 1u))) {
         raise_hint(&ring->shared->head, h + 1u); /* R3 */
     }
     return block == SB_SLOT_EMPTY ? SB_BUSY : SB_OK;
@@ -439,7 +481,8 @@ enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint
 {
     uint64_t seq = sb_load_acquire(&ring->shared->orphan_seq);
 
-    if (seq != ring->orphan_seen && recv_orphan(ring, seq, ret_block, ret_hdr, ret_ticket)) {
+    if (sb_unlikely(seq != ring->orphan_seen) &&
+        recv_orphan(ring, seq, ret_block, ret_hdr, ret_ticket)) {
         return SB_OK;
     }
     return sb_ring_recv_placed(ring, ret_block, ret_hdr, ret_ticket);
@@ -493,11 +536,13 @@ bool sb_ring_readable(struct sb_ring *ring)
 
 uint64_t sb_ring_depth(const struct sb_channel_view *channel)
 {
-    struct sb_ring ring = { .slots = channel->slots, .shift = channel->depth_shift };
+    struct sb_ring ring = { .slots = channel->slots };
     uint64_t head = sb_load_acquire(&channel->shared->head);
     uint64_t tail = sb_load_acquire(&channel->shared->tail);
-    uint64_t bound = ring_depth(&ring) + HINT_LAG * 4;
+    uint64_t bound;
 
+    set_depth(&ring, channel->depth_shift);
+    bound = ring_depth(&ring) + HINT_LAG * 4;
     for (uint64_t n = 0; n < bound; n++, head++) {
         uint64_t s = sb_load_relaxed(slot_of(&ring, head));
         if (laps_ahead(&ring, s, head) <= 0) {

@@ -15,9 +15,12 @@ struct sb_ring {
     sb_word *slots;
     struct sb_channel *shared;
     uint32_t shift;   /* depth is 1 << shift */
+    uint32_t lap_unused; /* bits of a word that a lap does not fill */
+    uint64_t lap_mask;
     uint32_t channel; /* index of the channel, part of loc */
     uint32_t owner;   /* this process, as in block headers */
     uint32_t bound;   /* loop limit against hostile values */
+    uint32_t tries;   /* of the present call, up to bound */
     uint64_t tail;    /* every ticket below is filled */
     uint64_t head;    /* every ticket below is cleared */
     uint64_t head_seen; /* for the high-water mark */
@@ -34,6 +37,12 @@ struct sb_ring {
 
 void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t channel,
                   uint32_t owner);
+
+/* Whether the next send finds a place at once, unless somebody else is faster. */
+bool sb_ring_has_place(const struct sb_ring *ring);
+
+/* Whether a send may find a place: false only if all are taken at this moment. */
+bool sb_ring_writable(struct sb_ring *ring);
 
 /* Sends a block held in HTX or HRX (forward). @hdr: the header word the caller holds it by.
  * SB_OK with its ticket; SB_FULL, SB_BUSY (try again), SB_CORRUPT, SB_NOT_OWNER: still held, and

@@ -144,8 +144,8 @@ SB_SELDOM static int send_late(struct shmbus_channel *ch, enum sb_ring_result re
     return 0;
 }
 
-int sb_stream_ch_send(struct shmbus_channel *ch, unsigned type, const void *data, size_t size_bytes,
-                      int64_t timeout_ns)
+SB_FLAT int sb_stream_ch_send(struct shmbus_channel *ch, unsigned type, const void *data,
+                              size_t size_bytes, int64_t timeout_ns)
 {
     enum sb_ring_result result;
 
@@ -357,8 +357,8 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result re
     return r < 0 ? nothing(ch, r) : in.got;
 }
 
-int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
-                      int64_t timeout_ns)
+SB_FLAT int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                              int64_t timeout_ns)
 {
     struct incoming in = { ret_msgs, max, 0 };
     enum sb_ring_result result = take(ch, &in);
@@ -374,7 +374,7 @@ SB_COLD static int stale(const struct shmbus_channel *ch)
     return sb_fail(-SHMBUS_ERR_STALE, "stream \"%s\": the message was released before", ch->name);
 }
 
-int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+SB_FLAT int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     if (!sb_stream_release(&ch->rx, sb_msg_number(msg), msg->opaque_[0])) {
         return stale(ch);

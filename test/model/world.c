@@ -368,6 +368,7 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->mode = SHMBUS_SEND | SHMBUS_RECV;
     ch->timestamps = w_plan->timestamps;
     ch->kind = ch->view->kind;
+    ch->slot = buses[p].member.slot;
     ch->shared = ch->view->shared;
     ch->shutdown = &buses[p].view.super->shutdown;
     ch->size_max = shmbus_size_max(ch);

@@ -455,13 +455,15 @@ static void poke_at(const char *path, off_t offset, const void *bytes, size_t si
 T_TEST(segment, of_another_version_is_refused_by_name)
 {
     char name[SHMBUS_NAME_BYTES], path[PATH_MAX];
+    char expected[32];
     uint32_t major = SB_LAYOUT_MAJOR + 1;
+    snprintf(expected, sizeof expected, "layout %u.0", major);
     create_tiny(t_bus_name(name));
     path_of(name, path);
     poke_at(path, offsetof(struct sb_super, layout_major), &major, sizeof major);
     T_FAILS(open_result(name, false, false), -SHMBUS_ERR_LAYOUT);
     CU_ASSERT_TRUE(detail_has(path));
-    CU_ASSERT_TRUE(detail_has("layout 2.0"));
+    CU_ASSERT_TRUE(detail_has(expected));
     T_OK(shmbus_unlink(name));
 }
 
