@@ -6,7 +6,8 @@
  *   task     the task it held is in another worker's hands
  *
  * The clock starts before the system call that kills. Prints a table beside what the peers
- * document, then one line of JSON. Exit status: 0, 1 when a survivor saw anything else than it must, 2 usage.
+ * document, then one line of JSON. Exit status: 0; 1 when a survivor saw anything else than it
+ * must; 2 usage.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -251,10 +251,34 @@ static bool read_option(int argc, char **argv, int *i, struct settings *set)
     return true;
 }
 
+/* A row a scenario: who is in it, and what each does in the words of script.c. */
+static void list_plan(const struct w_plan *plan)
+{
+    for (uint32_t c = 0; c < plan->channel_count; c++) {
+        const struct w_channel_plan *ch = &plan->channels[c];
+        if (ch->kind == SHMBUS_STREAM) {
+            printf("%sstream of %llu bytes", c > 0 ? ", " : "", (unsigned long long)ch->ring_bytes);
+        } else {
+            printf("%squeue of %u", c > 0 ? ", " : "", 1u << ch->depth_shift);
+        }
+    }
+    printf("%s", plan->region ? ", region" : "");
+    if (plan->blocks > 0) {
+        printf(", %u blocks, %u queued", plan->blocks, plan->queued);
+    }
+    for (uint32_t i = 0; plan->actors[i].name != NULL; i++) {
+        printf("; %s%s: %s", plan->actors[i].name, plan->actors[i].immortal ? " (not killed)" : "",
+               plan->actors[i].script);
+    }
+}
+
 static int list(void)
 {
     for (unsigned i = 0; i < t_scenario_count; i++) {
-        printf("%-18s %s\n", t_scenarios[i].name, t_scenarios[i].text);
+        const struct x_scenario *s = &t_scenarios[i];
+        printf("%-19s %s\n%-19s ", s->name, s->text, "");
+        list_plan(s->parameter);
+        printf("\n");
     }
     return 0;
 }

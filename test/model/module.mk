@@ -37,3 +37,13 @@ $(MODEL_PROGRAM): $(MODEL_OBJ) $(MODEL_LIB_OBJ)
 QUICK ?= 0
 model: $(MODEL_PROGRAM)
 	$(Q)$(MODEL_PROGRAM) $(if $(filter-out 0,$(QUICK)),--quick --random 10,--random 60)
+
+# doc/verification.md names every scenario; that it still does is part of the tests.
+CHECKS += scenario-names
+run-scenario-names:
+	@status=0; sh test/model/check_doc.sh > $(B)/scenario-names.out || status=1; \
+	cat $(B)/scenario-names.out; \
+	good=$$(grep -c '^ok' $(B)/scenario-names.out); \
+	bad=$$(grep -c '^not ok' $(B)/scenario-names.out); \
+	test -z "$$T_RESULTS" || echo "$$good $$bad 0 test/model/check_doc.sh" >> "$$T_RESULTS"; \
+	exit $$status

@@ -8,3 +8,12 @@ mutants: $(MODEL_OBJ) $(MODEL_LIB_OBJ) $(TEST_OBJ) $(CRASH_OBJ) $(LIB_TEST_A)
 	    T_MODEL_OBJECTS='$(MODEL_OBJ) $(MODEL_LIB_OBJ)' T_UNIT_OBJECTS='$(TEST_OBJ)' \
 	    T_CRASH_OBJECTS='$(CRASH_OBJ)' T_LIB_TEST='$(LIB_TEST_A)' T_LIBS='$(LIB_LIBS)' \
 	    ONLY='$(if $(ONLY),$(ONLY),*)' sh test/mutants/run.sh
+
+# doc/verification.md says which defect is caught by what; that it still does is part of the tests.
+CHECKS += mutant-table
+run-mutant-table:
+	@status=0; sh test/mutants/table.sh --check > $(B)/mutant-table.out || status=1; \
+	cat $(B)/mutant-table.out; \
+	good=$$(grep -c '^ok' $(B)/mutant-table.out); bad=$$(grep -c '^not ok' $(B)/mutant-table.out); \
+	test -z "$$T_RESULTS" || echo "$$good $$bad 0 test/mutants/table.sh" >> "$$T_RESULTS"; \
+	exit $$status
