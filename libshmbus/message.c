@@ -253,6 +253,30 @@ int shmbus_release(struct shmbus_msg *msg)
     }
 }
 
+/* How many of the messages, from the first on, one handle of a stream handed out. */
+static size_t stream_run(const struct shmbus_msg *msgs, size_t count)
+{
+    size_t n = 0;
+
+    while (n < count && is_in_hand(&msgs[n]) && sb_msg_kind(&msgs[n]) == SB_MSG_STREAM_RX &&
+           msgs[n].channel == msgs[0].channel && fits_stream(&msgs[n])) {
+        n++;
+    }
+    return n;
+}
+
+/* As many as go together; returns how many are done. */
+static size_t release_run(struct shmbus_msg *msgs, size_t count)
+{
+    size_t n = stream_run(msgs, count);
+
+    n = n > 1 ? sb_stream_ch_release_batch(msgs[0].channel, msgs, n) : 0;
+    for (size_t i = 0; i < n; i++) {
+        finished(&msgs[i], 0);
+    }
+    return n;
+}
+
 int shmbus_release_batch(struct shmbus_msg *msgs, size_t count)
 {
     int first_failure = 0;
@@ -260,7 +284,7 @@ int shmbus_release_batch(struct shmbus_msg *msgs, size_t count)
     if (msgs == NULL && count > 0) {
         return sb_fail(-EINVAL, "shmbus_release_batch: the messages are NULL");
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = release_run(msgs, count); i < count; i++) {
         int r = shmbus_release(&msgs[i]);
         if (r < 0 && first_failure == 0) {
             first_failure = r;

@@ -70,6 +70,7 @@
 #define BATCH_BYTES 4096u   /* publish at least so often within a batch */
 #define HINTS 16u           /* tail_hint is stored so often a lap */
 #define AHEAD (2 * SB_LINE) /* how far in front of the tail a line is asked for */
+#define AHEAD_RX 256u       /* how far in front of a record in a run the receiver asks for a line */
 #define RUN_LONG 4u         /* messages without a gap: a stream, not question and answer */
 #define FULL_PAUSES 16u     /* 75 to 650 ns */
 #define PAUSES 32u          /* 150 to 1300 ns, depending on the processor */
@@ -470,6 +471,7 @@ enum sb_ring_result sb_stream_rx_init(struct sb_stream_rx *rx, const struct sb_c
     rx->next = acked;
     rx->acked = acked;
     rx->seq = seq_before(ch, acked, header, hint);
+    rx->acked_seq = rx->seq;
     rx->head_bytes = head_bytes_of(ch);
     rx->handed = ahead > 0 ? acked + (uint64_t)ahead : acked;
     rx->inherited = rx->handed;
@@ -595,6 +597,9 @@ enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_msg *r
                     need > to_end(rx->bytes, next) || need > rx->acked + rx->bytes - WORD - next)) {
         return SB_CORRUPT;
     }
+    if (rx->run >= RUN_LONG) { /* else the sender may be filling that line */
+        __builtin_prefetch(word_at(rx->ring, rx->bytes, next + AHEAD_RX));
+    }
     hand_over(rx, next, next + need, header, ret);
     return SB_OK;
 }
@@ -631,7 +636,8 @@ SB_SELDOM static uint64_t release_noted(struct sb_stream_rx *rx)
     return entry->seq;
 }
 
-bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+/* The private half of a release. */
+static SB_INLINE bool note_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
 {
     uint32_t first = rx->held_first;
     const struct sb_stream_held *entry = &rx->held[first];
@@ -645,12 +651,44 @@ bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
     if (--rx->held_count > 0 && sb_unlikely(rx->held[first].released)) {
         seq = release_noted(rx);
     }
-    sb_store_release(&rx->shared->acked, rx->acked); /* G */
-    sb_store_release(&rx->shared->acked_seq, seq);   /* a hint; not before G */
+    rx->acked_seq = seq;
+    return true;
+}
+
+static SB_INLINE void publish_acked(struct sb_stream_rx *rx)
+{
+    sb_store_release(&rx->shared->acked, rx->acked);         /* G */
+    sb_store_release(&rx->shared->acked_seq, rx->acked_seq); /* a hint; not before G */
     if (sb_unlikely(rx->acked - rx->published >= rx->bytes / 8)) {
         publish_room(rx);
     }
+}
+
+bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+{
+    uint64_t before = rx->acked;
+
+    if (sb_unlikely(!note_release(rx, held, seq))) {
+        return false;
+    }
+    if (sb_likely(rx->acked != before)) {
+        publish_acked(rx);
+    }
     return true;
+}
+
+size_t sb_stream_release_batch(struct sb_stream_rx *rx, const struct shmbus_msg *msgs, size_t count)
+{
+    uint64_t before = rx->acked;
+    size_t n = 0;
+
+    while (n < count && note_release(rx, (uint32_t)msgs[n].opaque_[1], msgs[n].opaque_[0])) {
+        n++;
+    }
+    if (rx->acked != before) {
+        publish_acked(rx);
+    }
+    return n;
 }
 
 bool sb_stream_unrecv(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)

@@ -44,6 +44,7 @@ struct sb_stream_rx {
     uint64_t next;      /* position of the next record to hand out */
     uint64_t seq;       /* messages handed out */
     uint64_t acked;     /* positions below are released */
+    uint64_t acked_seq; /* number of the last message below */
     uint64_t published; /* what the room word says */
     uint64_t handed;    /* end of the furthest record ever handed out */
     uint64_t inherited; /* what that was when this receiver took over */
@@ -83,6 +84,10 @@ size_t sb_stream_send_batch(struct sb_stream_tx *tx, const struct iovec *items, 
 enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_msg *ret);
 /* False if that message was released already. */
 bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq);
+/* The same for messages of this receiver, with one store for all; returns how many before the first
+ * that was released already. */
+size_t sb_stream_release_batch(struct sb_stream_rx *rx, const struct shmbus_msg *msgs,
+                               size_t count);
 /* Puts the message received last back in front; it was never handed out. False if it is not the
  * last one or was released. */
 bool sb_stream_unrecv(struct sb_stream_rx *rx, uint32_t held, uint64_t seq);

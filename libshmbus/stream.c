@@ -384,6 +384,16 @@ SB_FLAT int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_
     return 0;
 }
 
+SB_FLAT size_t sb_stream_ch_release_batch(struct shmbus_channel *ch, const struct shmbus_msg *msgs,
+                                          size_t count)
+{
+    size_t n = sb_stream_release_batch(&ch->rx, msgs, count);
+
+    sb_count(ch, SHMBUS_COUNT_acknowledged, n);
+    sb_event_wake_after_store(&ch->shared->writable);
+    return n;
+}
+
 int sb_stream_ch_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     if (!sb_stream_unrecv(&ch->rx, sb_msg_number(msg), msg->opaque_[0])) {

@@ -11,6 +11,9 @@ int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items
 int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
                       int64_t timeout_ns);
 int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg);
+/* Messages received by this handle; returns how many before the first that was released already. */
+size_t sb_stream_ch_release_batch(struct shmbus_channel *ch, const struct shmbus_msg *msgs,
+                                  size_t count);
 /* Takes back the message received last, as if it had not been received. */
 int sb_stream_ch_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg);
 int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,

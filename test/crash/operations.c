@@ -191,6 +191,17 @@ static bool with_stream_message(struct t_actor *a)
     return true;
 }
 
+static bool with_stream_messages(struct t_actor *a)
+{
+    if (!from_stream(a) || shmbus_recv_batch(a->s, a->msgs, 3, 0) != 3) {
+        return false;
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        may(a, t_msg_id(&a->msgs[i]), 0, 1);
+    }
+    return true;
+}
+
 static bool nothing(struct t_actor *a)
 {
     (void)a;
@@ -293,6 +304,19 @@ static void run_release(struct t_actor *a)
     unsigned id = t_msg_id(&a->msg);
     expect(a, shmbus_release(&a->msg), 0, "release");
     did(a, id, 0);
+}
+
+static void run_release_batch(struct t_actor *a)
+{
+    unsigned id[3];
+
+    for (unsigned i = 0; i < 3; i++) {
+        id[i] = t_msg_id(&a->msgs[i]);
+    }
+    expect(a, shmbus_release_batch(a->msgs, 3), 0, "release_batch");
+    for (unsigned i = 0; i < 3; i++) {
+        did(a, id[i], 0);
+    }
 }
 
 static void run_requeue(struct t_actor *a)
@@ -422,6 +446,8 @@ const struct t_operation t_operations[] = {
     STREAM_STATES("stream receive", 3, 168, T_STREAM_CHILD_RECEIVES, from_stream, run_recv),
     STREAM_STATES("stream release", 3, 169, T_STREAM_CHILD_RECEIVES, with_stream_message,
                   run_release),
+    STREAM_STATES("stream release batch", 4, 167, T_STREAM_CHILD_RECEIVES, with_stream_messages,
+                  run_release_batch),
 };
 const unsigned t_operation_count = sizeof t_operations / sizeof t_operations[0];
 

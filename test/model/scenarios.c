@@ -311,6 +311,12 @@ static const struct w_plan stream_batch = {
     .actors = {ACTOR("sender", 0, "o B t1"), ACTOR("receiver", 1, "i e e a e z a"), RECOVERER},
 };
 
+static const struct w_plan stream_release_batch = {
+    .channels = {STREAM(128)},
+    .channel_count = 1,
+    .actors = {ACTOR("sender", 0, "o B t1"), ACTOR("receiver", 1, "i e e A e A"), RECOVERER},
+};
+
 static const struct w_plan stream_new_sender = {
     .channels = {STREAM(128)},
     .channel_count = 1,
@@ -489,6 +495,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(stream_exact, "stream: full to the last byte", SMALL),
     SCENARIO(stream_stamped, "stream: time stamps, two held", SMALL),
     SCENARIO(stream_batch, "stream: batch, release out of order", BIG),
+    SCENARIO(stream_release_batch, "stream: batches released by one store", BIG),
     SCENARIO(stream_new_sender, "stream: sender dies, another takes over", BIG),
     SCENARIO(stream_new_receiver, "stream: receiver dies, another takes over", BIG),
     SCENARIO(stream_sleep, "stream: both ends sleep", BIG),

@@ -13,6 +13,7 @@
  *   o i     become sender, receiver of the stream (channel 0) when that end is free
  *   t3 T3   send 8 * 3 bytes to the stream (T: wait)           B    send a batch of three
  *   e E     receive from the stream (E: wait)                 z    release the newest held
+ *   A       release all that are held, as a batch
  */
 #include "world.h"
 
@@ -408,6 +409,17 @@ static void stream_release(uint32_t process, uint32_t index)
     forget_held(p, index);
 }
 
+static void stream_release_all(uint32_t process)
+{
+    struct w_process *p = &w_processes[process];
+    size_t n = sb_stream_ch_release_batch(p->held[0].channel, p->held, p->held_count);
+    x_flush();
+    if (n != p->held_count) {
+        x_fail("stream: only %zu of %u are released", n, p->held_count);
+    }
+    p->held_count = 0;
+}
+
 /* The driver has both ends: sends one message, or receives and releases one. */
 void w_stream_driver(bool send, uint32_t words)
 {
@@ -458,6 +470,9 @@ static void with_held(uint32_t process, char word, uint32_t n)
         break;
     case 'z':
         stream_release(process, p->held_count - 1u);
+        break;
+    case 'A':
+        stream_release_all(process);
         break;
     case 'q':
         give_back(process, false);
@@ -552,7 +567,7 @@ void w_script_actor(uint32_t actor)
             n = (uint32_t)(*at - '0');
         }
         x_note("> %c%u", word, n);
-        if (strchr("azqufF", word) != NULL) {
+        if (strchr("azAqufF", word) != NULL) {
             with_held(a->process, word, n);
         } else {
             do_word(a->process, word, n);

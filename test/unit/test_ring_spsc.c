@@ -153,7 +153,8 @@ T_TEST(stream, the_largest_message_fits_an_empty_ring_wherever_it_stands)
                 rig_set(&rig, 10 * bytes + at, 77);
                 rig_open(&rig);
                 bad += send_one(&rig, max) != SB_OK || !recv_one(&rig, &msg) ||
-                       msg.size_bytes != max || !sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
+                       msg.size_bytes != max ||
+                       !sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
                 rig_set(&rig, 10 * bytes + at, 77);
                 rig_open(&rig);
                 refused += send_one(&rig, max + 8) == SB_FULL; /* does not fit everywhere */
@@ -465,6 +466,27 @@ T_TEST(stream, a_receiver_may_hold_64_and_frees_them_in_order)
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.held[0].begin);
 }
 
+T_TEST(stream, a_batch_is_released_by_one_store_up_to_the_first_that_was_already)
+{
+    struct rig rig;
+    struct shmbus_msg msgs[6];
+    rig_make(&rig, 1024, false);
+    rig_open(&rig);
+    for (unsigned i = 0; i < 6; i++) {
+        CU_ASSERT_EQUAL(send_one(&rig, i), SB_OK);
+        CU_ASSERT_TRUE(recv_one(&rig, &msgs[i]));
+    }
+    CU_ASSERT_EQUAL(sb_stream_release_batch(&rig.rx, &msgs[1], 2), 2); /* behind the oldest */
+    CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 0);
+    CU_ASSERT_EQUAL(sb_stream_release_batch(&rig.rx, &msgs[0], 3), 1);
+    CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 3);
+    CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.held[3].begin);
+    CU_ASSERT_EQUAL(sb_stream_release_batch(&rig.rx, &msgs[3], 3), 3);
+    CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 6);
+    CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.next);
+    CU_ASSERT_EQUAL(sb_stream_release_batch(&rig.rx, &msgs[3], 3), 0);
+}
+
 T_TEST(stream, room_is_returned_seldom_but_full_is_never_a_lie)
 {
     struct rig rig;
@@ -742,8 +764,10 @@ static void *receiving(void *arg)
     while (rx->seq < both->messages || n > 0) {
         if (rx->seq < both->messages && n < 3 && sb_stream_recv(rx, &msgs[n]) == SB_OK) {
             struct shmbus_msg *msg = &msgs[n++];
-            both->bad += msg->sequence != rx->seq || msg->size_bytes != size_of(msg->sequence, max) ||
-                         msg->delivery_count != 1 || !is_filled(msg->data, msg->size_bytes, msg->sequence);
+            both->bad += msg->sequence != rx->seq ||
+                         msg->size_bytes != size_of(msg->sequence, max) ||
+                         msg->delivery_count != 1 ||
+                         !is_filled(msg->data, msg->size_bytes, msg->sequence);
             continue;
         }
         while (n > 0) { /* the youngest first */

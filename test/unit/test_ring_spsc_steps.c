@@ -14,6 +14,7 @@
 #define sb_stream_send_batch t_steps_send_batch
 #define sb_stream_recv t_steps_recv
 #define sb_stream_release t_steps_release
+#define sb_stream_release_batch t_steps_release_batch
 #define sb_stream_unrecv t_steps_unrecv
 #define sb_stream_readable t_steps_readable
 #define sb_stream_depth t_steps_depth
@@ -201,6 +202,16 @@ static void op_release(void)
     }
 }
 
+static void op_release_batch(void)
+{
+    size_t count = now.held_count;
+    if (count > 0) {
+        now.held_count = 0; /* killed before the store: all come again; after: none does */
+        now.bad += sb_stream_release_batch(&now.rx, now.held, count) != count;
+        now.released = now.rx.seq;
+    }
+}
+
 static void op_release_backwards(void)
 {
     while (now.held_count > 0) {
@@ -294,6 +305,7 @@ static const struct op ops[] = {
     {"abandon", op_abandon, true},  {"batch", op_batch, true},
     {"tx_init", op_tx_init, true},  {"recv", op_recv, false},
     {"release", op_release, false}, {"release_backwards", op_release_backwards, false},
+    {"release_batch", op_release_batch, false},
     {"unrecv", op_unrecv, false},   {"rx_init", op_rx_init, false},
     {"drain", op_drain, false},
 };
