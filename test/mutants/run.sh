@@ -18,6 +18,24 @@ total=0 caught=0 failures=0
 
 header() { sed -n "s/^# $1: *//p" "$2"; }
 
+# including NAME OBJECT FILES: adds to $tests that object of the unit tests, or, if its source contains
+# one of the files (to step through it), one that contains the changed file.
+including() {
+    source=${2#*/obj-test/}
+    source=${source%.o}.c
+    for file in $3; do
+        base=$(basename "$file" .c)
+        grep -q "^#include \"$base.c\"" "$source" || continue
+        object=$out/$1/$(basename "$2")
+        $T_TEST_COMPILE -w -iquote "$out/$1" -iquote libshmbus -iquote test -c -o "$object" \
+            "$source" 2>"$out/$1/build.log" ||
+            { echo "does not compile with $source: $out/$1/build.log"; return 1; }
+        tests="$tests $object"
+        return
+    done
+    tests="$tests $2"
+}
+
 # build NAME KIND FILES: the changed objects, and a program with them in place of the originals.
 build() {
     objects=
@@ -43,7 +61,12 @@ build() {
             [ -e "$out/$1/$(basename "$object")" ] || others="$others $object"
         done
         $T_LINK -o "$out/$1/check" $others $objects ;;
-    unit) $T_LINK -o "$out/$1/check" $T_UNIT_OBJECTS $objects $T_LIB_TEST -lcunit $T_LIBS ;;
+    unit)
+        tests=
+        for object in $T_UNIT_OBJECTS; do
+            including "$1" "$object" "$3" || return 1
+        done
+        $T_LINK -o "$out/$1/check" $tests $objects $T_LIB_TEST -lcunit $T_LIBS ;;
     crash) $T_LINK -o "$out/$1/check" $T_CRASH_OBJECTS $objects $T_LIB_TEST $T_LIBS ;;
     *) echo "unknown check: $2"; return 1 ;;
     esac 2>"$out/$1/link.log" || { echo "does not link: $out/$1/link.log"; return 1; }

@@ -1,0 +1,166 @@
+/*
+ * The health check beside others at work: before a single access to shared memory, or before each
+ * from there on, messages, blocks, records and a region move on. What moves is no finding. Runs the
+ * very source of the library, compiled here once more with a hook in each access.
+ */
+#include "fixture.h"
+
+static struct {
+    bool armed, go_on, is_moving;
+    uint64_t step, stop_at;
+} hook;
+static void move_everything(void);
+
+/* The hook: before each access of the code below. */
+static void access_step(void)
+{
+    if (!hook.armed || hook.is_moving || hook.step++ < hook.stop_at) {
+        return;
+    }
+    hook.armed = hook.go_on;
+    hook.is_moving = true;
+    move_everything();
+    hook.is_moving = false;
+}
+
+#define sb_load_relaxed(w) (access_step(), sb_load_relaxed(w))
+#define sb_load_acquire(w) (access_step(), sb_load_acquire(w))
+#define shmbus_check t_steps_check
+int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
+#include "check.c"
+
+#define BLOCKS 7u
+#define MOVES 12u /* three laps of the queue, more than the stream holds */
+#define RECORD 112u
+
+static struct rig {
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus, *other;
+    struct shmbus_channel *tasks, *ticks_out, *ticks_in;
+    struct shmbus_msg taken[BLOCKS];
+    uint32_t taken_count;
+} rig;
+
+static void move_messages(void)
+{
+    uint8_t record[RECORD] = {0};
+    struct shmbus_msg msg;
+    for (unsigned i = 0; i < MOVES; i++) {
+        T_OK(t_send(rig.tasks, i, 0));
+        T_OK(shmbus_recv(rig.tasks, &msg, 0));
+        T_OK(shmbus_release(&msg));
+        T_OK(shmbus_send(rig.ticks_out, record, sizeof record, 0));
+        T_OK(shmbus_recv(rig.ticks_in, &msg, 0));
+        T_OK(shmbus_release(&msg));
+    }
+    while (shmbus_recv(rig.tasks, &msg, 0) == 0) {
+        T_OK(shmbus_release(&msg));
+    }
+}
+
+/* Free blocks are taken, all of them, or given back. */
+static void move_blocks(bool take)
+{
+    while (take && rig.taken_count < BLOCKS &&
+           shmbus_reserve(rig.tasks, 8, &rig.taken[rig.taken_count], 0) == 0) {
+        rig.taken_count++;
+    }
+    while (!take && rig.taken_count > 0) {
+        T_OK(shmbus_abort(&rig.taken[--rig.taken_count]));
+    }
+}
+
+/* A write of the region begins, or ends: the words it leaves there. */
+static void move_region(void)
+{
+    struct sb_region *region = rig.bus->view.regions[0].shared;
+    uint64_t version = region->version.v + 1;
+    sb_store_release(&region->lock, version % 2 != 0 ? rig.other->member.owner64 : 0);
+    sb_store_release(&region->version, version);
+}
+
+static void move_everything(void)
+{
+    bool take = rig.taken_count == 0;
+    move_blocks(false);
+    move_messages();
+    move_blocks(take);
+    move_region();
+}
+
+/* What is reported must be there however often one looks. */
+static void note_false_alarm(void *context, enum shmbus_severity severity, const char *what,
+                             const char *text)
+{
+    (void)text;
+    if (strstr(what, "is free") != NULL || strstr(what, "full") != NULL) {
+        return; /* all blocks are taken at times */
+    }
+    if (severity > SHMBUS_NOTE || strstr(what, "not on offer") != NULL) {
+        printf("false alarm at access %llu: %s\n", (unsigned long long)hook.stop_at, what);
+        ++*(unsigned *)context;
+    }
+}
+
+static void rig_up(void)
+{
+    struct shmbus_plan *plan = t_plan(4, 64, BLOCKS);
+    struct shmbus *gone;
+    t_plan_queue(plan, "tasks", 4, SHMBUS_REJECT, 0, NULL);
+    t_plan_stream(plan, "ticks", 1024);
+    T_OK_FATAL(shmbus_plan_add_region(plan, "data", 100));
+    rig.bus = t_bus_new(plan, rig.name);
+    rig.other = t_attach(rig.name);
+    rig.tasks = t_open(rig.other, "tasks", SHMBUS_SEND | SHMBUS_RECV);
+    rig.ticks_out = t_open(rig.other, "ticks", SHMBUS_SEND);
+    rig.ticks_in = t_open(rig.bus, "ticks", SHMBUS_RECV);
+    gone = t_attach(rig.name); /* what it sent waits, although it has left */
+    t_put(t_open(gone, "tasks", SHMBUS_SEND), 1);
+    shmbus_detach(gone);
+}
+
+static void rig_down(void)
+{
+    move_blocks(false);
+    shmbus_detach(rig.other);
+    t_bus_end(rig.bus, rig.name);
+    memset(&rig, 0, sizeof rig);
+}
+
+/* True if the check ended before access @at. */
+static bool check_until(uint64_t at, bool go_on, unsigned *bad)
+{
+    bool ended;
+    rig_up();
+    hook.go_on = go_on;
+    hook.step = 0;
+    hook.stop_at = at;
+    hook.armed = true;
+    CU_ASSERT_TRUE(shmbus_check(rig.bus, note_false_alarm, bad) >= 0);
+    ended = hook.step <= at;
+    hook.armed = false;
+    rig_down();
+    return ended;
+}
+
+T_TEST(check_steps, what_moves_before_any_access_is_no_finding)
+{
+    unsigned bad = 0;
+    uint64_t at = 0;
+    while (!check_until(at, false, &bad)) {
+        at++;
+    }
+    CU_ASSERT_EQUAL(bad, 0);
+    CU_ASSERT_TRUE(at > 15);
+}
+
+T_TEST(check_steps, what_moves_before_every_access_is_no_finding)
+{
+    unsigned bad = 0;
+    uint64_t at = 0;
+    while (!check_until(at, true, &bad)) {
+        at++;
+    }
+    CU_ASSERT_EQUAL(bad, 0);
+    CU_ASSERT_TRUE(at > 15);
+}
