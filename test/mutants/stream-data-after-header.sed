@@ -1,7 +1,7 @@
 # what:  the payload is copied after the commit
 # files: libshmbus/ring_spsc.c
 # check: model tiny_stream stream_pair
-/^enum sb_ring_result sb_stream_send/,/^}/ {
+/ void write_record/,/^}/ {
 /sb_copy(/d
 s|^    publish(.*|&\n    sb_copy((uint8_t *)word_at(tx->ring, tx->bytes, at) + tx->head_bytes, data, size_bytes);|
 }
