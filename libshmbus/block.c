@@ -25,6 +25,7 @@
 
 #include "branch.h"
 #include "event.h"
+#include "prefetch.h"
 
 uint32_t sb_class_for(const struct sb_blocks *blocks, uint64_t size_bytes)
 {
@@ -178,6 +179,11 @@ static SB_INLINE uint32_t pop(const struct sb_blocks *blocks, struct sb_stock *s
     struct sb_block *b = sb_block_in(cls, block);
     uint64_t gen = sb_hdr_gen(sb_load_relaxed(&b->hdr)); /* relaxed: only we write it */
     sb_store_relaxed(&b->hdr, sb_hdr_make(sb_gen_next(gen), 0, SB_HTX, owner));
+    if (stock->count[c] > 0) { /* the next one was last in somebody else's hands */
+        uint32_t next = stock->blocks[c][stock->count[c] - 1u];
+        sb_prefetch_to_write(sb_block_in(cls, next));
+        sb_prefetch_to_write(sb_payload_in(cls, next));
+    }
     return block;
 }
 

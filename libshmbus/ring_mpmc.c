@@ -47,6 +47,7 @@
 
 #include "branch.h"
 #include "event.h"
+#include "prefetch.h"
 
 #define HINT_LAG 8u /* tail and head are brought up to date every so many tickets */
 
@@ -293,6 +294,7 @@ enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t 
                 raise_hint(&ring->shared->tail, t + 1u); /* S4 */
             }
             note_depth(ring, t);
+            sb_prefetch_to_write(slot_of(ring, t + 1u));
             *ret_ticket = t;
             return SB_OK;
         }
@@ -423,6 +425,26 @@ SB_SELDOM static enum sb_ring_result nothing_at_head(struct sb_ring *ring, uint6
     return catch_up(&ring->head, &ring->shared->head) ? SB_BUSY : SB_CORRUPT;
 }
 
+/* While the message of ticket @h - 1 is worked on: the block of the next one and the slot of the one
+ * after that are fetched. */
+static SB_INLINE void prefetch_from(const struct sb_ring *ring, uint64_t h)
+{
+#ifndef SB_EXPLORE
+    uint64_t s = sb_load_relaxed(slot_of(ring, h));
+    uint32_t block = sb_slot_block(s);
+
+    if (block < ring->blocks->count) {
+        const struct sb_class_view *cls = sb_class_of(ring->blocks, block);
+        sb_prefetch_to_write(sb_block_in(cls, block));
+        sb_prefetch(sb_payload_in(cls, block));
+    }
+    sb_prefetch(slot_of(ring, h + 1u));
+#else
+    (void)ring;
+    (void)h;
+#endif
+}
+
 /* R0..R3 on the slot of ring->head. SB_BUSY: look again. */
 static SB_INLINE enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t *ret_block,
                                         uint64_t *ret_hdr, uint64_t *ret_ticket)
@@ -461,6 +483,7 @@ static SB_INLINE enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t
     if (sb_unlikely(hint_is_due(ring, h + 1u))) {
         raise_hint(&ring->shared->head, h + 1u); /* R3 */
     }
+    prefetch_from(ring, h + 1u);
     return block == SB_SLOT_EMPTY ? SB_BUSY : SB_OK;
 }
 

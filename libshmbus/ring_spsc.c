@@ -62,6 +62,7 @@
 
 #include "branch.h"
 #include "copy.h"
+#include "prefetch.h"
 
 #define VALID 1u
 #define PAD 2u
@@ -164,16 +165,10 @@ static inline bool record_check(uint8_t *ring, uint64_t bytes, uint32_t head_byt
 
 /* ------------------------------------------------------------------------------------ sender */
 
-/* A line of the ring will be written soon: take it from the receiver while nobody waits for it. A
- * prefetch for reading would fetch it shared, and the store would have to wait once more. */
+/* A line of the ring will be written soon: taken from the receiver while nobody waits for it. */
 static inline void prefetch_ahead(const struct sb_stream_tx *tx)
 {
-    const void *line = word_at(tx->ring, tx->bytes, tx->tail + AHEAD);
-#if defined(__x86_64__)
-    __asm__ __volatile__("prefetchw (%0)" : : "r"(line)); /* the builtin needs -mprfchw */
-#else
-    __builtin_prefetch(line, 1);
-#endif
+    sb_prefetch_to_write(word_at(tx->ring, tx->bytes, tx->tail + AHEAD));
 }
 
 /* The limit is what is surely free, but at most a sixteenth of the capacity above the high-water
@@ -598,7 +593,7 @@ enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_msg *r
         return SB_CORRUPT;
     }
     if (rx->run >= RUN_LONG) { /* else the sender may be filling that line */
-        __builtin_prefetch(word_at(rx->ring, rx->bytes, next + AHEAD_RX));
+        sb_prefetch(word_at(rx->ring, rx->bytes, next + AHEAD_RX));
     }
     hand_over(rx, next, next + need, header, ret);
     return SB_OK;
