@@ -31,6 +31,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -40,6 +41,10 @@
 
 /* Locks need no bytes to exist: these lie beyond the end of any segment. */
 #define LOCK_BASE (1ll << 62)
+
+/* A newcomer who finds no slot but one whose user is leaving waits so long for it: 0.1 s in all. */
+#define LEAVING_TRIES 100u
+#define LEAVING_PAUSE_NS 1000000
 
 static struct flock lock_of(uint32_t slot)
 {
@@ -263,25 +268,59 @@ static int try_slot(const struct sb_view *view, int segment_fd, uint32_t slot, c
     return 0;
 }
 
+static bool is_free(const struct sb_view *view, uint32_t slot)
+{
+    return sb_proc_state(sb_load_acquire(&view->processes[slot].w)) == SB_PROC_FREE;
+}
+
+/* Tries every slot, or those alone that nobody left in a mess. -EAGAIN if all are taken. */
+static int try_slots(const struct sb_view *view, int segment_fd, bool only_free, const char *name,
+                     struct sb_member *ret)
+{
+    for (uint32_t slot = 0; slot < view->process_count; slot++) {
+        int r;
+        if (only_free && !is_free(view, slot)) {
+            continue;
+        }
+        r = try_slot(view, segment_fd, slot, name, ret);
+        if (r == -EAGAIN) {
+            continue;
+        }
+        return r == 0 ? 0 : sb_fail(r, "slot %u cannot be locked: %s", slot, strerror(-r));
+    }
+    return -EAGAIN;
+}
+
+/* A slot may be FREE and locked: its user is about to let it go. */
+static bool somebody_leaves(const struct sb_view *view)
+{
+    for (uint32_t slot = 0; slot < view->process_count; slot++) {
+        if (is_free(view, slot)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int sb_process_join(const struct sb_view *view, int segment_fd, const char *process_name,
                     struct sb_member *ret)
 {
-    /* First the slots that nobody left in a mess. */
-    for (int round = 0; round < 2; round++) {
-        for (uint32_t slot = 0; slot < view->process_count; slot++) {
-            uint64_t w = sb_load_acquire(&view->processes[slot].w);
-            int r;
-            if ((sb_proc_state(w) == SB_PROC_FREE) != (round == 0)) {
-                continue;
-            }
-            r = try_slot(view, segment_fd, slot, process_name, ret);
-            if (r == 0) {
-                return 0;
-            }
-            if (r != -EAGAIN) {
-                return sb_fail(r, "slot %u cannot be locked: %s", slot, strerror(-r));
-            }
+    const struct timespec pause = { 0, LEAVING_PAUSE_NS };
+    int r = try_slots(view, segment_fd, true, process_name, ret);
+
+    /* All slots: one that was not free a moment ago may be now, and be passed over for ever by who
+     * looks at the others only. */
+    for (uint32_t n = 0; r == -EAGAIN && n < LEAVING_TRIES; n++) {
+        r = try_slots(view, segment_fd, false, process_name, ret);
+        if (r == -EAGAIN && !somebody_leaves(view)) {
+            break;
         }
+        if (r == -EAGAIN) {
+            nanosleep(&pause, NULL);
+        }
+    }
+    if (r != -EAGAIN) {
+        return r;
     }
     return sb_fail(-SHMBUS_ERR_TOO_MANY,
                    "all %u process slots are in use by living processes; create the bus with more "

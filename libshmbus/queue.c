@@ -315,8 +315,22 @@ SB_FLAT int sb_queue_send_batch(struct shmbus_channel *ch, const struct iovec *i
     return sent;
 }
 
-int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
-                     int64_t timeout_ns)
+static SB_INLINE void hand_reservation(struct shmbus_channel *ch, uint32_t block, uint64_t hdr,
+                                       void *payload, size_t size_bytes, int64_t timeout_ns,
+                                       struct shmbus_msg *msg)
+{
+    *msg = (struct shmbus_msg){
+        .data = payload,
+        .size_bytes = size_bytes,
+        .channel = ch,
+        .sender = (uint16_t)ch->slot,
+        .opaque_ = { hdr, sb_msg_mark(ch, SB_MSG_QUEUE_TX, block), (uint64_t)timeout_ns },
+    };
+}
+
+/* There was no block at the first look. */
+SB_SELDOM static int reserve_late(struct shmbus_channel *ch, size_t size_bytes,
+                                  struct shmbus_msg *ret_msg, int64_t timeout_ns)
 {
     struct outgoing out;
     int64_t left_ns = timeout_ns;
@@ -325,13 +339,29 @@ int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus
     if (r < 0) {
         return refused(ch, r);
     }
-    *ret_msg = (struct shmbus_msg){
-        .data = out.payload,
-        .size_bytes = size_bytes,
-        .channel = ch,
-        .sender = (uint16_t)ch->slot,
-        .opaque_ = { out.hdr, sb_msg_mark(ch, SB_MSG_QUEUE_TX, out.block), (uint64_t)timeout_ns },
-    };
+    hand_reservation(ch, out.block, out.hdr, out.payload, size_bytes, timeout_ns, ret_msg);
+    return 0;
+}
+
+SB_FLAT int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes,
+                             struct shmbus_msg *ret_msg, int64_t timeout_ns)
+{
+    const struct sb_class_view *cls;
+    struct sb_block *b;
+    uint32_t block = SB_NONE;
+
+    if (sb_likely(size_bytes <= ch->size_max)) {
+        block = sb_block_alloc(blocks_of(ch), &ch->stock, sb_class_for(blocks_of(ch), size_bytes),
+                               ch->owner);
+    }
+    if (sb_unlikely(block == SB_NONE)) {
+        return reserve_late(ch, size_bytes, ret_msg, timeout_ns);
+    }
+    cls = sb_class_of(blocks_of(ch), block);
+    b = sb_block_in(cls, block);
+    sb_store_relaxed(&b->holder, ch->holder);
+    hand_reservation(ch, block, sb_load_relaxed(&b->hdr), sb_payload_in(cls, block), size_bytes,
+                     timeout_ns, ret_msg);
     return 0;
 }
 
@@ -390,7 +420,7 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
     return 0;
 }
 
-int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+SB_FLAT int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     if (!is_held(ch, msg)) {
         return stale(ch);
@@ -454,15 +484,22 @@ static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct inco
     return r;
 }
 
+/* Nothing was received; but a place may have become free. */
+static int none(struct shmbus_channel *ch, enum sb_ring_result result)
+{
+    if (ch->ring.made_place) {
+        ch->ring.made_place = false;
+        sb_event_wake(&ch->shared->writable);
+    }
+    return result == SB_CORRUPT ? corrupt(ch) : -EAGAIN;
+}
+
 static int attempt_take(struct shmbus_channel *ch, void *job)
 {
     struct incoming *in = job;
-    enum sb_ring_result r = take(ch, in);
+    enum sb_ring_result result = take(ch, in);
 
-    if (in->got > 0) {
-        return 0;
-    }
-    return r == SB_CORRUPT ? corrupt(ch) : -EAGAIN;
+    return in->got > 0 ? 0 : none(ch, result);
 }
 
 /* Whoever found nothing may be idle for long: blocks that others sleep for are not kept. */
@@ -498,7 +535,7 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result re
                                struct shmbus_msg *ret_msgs, size_t max, int64_t timeout_ns)
 {
     struct incoming in = { ret_msgs, max, 0 };
-    int r = result == SB_CORRUPT ? corrupt(ch) : -EAGAIN;
+    int r = none(ch, result);
 
     if (r == -EAGAIN && timeout_ns != 0) {
         r = sb_wait(ch, &ch->shared->readable, timeout_ns, attempt_take, &in);

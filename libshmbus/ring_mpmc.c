@@ -425,8 +425,8 @@ SB_SELDOM static enum sb_ring_result nothing_at_head(struct sb_ring *ring, uint6
     return catch_up(&ring->head, &ring->shared->head) ? SB_BUSY : SB_CORRUPT;
 }
 
-/* While the message of ticket @h - 1 is worked on: the block of the next one and the slot of the one
- * after that are fetched. */
+/* While the message before ticket @h is worked on: the block of the next one, and the slot of the
+ * one after that, are fetched. */
 static SB_INLINE void prefetch_from(const struct sb_ring *ring, uint64_t h)
 {
 #ifndef SB_EXPLORE
@@ -484,7 +484,11 @@ static SB_INLINE enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t
         raise_hint(&ring->shared->head, h + 1u); /* R3 */
     }
     prefetch_from(ring, h + 1u);
-    return block == SB_SLOT_EMPTY ? SB_BUSY : SB_OK;
+    if (sb_unlikely(block == SB_SLOT_EMPTY)) {
+        ring->made_place = true;
+        return SB_BUSY;
+    }
+    return SB_OK;
 }
 
 enum sb_ring_result sb_ring_recv_placed(struct sb_ring *ring, uint32_t *ret_block,

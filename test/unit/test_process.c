@@ -516,6 +516,28 @@ T_TEST(process, a_newcomer_takes_a_clean_slot_first_and_cleans_up_a_dead_ones_la
     t_bus_end(bus, name);
 }
 
+/* Its user has left the slot and not yet let go of its lock: nobody takes it before. */
+T_TEST(process, a_slot_that_is_free_and_locked_is_taken_when_the_lock_goes)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = bus_for(2, name);
+    struct guest *guest = guest_new(name);
+    pid_t pid = guest_start(guest, guest_sits);
+    struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    struct shmbus *second = NULL;
+    uint64_t epoch = sb_proc_epoch(guest->w) + 1;
+    CU_ASSERT_EQUAL(guest->slot, 1);
+    sb_store_release(&bus->view.processes[1].w, sb_proc_word(epoch, SB_PROC_FREE));
+    T_FAILS(shmbus_attach(name, &opts, &second), -SHMBUS_ERR_TOO_MANY);
+    CU_ASSERT_EQUAL(word_of(bus, 1), sb_proc_word(epoch, SB_PROC_FREE));
+    t_kill_wait(pid, SIGKILL);
+    second = t_attach(name);
+    CU_ASSERT_EQUAL(second->member.slot, 1);
+    CU_ASSERT_EQUAL(second->member.epoch, epoch);
+    shmbus_detach(second);
+    t_bus_end(bus, name);
+}
+
 /* A hostile word: not a state at all. Nobody takes such a slot, nobody hangs. */
 T_TEST(process, a_slot_with_nonsense_in_it_is_left_alone)
 {

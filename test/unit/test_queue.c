@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "event.h"
 #include "fixture.h"
 
 /* One block class, plain queue "q" of that policy; few blocks and many processes: no stocks. */
@@ -217,6 +218,27 @@ T_TEST(queue, a_queue_that_drops_waits_while_all_blocks_are_in_hands)
     T_OK(shmbus_send(ch, &x, sizeof x, 0));
     CU_ASSERT_EQUAL(t_get(ch), 7);
     T_OK(shmbus_release(&held[1]));
+    all_free(bus, name);
+}
+
+/* A taker was stopped before it cleared its slot; a receiver does that for it and finds nothing
+ * more. The sender that sleeps for a place need not wait for anything else. */
+T_TEST(queue, a_receiver_that_only_makes_a_place_wakes_the_senders)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = bus_with(1, SHMBUS_BLOCK, 4, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *other = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_msg held, none;
+    sb_word *slot = &ch->view->slots[0];
+    t_put(ch, 5);
+    uint64_t full = sb_load_acquire(slot);
+    CU_ASSERT_EQUAL(t_take(ch, &held), 5);
+    sb_store_release(slot, full);
+    sb_event_announce(&ch->shared->writable);
+    CU_ASSERT_EQUAL(shmbus_recv(other, &none, 0), -EAGAIN);
+    CU_ASSERT_FALSE(sb_event_armed(&ch->shared->writable));
+    T_OK(shmbus_release(&held));
     all_free(bus, name);
 }
 
