@@ -10,7 +10,8 @@
  *   join                                       is it dead?
  *   J1 lock byte of the slot                   K1 load w: ACTIVE(e)
  *   J2 map the file, close the descriptor      K2 ask the kernel: byte not locked
- *   J3 w still ACTIVE: reclaim after the dead  K3 load w again: still ACTIVE(e)
+ *   J3 w still ACTIVE: let go of the lock,     K3 load w again: still ACTIVE(e)
+ *      reclaim after the dead, once more J1
  *   J4 identity; cas w FREE(e) -> ACTIVE(e)    -> incarnation e is dead, for ever
  *   leave
  *   L1 everything given back; cas w ACTIVE(e) -> FREE(e+1)
@@ -19,6 +20,7 @@
  * The lock is held during all of ACTIVE(e). Seeing ACTIVE(e) before and after an instant without a
  * lock therefore means that its holder lost the lock without leaving. The kernel tears down a dying
  * process's memory before its files: after the lock is gone it writes nothing more.
+ * A newcomer does not reclaim under the lock: stopped there it would make the dead look alive.
  * Killed J1-J4: w is FREE, the lock is gone, nothing to do. L1-L2: the same.
  * Checked by: test/unit/test_process.c
  */
@@ -223,19 +225,13 @@ static void introduce(struct sb_proc *proc, const char *name)
     sb_name_store(proc->name, name);
 }
 
-/* J3, J4 with the slot's lock held. */
+/* J4 with the slot's lock held. */
 static bool enter_slot(const struct sb_view *view, uint32_t slot, const char *name,
                        struct sb_member *member)
 {
     struct sb_proc *proc = &view->processes[slot];
     uint64_t w = sb_load_acquire(&proc->w);
 
-    if (sb_proc_state(w) == SB_PROC_ACTIVE) {
-        if (sb_reclaim_slot(view, slot, w)) {
-            sb_fetch_add(&view->super->recoveries, 1);
-        }
-        w = sb_load_acquire(&proc->w);
-    }
     if (sb_proc_state(w) != SB_PROC_FREE) {
         return false;
     }
@@ -256,9 +252,21 @@ static int try_slot(const struct sb_view *view, int segment_fd, uint32_t slot, c
                     struct sb_member *member)
 {
     void *anchor = hold_slot(segment_fd, slot);
+    uint64_t w;
 
     if (anchor == NULL) {
         return -errno;
+    }
+    w = sb_load_acquire(&view->processes[slot].w);
+    if (sb_proc_state(w) == SB_PROC_ACTIVE) { /* J3: nobody has the lock but we, so it is dead */
+        release_slot(anchor);
+        if (sb_reclaim_slot(view, slot, w)) {
+            sb_fetch_add(&view->super->recoveries, 1);
+        }
+        anchor = hold_slot(segment_fd, slot);
+        if (anchor == NULL) {
+            return -errno;
+        }
     }
     if (!enter_slot(view, slot, name, member)) {
         release_slot(anchor);
