@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "jobs.h"
 #include "scenarios.h"
 #include "world.h"
+
+#define SHARES_MAX 256u
 
 struct settings {
     bool quick;
@@ -122,31 +123,65 @@ static void explore_scenario(const struct x_scenario *s, const struct settings *
     }
 }
 
-/* What wakes after a plain store, as if membarrier may not be called. In a process of its own,
- * because the library asks only once. */
-static void explore_without_membarrier(const struct settings *set, struct totals *t)
+/* What a scenario's process leaves; in memory that it shares with this one. */
+struct share {
+    const struct settings *set;
+    const struct x_scenario *scenarios[SHARES_MAX];
+    bool no_membarrier[SHARES_MAX];
+    struct totals totals[SHARES_MAX];
+};
+
+static bool explore_share(void *context, unsigned i)
+{
+    struct share *share = context;
+
+    w_no_membarrier |= share->no_membarrier[i];
+    explore_scenario(share->scenarios[i], share->set, &share->totals[i]);
+    if (share->no_membarrier[i] && share->totals[i].failures > 0) {
+        puts("(give it --no-membarrier, too)");
+    }
+    return share->totals[i].failures > 0;
+}
+
+/* What wakes after a plain store comes twice, at first as if membarrier may not be called: the
+ * library asks only once in a process. */
+static unsigned choose(struct share *share, const struct settings *set)
+{
+    unsigned n = 0;
+    bool twice = set->only == NULL && !set->have_bounds && !w_no_membarrier;
+
+    if (twice) {
+        share->scenarios[n] = find("stream_sleep");
+        share->no_membarrier[n++] = true;
+    }
+    for (unsigned i = 0; i < t_scenario_count && n < SHARES_MAX; i++) {
+        if (set->only == NULL || strcmp(set->only, t_scenarios[i].name) == 0) {
+            share->scenarios[n++] = &t_scenarios[i];
+        }
+    }
+    return n;
+}
+
+static void explore_within_bounds(const struct settings *set, struct totals *t)
 {
     int flags = MAP_SHARED | MAP_ANONYMOUS;
-    struct totals *of_child = mmap(NULL, sizeof *of_child, PROT_READ | PROT_WRITE, flags, -1, 0);
-    int status = 1;
-    pid_t pid;
+    struct share *share = mmap(NULL, sizeof *share, PROT_READ | PROT_WRITE, flags, -1, 0);
+    unsigned count;
 
-    printf("without membarrier\n");
-    fflush(stdout);
-    pid = of_child == MAP_FAILED ? -1 : fork();
-    if (pid == 0) {
-        w_no_membarrier = true;
-        explore_scenario(find("stream_sleep"), set, of_child);
-        _exit(fflush(stdout) != 0);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) {
-        printf("FAILURE in stream_sleep: ended with wait status 0x%x\n", (unsigned)status);
+    if (share == MAP_FAILED) {
+        perror("shmbus-model: no memory");
         t->failures++;
         return;
     }
-    *t = *of_child;
-    munmap(of_child, sizeof *of_child);
-    puts(t->failures > 0 ? "(give it --no-membarrier, too)" : "with membarrier");
+    share->set = set;
+    count = choose(share, set);
+    t->failures += t_jobs_run(count, explore_share, share);
+    for (unsigned i = 0; i < count; i++) {
+        t->schedules += share->totals[i].schedules;
+        t->scenarios += share->totals[i].scenarios;
+        t->incomplete += share->totals[i].incomplete;
+    }
+    munmap(share, sizeof *share);
 }
 
 static void explore_random(const struct settings *set, struct totals *t)
@@ -183,14 +218,7 @@ static int explore_all(const struct settings *set)
 
     printf("%-19s %-7s %10s %6s %10s %9s  %-9s %6s  %s\n", "scenario", "p/c/s", "schedules",
            "depth", "with kill", "with stop", "coverage", "s", "");
-    if (set->only == NULL && !set->have_bounds && !w_no_membarrier) {
-        explore_without_membarrier(set, &t);
-    }
-    for (unsigned i = 0; i < t_scenario_count && t.failures == 0; i++) {
-        if (set->only == NULL || strcmp(set->only, t_scenarios[i].name) == 0) {
-            explore_scenario(&t_scenarios[i], set, &t);
-        }
-    }
+    explore_within_bounds(set, &t);
     if (t.failures == 0 && set->random_s > 0) {
         explore_random(set, &t);
     }

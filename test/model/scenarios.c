@@ -440,10 +440,10 @@ static const struct w_plan tiny_stream = {
 #define NONE {0, 0, 0}
 #define P2C1 {2, 1, 0}
 #define P1C1 {1, 1, 0}
-#define P3C2 {3, 2, 0}
+#define P3C1 {3, 1, 0}
 #define BIG P2C1, P1C1, NONE   /* in a full run, in a quick one, and then */
 #define SMALL P2C1, P1C1, NONE
-#define TINY P2C1, P2C1, P3C2
+#define TINY P2C1, P2C1, P3C1
 #define TWO_KILLS {1, 2, 0}, {0, 2, 0}, NONE
 #define SCENARIO(plan, what, bounds) {#plan, what, w_setup, &(plan), bounds}
 
