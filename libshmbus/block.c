@@ -275,6 +275,7 @@ void sb_stock_close(const struct sb_blocks *blocks, struct sb_stock *stock)
             sb_fetch_add(blocks->classes[c].stock_left, stock->max[c]);
         }
         stock->known[c] = false;
+        stock->max[c] = 0;
     }
 }
 

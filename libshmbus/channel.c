@@ -16,9 +16,10 @@
 
 #define BEAT_SHORT_NS 10000000
 #define BEAT_LONG_NS 100000000
-#define BEAT_PERIOD_MAX 4096u
+#define BEAT_PERIOD_MAX 256u /* a slow stretch after a fast one has so many without a beat */
 #define SWEEP_NS 500000000 /* how often a handle that never sleeps looks for dead processes */
-#define HURRY_PERIOD 256u /* from here on the high-water mark may lag by 1/16 of the depth */
+/* From here on the high-water mark may lag by 1/16 of the depth. */
+#define HURRY_PERIOD BEAT_PERIOD_MAX
 
 /* Who never has to sleep, or never wants to, has no watcher and ends no slice: it looks here. */
 static void sweep_now_and_then(struct shmbus_channel *ch, int64_t now_ns)

@@ -75,6 +75,8 @@ static inline void sb_count(struct shmbus_channel *ch, enum shmbus_counter count
 /* What does not change while the handle is open; the caller sets the rest. */
 void sb_channel_bind(struct shmbus_channel *ch, struct shmbus *bus, uint32_t index, unsigned mode);
 
+#define SB_IDLE_OPS 16u /* an empty look counts as so many operations */
+
 /* Heartbeat and progress, now and then: see channel.c. */
 void sb_channel_beat(struct shmbus_channel *ch);
 
@@ -83,6 +85,12 @@ static inline void sb_channel_tick(struct shmbus_channel *ch)
     if (sb_unlikely(--ch->ops_left == 0)) {
         sb_channel_beat(ch);
     }
+}
+
+/* The same after an empty look: who only looks now and then comes to many operations late. */
+static inline void sb_channel_tick_idle(struct shmbus_channel *ch)
+{
+    ch->ops_left = ch->ops_left > SB_IDLE_OPS ? ch->ops_left - SB_IDLE_OPS : 1;
 }
 
 /* Closes without taking it off the bus's list. */

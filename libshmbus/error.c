@@ -26,12 +26,11 @@ static const struct own_error own_errors[] = {SHMBUS_ERRORS(OWN_ERROR)};
 
 static _Thread_local char detail[DETAIL_BYTES];
 
-/* What sb_fail_often() left: not put into words before somebody asks. The model spares each empty
- * look of a polling loop a call into the dynamic linker. */
+/* What sb_fail_often() left: not put into words before somebody asks. */
 static _Thread_local struct {
     const char *text; /* NULL: the sentence is in detail */
     char name[SHMBUS_NAME_BYTES];
-} often __attribute__((tls_model("initial-exec")));
+} often;
 
 static const struct own_error *own_error_find(int number)
 {

@@ -316,8 +316,8 @@ struct sb_channel {
     uint32_t reserved;
     uint64_t bytes; /* stream: power of two */
     uint8_t pad0[SB_PAIR - 96];
-    /* Read mostly: looked at by every call, written when somebody sleeps or something was
-     * recovered. */
+    /* Read mostly: looked at by every call, written when somebody sleeps, something was recovered,
+     * or an end of a stream was taken or left. */
     struct sb_event readable; /* receivers sleep here */
     struct sb_event writable; /* senders sleep here */
     sb_word orphan_seq;       /* raised after a block became ORPHAN or DEADL for this channel */

@@ -156,6 +156,11 @@ int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items, size
     if (count > BATCH_MAX) {
         count = BATCH_MAX;
     }
+    for (size_t i = 0; i < count; i++) {
+        if (sb_unlikely(items[i].iov_base == NULL && items[i].iov_len > 0)) {
+            return sb_fail(-EINVAL, "shmbus_send_batch: the data of item %zu is NULL", i);
+        }
+    }
     return is_queue(ch) ? sb_queue_send_batch(ch, items, count, timeout_ns)
                         : sb_stream_ch_send_batch(ch, items, count, timeout_ns);
 }
@@ -328,6 +333,10 @@ static int commit(struct shmbus_msg *msg, int64_t timeout_ns)
     if (!is_usable(ch, SHMBUS_SEND)) {
         return why_not(ch, SHMBUS_SEND, "shmbus_commit");
     }
+    if (sb_load_relaxed(ch->shutdown) != 0) {
+        return shutting_down(ch);
+    }
+    sb_channel_tick(ch);
     if (sb_msg_kind(msg) == SB_MSG_STREAM_TX && !is_queue(ch)) {
         return finished(msg, sb_stream_ch_commit(ch, msg));
     }

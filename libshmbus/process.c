@@ -21,7 +21,8 @@
  * lock therefore means that its holder lost the lock without leaving. The kernel tears down a dying
  * process's memory before its files: after the lock is gone it writes nothing more.
  * A newcomer does not reclaim under the lock: stopped there it would make the dead look alive.
- * Killed J1-J4: w is FREE, the lock is gone, nothing to do. L1-L2: the same.
+ * Killed J1-J4: w is FREE, or before J3 still that of the dead; the lock is gone, nothing to do.
+ * L1-L2: FREE.
  * Checked by: test/unit/test_process.c
  */
 #include "process.h"
@@ -44,8 +45,8 @@
 /* Locks need no bytes to exist: these lie beyond the end of any segment. */
 #define LOCK_BASE (1ll << 62)
 
-/* A newcomer who finds no slot but one whose user is leaving waits so long for it: 0.1 s in all. */
-#define LEAVING_TRIES 100u
+/* A newcomer who finds no slot but one whose user is leaving waits so long for it. */
+#define LEAVING_NS 100000000
 #define LEAVING_PAUSE_NS 1000000
 
 static struct flock lock_of(uint32_t slot)
@@ -314,18 +315,19 @@ int sb_process_join(const struct sb_view *view, int segment_fd, const char *proc
                     struct sb_member *ret)
 {
     const struct timespec pause = { 0, LEAVING_PAUSE_NS };
+    int64_t deadline_ns = sb_now_ns() + LEAVING_NS;
+    bool last = false;
     int r = try_slots(view, segment_fd, true, process_name, ret);
 
     /* All slots: one that was not free a moment ago may be now, and be passed over for ever by who
      * looks at the others only. */
-    for (uint32_t n = 0; r == -EAGAIN && n < LEAVING_TRIES; n++) {
+    while (r == -EAGAIN) {
         r = try_slots(view, segment_fd, false, process_name, ret);
-        if (r == -EAGAIN && !somebody_leaves(view)) {
+        if (r != -EAGAIN || last || sb_now_ns() > deadline_ns) {
             break;
         }
-        if (r == -EAGAIN) {
-            nanosleep(&pause, NULL);
-        }
+        last = !somebody_leaves(view); /* once more: other newcomers may have held a dead one's */
+        nanosleep(&pause, NULL);
     }
     if (r != -EAGAIN) {
         return r;

@@ -91,9 +91,19 @@ static int64_t patience(const struct shmbus_channel *ch, int64_t timeout_ns)
     return ch->view->on_full == SHMBUS_REJECT ? 0 : timeout_ns;
 }
 
+/* A place that a stopped taker had not cleared was cleared for it, and not used: others may. */
+static void tell_of_place(struct shmbus_channel *ch)
+{
+    if (ch->ring.made_place) {
+        ch->ring.made_place = false;
+        sb_event_wake(&ch->shared->writable);
+    }
+}
+
 /* Counts a send that did not happen and says why. */
 SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
 {
+    tell_of_place(ch);
     if (result == -EAGAIN || result == -SHMBUS_ERR_NO_BLOCKS) {
         sb_count(ch, SHMBUS_COUNT_rejected, 1);
         return sb_fail_often(result, ch->name,
@@ -487,10 +497,7 @@ static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct inco
 /* Nothing was received; but a place may have become free. */
 static int none(struct shmbus_channel *ch, enum sb_ring_result result)
 {
-    if (ch->ring.made_place) {
-        ch->ring.made_place = false;
-        sb_event_wake(&ch->shared->writable);
-    }
+    tell_of_place(ch);
     return result == SB_CORRUPT ? corrupt(ch) : -EAGAIN;
 }
 
@@ -520,6 +527,7 @@ SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
             result = -SHMBUS_ERR_SHUTDOWN;
         } else {
             give_way(ch);
+            sb_channel_tick_idle(ch);
             return sb_fail_often(result, ch->name, "queue is empty");
         }
     }

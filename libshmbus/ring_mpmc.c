@@ -190,7 +190,7 @@ SB_SELDOM static bool catch_up(uint64_t *cursor, const sb_word *hint)
 }
 
 /* A slot of the previous lap. SB_FULL if its message really waits, SB_BUSY to look again. */
-SB_SELDOM static enum sb_ring_result previous_lap(const struct sb_ring *ring, sb_word *slot,
+SB_SELDOM static enum sb_ring_result previous_lap(struct sb_ring *ring, sb_word *slot,
                                                   uint64_t s, uint64_t lap)
 {
     uint32_t block = sb_slot_block(s);
@@ -208,6 +208,7 @@ SB_SELDOM static enum sb_ring_result previous_lap(const struct sb_ring *ring, sb
         }
     }
     sb_cas(slot, s, empty_slot(lap)); /* R2 for a taker that stopped half-way */
+    ring->made_place = true;
     return SB_BUSY;
 }
 

@@ -30,7 +30,7 @@ struct sb_ring {
     uint64_t orphan_seen;  /* orphan_seq whose orphans have all been looked at */
     uint64_t orphan_want;  /* orphan_seq when the present scan began */
     uint32_t orphan_next;  /* where that scan goes on; blocks->count: not scanning */
-    bool made_place; /* a receive cleared the slot of a taker that had not: senders may go on */
+    bool made_place; /* the slot of a taker that had not cleared it was: senders may go on */
     const struct sb_channel_view *channels; /* to find whose dead letters are ours; may be NULL */
     uint32_t channel_count;
 };

@@ -243,8 +243,8 @@ static SB_INLINE uint64_t write_head(struct sb_stream_tx *tx, uint64_t at, uint6
     return header;
 }
 
-/* D. Not at every commit: the receiver looks at this line, too (who is the sender?), and should not
- * have to fetch it anew for each message. Releases: not before C, by no compiler. */
+/* D. Not at every commit: observers look at this line, and a successor can do with less. Releases:
+ * not before C, by no compiler. */
 SB_SELDOM static void store_hints(struct sb_stream_tx *tx)
 {
     sb_store_release(&tx->shared->tail_seq, tx->seq);
@@ -274,6 +274,7 @@ enum sb_ring_result sb_stream_reserve(struct sb_stream_tx *tx, uint64_t size_byt
     }
     tx->reserved = need;
     tx->pad = pad;
+    tx->serial++;
     *ret_data = (uint8_t *)word_at(tx->ring, tx->bytes, tx->tail + pad) + tx->head_bytes;
     return SB_OK;
 }

@@ -23,6 +23,7 @@ struct sb_stream_tx {
     uint64_t limit;      /* below it there is room without looking; see make_room() */
     uint64_t depth_max;  /* high-water mark in bytes, to 1/16 of the capacity */
     uint64_t reserved;   /* bytes of the open reservation's record, 0: none */
+    uint32_t serial;     /* of the last reservation */
     uint64_t pad;        /* bytes to skip in front of it because it does not fit before the end */
     uint32_t head_bytes; /* header and time stamp in front of each payload */
 };

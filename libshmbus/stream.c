@@ -170,8 +170,16 @@ static int attempt_batch(struct shmbus_channel *ch, void *job)
 {
     struct batch *b = job;
 
+    enum sb_ring_result r = SB_OK;
+
     b->sent = sb_stream_send_batch(&ch->tx, b->items, b->count, stamp(ch));
-    return answer(ch, b->sent > 0 ? SB_OK : SB_FULL);
+    if (b->sent == 0) { /* full, or damaged? */
+        void *place;
+        r = sb_stream_reserve(&ch->tx, b->items[0].iov_len, &place);
+        ch->tx.reserved = 0;
+        r = r == SB_OK ? SB_FULL : r;
+    }
+    return answer(ch, r);
 }
 
 int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
@@ -214,17 +222,20 @@ int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct sh
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->bus->member.slot,
-        .opaque_ = { ch->tx.tail, sb_msg_mark(ch, SB_MSG_STREAM_TX, 0), size_bytes },
+        .opaque_ = { ch->tx.tail, sb_msg_mark(ch, SB_MSG_STREAM_TX, ch->tx.serial), size_bytes },
     };
     return 0;
 }
 
-/* A reservation is the one open at this position of the stream; any other is stale. */
+/* The last reservation is the one that is open; any other is stale. */
 static int check_reserved(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    if ((ch->mode & SHMBUS_SEND) == 0 || ch->tx.reserved == 0 || msg->opaque_[0] != ch->tx.tail) {
+    if ((ch->mode & SHMBUS_SEND) == 0 || ch->tx.reserved == 0 || msg->opaque_[0] != ch->tx.tail ||
+        sb_msg_number(msg) != ch->tx.serial) {
         return sb_fail(-SHMBUS_ERR_STALE,
-                       "stream \"%s\": the message was committed or aborted before", ch->name);
+                       "stream \"%s\": the message was committed or aborted before, or another was "
+                       "reserved or sent after it",
+                       ch->name);
     }
     if (msg->size_bytes > msg->opaque_[2]) {
         return sb_fail(-EMSGSIZE, "stream \"%s\": %zu bytes, but %llu were reserved", ch->name,
@@ -258,8 +269,11 @@ int sb_stream_ch_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 /* The ring filled in the rest. */
 static SB_INLINE void hand_out(struct shmbus_channel *ch, struct shmbus_msg *msg)
 {
+    uint64_t role = sb_load_relaxed(&ch->shared->sender);
+
     msg->channel = ch;
-    msg->sender = (uint16_t)sb_owner64_slot(sb_load_relaxed(&ch->shared->sender));
+    msg->sender =
+        sb_role_is_held(role) ? (uint16_t)sb_owner64_slot(role) : (uint16_t)SHMBUS_SENDER_UNKNOWN;
     sb_count(ch, SHMBUS_COUNT_received, 1);
     sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
     if (sb_unlikely(msg->delivery_count > 1)) {
@@ -314,8 +328,8 @@ static int conclude(struct shmbus_channel *ch, struct incoming *in, enum sb_ring
     if ((r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED) &&
         sb_stream_readable(&ch->rx)) {
         ch->departure_seen = 0; /* it left something before it went: that first */
-        take(ch, in);
-        r = in->got > 0 ? 0 : -EAGAIN;
+        result = take(ch, in);
+        r = in->got > 0 ? 0 : result == SB_EMPTY ? -EAGAIN : none(ch, result);
     }
     return r;
 }
@@ -332,6 +346,7 @@ SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
         result = -SHMBUS_ERR_SHUTDOWN;
     }
     if (result == -EAGAIN) {
+        sb_channel_tick_idle(ch);
         if (ch->poll != NULL) {
             sb_poll_rearm(ch->poll);
         }

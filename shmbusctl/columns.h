@@ -38,7 +38,7 @@ void column_rate(struct table_cell *cell, const uint64_t *now, const uint64_t *b
     COUNTER(recv_timeouts, "RECV-TMO", "receives that timed out", fill),                           \
     COUNTER(sleeps, "SLEEPS", "calls that went to sleep", fill),                                   \
     COUNTER(wakes, "WAKES", "calls that woke a sleeper", fill),                                    \
-    COUNTER(errors, "ERRORS", "calls that failed for another reason", fill)
+    COUNTER(errors, "ERRORS", "calls that met damage, or held too many messages", fill)
 #define COUNTERS_HERE 16
 _Static_assert(COUNTERS_HERE == SHMBUS_COUNTER_COUNT, "every counter has its column");
 

@@ -301,6 +301,64 @@ T_TEST(api, operations_that_do_not_fit_the_message_are_refused_and_it_stays)
     rig_end(&rig);
 }
 
+/* A stream has one reservation at a time: the one before is dropped, not sent as nothing. */
+T_TEST(api, the_next_reservation_of_a_stream_drops_the_one_before)
+{
+    struct rig rig;
+    struct shmbus_msg first, second, got;
+    rig_make(&rig);
+    T_OK(shmbus_reserve(rig.tx, 100, &first, 0));
+    T_OK(shmbus_reserve(rig.tx, 8, &second, 0));
+    T_FAILS(shmbus_commit(&first), -SHMBUS_ERR_STALE);
+    first.size_bytes = 8;
+    T_FAILS(shmbus_commit(&first), -SHMBUS_ERR_STALE);
+    T_FAILS(shmbus_abort(&first), -SHMBUS_ERR_STALE);
+    memset(second.data, 7, 8);
+    T_OK(shmbus_commit(&second));
+    T_OK(shmbus_recv(rig.rx, &got, 0));
+    CU_ASSERT_EQUAL(got.size_bytes, 8);
+    CU_ASSERT_EQUAL(((uint8_t *)got.data)[0], 7);
+    T_OK(shmbus_release(&got));
+    rig_end(&rig);
+}
+
+T_TEST(api, a_stream_names_its_sender_only_while_it_has_one)
+{
+    struct rig rig;
+    struct shmbus_msg got;
+    uint64_t x = 1;
+    rig_make(&rig);
+    T_OK(shmbus_send(rig.tx, &x, sizeof x, 0));
+    T_OK(shmbus_send(rig.tx, &x, sizeof x, 0));
+    T_OK(shmbus_recv(rig.rx, &got, 0));
+    CU_ASSERT_EQUAL(got.sender, rig.bus->member.slot);
+    T_OK(shmbus_release(&got));
+    shmbus_close(rig.tx);
+    T_OK(shmbus_recv(rig.rx, &got, 0));
+    CU_ASSERT_EQUAL(got.sender, SHMBUS_SENDER_UNKNOWN);
+    T_OK(shmbus_release(&got));
+    rig.tx = t_open(rig.bus, "s", SHMBUS_SEND);
+    rig_end(&rig);
+}
+
+T_TEST(api, nothing_is_sent_while_the_bus_shuts_down)
+{
+    struct rig rig;
+    struct shmbus_msg in_stream, in_queue;
+    struct iovec none = {NULL, 8};
+    rig_make(&rig);
+    T_OK(shmbus_reserve(rig.tx, 8, &in_stream, 0));
+    T_OK(shmbus_reserve(rig.q, 8, &in_queue, 0));
+    T_FAILS(shmbus_send_batch(rig.q, &none, 1, 0), -EINVAL);
+    T_OK(shmbus_shutdown(rig.bus, true));
+    T_FAILS(shmbus_commit(&in_stream), -SHMBUS_ERR_SHUTDOWN);
+    T_FAILS(shmbus_commit(&in_queue), -SHMBUS_ERR_SHUTDOWN);
+    T_OK(shmbus_shutdown(rig.bus, false));
+    T_OK(shmbus_commit(&in_stream));
+    T_OK(shmbus_abort(&in_queue));
+    rig_end(&rig);
+}
+
 T_TEST(api, a_message_of_another_bus_is_refused)
 {
     struct rig rig, other;

@@ -299,7 +299,8 @@ enum shmbus_msg_type {
 };
 SHMBUS_API const char *shmbus_msg_type_name(unsigned type);
 
-/* A stream whose sender has left does not know who it was. */
+/* A stream knows who its sender is, not who it was: unknown once that has left, and its successor
+ * where there is one. */
 #define SHMBUS_SENDER_UNKNOWN UINT16_MAX
 
 /* One message in the caller's hands. Allocated by the caller, filled by reserve or receive. */
@@ -384,12 +385,13 @@ SHMBUS_API int shmbus_commit(struct shmbus_msg *msg);
 
 /* Forwards a received message, waiting for room in @to as shmbus_send() would. When it fails the
  * message stays with the channel it came from. The payload may be rewritten in place before (a task
- * becomes its result); killed half-way, the next receiver finds it half rewritten.
+ * becomes its result); killed half-way, the next receiver finds it half rewritten. Size, type and
+ * correlation id stay as they were sent.
  * Return: as shmbus_send(), and -SHMBUS_ERR_STALE, _KIND, -EXDEV. */
 SHMBUS_API int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to,
                               int64_t timeout_ns);
 
-/* Drops a reservation. */
+/* Drops a reservation. A stream has one at a time: the next reserve or send drops it. */
 SHMBUS_API int shmbus_abort(struct shmbus_msg *msg);
 
 /* A descriptor that polls readable while the receiver has something to take; level-triggered, for
@@ -438,8 +440,8 @@ SHMBUS_API int shmbus_region_read(struct shmbus_region *region, uint64_t offset_
     X(send_timeouts, "calls", "sends that ran into their timeout")                                 \
     X(recv_timeouts, "calls", "receives that ran into their timeout")                              \
     X(sleeps, "calls", "calls that went to sleep")                                                 \
-    X(wakes, "calls", "calls that had to wake a sleeper")                                          \
-    X(errors, "calls", "calls that failed for another reason")
+    X(wakes, "calls", "sends that had to wake a sleeper")                                          \
+    X(errors, "calls", "calls that met damage, or held too many messages")
 
 #define SHMBUS_COUNTER_ENUM(name, unit, text) SHMBUS_COUNT_##name,
 enum shmbus_counter { SHMBUS_COUNTERS(SHMBUS_COUNTER_ENUM) SHMBUS_COUNTER_COUNT };
