@@ -124,8 +124,8 @@ static uint32_t take_hidden(const struct sb_class_view *cls, uint32_t owner)
 
 /* How many blocks of the class this handle may keep: its share of what the process has left, once
  * and for all at the first use. */
-SB_SELDOM static void settle_share(const struct sb_class_view *cls,
-                                                   struct sb_stock *stock, uint32_t c)
+SB_SELDOM static void settle_share(const struct sb_class_view *cls, struct sb_stock *stock,
+                                   uint32_t c)
 {
     uint32_t share = cls->stock_max;
 
@@ -149,7 +149,7 @@ static uint32_t stock_max(const struct sb_class_view *cls, struct sb_stock *stoc
 }
 
 SB_SELDOM static bool refill(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
-                   uint32_t owner)
+                             uint32_t owner)
 {
     const struct sb_class_view *cls = &blocks->classes[c];
     uint32_t words = (cls->count + 63) / 64;
@@ -172,7 +172,7 @@ SB_SELDOM static bool refill(const struct sb_blocks *blocks, struct sb_stock *st
 
 /* Each use gets a generation of its own, so that an old message handle never fits again. */
 static SB_INLINE uint32_t pop(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
-                    uint32_t owner)
+                              uint32_t owner)
 {
     const struct sb_class_view *cls = &blocks->classes[c];
     uint32_t block = stock->blocks[c][--stock->count[c]];

@@ -195,7 +195,8 @@ static size_t size_max_of(const struct shmbus_channel *ch)
     return (size_t)blocks->classes[blocks->class_count - 1].size_bytes;
 }
 
-void sb_channel_bind(struct shmbus_channel *ch, struct shmbus *bus, uint32_t index, unsigned mode)
+/* What does not change while the handle is open. */
+static void bind_to(struct shmbus_channel *ch, struct shmbus *bus, uint32_t index, unsigned mode)
 {
     ch->bus = bus;
     ch->view = &bus->view.channels[index];
@@ -233,7 +234,7 @@ int shmbus_open(struct shmbus *bus, const char *channel, unsigned mode,
         return sb_fail(-ENOMEM, "channel \"%s\": out of memory", channel);
     }
     memset(ch, 0, sizeof *ch);
-    sb_channel_bind(ch, bus, index, mode);
+    bind_to(ch, bus, index, mode);
     memcpy(ch->name, channel, strlen(channel) + 1);
     r = open_handle(ch);
     if (r < 0) {

@@ -72,9 +72,6 @@ static inline void sb_count(struct shmbus_channel *ch, enum shmbus_counter count
     sb_own_add(&ch->row->counters[counter], n);
 }
 
-/* What does not change while the handle is open; the caller sets the rest. */
-void sb_channel_bind(struct shmbus_channel *ch, struct shmbus *bus, uint32_t index, unsigned mode);
-
 #define SB_IDLE_OPS 16u /* an empty look counts as so many operations */
 
 /* Heartbeat and progress, now and then: see channel.c. */

@@ -523,7 +523,7 @@ static void give_way(struct shmbus_channel *ch)
 SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
 {
     if (result == -EAGAIN) {
-        if (sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
+        if (sb_load_relaxed(ch->shutdown) != 0) {
             result = -SHMBUS_ERR_SHUTDOWN;
         } else {
             give_way(ch);

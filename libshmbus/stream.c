@@ -169,7 +169,6 @@ struct batch {
 static int attempt_batch(struct shmbus_channel *ch, void *job)
 {
     struct batch *b = job;
-
     enum sb_ring_result r = SB_OK;
 
     b->sent = sb_stream_send_batch(&ch->tx, b->items, b->count, stamp(ch));
@@ -221,7 +220,7 @@ int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct sh
         .data = place.data,
         .size_bytes = size_bytes,
         .channel = ch,
-        .sender = (uint16_t)ch->bus->member.slot,
+        .sender = (uint16_t)ch->slot,
         .opaque_ = { ch->tx.tail, sb_msg_mark(ch, SB_MSG_STREAM_TX, ch->tx.serial), size_bytes },
     };
     return 0;
@@ -342,7 +341,7 @@ static int attempt_take(struct shmbus_channel *ch, void *job)
 
 SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
 {
-    if (result == -EAGAIN && sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
+    if (result == -EAGAIN && sb_load_relaxed(ch->shutdown) != 0) {
         result = -SHMBUS_ERR_SHUTDOWN;
     }
     if (result == -EAGAIN) {
