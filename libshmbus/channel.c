@@ -9,6 +9,7 @@
 #include "directory.h"
 #include "error.h"
 #include "event.h"
+#include "lanes.h"
 #include "plan.h"
 #include "poll.h"
 #include "role.h"
@@ -53,7 +54,7 @@ SB_SELDOM void sb_channel_beat(struct shmbus_channel *ch)
     ch->ops_left = ch->ops_period;
     ch->beat_ns = now;
     sweep_now_and_then(ch, now);
-    if (ch->view->kind == SHMBUS_QUEUE) {
+    if (ch->kind == SB_BLOCKS) {
         ch->ring.depth_slack =
             ch->ops_period < HURRY_PERIOD ? 0 : (1ull << ch->view->depth_shift) / 16;
     }
@@ -82,8 +83,22 @@ static int claim_row(struct shmbus_channel *ch, uint64_t owner64)
                    ch->name, ch->view->endpoint_count);
 }
 
+static bool buries_cells(const struct shmbus_channel *ch)
+{
+    const struct sb_view *view = &ch->bus->view;
+
+    for (uint32_t i = 0; i < view->channel_count; i++) {
+        if (view->channels[i].dead_letter == ch->index && view->channels[i].lane_count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int open_queue(struct shmbus_channel *ch)
 {
+    ch->buries_cells = buries_cells(ch);
+    sb_lane_scan_init(&ch->lanes.scan, &ch->bus->view, ch->index, ch->owner);
     sb_ring_init(&ch->ring, &ch->bus->view, ch->index, ch->owner);
     ch->ring.depth_mark = &ch->row->depth_max;
     ch->ring.depth_max = sb_load_relaxed(&ch->row->depth_max);
@@ -151,7 +166,16 @@ static int open_handle(struct shmbus_channel *ch)
             return r;
         }
     }
-    r = ch->view->kind == SHMBUS_QUEUE ? open_queue(ch) : open_stream(ch);
+    switch (ch->kind) {
+    case SB_BLOCKS:
+        r = open_queue(ch);
+        break;
+    case SB_LANES:
+        r = sb_lanes_open(ch);
+        break;
+    default:
+        r = open_stream(ch);
+    }
     if (r < 0) {
         sb_store_release(&ch->row->w, 0);
     }
@@ -192,6 +216,9 @@ static size_t size_max_of(const struct shmbus_channel *ch)
     if (ch->kind == SHMBUS_STREAM) {
         return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
     }
+    if (ch->kind == SB_LANES) {
+        return (size_t)ch->view->cell_bytes - sizeof(struct sb_cell);
+    }
     return (size_t)blocks->classes[blocks->class_count - 1].size_bytes;
 }
 
@@ -207,7 +234,7 @@ static void bind_to(struct shmbus_channel *ch, struct shmbus *bus, uint32_t inde
     ch->index = index;
     ch->owner = bus->member.owner;
     ch->mode = mode;
-    ch->kind = ch->view->kind;
+    ch->kind = ch->view->lane_count > 0 ? SB_LANES : ch->view->kind;
     ch->slot = bus->member.slot;
     ch->timestamps = (ch->view->flags & SB_CHANNEL_TIMESTAMPS) != 0;
     ch->size_max = size_max_of(ch);
@@ -283,16 +310,27 @@ static void leave_stream(struct shmbus_channel *ch)
     sb_event_wake(sender ? &shared->readable : &shared->writable);
 }
 
+static void leave(struct shmbus_channel *ch)
+{
+    switch (ch->kind) {
+    case SB_BLOCKS:
+        give_back_held(ch);
+        sb_lanes_give_back(ch);
+        sb_stock_close(&ch->bus->view.blocks, &ch->stock);
+        break;
+    case SB_LANES:
+        sb_lanes_close(ch);
+        break;
+    default:
+        leave_stream(ch);
+    }
+}
+
 void sb_channel_shut(struct shmbus_channel *ch)
 {
     sb_poll_close(ch->poll);
     if (sb_bus_is_ours(ch->bus)) {
-        if (ch->view->kind == SHMBUS_QUEUE) {
-            give_back_held(ch);
-            sb_stock_close(&ch->bus->view.blocks, &ch->stock);
-        } else {
-            leave_stream(ch);
-        }
+        leave(ch);
         sb_channel_beat(ch);
         sb_store_release(&ch->row->w, 0); /* last: counters and holder mark are ours until then */
     }

@@ -6,6 +6,7 @@
 
 #include "branch.h"
 #include "bus.h"
+#include "ring_lanes.h"
 #include "ring_mpmc.h"
 #include "ring_spsc.h"
 
@@ -20,12 +21,16 @@ struct shmbus_channel {
     size_t size_max;
     unsigned mode;
     uint32_t ops_left; /* operations until the next look at the clock */
-    uint32_t kind;
+    uint32_t kind; /* enum sb_handle_kind */
     uint32_t slot; /* this process's */
     bool timestamps;
     uint64_t mark; /* the bus's id where messages have it, see sb_msg_mark() */
     struct shmbus *bus;
     const struct sb_channel_view *view;
+    struct sb_lane_tx lane;
+    uint64_t reservation;  /* lane: the open one; 0: none */
+    uint64_t reservations; /* lane: made so far */
+    uint64_t in_cells;     /* messages received from cells and not given back */
     struct sb_ring ring;
     struct sb_stream_tx tx;
     struct sb_stream_rx rx;
@@ -40,6 +45,15 @@ struct shmbus_channel {
     struct sb_poll *poll;
     struct shmbus_channel *next;
     char name[SHMBUS_NAME_BYTES];
+    bool buries_cells;       /* dead-letter queue of queues that have lanes */
+    struct sb_lanes_rx lanes; /* of these only the scan is used by a dead-letter queue */
+};
+
+/* What a handle is for: where the messages of its channel lie. */
+enum sb_handle_kind {
+    SB_BLOCKS = SHMBUS_QUEUE,  /* queue with total order: in blocks */
+    SB_STREAM = SHMBUS_STREAM, /* in a ring of bytes */
+    SB_LANES = 3               /* queue with order per producer: in cells */
 };
 
 /* What opaque_[1] of a message says: bus:24 | kind:8 | block or held:32. */
@@ -48,7 +62,9 @@ enum sb_msg_kind {
     SB_MSG_QUEUE_TX = 1,
     SB_MSG_QUEUE_RX = 2,
     SB_MSG_STREAM_TX = 3,
-    SB_MSG_STREAM_RX = 4
+    SB_MSG_STREAM_RX = 4,
+    SB_MSG_LANE_TX = 5,
+    SB_MSG_LANE_RX = 6 /* opaque_[2]: the channel whose cell it is */
 };
 
 static inline uint64_t sb_msg_mark(const struct shmbus_channel *ch, enum sb_msg_kind kind,
@@ -70,6 +86,21 @@ static inline uint32_t sb_msg_number(const struct shmbus_msg *msg)
 static inline void sb_count(struct shmbus_channel *ch, enum shmbus_counter counter, uint64_t n)
 {
     sb_own_add(&ch->row->counters[counter], n);
+}
+
+/* A received message that its holder did not keep; @undo: as if it had not been received. */
+static inline void sb_count_given_back(struct shmbus_channel *ch, const struct shmbus_msg *msg,
+                                       bool undo)
+{
+    if (!undo) {
+        sb_count(ch, SHMBUS_COUNT_requeued, 1);
+        return;
+    }
+    sb_count(ch, SHMBUS_COUNT_received, UINT64_MAX);
+    sb_count(ch, SHMBUS_COUNT_received_bytes, 0 - (uint64_t)msg->size_bytes);
+    if (msg->delivery_count > 1) {
+        sb_count(ch, SHMBUS_COUNT_redelivered, UINT64_MAX);
+    }
 }
 
 #define SB_IDLE_OPS 16u /* an empty look counts as so many operations */

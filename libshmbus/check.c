@@ -254,7 +254,7 @@ static void check_channel(struct check *check, uint32_t index)
     check_waiting(check, &stat);
     if (stat.kind == SHMBUS_STREAM) {
         check_stream(check, ch, stat.name);
-    } else {
+    } else if (ch->slots != NULL) {
         check_slots(check, ch, stat.name);
     }
 }

@@ -428,6 +428,19 @@ static int read_on_full(struct loader *l, const struct key *key, void *target)
     return r;
 }
 
+static int read_order(struct loader *l, const struct key *key, void *target)
+{
+    static const struct word orders[] = {
+        {"total", SHMBUS_ORDER_TOTAL, NULL},
+        {"producer", SHMBUS_ORDER_PRODUCER, NULL},
+    };
+    int order;
+    int r = read_word(l, key->name, orders, sizeof orders / sizeof orders[0], &order);
+    if (r == 0)
+        *(enum shmbus_order *)field(target, key) = (enum shmbus_order)order;
+    return r;
+}
+
 /* ----------------------------------------------------------------------------------------- maps */
 
 /* Reads a map with known keys. Bit i of *ret_seen: keys[i] was there. */
@@ -548,7 +561,19 @@ static int read_blocks(struct loader *l, const struct key *key, void *target)
     }
 }
 
-enum { KIND, DEPTH, BYTES, ON_FULL, MAX_DELIVERIES, DEAD_LETTER, ENDPOINTS, TIMESTAMPS };
+enum {
+    KIND,
+    DEPTH,
+    BYTES,
+    ON_FULL,
+    MAX_DELIVERIES,
+    DEAD_LETTER,
+    ENDPOINTS,
+    TIMESTAMPS,
+    ORDER,
+    MESSAGE_BYTES,
+    PRODUCERS
+};
 #define BIT(i) (1u << (i))
 
 #define CHANNEL(member) offsetof(struct shmbus_channel_plan, member)
@@ -562,6 +587,9 @@ static const struct key channel_keys[] = {
     [DEAD_LETTER] = {"dead_letter", read_name, CHANNEL(dead_letter), 0, 0},
     [ENDPOINTS] = {"endpoints", read_u32, CHANNEL(endpoints), 0, SB_ENDPOINTS_MAX},
     [TIMESTAMPS] = {"timestamps", read_bool, CHANNEL(timestamps), 0, 0},
+    [ORDER] = {"order", read_order, CHANNEL(order), 0, 0},
+    [MESSAGE_BYTES] = {"message_bytes", read_size, CHANNEL(message_bytes), 1, SB_LANE_MESSAGE_MAX},
+    [PRODUCERS] = {"producers", read_u32, CHANNEL(producers), 1, SB_LANES_MAX},
 };
 #undef CHANNEL
 
@@ -569,7 +597,8 @@ static const struct key channel_keys[] = {
 static int check_keys_fit(const struct loader *l, const struct text *name,
                           const struct shmbus_channel_plan *channel, uint32_t seen)
 {
-    const uint32_t queue_only = BIT(DEPTH) | BIT(MAX_DELIVERIES) | BIT(DEAD_LETTER);
+    const uint32_t queue_only = BIT(DEPTH) | BIT(MAX_DELIVERIES) | BIT(DEAD_LETTER) | BIT(ORDER) |
+                                BIT(MESSAGE_BYTES) | BIT(PRODUCERS);
     uint32_t wrong = seen & (channel->kind == SHMBUS_STREAM ? queue_only : BIT(BYTES));
 
     if (wrong == 0)
@@ -581,6 +610,18 @@ static int check_keys_fit(const struct loader *l, const struct text *name,
     }
     return fail_at(l, name->mark, "channel `%s`: `%s` is for streams; a queue has `depth`%s",
                    name->value, key, (seen & BIT(KIND)) == 0 ? ", or say `kind: stream`" : "");
+}
+
+static int check_order(const struct loader *l, const struct text *name,
+                       const struct shmbus_channel_plan *channel, uint32_t seen)
+{
+    uint32_t wrong = seen & (BIT(MESSAGE_BYTES) | BIT(PRODUCERS));
+
+    if (wrong == 0 || channel->order == SHMBUS_ORDER_PRODUCER)
+        return 0;
+    return fail_at(l, name->mark, "channel `%s`: `%s` is for queues with `order: producer`%s",
+                   name->value, channel_keys[__builtin_ctz(wrong)].name,
+                   (seen & BIT(ORDER)) == 0 ? "; add that" : "");
 }
 
 static int check_dead_letter(const struct loader *l, const struct text *name,
@@ -619,6 +660,8 @@ static int read_channel(struct loader *l, const struct text *name)
         r = read_map(l, name->value, channel_keys, COUNT_OF(channel_keys), &channel, &seen);
     if (r == 0)
         r = check_keys_fit(l, name, &channel, seen);
+    if (r == 0)
+        r = check_order(l, name, &channel, seen);
     if (r == 0)
         r = check_dead_letter(l, name, &channel);
     if (r < 0)
@@ -748,6 +791,9 @@ static int add_dead_letter_queues(struct loader *l)
         memset(added.dead_letter, 0, sizeof added.dead_letter);
         added.on_full = SHMBUS_BLOCK;
         added.max_deliveries = 0;
+        added.order = SHMBUS_ORDER_TOTAL;
+        added.message_bytes = 0;
+        added.producers = 0;
         int r = shmbus_plan_add_channel(l->plan, &added);
         if (r < 0)
             return r;

@@ -45,6 +45,10 @@ static bool place_channel(struct sb_channel_geometry *ch, uint64_t *cursor)
         return false;
     if (ch->kind == SHMBUS_STREAM)
         return take(cursor, SB_PAIR, ch->bytes, 1, &ch->ring_off);
+    if (ch->lanes > 0) {
+        return take(cursor, SB_PAIR, ch->lanes, sizeof(struct sb_lane), &ch->ring_off) &&
+               take(cursor, SB_PAIR, (uint64_t)ch->lanes * ch->depth, ch->bytes, &ch->cells_off);
+    }
     return take(cursor, SB_PAIR, ch->depth, sizeof(sb_word), &ch->ring_off);
 }
 
@@ -182,6 +186,10 @@ static void take_channel(const struct shmbus_plan *plan, const struct shmbus_cha
             to->bytes = SB_RING_BYTES_MIN;
     } else {
         to->depth = (uint32_t)power_of_two(from->depth);
+    }
+    if (from->kind == SHMBUS_QUEUE && from->order == SHMBUS_ORDER_PRODUCER) {
+        to->lanes = from->producers;
+        to->bytes = sb_cell_bytes(from->message_bytes);
     }
 }
 

@@ -51,7 +51,7 @@ static uint64_t hash_constants(const struct sb_super *super, const struct sb_geo
         hash = sb_hash_u64(hash, (uint64_t)ch->kind << 32 | ch->on_full);
         hash = sb_hash_u64(hash, (uint64_t)ch->depth << 32 | ch->max_deliveries);
         hash = sb_hash_u64(hash, (uint64_t)ch->dead_letter << 32 | ch->endpoints);
-        hash = sb_hash_u64(hash, ch->flags);
+        hash = sb_hash_u64(hash, (uint64_t)ch->lanes << 32 | ch->flags);
         hash = sb_hash_u64(hash, ch->bytes);
     }
     for (uint32_t i = 0; i < g->region_count; i++) {
@@ -129,12 +129,13 @@ static void format_channel(uint8_t *base, struct sb_channel *shared,
     shared->dead_letter = ch->dead_letter;
     shared->endpoints = ch->endpoints;
     shared->flags = ch->flags;
+    shared->lanes = ch->lanes;
     shared->bytes = ch->bytes;
     if (ch->name[0] != '\0') {
         sb_name_store(shared->name, ch->name);
         sb_store_relaxed(&shared->dir, sb_name_hash(ch->name) << 8 | SB_DIR_READY);
     }
-    if (ch->kind == SHMBUS_QUEUE) {
+    if (ch->kind == SHMBUS_QUEUE && ch->lanes == 0) {
         sb_word *slots = (sb_word *)(void *)(base + ch->ring_off);
         for (uint32_t i = 0; i < ch->depth; i++)
             sb_store_relaxed(&slots[i], sb_slot_make(0, SB_SLOT_EMPTY));
@@ -156,7 +157,8 @@ static void format_class(uint8_t *base, struct sb_class *shared,
 }
 
 /* Nobody else sees the mapping yet. Block headers (free, generation 0), process slots (free, epoch
- * 0), endpoints and stream bytes are right as zeroes. */
+ * 0), lanes and their cells (nobody's; free, lap 0), endpoints and stream bytes are right as
+ * zeroes. */
 void sb_layout_format(uint8_t *base, const struct sb_geometry *g)
 {
     struct sb_class *classes = (struct sb_class *)(void *)(base + g->class_off);
@@ -288,8 +290,8 @@ static int check_stream(const struct sb_channel_geometry *ch)
     if (!is_power_of_two(ch->bytes) || ch->bytes < SB_RING_BYTES_MIN ||
         ch->bytes > SB_RING_BYTES_MAX)
         return corrupt("the capacity of a stream", ch->bytes);
-    if (ch->depth != 0)
-        return corrupt("the depth of a stream", ch->depth);
+    if (ch->depth != 0 || ch->lanes != 0)
+        return corrupt("the depth or the lanes of a stream", ch->depth | ch->lanes);
     if (ch->on_full != SHMBUS_BLOCK)
         return corrupt("on_full of a stream", ch->on_full);
     if (ch->max_deliveries != 0 || ch->dead_letter != SB_NONE)
@@ -297,18 +299,27 @@ static int check_stream(const struct sb_channel_geometry *ch)
     return 0;
 }
 
+static int check_lanes(const struct sb_channel_geometry *ch)
+{
+    if (ch->lanes > SB_LANES_MAX)
+        return corrupt("the number of lanes of a queue", ch->lanes);
+    if (ch->bytes % SB_LINE != 0 || ch->bytes < SB_LINE || ch->bytes > SB_CELL_BYTES_MAX)
+        return corrupt("the bytes of a cell of a queue", ch->bytes);
+    return 0;
+}
+
 static int check_queue(const struct sb_channel_geometry *ch)
 {
     if (!is_power_of_two(ch->depth) || ch->depth > SB_RING_DEPTH_MAX)
         return corrupt("the depth of a queue", ch->depth);
-    if (ch->bytes != 0)
+    if (ch->lanes == 0 && ch->bytes != 0)
         return corrupt("the byte capacity of a queue", ch->bytes);
     if (ch->on_full < SHMBUS_BLOCK || ch->on_full > SHMBUS_DROP_OLDEST)
         return corrupt("on_full of a queue", ch->on_full);
     if (ch->max_deliveries > SB_DELIVERIES_LIMIT_MAX ||
         (ch->max_deliveries == 0) != (ch->dead_letter == SB_NONE))
         return corrupt("max_deliveries of a queue", ch->max_deliveries);
-    return 0;
+    return ch->lanes == 0 ? 0 : check_lanes(ch);
 }
 
 static int check_channel(const struct sb_channel_geometry *ch)
@@ -361,6 +372,7 @@ static int read_channel(const struct sb_channel *shared, struct sb_channel_geome
     ch->dead_letter = copy.dead_letter;
     ch->endpoints = copy.endpoints;
     ch->flags = copy.flags;
+    ch->lanes = copy.lanes;
     ch->bytes = copy.bytes;
     int r = check_channel(ch);
     return r < 0 ? r : read_channel_name(shared, ch);
@@ -383,7 +395,7 @@ static int read_channels(const uint8_t *base, struct sb_geometry *g)
         if (target == SB_NONE)
             continue;
         if (target >= g->channel_count || target == i || g->channels[target].kind != SHMBUS_QUEUE ||
-            g->channels[target].dead_letter != SB_NONE)
+            g->channels[target].dead_letter != SB_NONE || g->channels[target].lanes != 0)
             return corrupt("the dead-letter queue of a channel", target);
     }
     return 0;

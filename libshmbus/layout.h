@@ -20,7 +20,7 @@
 
 #define SB_LINE 64u   /* cache line */
 #define SB_PAIR 128u  /* lines come in pairs: writers of different words keep this far apart */
-#define SB_LAYOUT_MAJOR 2u
+#define SB_LAYOUT_MAJOR 3u
 #define SB_LAYOUT_MINOR 0u
 #define SB_MAGIC "shmbus\r\n" /* 8 bytes; shows text-mode damage */
 #define SB_NAME_WORDS (SHMBUS_NAME_BYTES / 8)
@@ -313,8 +313,8 @@ struct sb_channel {
     uint32_t dead_letter;    /* channel index or SB_NONE */
     uint32_t endpoints;
     uint32_t flags;
-    uint32_t reserved;
-    uint64_t bytes; /* stream: power of two */
+    uint32_t lanes; /* queue with order per producer: how many producers; otherwise 0 */
+    uint64_t bytes; /* stream: capacity, power of two; lanes: a cell with its header */
     uint8_t pad0[SB_PAIR - 96];
     /* Read mostly: looked at by every call, written when somebody sleeps, something was recovered,
      * or an end of a stream was taken or left. */
@@ -324,7 +324,8 @@ struct sb_channel {
     sb_word dead_lettered;    /* statistic: blocks that became DEADL */
     sb_word sender;           /* stream: owner64 or a departure */
     sb_word receiver;         /* likewise */
-    uint8_t pad1[SB_PAIR - 40];
+    sb_word lanes_used;       /* lanes: that many were ever taken; only goes up, by any opener */
+    uint8_t pad1[SB_PAIR - 48];
     /* Queue: hints, each may lag, never leads. Any sender / any receiver. */
     sb_word tail;
     uint8_t pad2[SB_PAIR - 8];
@@ -342,6 +343,34 @@ struct sb_channel {
     sb_word room;         /* bytes released, published now and then for the sender */
     uint8_t pad6[SB_PAIR - 8];
     uint8_t pad7[SB_PAIR];
+};
+
+/* A lane: one producer's part of a queue with order per producer. See ring_lanes.c.
+ *   owner  owner64; 0 -> me by CAS; me -> 0 by the owner, or by recovery after his death
+ *   next   the ticket behind the last one published; the owner alone; may lag by one
+ *   skip   tickets below are settled: published, or passed over because somebody held the cell.
+ *          The owner alone, before he publishes beyond the cells he passed over */
+struct sb_lane {
+    sb_word owner;
+    sb_word next;
+    uint8_t pad0[SB_PAIR - 16];
+    sb_word skip;
+    uint8_t pad1[SB_PAIR - 8];
+};
+
+/* A place in a lane: header and payload, side by side.
+ *   w        as a block header: gen is the lap, states SB_FREE, SB_QUE, SB_HRX, SB_ORPHAN, SB_DEADL.
+ *            FREE -> QUE: the lane's owner, by a store. From QUE, ORPHAN, DEADL: anybody, by CAS.
+ *            HRX -> any: its holder, by a store, or recovery after his death
+ *   holder   as in a block; 0 when published
+ *   others   the lane's owner while FREE, read-only afterwards */
+struct sb_cell {
+    sb_word w;
+    sb_word meta;
+    sb_word stamp_ns;
+    sb_word correlation_id;
+    sb_word ticket;
+    sb_word holder;
 };
 
 /* One open handle. Bound to its channel for ever, so its counters only ever grow and the sum over
@@ -377,6 +406,8 @@ SB_ASSERT_SIZE(struct sb_super, 4096);
 SB_ASSERT_SIZE(struct sb_proc, 3 * 128);
 SB_ASSERT_SIZE(struct sb_class, 64);
 SB_ASSERT_SIZE(struct sb_channel, 8 * 128);
+SB_ASSERT_SIZE(struct sb_lane, 2 * 128);
+SB_ASSERT_SIZE(struct sb_cell, 48);
 SB_ASSERT_SIZE(struct sb_endpoint, 64 + 2 * 128);
 SB_ASSERT_SIZE(struct sb_region, 2 * 128);
 _Static_assert(offsetof(struct sb_super, shutdown) == 512, "dynamic part of the superblock");

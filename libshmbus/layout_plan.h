@@ -13,6 +13,7 @@
 #define SB_RING_BYTES_MIN 4096ull
 #define SB_RING_BYTES_MAX SB_STREAM_BYTES_MAX
 #define SB_REGION_MAX SB_REGION_BYTES_MAX
+#define SB_CELL_BYTES_MAX (SB_LANE_MESSAGE_MAX + SB_LINE)
 #define SB_SEGMENT_MAX (1ull << 46)
 #define SB_PAGE 4096u
 #define SB_SIDE_BY_SIDE_MAX 1024u /* payloads up to this size lie behind their header */
@@ -25,9 +26,9 @@ struct sb_class_geometry {
 };
 struct sb_channel_geometry {
     char name[SHMBUS_NAME_BYTES]; /* "" for a spare one */
-    uint32_t kind, on_full, depth, max_deliveries, dead_letter, endpoints, flags;
+    uint32_t kind, on_full, depth, max_deliveries, dead_letter, endpoints, flags, lanes;
     uint64_t bytes;
-    uint64_t endpoint_off, ring_off;
+    uint64_t endpoint_off, ring_off, cells_off;
 };
 struct sb_region_geometry {
     char name[SHMBUS_NAME_BYTES];

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "lanes.h"
 #include "queue.h"
 #include "stream.h"
 
@@ -31,7 +32,7 @@ SB_COLD static int why_not(const struct shmbus_channel *ch, unsigned needed, con
 
 static bool is_queue(const struct shmbus_channel *ch)
 {
-    return ch->kind == SHMBUS_QUEUE;
+    return ch->kind == SB_BLOCKS;
 }
 
 SB_COLD static int shutting_down(const struct shmbus_channel *ch)
@@ -82,7 +83,13 @@ static SB_INLINE int check_msg(const struct shmbus_msg *msg, const char *call)
 /* A message that came out of a stream must go back to that stream's handle. */
 static bool fits_stream(const struct shmbus_msg *msg)
 {
-    return !is_queue(msg->channel) && (msg->channel->mode & SHMBUS_RECV) != 0;
+    return msg->channel->kind == SB_STREAM && (msg->channel->mode & SHMBUS_RECV) != 0;
+}
+
+/* Whether messages in cells come out of this handle. */
+static bool holds_cells(const struct shmbus_channel *ch)
+{
+    return ch->kind == SB_LANES || ch->buries_cells;
 }
 
 static int wrong_kind(const struct shmbus_msg *msg, const char *call)
@@ -125,6 +132,9 @@ static SB_INLINE int send_message(struct shmbus_channel *ch, unsigned type, uint
     if (is_queue(ch)) {
         return sb_queue_send(ch, type, correlation_id, data, size_bytes, timeout_ns);
     }
+    if (ch->kind == SB_LANES) {
+        return sb_lanes_send(ch, type, correlation_id, data, size_bytes, timeout_ns);
+    }
     if (sb_unlikely(correlation_id != 0)) {
         return no_correlation(ch);
     }
@@ -161,8 +171,14 @@ int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items, size
             return sb_fail(-EINVAL, "shmbus_send_batch: the data of item %zu is NULL", i);
         }
     }
-    return is_queue(ch) ? sb_queue_send_batch(ch, items, count, timeout_ns)
-                        : sb_stream_ch_send_batch(ch, items, count, timeout_ns);
+    switch (ch->kind) {
+    case SB_BLOCKS:
+        return sb_queue_send_batch(ch, items, count, timeout_ns);
+    case SB_LANES:
+        return sb_lanes_send_batch(ch, items, count, timeout_ns);
+    default:
+        return sb_stream_ch_send_batch(ch, items, count, timeout_ns);
+    }
 }
 
 SB_COLD static int no_room(void)
@@ -180,8 +196,14 @@ static SB_INLINE int recv_messages(struct shmbus_channel *ch, struct shmbus_msg 
         return no_room();
     }
     sb_channel_tick(ch);
-    return is_queue(ch) ? sb_queue_recv(ch, ret_msgs, max, timeout_ns)
-                        : sb_stream_ch_recv(ch, ret_msgs, max, timeout_ns);
+    switch (ch->kind) {
+    case SB_BLOCKS:
+        return sb_queue_recv(ch, ret_msgs, max, timeout_ns);
+    case SB_LANES:
+        return sb_lanes_recv(ch, ret_msgs, max, timeout_ns);
+    default:
+        return sb_stream_ch_recv(ch, ret_msgs, max, timeout_ns);
+    }
 }
 
 int shmbus_recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
@@ -202,9 +224,14 @@ static int unreceive(struct shmbus_msg *msg, size_t buffer_bytes)
     size_t size = msg->size_bytes;
     struct shmbus_channel *ch = msg->channel;
 
-    if (is_queue(ch)) {
+    switch (sb_msg_kind(msg)) {
+    case SB_MSG_QUEUE_RX:
         sb_queue_requeue(ch, msg, true);
-    } else {
+        break;
+    case SB_MSG_LANE_RX:
+        sb_lanes_requeue(ch, msg, true);
+        break;
+    default:
         sb_stream_ch_unrecv(ch, msg);
     }
     return sb_fail(-EMSGSIZE, "\"%s\": the message has %zu bytes, the buffer %zu", ch->name, size,
@@ -250,6 +277,9 @@ int shmbus_release(struct shmbus_msg *msg)
     case SB_MSG_QUEUE_RX:
         return is_queue(msg->channel) ? finished(msg, sb_queue_release(msg->channel, msg))
                                       : wrong_kind(msg, "shmbus_release");
+    case SB_MSG_LANE_RX:
+        return holds_cells(msg->channel) ? finished(msg, sb_lanes_release(msg->channel, msg))
+                                         : wrong_kind(msg, "shmbus_release");
     case SB_MSG_STREAM_RX:
         return fits_stream(msg) ? finished(msg, sb_stream_ch_release(msg->channel, msg))
                                 : wrong_kind(msg, "shmbus_release");
@@ -305,6 +335,9 @@ int shmbus_requeue(struct shmbus_msg *msg)
     if (r < 0) {
         return r;
     }
+    if (sb_msg_kind(msg) == SB_MSG_LANE_RX && holds_cells(msg->channel)) {
+        return finished(msg, sb_lanes_requeue(msg->channel, msg, false));
+    }
     if (sb_msg_kind(msg) != SB_MSG_QUEUE_RX || !is_queue(msg->channel)) {
         return wrong_kind(msg, "shmbus_requeue");
     }
@@ -322,8 +355,14 @@ int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_m
     if (ret_msg == NULL) {
         return sb_fail(-EINVAL, "shmbus_reserve: ret_msg is NULL");
     }
-    return is_queue(ch) ? sb_queue_reserve(ch, size_bytes, ret_msg, timeout_ns)
-                        : sb_stream_ch_reserve(ch, size_bytes, ret_msg, timeout_ns);
+    switch (ch->kind) {
+    case SB_BLOCKS:
+        return sb_queue_reserve(ch, size_bytes, ret_msg, timeout_ns);
+    case SB_LANES:
+        return sb_lanes_reserve(ch, size_bytes, ret_msg, timeout_ns);
+    default:
+        return sb_stream_ch_reserve(ch, size_bytes, ret_msg, timeout_ns);
+    }
 }
 
 static int commit(struct shmbus_msg *msg, int64_t timeout_ns)
@@ -337,12 +376,17 @@ static int commit(struct shmbus_msg *msg, int64_t timeout_ns)
         return shutting_down(ch);
     }
     sb_channel_tick(ch);
-    if (sb_msg_kind(msg) == SB_MSG_STREAM_TX && !is_queue(ch)) {
+    if (sb_msg_kind(msg) == SB_MSG_STREAM_TX && ch->kind == SB_STREAM) {
         return finished(msg, sb_stream_ch_commit(ch, msg));
     }
-    if (!is_queue(ch) || sb_msg_kind(msg) == SB_MSG_STREAM_TX ||
-        sb_msg_kind(msg) == SB_MSG_STREAM_RX) {
-        return sb_fail(-SHMBUS_ERR_KIND, "shmbus_commit: only queues forward, and only to queues");
+    if (sb_msg_kind(msg) == SB_MSG_LANE_TX && ch->kind == SB_LANES) {
+        return finished(msg, sb_lanes_commit(ch, msg));
+    }
+    if (!is_queue(ch) ||
+        (sb_msg_kind(msg) != SB_MSG_QUEUE_TX && sb_msg_kind(msg) != SB_MSG_QUEUE_RX)) {
+        return sb_fail(-SHMBUS_ERR_KIND,
+                       "shmbus_commit: only queues with total order forward, and only to such; "
+                       "send a copy and release the message");
     }
     return finished(msg, sb_queue_commit(ch, msg, timeout_ns));
 }
@@ -370,8 +414,8 @@ int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to, int64_t ti
         return r;
     }
     if (to == NULL || sb_msg_kind(msg) != SB_MSG_QUEUE_RX) {
-        return sb_fail(-EINVAL,
-                       "shmbus_forward: needs a message received from a queue, and a queue");
+        return sb_fail(-EINVAL, "shmbus_forward: needs a message received from a queue with total "
+                                "order, and such a queue");
     }
     if (to->bus != msg->channel->bus) {
         return sb_fail(-EXDEV, "shmbus_forward: the queue is on another bus; send a copy");
@@ -397,8 +441,13 @@ int shmbus_abort(struct shmbus_msg *msg)
         return is_queue(msg->channel) ? finished(msg, sb_queue_abort(msg->channel, msg))
                                       : wrong_kind(msg, "shmbus_abort");
     case SB_MSG_STREAM_TX:
-        return !is_queue(msg->channel) ? finished(msg, sb_stream_ch_abort(msg->channel, msg))
-                                       : wrong_kind(msg, "shmbus_abort");
+        return msg->channel->kind == SB_STREAM
+                   ? finished(msg, sb_stream_ch_abort(msg->channel, msg))
+                   : wrong_kind(msg, "shmbus_abort");
+    case SB_MSG_LANE_TX:
+        return msg->channel->kind == SB_LANES
+                   ? finished(msg, sb_lanes_abort(msg->channel, msg))
+                   : wrong_kind(msg, "shmbus_abort");
     default:
         return sb_fail(-SHMBUS_ERR_KIND,
                        "shmbus_abort: a received message is released or requeued");

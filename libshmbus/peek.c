@@ -206,7 +206,9 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
         result = show_stream(&peek);
     } else {
         show_given_back(&peek);
-        show_queued(&peek);
+        if (peek.channel->slots != NULL) {
+            show_queued(&peek);
+        }
     }
     free(peek.buffer);
     if (result < 0) {

@@ -158,6 +158,12 @@ int shmbus_plan_add_channel(struct shmbus_plan *plan, const struct shmbus_channe
         added->on_full = SHMBUS_BLOCK;
     if (added->kind == SHMBUS_QUEUE && added->depth == 0)
         added->depth = SB_DEPTH_DEFAULT;
+    if (added->order == 0)
+        added->order = SHMBUS_ORDER_TOTAL;
+    if (added->order == SHMBUS_ORDER_PRODUCER && added->message_bytes == 0)
+        added->message_bytes = SB_LANE_MESSAGE_DEFAULT;
+    if (added->order == SHMBUS_ORDER_PRODUCER && added->producers == 0)
+        added->producers = SB_LANES_DEFAULT;
     if (added->kind == SHMBUS_STREAM && added->bytes == 0)
         added->bytes = SB_STREAM_BYTES_DEFAULT;
     return 0;
@@ -244,6 +250,18 @@ static uint64_t queue_cost(const struct shmbus_plan *plan, uint32_t depth, uint3
            power_of_two_above(depth) * sizeof(sb_word);
 }
 
+uint64_t sb_cell_bytes(uint64_t message_bytes)
+{
+    return round_up(sizeof(struct sb_cell) + message_bytes, SB_LINE);
+}
+
+/* What lanes need instead of slots. */
+static uint64_t lanes_cost(const struct shmbus_channel_plan *channel)
+{
+    uint64_t cells = power_of_two_above(channel->depth) * sb_cell_bytes(channel->message_bytes);
+    return channel->producers * (sizeof(struct sb_lane) + cells);
+}
+
 /* What the segment needs beside the blocks. */
 static uint64_t fixed_cost(const struct shmbus_plan *plan)
 {
@@ -255,6 +273,8 @@ static uint64_t fixed_cost(const struct shmbus_plan *plan)
         sum += queue_cost(plan, is_stream ? 1 : channel->depth, channel->endpoints);
         if (is_stream)
             sum += power_of_two_above(channel->bytes);
+        if (channel->order == SHMBUS_ORDER_PRODUCER)
+            sum += lanes_cost(channel);
     }
     for (size_t i = 0; i < plan->region_count; i++)
         sum += sizeof(struct sb_region) + 2 * round_up(plan->regions[i].bytes, REGION_OFFSET_UNIT);
@@ -433,10 +453,46 @@ static int validate_dead_letter(const struct shmbus_plan *plan, const struct shm
                        "channel `%s`: dead_letter `%s` must be another queue of the plan", name,
                        target_name);
     }
+    if (target->order == SHMBUS_ORDER_PRODUCER) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: dead_letter `%s` has `order: producer`; dead letters need "
+                       "`order: total`",
+                       name, target_name);
+    }
     if (target->dead_letter[0] != '\0') {
         return sb_fail(-SHMBUS_ERR_CONFIG,
                        "channel `%s`: dead_letter `%s` has a dead_letter itself; remove that one",
                        name, target_name);
+    }
+    return 0;
+}
+
+/* What only a queue with order per producer has. */
+static int validate_order(const struct shmbus_channel_plan *c)
+{
+    switch ((int)c->order) {
+    case SHMBUS_ORDER_PRODUCER:
+        break;
+    case 0:
+    case SHMBUS_ORDER_TOTAL:
+        if (c->message_bytes == 0 && c->producers == 0)
+            return 0;
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: message_bytes and producers are for a queue with `order: "
+                       "producer`; add that or remove them",
+                       c->name);
+    default:
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: order %d is unknown", c->name,
+                       (int)c->order);
+    }
+    if (c->message_bytes == 0 || c->message_bytes > SB_LANE_MESSAGE_MAX) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: message_bytes %" PRIu64 " is not within 1 .. %llu", c->name,
+                       c->message_bytes, SB_LANE_MESSAGE_MAX);
+    }
+    if (c->producers == 0 || c->producers > SB_LANES_MAX) {
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: producers %u is not within 1 .. %u",
+                       c->name, c->producers, SB_LANES_MAX);
     }
     return 0;
 }
@@ -461,7 +517,8 @@ static int validate_queue(const struct shmbus_plan *plan, const struct shmbus_ch
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: on_full %d is unknown", c->name,
                        (int)c->on_full);
     }
-    return validate_dead_letter(plan, c);
+    int r = validate_order(c);
+    return r < 0 ? r : validate_dead_letter(plan, c);
 }
 
 static int validate_stream(const struct shmbus_channel_plan *c)
@@ -474,6 +531,12 @@ static int validate_stream(const struct shmbus_channel_plan *c)
     if (c->on_full != SHMBUS_BLOCK)
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: a stream blocks; remove on_full",
                        c->name);
+    if (c->order == SHMBUS_ORDER_PRODUCER || c->message_bytes != 0 || c->producers != 0) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: a stream has one producer and its order; remove order, "
+                       "message_bytes and producers, or make it a queue",
+                       c->name);
+    }
     if (c->max_deliveries != 0 || c->dead_letter[0] != '\0') {
         return sb_fail(-SHMBUS_ERR_CONFIG,
                        "channel `%s`: a stream has no dead letters; remove max_deliveries and "

@@ -8,6 +8,10 @@
 
 #define SB_DEPTH_DEFAULT 1024u
 #define SB_DEPTH_MAX (1u << 20)
+#define SB_LANES_DEFAULT 16u /* producers of a queue with order per producer */
+#define SB_LANES_MAX 256u
+#define SB_LANE_MESSAGE_DEFAULT 208ull /* with its header four lines */
+#define SB_LANE_MESSAGE_MAX (1ull << 30)
 #define SB_STREAM_BYTES_DEFAULT (1ull << 20)
 #define SB_STREAM_BYTES_MIN 1024ull
 #define SB_STREAM_BYTES_MAX (1ull << 30)
@@ -23,6 +27,9 @@ bool sb_name_is_valid(const char *name);
 /* Checks every limit that needs no geometry. 0; -SHMBUS_ERR_CONFIG, or -ENOTSUP for what is not
  * supported yet, with the option to change in shmbus_detail(). */
 int sb_plan_validate(const struct shmbus_plan *plan);
+
+/* A cell of a lane: header and the largest message, in whole lines. */
+uint64_t sb_cell_bytes(uint64_t message_bytes);
 
 /* The channel of that name, or NULL. */
 struct shmbus_channel_plan *sb_plan_channel(const struct shmbus_plan *plan, const char *name);

@@ -35,6 +35,7 @@ struct sb_poll {
     sb_word32 state; /* POLL_WATCHING until reported; POLL_STOP ends the thread */
     /* Where the receiver stood when it armed us; written by it while REPORTED. */
     struct sb_ring ring;
+    struct sb_lanes_rx lanes;
     struct sb_stream_rx rx;
     uint64_t departure;
 };
@@ -50,8 +51,13 @@ static bool has_news(struct sb_poll *poll)
         sb_load32_relaxed(&ch->bus->interrupted) != 0) {
         return true;
     }
-    if (ch->view->kind == SHMBUS_QUEUE) {
+    switch (ch->kind) {
+    case SB_BLOCKS:
         return sb_ring_readable(&poll->ring);
+    case SB_LANES:
+        return sb_lanes_readable(&poll->lanes);
+    default:
+        break;
     }
     return sb_stream_readable(&poll->rx) ||
            (sb_load_acquire(&ch->view->shared->sender) != poll->departure &&
@@ -161,6 +167,9 @@ void sb_poll_rearm(struct sb_poll *poll)
     }
     if (sb_load32_acquire(&poll->state) != POLL_REPORTED) {
         return;
+    }
+    if (poll->ch->kind == SB_LANES) {
+        poll->lanes = poll->ch->lanes;
     }
     poll->ring = poll->ch->ring;
     poll->rx = poll->ch->rx;

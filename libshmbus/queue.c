@@ -8,6 +8,7 @@
 #include "copy.h"
 #include "error.h"
 #include "event.h"
+#include "lanes.h"
 #include "poll.h"
 #include "wait.h"
 
@@ -476,6 +477,15 @@ struct incoming {
     int got;
 };
 
+/* Dead letters of queues with lanes stay in their cells. */
+SB_SELDOM static void take_dead_letters(struct shmbus_channel *ch, struct incoming *in)
+{
+    while ((size_t)in->got < in->max &&
+           sb_lanes_recv_dead_letter(ch, &in->msgs[in->got]) == 0) {
+        in->got++;
+    }
+}
+
 /* As many as there are; @got counts them. */
 static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct incoming *in)
 {
@@ -490,6 +500,9 @@ static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct inco
             break;
         }
         hand_out(ch, block, hdr, ticket, &in->msgs[in->got++]);
+    }
+    if (sb_unlikely(ch->buries_cells && r == SB_EMPTY)) {
+        take_dead_letters(ch, in);
     }
     return r;
 }
@@ -590,14 +603,6 @@ int sb_queue_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bo
         return stale(ch);
     }
     sb_event_wake(&ch->bus->view.channels[where].shared->readable);
-    if (undo) { /* as if it had not been received */
-        sb_count(ch, SHMBUS_COUNT_received, UINT64_MAX);
-        sb_count(ch, SHMBUS_COUNT_received_bytes, 0 - (uint64_t)msg->size_bytes);
-        if (msg->delivery_count > 1) {
-            sb_count(ch, SHMBUS_COUNT_redelivered, UINT64_MAX);
-        }
-    } else {
-        sb_count(ch, SHMBUS_COUNT_requeued, 1);
-    }
+    sb_count_given_back(ch, msg, undo);
     return 0;
 }

@@ -8,7 +8,8 @@
  *   QUE, QFW, in its slot  sent: leave it
  *   HRX(D)                 received: clear its slot if D had not yet, then ORPHAN (DEADL at the
  *                          last delivery)
- * Then its open handles, its stream ends, the locks of regions; then every receiver looks for
+ * For every cell of a lane: HRX(D) likewise ORPHAN or DEADL; nothing else there names a process.
+ * Then its open handles, lanes and stream ends, the locks of regions; then every receiver looks for
  * orphans and every sleeper looks again; last the slot of the process table becomes FREE.
  *
  * Each change is one CAS from a word that was read while the process word still said "D, ACTIVE",
@@ -25,6 +26,7 @@
 #include "block.h"
 #include "event.h"
 #include "region.h"
+#include "ring_lanes.h"
 #include "role.h"
 
 #define RETRIES 16u /* a block whose header keeps changing is not the dead process's */
@@ -119,11 +121,11 @@ static uint64_t repaired(const struct sb_view *view, uint64_t hdr, uint64_t loc,
     }
 }
 
-/* Whether a block that becomes DEADL was one already: the handle that had it was open on the
- * dead-letter queue. */
-static bool was_dead_letter(const struct sb_view *view, uint64_t holder, uint64_t loc)
+/* Whether the handle that had a message was open on @channel: what was received from a dead-letter
+ * queue is a dead letter already. */
+static bool was_received_from(uint64_t holder, uint32_t channel)
 {
-    return ((holder >> 16) & 0xffffu) == queue_at(view, loc)->dead_letter + 1ull;
+    return ((holder >> 16) & 0xffffu) == channel + 1ull;
 }
 
 /* Repairs one block; true if it is FREE afterwards. */
@@ -160,7 +162,8 @@ static bool reclaim_block(const struct dead *d, const struct sb_class_view *cls,
             return false;
         }
         counts = sb_hdr_state(next) == SB_DEADL &&
-                 !was_dead_letter(d->view, sb_load_relaxed(&b->holder), origin);
+                 !was_received_from(sb_load_relaxed(&b->holder),
+                                    queue_at(d->view, origin)->dead_letter);
         if (sb_cas(&b->hdr, hdr, next)) {
             if (counts) {
                 sb_fetch_add(&queue_at(d->view, origin)->shared->dead_lettered, 1);
@@ -187,6 +190,43 @@ static void reclaim_class(const struct dead *d, const struct sb_class_view *cls)
     }
 }
 
+/* Repairs one cell of channel @ch. What was published belongs to nobody, what was being filled is
+ * free: only a message in the hands of the dead process is to be given back. */
+static void reclaim_cell(const struct dead *d, const struct sb_channel_view *ch,
+                         struct sb_cell *cell)
+{
+    for (uint32_t n = 0; n < RETRIES; n++) {
+        uint64_t w = sb_load_acquire(&cell->w);
+        uint64_t next;
+        bool counts;
+
+        if (sb_hdr_owner(w) != d->owner || sb_hdr_state(w) != SB_HRX || !still_to_do(d)) {
+            return;
+        }
+        next = given_back(ch, w, sb_hdr_gen(w));
+        counts = sb_hdr_state(next) == SB_DEADL &&
+                 !was_received_from(sb_load_relaxed(&cell->holder), ch->dead_letter);
+        if (sb_cas(&cell->w, w, next)) {
+            if (counts) {
+                sb_fetch_add(&ch->shared->dead_lettered, 1);
+            }
+            return;
+        }
+    }
+}
+
+void sb_reclaim_cells(const struct sb_view *view, uint32_t slot, uint64_t w)
+{
+    struct dead d = { view, slot, w, sb_owner_make(slot, sb_proc_epoch(w)) };
+    for (uint32_t c = 0; c < view->channel_count && still_to_do(&d); c++) {
+        const struct sb_channel_view *ch = &view->channels[c];
+        uint64_t end = (uint64_t)sb_lanes_used(ch) << ch->depth_shift;
+        for (uint64_t i = 0; i < end; i++) {
+            reclaim_cell(&d, ch, sb_cell_at(ch, i));
+        }
+    }
+}
+
 void sb_reclaim_blocks(const struct sb_view *view, uint32_t slot, uint64_t w)
 {
     struct dead d = { view, slot, w, sb_owner_make(slot, sb_proc_epoch(w)) };
@@ -207,6 +247,11 @@ static void reclaim_handles(const struct sb_view *view, uint64_t owner64)
         if (ch->kind == SHMBUS_STREAM) {
             sb_role_leave(&ch->shared->sender, owner64, SB_ROLE_DEAD);
             sb_role_leave(&ch->shared->receiver, owner64, SB_ROLE_DEAD);
+        }
+        for (uint32_t i = 0; i < ch->lane_count; i++) {
+            if (sb_load_relaxed(&ch->lanes[i].owner) == owner64) {
+                sb_cas(&ch->lanes[i].owner, owner64, 0);
+            }
         }
     }
 }
@@ -235,6 +280,7 @@ bool sb_reclaim_slot(const struct sb_view *view, uint32_t slot, uint64_t w)
         return false;
     }
     sb_reclaim_blocks(view, slot, w);
+    sb_reclaim_cells(view, slot, w);
     reclaim_handles(view, owner64);
     sb_region_recover(view, owner64);
     tell_everybody(view);

@@ -13,6 +13,7 @@
 bool sb_reclaim_slot(const struct sb_view *view, uint32_t slot, uint64_t w);
 
 /* The parts, for tests: each idempotent. */
+void sb_reclaim_cells(const struct sb_view *view, uint32_t slot, uint64_t w);
 void sb_reclaim_blocks(const struct sb_view *view, uint32_t slot, uint64_t w);
 
 /* Looks at every slot and reclaims the dead ones. Returns how many this call freed. */

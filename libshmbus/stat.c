@@ -12,6 +12,7 @@
 #include "error.h"
 #include "name.h"
 #include "region.h"
+#include "ring_lanes.h"
 #include "ring_spsc.h"
 
 #define LOOK_TRIES 8u
@@ -233,6 +234,46 @@ static void add_blocks(const struct sb_view *view, uint32_t channel,
     }
 }
 
+/* What the cells say about one queue: its own, and those of which it is the dead-letter queue. */
+static void add_cells(const struct sb_view *view, uint32_t channel,
+                      struct shmbus_channel_stat *stat)
+{
+    for (uint32_t c = 0; c < view->channel_count; c++) {
+        const struct sb_channel_view *ch = &view->channels[c];
+        uint64_t end = (uint64_t)sb_lanes_used(ch) << ch->depth_shift;
+        if (c != channel && ch->dead_letter != channel) {
+            continue;
+        }
+        for (uint64_t i = 0; i < end; i++) {
+            enum sb_block_state state =
+                sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w));
+            stat->held += c == channel && state == SB_HRX;
+            stat->redeliverable += c == channel && state == SB_ORPHAN;
+            stat->dead_letters += c != channel && state == SB_DEADL;
+        }
+    }
+}
+
+static void add_queue(const struct sb_view *view, uint32_t channel,
+                      struct shmbus_channel_stat *stat)
+{
+    const struct sb_channel_view *ch = &view->channels[channel];
+
+    if (ch->lane_count > 0) {
+        stat->order = SHMBUS_ORDER_PRODUCER;
+        stat->lanes = ch->lane_count;
+        stat->lanes_used = sb_lanes_used(ch);
+        stat->capacity = (uint64_t)stat->lanes_used << ch->depth_shift;
+        stat->depth = sb_lanes_depth(ch);
+    } else {
+        stat->order = SHMBUS_ORDER_TOTAL;
+        stat->capacity = 1ull << ch->depth_shift;
+        stat->depth = sb_ring_depth(ch);
+        add_blocks(view, channel, stat);
+    }
+    add_cells(view, channel, stat);
+}
+
 int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channel_stat *ret_stat)
 {
     struct shmbus_channel_stat stat = {0};
@@ -259,9 +300,7 @@ int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channe
         stat.capacity = ch->ring_bytes;
         stat.depth = sb_stream_depth(ch);
     } else {
-        stat.capacity = 1ull << ch->depth_shift;
-        stat.depth = sb_ring_depth(ch);
-        add_blocks(&bus->view, index, &stat);
+        add_queue(&bus->view, index, &stat);
     }
     if (stat.depth > stat.depth_max) {
         stat.depth_max = stat.depth; /* the handles write theirs down now and then */

@@ -60,8 +60,15 @@ static void view_channel(uint8_t *base, const struct sb_channel_geometry *from,
     if (from->kind == SHMBUS_STREAM) {
         to->ring_bytes = from->bytes;
         to->ring = base + from->ring_off;
+        return;
+    }
+    to->depth_shift = (uint32_t)__builtin_ctz(from->depth);
+    to->lane_count = from->lanes;
+    if (from->lanes > 0) {
+        to->cell_bytes = from->bytes;
+        to->lanes = (struct sb_lane *)(void *)(base + from->ring_off);
+        to->cells = base + from->cells_off;
     } else {
-        to->depth_shift = (uint32_t)__builtin_ctz(from->depth);
         to->slots = (sb_word *)(void *)(base + from->ring_off);
     }
 }

@@ -39,7 +39,11 @@ struct sb_channel_view {
     uint32_t dead_letter; /* channel index or SB_NONE */
     uint32_t flags;
     uint32_t depth_shift;    /* queue: depth is 1 << depth_shift */
-    sb_word *slots;          /* queue */
+    sb_word *slots;          /* queue with total order */
+    uint32_t lane_count;     /* queue with order per producer; otherwise 0 */
+    uint64_t cell_bytes;     /* lanes: from one cell to the next */
+    struct sb_lane *lanes;
+    uint8_t *cells;          /* lanes: those of lane 0, then those of lane 1, ... */
     uint64_t ring_bytes;     /* stream: power of two */
     uint8_t *ring;           /* stream */
 };
@@ -66,6 +70,22 @@ struct sb_view {
     int64_t heartbeat_interval_ns;
     int64_t heartbeat_timeout_ns;
 };
+
+static inline struct sb_cell *sb_cell_at(const struct sb_channel_view *channel, uint64_t cell)
+{
+    return (struct sb_cell *)(void *)(channel->cells + cell * channel->cell_bytes);
+}
+
+static inline void *sb_cell_payload(struct sb_cell *cell)
+{
+    return cell + 1;
+}
+
+/* All cells of a channel. */
+static inline uint64_t sb_cell_count(const struct sb_channel_view *channel)
+{
+    return (uint64_t)channel->lane_count << channel->depth_shift;
+}
 
 /* The class of a block; @block must be below blocks->count. */
 static inline const struct sb_class_view *sb_class_of(const struct sb_blocks *blocks,

@@ -115,6 +115,14 @@ enum shmbus_on_full {
     SHMBUS_SHED = 4         /* throws away the lowest priority; not supported yet: -ENOTSUP */
 };
 
+/* What a queue with several producers keeps. Receivers share the messages in either case. */
+enum shmbus_order {
+    SHMBUS_ORDER_TOTAL = 1,   /* one order over all producers; messages lie in blocks */
+    SHMBUS_ORDER_PRODUCER = 2 /* the order of each producer; each has a lane of `depth` cells of
+                               * its own. Several times as fast; messages of limited size; no
+                               * forwarding; one reservation at a time */
+};
+
 struct shmbus_block_plan {
     uint64_t size_bytes; /* largest payload of the class, 1 .. 1 GiB; rounded up to 64 */
     uint64_t count;      /* 1 .. 16 M over all classes */
@@ -130,6 +138,9 @@ struct shmbus_channel_plan {
     char dead_letter[SHMBUS_NAME_BYTES]; /* queue: name of another queue, or "" */
     uint32_t endpoints;                  /* handles open at once; 0: twice the processes */
     bool timestamps;                     /* stamp each message; costs a look at the clock */
+    enum shmbus_order order;             /* queue; 0: SHMBUS_ORDER_TOTAL */
+    uint64_t message_bytes; /* order producer: largest message, 1 .. 1 GiB; 0: 208 */
+    uint32_t producers;     /* order producer: sending handles at once, 1 .. 256; 0: 16 */
 };
 
 struct shmbus_region_plan {
@@ -305,10 +316,11 @@ SHMBUS_API const char *shmbus_msg_type_name(unsigned type);
 
 /* One message in the caller's hands. Allocated by the caller, filled by reserve or receive. */
 struct shmbus_msg {
-    void *data;                     /* queue: 64-byte aligned; stream: 8-byte aligned */
+    void *data;                     /* queue: 64-byte aligned (order producer: 16); stream: 8 */
     size_t size_bytes;              /* before commit it may be lowered, never raised */
     struct shmbus_channel *channel; /* before commit of a received message: where to forward */
-    uint64_t sequence;              /* from 1, without gaps, per channel */
+    uint64_t sequence;              /* from 1, without gaps, per channel; order producer: per
+                                     * lane, with gaps where a message was slow */
     int64_t time_ns;                /* CLOCK_MONOTONIC when sent; 0 if the channel has no stamps */
     uint64_t correlation_id;        /* writable before commit; 0 if unused (stream: always 0) */
     uint32_t delivery_count;        /* 1 the first time; stops at SHMBUS_DELIVERIES_MAX */
@@ -488,6 +500,8 @@ struct shmbus_channel_stat {
     uint64_t dead_letters;      /* queue: set aside, waiting in the dead-letter queue */
     uint32_t senders, receivers; /* handles open now */
     uint64_t counters[SHMBUS_COUNTER_COUNT];
+    enum shmbus_order order;    /* queue; order producer: capacity is that of the lanes used so */
+    uint32_t lanes, lanes_used; /* far, depth_max that of the fullest lane, in steps of 1/16 */
 };
 
 struct shmbus_process_stat {

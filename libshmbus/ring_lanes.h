@@ -1,0 +1,159 @@
+/*
+ * A queue with order per producer: a lane of cells for each producer, many receivers.
+ * The protocol and its proof are at the top of ring_lanes.c.
+ */
+#ifndef SB_RING_LANES_H
+#define SB_RING_LANES_H
+
+#include "branch.h"
+#include "plan.h"
+#include "prefetch.h"
+#include "ring_mpmc.h"
+
+/* A producer's private part. One thread. */
+struct sb_lane_tx {
+    const struct sb_channel_view *channel;
+    struct sb_lane *lane;
+    uint8_t *cells; /* of the lane */
+    uint64_t cell_bytes;
+    uint64_t next; /* the ticket to use */
+    uint64_t mask; /* depth - 1 */
+    uint32_t shift;
+    uint64_t depth_max;
+    sb_word *depth_mark; /* where others read the mark; may be NULL */
+};
+
+/* Where to look for messages given back. */
+struct sb_lane_scan {
+    const struct sb_view *view;
+    uint32_t channel; /* for whose receivers */
+    uint32_t owner;   /* this process, as in block headers */
+    uint64_t seen;    /* orphan_seq whose orphans have all been looked at */
+    uint64_t want;    /* orphan_seq when the present scan began */
+    uint32_t at_channel; /* where that scan goes on; view->channel_count: not scanning */
+    uint64_t at_cell;
+};
+
+/* A receiver's private part. One thread. */
+struct sb_lanes_rx {
+    const struct sb_channel_view *channel;
+    uint8_t *cells;
+    uint64_t cell_bytes;
+    uint64_t mask;
+    uint32_t shift;
+    uint32_t owner;
+    uint32_t lane;  /* the one to look at first */
+    uint32_t run;   /* messages taken from it in a row */
+    uint32_t tries; /* of the present call, up to bound */
+    uint32_t bound;
+    struct sb_lane_scan scan;
+    uint64_t cursor[SB_LANES_MAX]; /* of each lane: every ticket below is settled */
+};
+
+/* A message taken: HRX(owner). */
+struct sb_lane_msg {
+    struct sb_cell *cell;
+    uint64_t hdr;
+    uint64_t ticket;
+    uint32_t channel; /* whose cell it is */
+    uint32_t number;  /* of the cell in that channel */
+};
+
+static SB_INLINE uint64_t sb_lane_lap(uint64_t ticket, uint32_t shift)
+{
+    return sb_gen_next(ticket >> shift); /* from 1: a fresh cell is one lap behind */
+}
+
+static SB_INLINE uint64_t sb_lane_published(uint64_t lap)
+{
+    return sb_hdr_make(lap, 0, SB_QUE, 0);
+}
+
+static SB_INLINE struct sb_cell *sb_lane_cell(uint8_t *cells, uint64_t cell_bytes, uint64_t i)
+{
+    return (struct sb_cell *)(void *)(cells + i * cell_bytes);
+}
+
+/* Takes a lane for @owner64. SB_OK; SB_FULL: all are taken; SB_CORRUPT. */
+enum sb_ring_result sb_lane_open(struct sb_lane_tx *tx, const struct sb_channel_view *channel,
+                                 uint64_t owner64);
+void sb_lane_close(struct sb_lane_tx *tx, uint64_t owner64);
+
+/* The place for the next message when the first cell is not free; NULL if the lane is full. */
+struct sb_cell *sb_lane_other_place(struct sb_lane_tx *tx);
+
+/* Throws away the oldest message of this lane that nobody has taken; false if there is none. */
+bool sb_lane_drop_oldest(struct sb_lane_tx *tx);
+
+/* High-water mark, in steps of 1/16 of the depth. */
+void sb_lane_note_depth(struct sb_lane_tx *tx, uint64_t ticket);
+
+/* P0: the place for the next message. Nobody else touches it until sb_lane_publish(). */
+static SB_INLINE struct sb_cell *sb_lane_place(struct sb_lane_tx *tx)
+{
+    struct sb_cell *cell = sb_lane_cell(tx->cells, tx->cell_bytes, tx->next & tx->mask);
+
+    if (sb_likely(sb_hdr_state(sb_load_acquire(&cell->w)) == SB_FREE)) {
+        return cell;
+    }
+    return sb_lane_other_place(tx);
+}
+
+/* P2 and P3 on what sb_lane_place() returned last, filled. */
+static SB_INLINE void sb_lane_publish(struct sb_lane_tx *tx, struct sb_cell *cell)
+{
+    uint64_t t = tx->next;
+
+    sb_store_release(&cell->w, sb_lane_published(sb_lane_lap(t, tx->shift))); /* P2 */
+    tx->next = t + 1u;
+    sb_store_relaxed(&tx->lane->next, t + 1u); /* P3 */
+    sb_prefetch_to_write(sb_lane_cell(tx->cells, tx->cell_bytes, (t + 2u) & tx->mask));
+    if (sb_unlikely((t & (tx->mask >> 4)) == 0)) {
+        sb_lane_note_depth(tx, t);
+    }
+}
+
+void sb_lanes_rx_init(struct sb_lanes_rx *rx, const struct sb_view *view, uint32_t channel,
+                      uint32_t owner);
+
+/* Takes a message, those given back first. SB_OK, SB_EMPTY; SB_BUSY: others were faster too
+ * often. */
+enum sb_ring_result sb_lanes_take(struct sb_lanes_rx *rx, struct sb_lane_msg *ret_msg);
+
+/* Whether a receive would find something or has something to look at. Changes nothing. */
+bool sb_lanes_readable(const struct sb_lanes_rx *rx);
+
+/* For the receivers of @channel: its own cells, and those of which it is the dead-letter queue. */
+void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, uint32_t channel,
+                       uint32_t owner);
+/* One pass over them for each change of orphan_seq, spread over as many calls as it finds
+ * messages. @seq: that word, read before. */
+bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq, struct sb_lane_msg *ret_msg);
+
+/* The cell that the caller still holds by @hdr; NULL if it is not his any more. */
+struct sb_cell *sb_lane_held(const struct sb_view *view, uint32_t channel, uint32_t cell,
+                             uint64_t hdr, uint32_t owner);
+
+/* A1: done with it. */
+static SB_INLINE void sb_lane_release(struct sb_cell *cell, uint64_t hdr)
+{
+    sb_store_release(&cell->w, sb_hdr_make(sb_hdr_gen(hdr), 0, SB_FREE, 0)); /* A1 */
+}
+
+/* Gives a held cell back: ORPHAN, or DEADL at max_deliveries. @undo: the delivery did not count.
+ * @by: the channel whose receiver gives it back. Returns the channel whose receivers must be
+ * woken. */
+uint32_t sb_lane_requeue(const struct sb_view *view, uint32_t channel, struct sb_cell *cell,
+                         uint64_t hdr, bool undo, uint32_t by);
+
+/* Messages waiting, from the cells themselves. Reads only. */
+uint64_t sb_lanes_depth(const struct sb_channel_view *channel);
+
+/* Lanes that were ever in use, at most those there are. */
+static inline uint32_t sb_lanes_used(const struct sb_channel_view *channel)
+{
+    uint64_t used = sb_load_acquire(&channel->shared->lanes_used);
+    return used < channel->lane_count ? (uint32_t)used : channel->lane_count;
+}
+
+#endif
