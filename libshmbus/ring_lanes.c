@@ -315,6 +315,7 @@ static enum sb_ring_result recv_lanes(struct sb_lanes_rx *rx, struct sb_lane_msg
         }
         if (r == SB_EMPTY) {
             empty++;
+            rx->tries = 0; /* each lane has its own */
             change_lane(rx, used);
         }
     }

@@ -44,7 +44,7 @@ struct sb_lanes_rx {
     uint32_t owner;
     uint32_t lane;  /* the one to look at first */
     uint32_t run;   /* messages taken from it in a row */
-    uint32_t tries; /* of the present call, up to bound */
+    uint32_t tries; /* of the present call in the present lane, up to bound */
     uint32_t bound;
     struct sb_lane_scan scan;
     uint64_t cursor[SB_LANES_MAX]; /* of each lane: every ticket below is settled */
