@@ -233,7 +233,7 @@ static void check_waiting(struct check *check, const struct shmbus_channel_stat 
         found(check, SHMBUS_WARNING, "queue %s: %" PRIu64 " dead letters wait", stat->name,
               stat->dead_letters);
     }
-    if (stat->depth >= stat->capacity / 10 * 9 + 1) {
+    if (stat->capacity > 0 && stat->depth >= stat->capacity - stat->capacity / 10) {
         cure(check,
              stat->receivers == 0 ? "start a receiver of %s"
                                   : "start more receivers of %s, or give it more room in the plan",

@@ -76,9 +76,9 @@ static void fill_level(FILL_ARGS)
     else
         column_count(cell, value);
     if (arg != LEVEL_CAPACITY && now->capacity && arg != LEVEL_HIGH)
-        cell->style = now->depth >= now->capacity                ? TABLE_BAD
-                      : now->depth >= now->capacity / 10 * 8 + 1 ? TABLE_ODD
-                                                                 : TABLE_PLAIN;
+        cell->style = now->depth >= now->capacity                       ? TABLE_BAD
+                      : now->depth >= now->capacity - now->capacity / 5 ? TABLE_ODD
+                                                                        : TABLE_PLAIN;
 }
 
 static void fill_channel_counter(FILL_ARGS)

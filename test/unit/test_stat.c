@@ -487,6 +487,24 @@ T_TEST(check, messages_that_wait_for_nobody_are_found)
     t_bus_end(bus, name);
 }
 
+T_TEST(check, a_small_queue_with_one_message_is_not_nearly_full)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus_plan *plan = t_plan(4, 256, 64);
+    struct shmbus_channel *ch;
+    struct shmbus *bus;
+    t_plan_queue(plan, "small", 8, SHMBUS_REJECT, 0, NULL);
+    bus = t_bus_new(plan, name);
+    ch = t_open(bus, "small", SHMBUS_SEND | SHMBUS_RECV);
+    for (uint64_t i = 0; i < 7; i++) {
+        t_put(ch, i);
+        CU_ASSERT_TRUE(is_healthy(bus));
+    }
+    t_put(ch, 7);
+    CU_ASSERT_TRUE(finds(bus, SHMBUS_WARNING, "queue small is 100 % full"));
+    t_bus_end(bus, name);
+}
+
 T_TEST(check, blocks_that_nobody_will_give_back_are_found)
 {
     char name[SHMBUS_NAME_BYTES];
