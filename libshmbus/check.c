@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "error.h"
+#include "lanes_look.h"
 #include "name.h"
 #include "stat.h"
 
@@ -153,14 +154,14 @@ static void check_process(struct check *check, uint32_t index)
         cure(check, "shmbusctl reclaim %s", bus_name(check));
         found(check, SHMBUS_WARNING,
               "process %s (slot %" PRIu32
-              ", pid %d) is dead and not cleaned up after; it held %" PRIu64 " blocks",
+              ", pid %d) is dead and not cleaned up after; it held %" PRIu64 " blocks or cells",
               stat.name, stat.slot, (int)stat.pid, stat.held_blocks + stat.stock_blocks);
     } else if (stat.life == SHMBUS_STALLED) {
         cure(check, "look at what it does; kill -CONT %d if it was stopped, kill %d to end it",
              (int)stat.pid, (int)stat.pid);
         found(check, SHMBUS_WARNING,
               "process %s (slot %" PRIu32
-              ", pid %d) was last heard of %.1f s ago; it keeps its %" PRIu64 " blocks",
+              ", pid %d) was last heard of %.1f s ago; it keeps its %" PRIu64 " blocks or cells",
               stat.name, stat.slot, (int)stat.pid, (double)stat.heartbeat_age_ns / 1e9,
               stat.held_blocks);
     }
@@ -219,6 +220,81 @@ static void check_stream(struct check *check, const struct sb_channel_view *ch, 
     found(check, SHMBUS_CRITICAL, "stream %s has impossible positions", name);
 }
 
+static void check_cells(struct check *check, const struct sb_channel_view *ch, const char *name)
+{
+    uint64_t end = sb_cells_used(ch), damaged = 0, leaked = 0;
+    for (uint64_t i = 0; i < end; i++) {
+        damaged += !sb_cell_is_possible(ch, i);
+        leaked += sb_cell_is_leaked(&check->bus->view, ch, i);
+    }
+    if (damaged > 0) {
+        cure(check, "stop its users and create the bus again: shmbusctl rm %s", bus_name(check));
+        found(check, SHMBUS_CRITICAL, "queue %s has %" PRIu64 " cells with impossible contents",
+              name, damaged);
+    }
+    if (leaked > 0) {
+        cure(check, "shmbusctl reclaim %s; if they stay, create the bus again", bus_name(check));
+        found(check, SHMBUS_CRITICAL,
+              "queue %s: %" PRIu64 " received messages are held by no process", name, leaked);
+    }
+}
+
+/* "lane 2 of NAME (slot 5)", "lane 2 of nobody" */
+static void name_lane(const struct check *check, const struct sb_channel_view *ch, uint32_t lane,
+                      char ret_text[TEXT_BYTES])
+{
+    struct shmbus_process_stat stat = {.struct_bytes = sizeof stat};
+    uint64_t owner64 = sb_load_acquire(&ch->lanes[lane].owner);
+    if (owner64 == 0 || shmbus_process_stat(check->bus, sb_owner64_slot(owner64), &stat) < 0) {
+        snprintf(ret_text, TEXT_BYTES, "lane %" PRIu32 " of nobody", lane);
+        return;
+    }
+    snprintf(ret_text, TEXT_BYTES, "lane %" PRIu32 " of %s (slot %" PRIu32 ")", lane, stat.name,
+             stat.slot);
+}
+
+/* One producer waits while others have room; all of them: check_waiting(). */
+static void check_full_lanes(struct check *check, const struct sb_channel_view *ch,
+                             const char *name)
+{
+    uint32_t used = sb_lanes_used(ch), full = 0, first = 0;
+    char lane_name[TEXT_BYTES];
+    for (uint32_t i = used; i > 0; i--) {
+        if (sb_lane_is_full(ch, i - 1)) {
+            first = i - 1;
+            full++;
+        }
+    }
+    if (full == 0 || full == used) {
+        return;
+    }
+    name_lane(check, ch, first, lane_name);
+    cure(check,
+         "let producers of %s send at the same rate, start more receivers, or give it more "
+         "depth in the plan",
+         name);
+    found(check, SHMBUS_WARNING,
+          "queue %s: %" PRIu32 " of %" PRIu32 " lanes are full, the others have room: %.200s", name,
+          full, used, lane_name);
+}
+
+static void check_lanes(struct check *check, const struct sb_channel_view *ch, const char *name)
+{
+    uint32_t leaked = 0;
+    for (uint32_t i = 0; i < ch->lane_count; i++) {
+        leaked += sb_lane_is_leaked(&check->bus->view, ch, i);
+    }
+    if (leaked > 0) {
+        cure(check, "create the bus again if producers find no lane: shmbusctl rm %s",
+             bus_name(check));
+        found(check, SHMBUS_CRITICAL,
+              "queue %s: %" PRIu32 " of %" PRIu32 " lanes belong to no process", name, leaked,
+              ch->lane_count);
+    }
+    check_cells(check, ch, name);
+    check_full_lanes(check, ch, name);
+}
+
 static void check_waiting(struct check *check, const struct shmbus_channel_stat *stat)
 {
     if (stat->redeliverable > 0 && stat->receivers == 0) {
@@ -254,7 +330,9 @@ static void check_channel(struct check *check, uint32_t index)
     check_waiting(check, &stat);
     if (stat.kind == SHMBUS_STREAM) {
         check_stream(check, ch, stat.name);
-    } else if (ch->slots != NULL) {
+    } else if (ch->lane_count > 0) {
+        check_lanes(check, ch, stat.name);
+    } else {
         check_slots(check, ch, stat.name);
     }
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "lanes_look.h"
 #include "name.h"
 #include "ring_spsc.h"
 #include "role.h"
@@ -129,6 +130,97 @@ static void show_queued(struct peek *peek)
     }
 }
 
+/* ------------------------------------------------------------------------------------- lanes */
+
+/* Shows a cell of channel @origin if its word is @w, that of a waiting message, before and after
+ * its payload was copied: a cell that is used again is of another lap when it is full, and free
+ * before. */
+static void show_cell(struct peek *peek, const struct sb_channel_view *origin, struct sb_cell *cell,
+                      uint64_t w)
+{
+    struct sb_cell_look look;
+    struct shmbus_msg msg = {.data = peek->buffer};
+    if (!sb_cell_look(cell, &look) || look.w != w) {
+        return;
+    }
+    msg.size_bytes = sb_meta_size(look.meta);
+    if (msg.size_bytes > origin->cell_bytes - sizeof *cell) {
+        return; /* damaged */
+    }
+    copy_racy(peek->buffer, sb_cell_payload(cell), msg.size_bytes);
+    sb_fence(); /* the copy is done before the word is read again */
+    if (sb_load_acquire(&cell->w) != w) {
+        return;
+    }
+    msg.sequence = look.ticket + 1u;
+    msg.time_ns = (int64_t)look.stamp_ns;
+    msg.correlation_id = look.correlation_id;
+    msg.delivery_count = next_delivery(w);
+    msg.sender = sb_meta_sender(look.meta);
+    msg.type = sb_meta_type(look.meta);
+    show(peek, &msg);
+}
+
+/* What was given back, or set aside, in cells of channel @from. */
+static void show_cells_given_back(struct peek *peek, uint32_t from)
+{
+    const struct sb_channel_view *origin = &peek->view->channels[from];
+    enum sb_block_state wanted = from == peek->index ? SB_ORPHAN : SB_DEADL;
+    uint64_t end = sb_cells_used(origin);
+    if (from != peek->index && origin->dead_letter != peek->index) {
+        return;
+    }
+    for (uint64_t i = 0; i < end && !peek->stopped; i++) {
+        struct sb_cell *cell = sb_cell_at(origin, i);
+        uint64_t w = sb_load_acquire(&cell->w);
+        if (sb_hdr_state(w) == wanted) {
+            show_cell(peek, origin, cell, w);
+        }
+    }
+}
+
+/* The messages of one lane, oldest first. */
+static void show_lane(struct peek *peek, uint32_t lane)
+{
+    const struct sb_channel_view *ch = peek->channel;
+    uint64_t depth = 1ull << ch->depth_shift;
+    uint64_t base = (uint64_t)lane << ch->depth_shift;
+    uint64_t oldest = sb_lane_settled(ch, lane) - depth;
+    for (uint64_t n = 0; n <= depth && !peek->stopped; n++) {
+        uint64_t t = oldest + n; /* before the first one: of a lap that no message ever has */
+        struct sb_cell *cell = sb_cell_at(ch, base | (t & (depth - 1u)));
+        uint64_t w = sb_load_acquire(&cell->w);
+        if (w == sb_lane_published(sb_lane_lap(t, ch->depth_shift))) {
+            show_cell(peek, ch, cell, w);
+        }
+    }
+}
+
+static void show_lanes(struct peek *peek)
+{
+    uint32_t used = sb_lanes_used(peek->channel);
+    for (uint32_t lane = 0; lane < used && !peek->stopped; lane++) {
+        show_lane(peek, lane);
+    }
+}
+
+/* --------------------------------------------------------------------------------- any queue */
+
+/* As a receiver gets them: dead letters in cells of other queues come last. */
+static void show_queue(struct peek *peek)
+{
+    if (peek->channel->lane_count > 0) {
+        show_cells_given_back(peek, peek->index);
+        show_lanes(peek);
+        return;
+    }
+    show_given_back(peek);
+    show_queued(peek);
+    for (uint32_t c = 0; c < peek->view->channel_count && !peek->stopped; c++) {
+        show_cells_given_back(peek, c);
+    }
+}
+
 /* ----------------------------------------------------------------------------------- streams */
 
 /* The slot of the process that sends now; UINT16_MAX if there is none. */
@@ -178,6 +270,10 @@ static uint64_t buffer_bytes(const struct peek *peek)
     for (uint32_t i = 0; i < blocks->class_count; i++) {
         largest = blocks->classes[i].size_bytes > largest ? blocks->classes[i].size_bytes : largest;
     }
+    for (uint32_t c = 0; c < peek->view->channel_count; c++) {
+        uint64_t bytes = peek->view->channels[c].cell_bytes;
+        largest = bytes > largest ? bytes : largest;
+    }
     return largest;
 }
 
@@ -205,10 +301,7 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
     if (peek.channel->kind == SHMBUS_STREAM) {
         result = show_stream(&peek);
     } else {
-        show_given_back(&peek);
-        if (peek.channel->slots != NULL) {
-            show_queued(&peek);
-        }
+        show_queue(&peek);
     }
     free(peek.buffer);
     if (result < 0) {

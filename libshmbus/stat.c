@@ -245,8 +245,7 @@ static void add_cells(const struct sb_view *view, uint32_t channel,
             continue;
         }
         for (uint64_t i = 0; i < end; i++) {
-            enum sb_block_state state =
-                sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w));
+            enum sb_block_state state = sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w));
             stat->held += c == channel && state == SB_HRX;
             stat->redeliverable += c == channel && state == SB_ORPHAN;
             stat->dead_letters += c != channel && state == SB_DEADL;
@@ -368,8 +367,22 @@ static void add_holdings(const struct sb_blocks *blocks, uint32_t owner,
             sb_census_add(&census, &look);
         }
     }
-    stat->held_blocks = census.held;
+    stat->held_blocks += census.held;
     stat->stock_blocks = census.stock;
+}
+
+/* Received messages that lie in cells. A reservation there is a free cell. */
+static void add_held_cells(const struct sb_view *view, uint32_t owner,
+                           struct shmbus_process_stat *stat)
+{
+    for (uint32_t c = 0; c < view->channel_count; c++) {
+        const struct sb_channel_view *ch = &view->channels[c];
+        uint64_t end = (uint64_t)sb_lanes_used(ch) << ch->depth_shift;
+        for (uint64_t i = 0; i < end; i++) {
+            uint64_t w = sb_load_acquire(&sb_cell_at(ch, i)->w);
+            stat->held_blocks += sb_hdr_state(w) == SB_HRX && sb_hdr_owner(w) == owner;
+        }
+    }
 }
 
 int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_process_stat *ret_stat)
@@ -395,6 +408,7 @@ int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_proces
         stat.life = sb_bus_life(bus, index, w, now_ns);
         add_counters(&bus->view, sb_owner64_make(index, stat.epoch), &stat);
         add_holdings(&bus->view.blocks, sb_owner_make(index, stat.epoch), &stat);
+        add_held_cells(&bus->view, sb_owner_make(index, stat.epoch), &stat);
     }
     if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_load_acquire(&proc->w) != w) {
         return sb_fail_quick(-ENODATA, bus->segment.name, "free process slot");

@@ -27,7 +27,14 @@ static void access_step(void)
 #define sb_load_acquire(w) (access_step(), sb_load_acquire(w))
 #define shmbus_check t_steps_check
 int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
+#define sb_cell_look t_check_cell_look
+#define sb_lane_settled t_check_lane_settled
+#define sb_cell_is_possible t_check_cell_is_possible
+#define sb_cell_is_leaked t_check_cell_is_leaked
+#define sb_lane_is_leaked t_check_lane_is_leaked
+#define sb_lane_is_full t_check_lane_is_full
 #include "check.c"
+#include "lanes_look.c"
 
 #define BLOCKS 7u
 #define MOVES 12u /* three laps of the queue, more than the stream holds */
@@ -37,7 +44,8 @@ static struct rig {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus, *other;
     struct shmbus_channel *tasks, *ticks_out, *ticks_in;
-    struct shmbus_msg taken[BLOCKS];
+    struct shmbus_channel *jobs, *more_jobs; /* NULL: its lane is nobody's */
+    struct shmbus_msg taken[BLOCKS], job;    /* job: passed over by its lane's producer */
     uint32_t taken_count;
 } rig;
 
@@ -54,6 +62,35 @@ static void move_messages(void)
         T_OK(shmbus_release(&msg));
     }
     while (shmbus_recv(rig.tasks, &msg, 0) == 0) {
+        T_OK(shmbus_release(&msg));
+    }
+}
+
+/* Messages go through a lane, some of them past one that is held; another lane changes hands. */
+static void move_lanes(void)
+{
+    struct shmbus_msg msg;
+    bool hold = rig.job.data == NULL;
+    for (unsigned i = 0; i < MOVES; i++) {
+        T_OK(t_send(rig.jobs, i, 0));
+        T_OK(shmbus_recv(rig.jobs, &msg, 0));
+        if (hold && i == 0) {
+            rig.job = msg;
+        } else {
+            T_OK(shmbus_release(&msg));
+        }
+    }
+    if (!hold) {
+        T_OK(shmbus_release(&rig.job));
+    }
+    if (rig.more_jobs != NULL) {
+        shmbus_close(rig.more_jobs);
+        rig.more_jobs = NULL;
+    } else {
+        rig.more_jobs = t_open(rig.other, "jobs", SHMBUS_SEND);
+        t_put(rig.more_jobs, 1);
+    }
+    while (shmbus_recv(rig.jobs, &msg, 0) == 0) {
         T_OK(shmbus_release(&msg));
     }
 }
@@ -84,6 +121,7 @@ static void move_everything(void)
     bool take = rig.taken_count == 0;
     move_blocks(false);
     move_messages();
+    move_lanes();
     move_blocks(take);
     move_region();
 }
@@ -105,17 +143,27 @@ static void note_false_alarm(void *context, enum shmbus_severity severity, const
 static void rig_up(void)
 {
     struct shmbus_plan *plan = t_plan(4, 64, BLOCKS);
+    struct shmbus_channel_plan jobs = {.name = "jobs",
+                                       .kind = SHMBUS_QUEUE,
+                                       .depth = 4,
+                                       .on_full = SHMBUS_REJECT,
+                                       .order = SHMBUS_ORDER_PRODUCER,
+                                       .message_bytes = 64,
+                                       .producers = 3};
     struct shmbus *gone;
     t_plan_queue(plan, "tasks", 4, SHMBUS_REJECT, 0, NULL);
     t_plan_stream(plan, "ticks", 1024);
+    T_OK_FATAL(shmbus_plan_add_channel(plan, &jobs));
     T_OK_FATAL(shmbus_plan_add_region(plan, "data", 100));
     rig.bus = t_bus_new(plan, rig.name);
     rig.other = t_attach(rig.name);
     rig.tasks = t_open(rig.other, "tasks", SHMBUS_SEND | SHMBUS_RECV);
     rig.ticks_out = t_open(rig.other, "ticks", SHMBUS_SEND);
     rig.ticks_in = t_open(rig.bus, "ticks", SHMBUS_RECV);
+    rig.jobs = t_open(rig.other, "jobs", SHMBUS_SEND | SHMBUS_RECV);
     gone = t_attach(rig.name); /* what it sent waits, although it has left */
     t_put(t_open(gone, "tasks", SHMBUS_SEND), 1);
+    t_put(t_open(gone, "jobs", SHMBUS_SEND), 1);
     shmbus_detach(gone);
 }
 

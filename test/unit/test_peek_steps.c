@@ -23,7 +23,14 @@ static void access_step(void)
 #define shmbus_peek t_steps_peek
 int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek_fn each,
                 void *context);
+#define sb_cell_look t_peek_cell_look
+#define sb_lane_settled t_peek_lane_settled
+#define sb_cell_is_possible t_peek_cell_is_possible
+#define sb_cell_is_leaked t_peek_cell_is_leaked
+#define sb_lane_is_leaked t_peek_lane_is_leaked
+#define sb_lane_is_full t_peek_lane_is_full
 #include "peek.c"
+#include "lanes_look.c"
 
 #define MESSAGES 4u
 #define SIZE 100u
@@ -37,8 +44,8 @@ static void send_one(unsigned char value)
     T_OK(shmbus_send(queue, data, sizeof data, 0));
 }
 
-/* All messages go; one block is sent again, elsewhere, the others are half filled with something.
- */
+/* All messages go; one block is sent again, elsewhere, the others are half filled with something. In
+ * a lane: one cell is sent again, the next one is half filled. */
 static void use_blocks_again(void)
 {
     struct shmbus_msg msg;
@@ -48,6 +55,13 @@ static void use_blocks_again(void)
     }
     memset(data, 0xcc, sizeof data);
     T_OK(shmbus_send(elsewhere, data, sizeof data, 0));
+    if (queue->kind == SB_LANES) {
+        memset(data, MESSAGES, sizeof data);
+        T_OK(shmbus_send(queue, data, sizeof data, 0));
+        T_OK(shmbus_reserve(queue, SIZE, &msg, 0));
+        memset(msg.data, 0xbb, SIZE / 2);
+        return;
+    }
     while (shmbus_reserve(queue, SIZE, &msg, 0) == 0) {
         memset(msg.data, 0xbb, SIZE / 2);
     }
@@ -64,16 +78,27 @@ static bool is_whole(void *context, const struct shmbus_msg *msg)
     return true;
 }
 
+/* A queue of four messages. */
+static void plan_tasks(struct shmbus_plan *plan, enum shmbus_order order)
+{
+    struct shmbus_channel_plan c = {.name = "tasks",
+                                    .kind = SHMBUS_QUEUE,
+                                    .depth = order == SHMBUS_ORDER_PRODUCER ? MESSAGES : 8,
+                                    .on_full = SHMBUS_REJECT,
+                                    .order = order};
+    T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
+}
+
 /* One run on a bus of its own; true if peek ended before access @at. @back: how many of the
  * messages were given back before. */
-static bool peek_until(uint64_t at, unsigned back, unsigned *bad)
+static bool peek_until(uint64_t at, enum shmbus_order order, unsigned back, unsigned *bad)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(2, 256, MESSAGES);
     struct shmbus_msg msgs[MESSAGES];
     struct shmbus *bus;
     bool ended;
-    t_plan_queue(plan, "tasks", 8, SHMBUS_REJECT, 0, NULL);
+    plan_tasks(plan, order);
     t_plan_queue(plan, "others", 8, SHMBUS_REJECT, 0, NULL);
     bus = t_bus_new(plan, name);
     queue = t_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV);
@@ -97,15 +122,25 @@ static bool peek_until(uint64_t at, unsigned back, unsigned *bad)
     return ended;
 }
 
-T_TEST(peek_steps, paused_before_any_access_it_shows_whole_messages_only)
+static void peek_paused_everywhere(enum shmbus_order order)
 {
     for (unsigned back = 0; back <= 2; back++) {
         unsigned bad = 0;
         uint64_t at = 0;
-        while (!peek_until(at, back, &bad)) {
+        while (!peek_until(at, order, back, &bad)) {
             at++;
         }
         CU_ASSERT_EQUAL(bad, 0);
         CU_ASSERT_TRUE(at > 20);
     }
+}
+
+T_TEST(peek_steps, paused_before_any_access_it_shows_whole_messages_only)
+{
+    peek_paused_everywhere(SHMBUS_ORDER_TOTAL);
+}
+
+T_TEST(peek_steps, paused_before_any_access_it_shows_whole_messages_of_lanes_only)
+{
+    peek_paused_everywhere(SHMBUS_ORDER_PRODUCER);
 }
