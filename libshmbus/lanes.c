@@ -9,13 +9,6 @@
 #include "poll.h"
 #include "wait.h"
 
-#ifdef SB_EXPLORE
-#define KEEP_AWAY_PAUSES 4u
-#else
-#define KEEP_AWAY_PAUSES 192u
-#endif
-#define KEEP_AWAY_CELLS 128u
-
 /* ----------------------------------------------------------------------------------- the handle */
 
 static int take_lane(struct shmbus_channel *ch)
@@ -48,7 +41,6 @@ int sb_lanes_open(struct shmbus_channel *ch)
         ch->lane.depth_mark = &ch->row->depth_max;
         ch->lane.depth_max = sb_load_relaxed(&ch->row->depth_max);
     }
-    ch->away_pauses = KEEP_AWAY_PAUSES;
     sb_lanes_rx_init(&ch->lanes, &ch->bus->view, ch->index, ch->owner);
     return r;
 }
@@ -102,38 +94,12 @@ static int attempt_place(struct shmbus_channel *ch, void *job)
     return *ret_cell != NULL ? 0 : -EAGAIN;
 }
 
-/* The next place of a full lane is the very cell that the receivers are at: each look takes its
- * line away from them, and who sends as soon as one cell is free goes on in step with them, each
- * waiting for the other's line, at a third of the speed. So a sender that may not wait keeps away
- * for a moment (microseconds, less each time when nothing moves), or until a number of cells are
- * free. Who may wait does that in sb_wait(). */
-static void keep_away(struct shmbus_channel *ch)
-{
-    uint64_t ahead = ch->lane.mask / 8 < KEEP_AWAY_CELLS ? ch->lane.mask / 8 : KEEP_AWAY_CELLS;
-    uint32_t n = 0;
-
-    while (n < ch->away_pauses && !sb_lane_is_read(&ch->lane, ahead)) {
-        for (uint32_t end = n + 4; n < end; n++) {
-            sb_pause();
-        }
-    }
-    if (sb_lane_is_read(&ch->lane, 0)) {
-        ch->away_pauses = KEEP_AWAY_PAUSES;
-    } else {
-        ch->away_pauses /= 2;
-    }
-}
-
 /* There was no place at the first look. */
 SB_SELDOM static int place_late(struct shmbus_channel *ch, int64_t timeout_ns,
                                 struct sb_cell **ret_cell)
 {
-    int r;
+    int r = attempt_place(ch, ret_cell);
 
-    if (timeout_ns == 0 && ch->view->on_full != SHMBUS_DROP_OLDEST) {
-        keep_away(ch);
-    }
-    r = attempt_place(ch, ret_cell);
     if (r == -EAGAIN && timeout_ns != 0 && ch->view->on_full != SHMBUS_REJECT) {
         r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_place, ret_cell);
     }
@@ -319,22 +285,21 @@ struct incoming {
     int got;
 };
 
-/* As many as there are, up to @max. */
-static SB_INLINE int take(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max)
+/* As many as there are; @got counts them. */
+static SB_INLINE void take(struct shmbus_channel *ch, struct incoming *in)
 {
-    size_t got = 0;
+    struct sb_lane_msg from;
 
-    while (got < max && sb_lanes_take(&ch->lanes, &ch->taken) == SB_OK) {
-        hand_out(ch, &ch->taken, &ret_msgs[got++]);
+    while ((size_t)in->got < in->max && sb_lanes_take(&ch->lanes, &from) == SB_OK) {
+        hand_out(ch, &from, &in->msgs[in->got++]);
     }
-    return (int)got;
 }
 
 static int attempt_take(struct shmbus_channel *ch, void *job)
 {
     struct incoming *in = job;
 
-    in->got = take(ch, in->msgs, in->max);
+    take(ch, in);
     return in->got > 0 ? 0 : -EAGAIN;
 }
 
@@ -374,9 +339,10 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, struct shmbus_msg *ret
 SB_FLAT int sb_lanes_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
                           int64_t timeout_ns)
 {
-    int got = take(ch, ret_msgs, max);
+    struct incoming in = { ret_msgs, max, 0 };
 
-    return sb_likely(got > 0) ? got : recv_late(ch, ret_msgs, max, timeout_ns);
+    take(ch, &in);
+    return sb_likely(in.got > 0) ? in.got : recv_late(ch, ret_msgs, max, timeout_ns);
 }
 
 int sb_lanes_recv_dead_letter(struct shmbus_channel *ch, struct shmbus_msg *ret_msg)
