@@ -5,6 +5,8 @@ enum channel_field {
     CHANNEL_NAME,
     CHANNEL_KIND,
     CHANNEL_POLICY,
+    CHANNEL_ORDER,
+    CHANNEL_LANES,
     CHANNEL_DEAD_LETTER,
     CHANNEL_MAX_DELIVERIES,
     CHANNEL_HELD,
@@ -29,6 +31,13 @@ static void fill_channel(FILL_ARGS)
         break;
     case CHANNEL_POLICY:
         CELL("%s", snapshot_on_full(now->on_full));
+        break;
+    case CHANNEL_ORDER:
+        CELL("%s", snapshot_order(now));
+        break;
+    case CHANNEL_LANES:
+        if (now->lanes)
+            CELL("%u/%u", now->lanes_used, now->lanes);
         break;
     case CHANNEL_DEAD_LETTER:
         CELL("%s", now->dead_letter);
@@ -99,6 +108,10 @@ const struct table_column columns_channel[] = {
     {"channel", "CHANNEL", "name", fill_channel, CHANNEL_NAME, false},
     {"kind", "KIND", "queue or stream", fill_channel, CHANNEL_KIND, false},
     {"policy", "POLICY", "what a send into a full queue does", fill_channel, CHANNEL_POLICY, false},
+    {"order", "ORDER", "of a queue: total, or that of each producer", fill_channel, CHANNEL_ORDER,
+     false},
+    {"lanes", "LANES", "order producer: lanes used so far, and all", fill_channel, CHANNEL_LANES,
+     true},
     {"dead_letter", "DEAD-LETTER-TO", "its dead-letter queue", fill_channel, CHANNEL_DEAD_LETTER,
      false},
     {"max_deliveries", "MAX-DELIV", "deliveries before that", fill_channel, CHANNEL_MAX_DELIVERIES,

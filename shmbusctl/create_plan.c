@@ -82,10 +82,21 @@ static bool unknown_key(const char *option, const char *key, const char *const *
     return false;
 }
 
+static bool set_order(const char *value, enum shmbus_order *ret_order)
+{
+    if (strcmp(value, "total") != 0 && strcmp(value, "producer") != 0) {
+        ctl_note("order: '%s' is neither total nor producer", value);
+        return false;
+    }
+    *ret_order = value[0] == 't' ? SHMBUS_ORDER_TOTAL : SHMBUS_ORDER_PRODUCER;
+    return true;
+}
+
 static bool set_queue_key(struct shmbus_channel_plan *channel, const char *key, const char *value)
 {
-    static const char *const keys[] = {
-        "depth", "on_full", "max_deliveries", "dead_letter", "endpoints", "timestamps", NULL};
+    static const char *const keys[] = {"depth",     "on_full",    "max_deliveries", "dead_letter",
+                                       "endpoints", "timestamps", "order",          "message_bytes",
+                                       "producers", NULL};
 
     if (strcmp(key, "depth") == 0)
         return set_number(key, value, &channel->depth);
@@ -99,6 +110,12 @@ static bool set_queue_key(struct shmbus_channel_plan *channel, const char *key, 
         return set_number(key, value, &channel->endpoints);
     if (strcmp(key, "timestamps") == 0)
         return set_yes_no(key, value, &channel->timestamps);
+    if (strcmp(key, "order") == 0)
+        return set_order(value, &channel->order);
+    if (strcmp(key, "message_bytes") == 0)
+        return ctl_arg_size("message_bytes", value, &channel->message_bytes);
+    if (strcmp(key, "producers") == 0)
+        return set_number(key, value, &channel->producers);
     return unknown_key("--queue", key, keys);
 }
 

@@ -1,5 +1,6 @@
 /* A plan as text. */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -67,10 +68,42 @@ static const struct table_column plan_columns[] = {
     {NULL, NULL, NULL, NULL, 0, false},
 };
 
-static struct plan_row channel_row_of(const struct shmbus_channel_plan *channel)
+/* What the lanes of channel @index need: what the plan would save with total order. */
+static uint64_t lanes_bytes(const struct shmbus_plan *plan, size_t index)
 {
+    struct shmbus_plan other = *plan;
+    uint64_t with = 0, without = 0;
+
+    other.channels = malloc(plan->channel_count * sizeof(*plan->channels));
+    if (!other.channels)
+        return 0;
+    memcpy(other.channels, plan->channels, plan->channel_count * sizeof(*plan->channels));
+    other.channels[index].order = SHMBUS_ORDER_TOTAL;
+    other.channels[index].message_bytes = 0;
+    other.channels[index].producers = 0;
+    if (shmbus_plan_check(plan, &with) < 0 || shmbus_plan_check(&other, &without) < 0)
+        with = without;
+    free(other.channels);
+    return with > without ? with - without : 0;
+}
+
+/* Behind what is there already. */
+static void add_detail(struct plan_row *row, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void add_detail(struct plan_row *row, const char *format, ...)
+{
+    size_t used = strlen(row->detail);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(row->detail + used, sizeof(row->detail) - used, format, args);
+    va_end(args);
+}
+
+static struct plan_row channel_row_of(const struct shmbus_plan *plan, size_t index)
+{
+    const struct shmbus_channel_plan *channel = &plan->channels[index];
     struct plan_row row = {.has_bytes = channel->kind == SHMBUS_STREAM};
-    int used;
 
     snprintf(row.what, sizeof(row.what), "%s", snapshot_kind(channel->kind));
     snprintf(row.name, sizeof(row.name), "%s", channel->name);
@@ -78,12 +111,17 @@ static struct plan_row channel_row_of(const struct shmbus_channel_plan *channel)
         row.bytes = power_of_two(channel->bytes);
         return row;
     }
-    used = snprintf(row.detail, sizeof(row.detail), "depth=%ju on_full=%s",
-                    (uintmax_t)power_of_two(channel->depth), snapshot_on_full(channel->on_full));
+    add_detail(&row, "depth=%ju on_full=%s", (uintmax_t)power_of_two(channel->depth),
+               snapshot_on_full(channel->on_full));
+    if (channel->order == SHMBUS_ORDER_PRODUCER) {
+        row.has_bytes = true;
+        row.bytes = lanes_bytes(plan, index);
+        add_detail(&row, " order=producer message_bytes=%ju producers=%u",
+                   (uintmax_t)channel->message_bytes, channel->producers);
+    }
     if (channel->max_deliveries)
-        snprintf(row.detail + used, sizeof(row.detail) - (size_t)used,
-                 " max_deliveries=%u dead_letter=%s", channel->max_deliveries,
-                 channel->dead_letter);
+        add_detail(&row, " max_deliveries=%u dead_letter=%s", channel->max_deliveries,
+                   channel->dead_letter);
     return row;
 }
 
@@ -108,7 +146,7 @@ static bool add_rows(struct table *table, const struct shmbus_plan *plan, uint64
         good = add_row(table, &row, &sum);
     }
     for (size_t i = 0; i < plan->channel_count && good; i++) {
-        row = channel_row_of(&plan->channels[i]);
+        row = channel_row_of(plan, i);
         good = add_row(table, &row, &sum);
     }
     for (size_t i = 0; i < plan->region_count && good; i++) {

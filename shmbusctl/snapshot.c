@@ -143,6 +143,13 @@ const char *snapshot_on_full(enum shmbus_on_full on_full)
     }
 }
 
+const char *snapshot_order(const struct shmbus_channel_stat *channel)
+{
+    if (channel->kind != SHMBUS_QUEUE)
+        return "";
+    return channel->order == SHMBUS_ORDER_PRODUCER ? "producer" : "total";
+}
+
 const char *snapshot_life(enum shmbus_life life)
 {
     switch (life) {

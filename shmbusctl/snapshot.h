@@ -51,11 +51,11 @@ struct process_row snapshot_process(const struct snapshot *now, const struct sna
 extern const struct table_column columns_channel[], columns_process[], columns_block[],
     columns_region[];
 #define COLUMNS_CHANNEL                                                                            \
-    "channel,kind,depth,high,capacity,held,sent,received,redelivered,dead_lettered,dropped,"       \
-    "rejected,timeouts,sent_bytes"
+    "channel,kind,order,lanes,depth,high,capacity,held,sent,received,redelivered,dead_lettered,"   \
+    "dropped,rejected,timeouts,sent_bytes"
 #define COLUMNS_CHANNEL_RATES                                                                      \
-    "channel,kind,depth,high,capacity,held,sent,sent/s,received,received/s,bytes/s,redelivered,"   \
-    "dead_lettered,dropped,rejected,timeouts"
+    "channel,kind,order,lanes,depth,high,capacity,held,sent,sent/s,received,received/s,bytes/s,"   \
+    "redelivered,dead_lettered,dropped,rejected,timeouts"
 #define COLUMNS_PROCESS "pid,name,state,beat,attached,held,progress,sent,received"
 #define COLUMNS_PROCESS_RATES                                                                      \
     "pid,name,state,beat,attached,held,progress,sent,sent/s,received,received/s"
@@ -64,6 +64,8 @@ extern const struct table_column columns_channel[], columns_process[], columns_b
 
 const char *snapshot_kind(enum shmbus_kind kind);
 const char *snapshot_on_full(enum shmbus_on_full on_full);
+/* "" for a stream. */
+const char *snapshot_order(const struct shmbus_channel_stat *channel);
 const char *snapshot_life(enum shmbus_life life);
 
 /* The documented JSON, see the manual page. NULL: no memory. */

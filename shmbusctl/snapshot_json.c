@@ -75,6 +75,9 @@ static struct json_object *channel_json(const struct channel_row *row)
     json_add_text(object, "name", now->name);
     json_add_text(object, "kind", snapshot_kind(now->kind));
     json_add_text(object, "on_full", snapshot_on_full(now->on_full));
+    json_add_text(object, "order", snapshot_order(now));
+    json_add_count(object, "lanes", now->lanes);
+    json_add_count(object, "lanes_used", now->lanes_used);
     json_add_count(object, "max_deliveries", now->max_deliveries);
     json_add_text(object, "dead_letter", now->dead_letter);
     json_add_count(object, "capacity", now->capacity);

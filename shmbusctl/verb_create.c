@@ -167,6 +167,9 @@ static void more_help(FILE *out)
           "  dead_letter=NAME   another queue, made if there is no --queue for it\n"
           "  endpoints=N        handles open at once (twice the processes)\n"
           "  timestamps=yes|no  stamp each message (yes)\n"
+          "  order=ORDER        total, or producer: that of each producer, in lanes (total)\n"
+          "  message_bytes=SIZE order=producer: largest message (208)\n"
+          "  producers=N        order=producer: sending handles at once, 1 to 256 (16)\n"
           "Keys of a stream:\n"
           "  bytes=SIZE         its capacity, rounded up to a power of two (1MiB)\n"
           "  timestamps=yes|no  stamp each message (no)\n",

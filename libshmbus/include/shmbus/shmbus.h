@@ -518,7 +518,8 @@ struct shmbus_process_stat {
     int64_t attached_age_ns;
     int64_t heartbeat_age_ns;
     uint64_t progress;          /* operations, raised by the working loop */
-    uint64_t held_blocks;       /* received or reserved, in the application's hands */
+    uint64_t held_blocks;       /* received or reserved, in the application's hands; order
+                                 * producer: received only */
     uint64_t stock_blocks;      /* free blocks kept for its next messages */
     uint64_t counters[SHMBUS_COUNTER_COUNT]; /* since it attached */
 };
@@ -550,8 +551,9 @@ SHMBUS_API int shmbus_region_stat(struct shmbus *bus, uint32_t index,
                                   struct shmbus_region_stat *ret_stat);
 
 /* Looks at waiting messages of a queue or stream without taking them: calls @each for up to @max,
- * oldest first, with a copy of the payload; messages taken meanwhile are left out. Returns how
- * many were shown. @each returns false to stop. Works on an observer. */
+ * oldest first (order producer: lane after lane), with a copy of the payload; messages taken
+ * meanwhile are left out. Returns how many were shown. @each returns false to stop. Works on an
+ * observer. */
 typedef bool (*shmbus_peek_fn)(void *context, const struct shmbus_msg *msg);
 SHMBUS_API int shmbus_peek(struct shmbus *bus, const char *channel, size_t max,
                            shmbus_peek_fn each, void *context);
