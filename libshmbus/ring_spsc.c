@@ -23,13 +23,14 @@
  *      time stamp, payload                      F  store attempt
  *   B  store marker behind the record              hand out, read in place
  *   C  store_release header at tail = COMMIT    G  store_release acked = ACKNOWLEDGE; acked_seq
- *   D  store tail_seq, tail_hint, now and then  H  store_release room, each 1/8 or if empty
+ *   D  store tail_seq, tail_hint, now and then  H  store_release room, now and then, or if empty
  *
  * C->E: who sees the header sees time stamp, payload and the marker behind the record, so the
  *   receiver never takes old bytes for a header: at next there is a marker or a committed header.
  * G->A, H->A: the sender writes over a record only after it was released; the reads are done.
  * B needs no order of its own: C orders it. F needs none: it is read by a successor, who comes
- *   after the death, and by observers, for whom it is a hint. D and acked_seq are releases only so
+ *   after the death, and by observers, for whom it is a hint. One F will do for all that a call
+ *   hands out. D and acked_seq are releases only so
  *   that no compiler moves them in front of C and G: a successor relies on their lagging.
  * A record with padding: its header at offset 0 is stored before C; C is then the padding's
  *   header. A batch: all headers but the first are stored before C; C is the first one's.
@@ -67,13 +68,21 @@
 #define VALID 1u
 #define PAD 2u
 #define WORD 8u
+#define HEADER_CHECKED (0xffff0000u | VALID | PAD) /* sequence number and flags */
 #define DEPTH_TRIES 8u
 #define BATCH_BYTES 4096u   /* publish at least so often within a batch */
+#define ROOMS 16u            /* room is stored so often a lap */
 #define HINTS 16u           /* tail_hint is stored so often a lap */
 #define AHEAD (2 * SB_LINE) /* how far in front of the tail a line is asked for */
 #define AHEAD_RX 256u       /* how far in front of a record in a run the receiver asks for a line */
 #define RUN_LONG 4u         /* messages without a gap: a stream, not question and answer */
-#define FULL_PAUSES 16u     /* 75 to 650 ns */
+#ifdef SB_EXPLORE
+#define FULL_PAUSES 1u /* each is a step to explore */
+#define DEPTH_STEPS 1u /* else no record of those tiny rings would be easy */
+#else
+#define FULL_PAUSES 16u /* 75 to 650 ns */
+#define DEPTH_STEPS 16u /* the high-water mark is known to such a part of the capacity */
+#endif
 #define PAUSES 32u          /* 150 to 1300 ns, depending on the processor */
 
 /* ------------------------------------------------------------------------------------- words */
@@ -176,28 +185,37 @@ static inline void prefetch_ahead(const struct sb_stream_tx *tx)
  * in a ring that stays shallow. */
 static void set_room(struct sb_stream_tx *tx, uint64_t released)
 {
-    uint64_t soft = tx->depth_max + tx->bytes / 16;
+    uint64_t soft = tx->depth_max + tx->bytes / DEPTH_STEPS;
     tx->room = released;
     tx->limit = released + (soft < tx->bytes ? soft : tx->bytes);
+}
+
+/* See struct sb_stream_tx. */
+static void set_easy_tx(struct sb_stream_tx *tx)
+{
+    uint64_t lap = tx->tail + to_end(tx->bytes, tx->tail) + WORD;
+
+    tx->easy = tx->limit < lap ? tx->limit : lap;
 }
 
 /* The slow half of a reservation: the record would end above the limit. @end: where its marker
  * ends. */
 SB_SELDOM static enum sb_ring_result make_room(struct sb_stream_tx *tx, uint64_t end)
 {
-    uint64_t released = sb_load_acquire(&tx->shared->room); /* A */
-    if ((int64_t)(released - tx->room) > 0) {               /* else it lags what acked said */
-        if (released - tx->room > tx->tail - tx->room) {
-            return SB_CORRUPT;
-        }
-        set_room(tx, released);
-        if (end <= tx->limit) {
-            return SB_OK;
-        }
-    }
+    uint64_t released;
     /* acked lies in the line that the receiver writes with every release. Taking it for one message
-     * costs both sides more than the message; a moment later it pays for several. */
+     * costs both sides more than the message; room will do if it comes soon. */
     for (uint32_t i = 0; i < FULL_PAUSES; i++) {
+        released = sb_load_acquire(&tx->shared->room); /* A */
+        if ((int64_t)(released - tx->room) > 0) {      /* else it lags what acked said */
+            if (released - tx->room > tx->tail - tx->room) {
+                return SB_CORRUPT;
+            }
+            set_room(tx, released);
+            if (end <= tx->limit) {
+                return SB_OK;
+            }
+        }
         sb_pause();
     }
     released = sb_load_acquire(&tx->shared->acked); /* A */
@@ -249,7 +267,7 @@ SB_SELDOM static void store_hints(struct sb_stream_tx *tx)
 {
     sb_store_release(&tx->shared->tail_seq, tx->seq);
     sb_store_release(&tx->shared->tail_hint, tx->tail);
-    tx->hinted = tx->tail;
+    tx->hint_due = tx->tail + tx->bytes / HINTS;
 }
 
 /* B, C and D for what lies between tx->tail and @end, whose first header is @header. */
@@ -259,7 +277,7 @@ static SB_INLINE void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t he
     sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);      /* C */
     tx->tail = end;
     tx->seq = seq;
-    if (sb_unlikely(end - tx->hinted >= tx->bytes / HINTS)) {
+    if (sb_unlikely(end >= tx->hint_due)) {
         store_hints(tx);
     }
     prefetch_ahead(tx);
@@ -293,68 +311,98 @@ void sb_stream_commit(struct sb_stream_tx *tx, uint64_t size_bytes, uint32_t typ
     tx->reserved = 0;
 }
 
-static SB_INLINE void write_record(struct sb_stream_tx *tx, const void *data, uint64_t size_bytes,
-                                   uint32_t type, uint64_t stamp_ns, uint64_t pad, uint64_t need)
+/* Whatever is special: no room known, the end of the ring. */
+SB_SELDOM static enum sb_ring_result send_any(struct sb_stream_tx *tx, const void *data,
+                                              uint64_t size_bytes, uint32_t type, uint64_t stamp_ns)
 {
-    uint64_t at = tx->tail + pad;
-    uint64_t header = header_make(size_bytes, tx->seq + 1, type, VALID);
-
-    sb_copy((uint8_t *)word_at(tx->ring, tx->bytes, at) + tx->head_bytes, data, size_bytes);
-    header = write_head(tx, at, pad, header, stamp_ns);
-    publish(tx, at + need, header, tx->seq + 1);
-    tx->reserved = 0;
-}
-
-SB_SELDOM static enum sb_ring_result send_making_room(struct sb_stream_tx *tx, const void *data,
-                                                      uint64_t size_bytes, uint32_t type,
-                                                      uint64_t stamp_ns)
-{
-    uint64_t pad, need;
-    enum sb_ring_result result = place(tx, tx->tail, size_bytes, &pad, &need);
+    void *place;
+    enum sb_ring_result result = sb_stream_reserve(tx, size_bytes, &place);
 
     if (result == SB_OK) {
-        write_record(tx, data, size_bytes, type, stamp_ns, pad, need);
+        sb_copy(place, data, size_bytes);
+        sb_stream_commit(tx, size_bytes, type, stamp_ns);
+        set_easy_tx(tx);
     }
     return result;
+}
+
+/* Payload, time stamp and marker of a record that lies in one piece at @at; what remains is its
+ * header. */
+static SB_INLINE void write_plain(uint8_t *ring, uint64_t mask, uint32_t head_bytes, uint64_t at,
+                                  uint64_t end, const void *data, uint64_t size_bytes,
+                                  uint64_t stamp_ns, uint64_t seq)
+{
+    uint8_t *record = ring + (at & mask);
+
+    sb_copy(record + head_bytes, data, size_bytes);
+    if (head_bytes > WORD) {
+        sb_store_relaxed((sb_word *)(void *)(record + WORD), stamp_ns);
+    }
+    sb_store_relaxed(word_at(ring, mask + 1, end), marker_make(seq)); /* B: C orders it */
 }
 
 enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, uint64_t size_bytes,
                                    uint32_t type, uint64_t stamp_ns)
 {
-    uint64_t need = tx->head_bytes + round_up(size_bytes);
+    uint8_t *const ring = tx->ring;
+    const uint64_t mask = tx->bytes - 1, tail = tx->tail, seq = tx->seq + 1;
+    const uint32_t head_bytes = tx->head_bytes;
+    const uint64_t end = tail + head_bytes + round_up(size_bytes);
 
-    if (sb_unlikely(tx->tail + need + WORD > tx->limit || need > to_end(tx->bytes, tx->tail))) {
-        return send_making_room(tx, data, size_bytes, type, stamp_ns);
+    if (sb_unlikely(end + WORD > tx->easy)) {
+        return send_any(tx, data, size_bytes, type, stamp_ns);
     }
-    write_record(tx, data, size_bytes, type, stamp_ns, 0, need);
+    write_plain(ring, mask, head_bytes, tail, end, data, size_bytes, stamp_ns, seq);
+    sb_store_release(word_at(ring, mask + 1, tail), /* C */
+                     header_make(size_bytes, seq, type, VALID));
+    tx->tail = end;
+    tx->seq = seq;
+    tx->reserved = 0;
+    if (sb_unlikely(end >= tx->hint_due)) {
+        store_hints(tx);
+    }
+    if (end + AHEAD <= tx->easy) { /* else the receiver may be reading there */
+        sb_prefetch_to_write(ring + ((end + AHEAD) & mask));
+    }
     return SB_OK;
 }
 
-/* One commit of a batch: as many of the items as fit, or as make up BATCH_BYTES. */
+/* One commit of a batch: as many of the items as need no care, or as make up BATCH_BYTES. */
 static size_t send_some(struct sb_stream_tx *tx, const struct iovec *items, size_t count,
                         uint64_t stamp_ns)
 {
-    uint64_t position = tx->tail, first = 0, pad, need;
-    size_t n = 0;
-    while (n < count && position - tx->tail < BATCH_BYTES) {
-        uint64_t header, size_bytes = items[n].iov_len;
-        if (place(tx, position, size_bytes, &pad, &need) != SB_OK) {
+    uint8_t *const ring = tx->ring;
+    const uint64_t mask = tx->bytes - 1, tail = tx->tail, seq = tx->seq, easy = tx->easy;
+    const uint32_t head_bytes = tx->head_bytes;
+    uint64_t at = tail;
+    size_t n;
+
+    for (n = 0; n < count && at - tail < BATCH_BYTES; n++) {
+        uint64_t size_bytes = items[n].iov_len;
+        uint64_t end = at + head_bytes + round_up(size_bytes);
+
+        if (sb_unlikely(end + WORD > easy)) {
             break;
         }
-        sb_copy((uint8_t *)word_at(tx->ring, tx->bytes, position + pad) + tx->head_bytes,
-                items[n].iov_base, size_bytes);
-        header = header_make(size_bytes, tx->seq + n + 1, SHMBUS_DATA, VALID);
-        header = write_head(tx, position + pad, pad, header, stamp_ns);
-        if (n == 0) {
-            first = header;
-        } else {
-            sb_store_relaxed(word_at(tx->ring, tx->bytes, position), header);
+        if (end + AHEAD <= easy) {
+            sb_prefetch_to_write(ring + ((end + AHEAD) & mask));
         }
-        position += pad + need;
-        n++;
+        write_plain(ring, mask, head_bytes, at, end, items[n].iov_base, size_bytes, stamp_ns,
+                    seq + n + 1);
+        if (n > 0) {
+            sb_store_relaxed(word_at(ring, mask + 1, at),
+                             header_make(size_bytes, seq + n + 1, SHMBUS_DATA, VALID));
+        }
+        at = end;
     }
     if (n > 0) {
-        publish(tx, position, first, tx->seq + n);
+        sb_store_release(word_at(ring, mask + 1, tail), /* C */
+                         header_make(items[0].iov_len, seq + 1, SHMBUS_DATA, VALID));
+        tx->tail = at;
+        tx->seq = seq + n;
+        if (sb_unlikely(at >= tx->hint_due)) {
+            store_hints(tx);
+        }
     }
     return n;
 }
@@ -362,12 +410,16 @@ static size_t send_some(struct sb_stream_tx *tx, const struct iovec *items, size
 size_t sb_stream_send_batch(struct sb_stream_tx *tx, const struct iovec *items, size_t count,
                             uint64_t stamp_ns)
 {
-    size_t sent = 0, n = 0;
+    size_t sent = 0;
     tx->reserved = 0;
-    do {
-        n = send_some(tx, items + sent, count - sent, stamp_ns);
-        sent += n;
-    } while (n > 0 && sent < count);
+    while (sent < count) {
+        size_t n = send_some(tx, items + sent, count - sent, stamp_ns);
+        if (n == 0 && send_any(tx, items[sent].iov_base, items[sent].iov_len, SHMBUS_DATA,
+                               stamp_ns) != SB_OK) {
+            break;
+        }
+        sent += n > 0 ? n : 1;
+    }
     return sent;
 }
 
@@ -421,6 +473,7 @@ enum sb_ring_result sb_stream_tx_init(struct sb_stream_tx *tx, const struct sb_c
                                 .depth_max = tail - acked,
                                 .head_bytes = head_bytes_of(ch)};
     set_room(tx, acked);
+    set_easy_tx(tx);
     store_hints(tx);
     return SB_OK;
 }
@@ -431,6 +484,23 @@ static inline void publish_room(struct sb_stream_rx *rx)
 {
     sb_store_release(&rx->shared->room, rx->acked); /* H */
     rx->published = rx->acked;
+}
+
+/* Nothing of what the predecessor had in hand is unreleased: nothing can come a second time. */
+static inline bool is_settled(const struct sb_stream_rx *rx)
+{
+    return (int64_t)(rx->acked - rx->inherited) >= 0;
+}
+
+/* See struct sb_stream_rx. */
+static void set_easy_rx(struct sb_stream_rx *rx)
+{
+    uint64_t left = rx->acked + rx->bytes - WORD - rx->next, rest = to_end(rx->bytes, rx->next);
+
+    rx->easy = rx->next;
+    if (is_settled(rx)) {
+        rx->easy += left < rest ? left : rest;
+    }
 }
 
 /* Sequence number of the last message before @position, where @header was read; @hint lags by less
@@ -468,17 +538,13 @@ enum sb_ring_result sb_stream_rx_init(struct sb_stream_rx *rx, const struct sb_c
     rx->acked = acked;
     rx->seq = seq_before(ch, acked, header, hint);
     rx->acked_seq = rx->seq;
+    rx->gap = rx->seq;
     rx->head_bytes = head_bytes_of(ch);
-    rx->handed = ahead > 0 ? acked + (uint64_t)ahead : acked;
-    rx->inherited = rx->handed;
+    rx->inherited = ahead > 0 ? acked + (uint64_t)ahead : acked;
     rx->attempts = ahead > 0 ? (uint32_t)(attempt & 0xffu) : 0;
+    set_easy_rx(rx);
     publish_room(rx);
     return SB_OK;
-}
-
-static inline void store_attempt(struct sb_stream_rx *rx)
-{
-    sb_store_relaxed(&rx->shared->attempt, (rx->handed << 8) | rx->attempts); /* F */
 }
 
 static inline uint32_t next_attempt(uint32_t attempts)
@@ -486,168 +552,204 @@ static inline uint32_t next_attempt(uint32_t attempts)
     return attempts < SHMBUS_DELIVERIES_MAX ? attempts + 1 : SHMBUS_DELIVERIES_MAX;
 }
 
-/* The record was handed out before, by a receiver that died. */
-SB_SELDOM static uint32_t note_repeated(struct sb_stream_rx *rx)
+static inline void store_attempt(struct sb_stream_rx *rx, uint64_t handed, uint32_t attempts)
 {
-    if (!rx->raised) {
-        rx->raised = true;
-        rx->attempts = next_attempt(rx->attempts);
-        store_attempt(rx);
-    }
-    return rx->attempts;
+    sb_store_relaxed(&rx->shared->attempt, (handed << 8) | attempts); /* F */
 }
 
 /* Notes that the record ending at @end is handed out; returns its delivery count. */
-static SB_INLINE uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
+static uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
 {
-    if (sb_unlikely((int64_t)(end - rx->handed) <= 0)) {
-        return note_repeated(rx);
+    if (is_settled(rx)) {
+        store_attempt(rx, end, 1);
+        return 1;
     }
-    if ((int64_t)(rx->acked - rx->inherited) >= 0) {
-        rx->attempts = 1; /* nothing older is in hand any more */
+    if ((int64_t)(end - rx->inherited) > 0) {
+        store_attempt(rx, end, rx->attempts); /* older ones are in hand */
+        return 1;
     }
-    rx->handed = end;
-    store_attempt(rx);
-    return 1;
+    if (!rx->raised) { /* handed out before, by a receiver that died */
+        rx->raised = true;
+        rx->attempts = next_attempt(rx->attempts);
+        store_attempt(rx, rx->inherited, rx->attempts);
+    }
+    return rx->attempts;
 }
 
 /* Nothing there. A receiver that keeps up with the sender takes each line away while it is being
  * filled, which slows both down; after a run of messages it lets the next ones gather. A shorter
  * run may be question and answer, where somebody waits for us: no pause then. */
-SB_SELDOM static enum sb_ring_result on_empty(struct sb_stream_rx *rx)
+static enum sb_ring_result on_empty(struct sb_stream_rx *rx)
 {
     if (rx->published != rx->acked) {
         publish_room(rx);
     }
-    if (rx->run >= RUN_LONG) {
+    if (rx->seq - rx->gap >= RUN_LONG) {
         for (uint32_t i = 0; i < PAUSES; i++) {
             sb_pause();
         }
     }
-    rx->run = 0;
+    rx->gap = rx->seq;
     return SB_EMPTY;
 }
 
-/* Hands out the record from @at to @end; the padding in front of it goes with it. */
-static SB_INLINE void hand_over(struct sb_stream_rx *rx, uint64_t at, uint64_t end, uint64_t header,
-                                struct shmbus_msg *ret)
+static SB_INLINE void fill_in(const struct sb_stream_rx *rx, struct shmbus_channel *channel,
+                              uint16_t sender, uint8_t *record, uint64_t header, uint64_t seq,
+                              uint32_t delivery_count, struct shmbus_msg *ret)
 {
-    uint64_t seq = rx->seq + 1;
-    uint32_t index = (rx->held_first + rx->held_count) % SB_STREAM_HELD_MAX;
-    struct sb_stream_held *held = &rx->held[index];
-
-    held->begin = rx->next;
-    held->end = end;
-    held->seq = seq;
-    held->released = false;
-    ret->data = (uint8_t *)word_at(rx->ring, rx->bytes, at) + rx->head_bytes;
+    ret->data = record + rx->head_bytes;
     ret->size_bytes = header_size(header);
-    ret->type = (uint8_t)(header >> 8);
+    ret->channel = channel;
     ret->sequence = seq;
-    ret->time_ns = rx->head_bytes > WORD
-                       ? (int64_t)sb_load_relaxed(word_at(rx->ring, rx->bytes, at + WORD))
-                       : 0;
+    ret->time_ns =
+        rx->head_bytes > WORD ? (int64_t)sb_load_relaxed((sb_word *)(void *)(record + WORD)) : 0;
     ret->correlation_id = 0;
-    ret->delivery_count = note_attempt(rx, end);
+    ret->delivery_count = delivery_count;
+    ret->sender = sender;
+    ret->type = (uint8_t)(header >> 8);
     ret->reserved_ = 0;
     ret->opaque_[0] = seq;
-    ret->opaque_[1] = rx->mark | index;
+    ret->opaque_[1] = rx->mark;
     ret->opaque_[2] = 0;
-    rx->held_count++;
-    rx->next = end;
-    rx->seq = seq;
-    rx->run++;
 }
 
-SB_SELDOM static enum sb_ring_result recv_padded(struct sb_stream_rx *rx, uint64_t header,
-                                                 struct shmbus_msg *ret)
+/* One message, whatever is special about it: padding in front, the end of the ring, handed out
+ * before. Says why there is none. */
+SB_SELDOM static enum sb_ring_result take_any(struct sb_stream_rx *rx,
+                                              struct shmbus_channel *channel, uint16_t sender,
+                                              struct shmbus_msg *ret)
 {
+    uint64_t header = sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)); /* E */
     struct record record;
 
+    if ((header & VALID) == 0) {
+        return on_empty(rx);
+    }
+    if (rx->seq - rx->acked_seq == SB_STREAM_HELD_MAX) {
+        return SB_BUSY;
+    }
     if (!record_check(rx->ring, rx->bytes, rx->head_bytes, rx->next, header, rx->seq + 1,
                       rx->acked + rx->bytes - WORD, &record)) {
         return SB_CORRUPT;
     }
-    hand_over(rx, record.at, record.end, record.header, ret);
+    rx->next = record.end;
+    rx->ends[++rx->seq % SB_STREAM_HELD_MAX] = record.end;
+    fill_in(rx, channel, sender, (uint8_t *)word_at(rx->ring, rx->bytes, record.at), record.header,
+            rx->seq, note_attempt(rx, record.end), ret);
+    set_easy_rx(rx);
     return SB_OK;
 }
 
-enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_msg *ret)
+/* Whether a header is that of message @seq and its record, which ends at @end, needs no care. */
+static SB_INLINE bool is_plain(uint64_t header, uint64_t seq, uint64_t end, uint64_t easy)
 {
-    uint64_t next = rx->next;
-    uint64_t header = sb_load_acquire(word_at(rx->ring, rx->bytes, next)); /* E */
-    uint64_t need;
+    return ((header ^ header_make(0, seq, 0, VALID)) & HEADER_CHECKED) == 0 &&
+           (int64_t)(end - easy) <= 0;
+}
 
-    if (sb_unlikely((header & VALID) == 0)) {
-        return on_empty(rx);
+enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_channel *channel,
+                                   uint16_t sender, struct shmbus_msg *ret)
+{
+    uint8_t *const ring = rx->ring;
+    const uint64_t mask = rx->bytes - 1, next = rx->next, seq = rx->seq + 1;
+    uint8_t *record = ring + (next & mask);
+    uint64_t header = sb_load_acquire((sb_word *)(void *)record); /* E */
+    uint64_t end = next + rx->head_bytes + round_up(header_size(header));
+
+    if (sb_unlikely(!is_plain(header, seq, end, rx->easy) ||
+                    seq - rx->acked_seq > SB_STREAM_HELD_MAX)) {
+        return take_any(rx, channel, sender, ret);
     }
-    if (sb_unlikely(rx->held_count == SB_STREAM_HELD_MAX)) {
-        return SB_BUSY;
+    if (seq - rx->gap > RUN_LONG) { /* else the sender may be filling that line */
+        sb_prefetch(ring + ((next + AHEAD_RX) & mask));
     }
-    if (sb_unlikely((header & PAD) != 0)) {
-        return recv_padded(rx, header, ret);
-    }
-    /* As in record_check(); next lies in [acked, acked + capacity - 8]. */
-    need = rx->head_bytes + round_up(header_size(header));
-    if (sb_unlikely(header_seq(header) != (uint16_t)(rx->seq + 1) ||
-                    need > to_end(rx->bytes, next) || need > rx->acked + rx->bytes - WORD - next)) {
-        return SB_CORRUPT;
-    }
-    if (rx->run >= RUN_LONG) { /* else the sender may be filling that line */
-        sb_prefetch(word_at(rx->ring, rx->bytes, next + AHEAD_RX));
-    }
-    hand_over(rx, next, next + need, header, ret);
+    fill_in(rx, channel, sender, record, header, seq, 1, ret);
+    rx->ends[seq % SB_STREAM_HELD_MAX] = end;
+    rx->next = end;
+    rx->seq = seq;
+    store_attempt(rx, end, 1);
     return SB_OK;
 }
 
-/* The entry of a message still held, or NULL. */
-static inline struct sb_stream_held *find_held(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+size_t sb_stream_recv_batch(struct sb_stream_rx *rx, struct shmbus_channel *channel,
+                            uint16_t sender, struct shmbus_msg *ret, size_t max)
 {
-    struct sb_stream_held *entry = &rx->held[held % SB_STREAM_HELD_MAX];
-    uint32_t rank = (held - rx->held_first) % SB_STREAM_HELD_MAX;
-    return rank < rx->held_count && entry->seq == seq && !entry->released ? entry : NULL;
+    uint8_t *const ring = rx->ring;
+    const uint64_t mask = rx->bytes - 1, easy = rx->easy;
+    uint64_t next = rx->next, seq = rx->seq;
+    uint64_t most = rx->acked_seq + SB_STREAM_HELD_MAX - seq;
+    size_t n;
+
+    for (n = 0; n < max && n < most; n++) {
+        uint8_t *record = ring + (next & mask);
+        uint64_t header = sb_load_acquire((sb_word *)(void *)record); /* E */
+        uint64_t end = next + rx->head_bytes + round_up(header_size(header));
+
+        if (sb_unlikely(!is_plain(header, seq + 1, end, easy))) {
+            break;
+        }
+        if (n > 0) { /* as in sb_stream_recv(): not when there is but one */
+            sb_prefetch(ring + ((next + AHEAD_RX) & mask));
+        }
+        next = end;
+        rx->ends[++seq % SB_STREAM_HELD_MAX] = end;
+        fill_in(rx, channel, sender, record, header, seq, 1, &ret[n]);
+    }
+    if (n > 0) {
+        rx->seq = seq;
+        rx->next = next;
+        store_attempt(rx, next, 1);
+    }
+    return n;
+}
+
+/* Ends are multiples of 8; this bit marks one that was released before the one in front of it. */
+#define RELEASED 1u
+
+static inline uint64_t *end_of(struct sb_stream_rx *rx, uint64_t seq)
+{
+    return &rx->ends[seq % SB_STREAM_HELD_MAX];
+}
+
+static inline bool is_held(struct sb_stream_rx *rx, uint64_t seq)
+{
+    return seq - rx->acked_seq - 1 < rx->seq - rx->acked_seq && (*end_of(rx, seq) & RELEASED) == 0;
 }
 
 /* Not the oldest: only noted, released with the one in front of it. */
-SB_SELDOM static bool release_later(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+SB_SELDOM static bool release_later(struct sb_stream_rx *rx, uint64_t seq)
 {
-    struct sb_stream_held *entry = find_held(rx, held, seq);
-    if (entry == NULL) {
+    if (!is_held(rx, seq)) {
         return false;
     }
-    entry->released = true;
+    *end_of(rx, seq) |= RELEASED;
     return true;
 }
 
-/* What was released before the one in front of it; returns the number of the last one. */
-SB_SELDOM static uint64_t release_noted(struct sb_stream_rx *rx)
+/* What was released before the one in front of it. Marks go, so that no entry that is not held has
+ * one. */
+SB_SELDOM static void release_noted(struct sb_stream_rx *rx)
 {
-    const struct sb_stream_held *entry;
+    uint64_t *end = end_of(rx, rx->acked_seq + 1);
     do {
-        entry = &rx->held[rx->held_first];
-        rx->acked = entry->end;
-        rx->held_first = (rx->held_first + 1) % SB_STREAM_HELD_MAX;
-        rx->held_count--;
-    } while (rx->held_count > 0 && rx->held[rx->held_first].released);
-    return entry->seq;
+        *end &= ~(uint64_t)RELEASED;
+        rx->acked = *end;
+        rx->acked_seq++;
+        end = end_of(rx, rx->acked_seq + 1);
+    } while ((*end & RELEASED) != 0);
 }
 
 /* The private half of a release. */
-static SB_INLINE bool note_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+static SB_INLINE bool note_release(struct sb_stream_rx *rx, uint64_t seq)
 {
-    uint32_t first = rx->held_first;
-    const struct sb_stream_held *entry = &rx->held[first];
-
-    if (sb_unlikely(held != first || rx->held_count == 0 || entry->seq != seq)) {
-        return release_later(rx, held, seq);
+    if (sb_unlikely(seq != rx->acked_seq + 1 || rx->acked_seq == rx->seq)) {
+        return release_later(rx, seq);
     }
-    rx->acked = entry->end;
-    first = (first + 1) % SB_STREAM_HELD_MAX;
-    rx->held_first = first;
-    if (--rx->held_count > 0 && sb_unlikely(rx->held[first].released)) {
-        seq = release_noted(rx);
-    }
+    rx->acked = *end_of(rx, seq);
     rx->acked_seq = seq;
+    if (sb_unlikely((*end_of(rx, seq + 1) & RELEASED) != 0)) {
+        release_noted(rx);
+    }
     return true;
 }
 
@@ -655,16 +757,16 @@ static SB_INLINE void publish_acked(struct sb_stream_rx *rx)
 {
     sb_store_release(&rx->shared->acked, rx->acked);         /* G */
     sb_store_release(&rx->shared->acked_seq, rx->acked_seq); /* a hint; not before G */
-    if (sb_unlikely(rx->acked - rx->published >= rx->bytes / 8)) {
+    if (sb_unlikely(rx->acked - rx->published >= rx->bytes / ROOMS)) {
         publish_room(rx);
     }
 }
 
-bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+bool sb_stream_release(struct sb_stream_rx *rx, uint64_t seq)
 {
     uint64_t before = rx->acked;
 
-    if (sb_unlikely(!note_release(rx, held, seq))) {
+    if (sb_unlikely(!note_release(rx, seq))) {
         return false;
     }
     if (sb_likely(rx->acked != before)) {
@@ -673,12 +775,34 @@ bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
     return true;
 }
 
+/* The same for the oldest ones in a row; returns how many there are. */
+static SB_INLINE size_t note_releases(struct sb_stream_rx *rx, const struct shmbus_msg *msgs,
+                                      size_t count)
+{
+    uint64_t seq = rx->acked_seq;
+    size_t n = 0;
+
+    while (n < count && seq != rx->seq && msgs[n].opaque_[0] == seq + 1 &&
+           (*end_of(rx, seq + 1) & RELEASED) == 0) {
+        seq++;
+        n++;
+    }
+    if (n > 0) {
+        rx->acked = *end_of(rx, seq);
+        rx->acked_seq = seq;
+        if (sb_unlikely((*end_of(rx, seq + 1) & RELEASED) != 0)) {
+            release_noted(rx);
+        }
+    }
+    return n;
+}
+
 size_t sb_stream_release_batch(struct sb_stream_rx *rx, const struct shmbus_msg *msgs, size_t count)
 {
     uint64_t before = rx->acked;
-    size_t n = 0;
+    size_t n = note_releases(rx, msgs, count);
 
-    while (n < count && note_release(rx, (uint32_t)msgs[n].opaque_[1], msgs[n].opaque_[0])) {
+    while (n < count && note_release(rx, msgs[n].opaque_[0])) {
         n++;
     }
     if (rx->acked != before) {
@@ -687,19 +811,19 @@ size_t sb_stream_release_batch(struct sb_stream_rx *rx, const struct shmbus_msg 
     return n;
 }
 
-bool sb_stream_unrecv(struct sb_stream_rx *rx, uint32_t held, uint64_t seq)
+bool sb_stream_unrecv(struct sb_stream_rx *rx, uint64_t seq)
 {
-    struct sb_stream_held *entry = find_held(rx, held, seq);
-    if (entry == NULL || entry->end != rx->next) {
+    uint64_t end = *end_of(rx, seq);
+    if (seq != rx->seq || !is_held(rx, seq)) {
         return false;
     }
-    if (rx->handed == entry->end && (int64_t)(rx->handed - rx->inherited) > 0) {
-        rx->handed = entry->begin; /* its first time: as if it had never been handed out */
-        store_attempt(rx);
-    }
-    rx->next = entry->begin;
     rx->seq--;
-    rx->held_count--;
+    rx->next =
+        rx->seq == rx->acked_seq ? rx->acked : *end_of(rx, rx->seq) & ~(uint64_t)RELEASED;
+    rx->easy = rx->next; /* its size is checked once more: it may be another lap's end now */
+    if ((int64_t)(end - rx->inherited) > 0) { /* as if it had never been handed out */
+        store_attempt(rx, rx->next, is_settled(rx) ? 1 : rx->attempts);
+    }
     return true;
 }
 

@@ -18,7 +18,8 @@ struct sb_stream_tx {
     uint64_t bytes;      /* capacity, power of two */
     uint64_t tail;       /* next byte to fill; positions never wrap */
     uint64_t seq;        /* messages committed */
-    uint64_t hinted;     /* what tail_hint says */
+    uint64_t easy;       /* a record whose marker ends up to here has room and is in one piece */
+    uint64_t hint_due;   /* from there on tail_hint is to be stored */
     uint64_t room;       /* bytes known to be released */
     uint64_t limit;      /* below it there is room without looking; see make_room() */
     uint64_t depth_max;  /* high-water mark in bytes, to 1/16 of the capacity */
@@ -28,33 +29,25 @@ struct sb_stream_tx {
     uint32_t head_bytes; /* header and time stamp in front of each payload */
 };
 
-/* A message handed out and not yet released, in order. */
-struct sb_stream_held {
-    uint64_t begin; /* position of the record or of the padding in front of it */
-    uint64_t end;   /* position behind the record */
-    uint64_t seq;
-    bool released;
-};
-
 /* The receiver's private part. One thread. */
 struct sb_stream_rx {
     struct sb_channel *shared;
     uint8_t *ring;
     uint64_t bytes;
-    uint64_t mark;      /* what opaque_[1] of each message has above the number of its entry */
+    uint64_t mark;      /* opaque_[1] of each message */
     uint64_t next;      /* position of the next record to hand out */
-    uint64_t seq;       /* messages handed out */
+    uint64_t seq;       /* number of the last message handed out */
     uint64_t acked;     /* positions below are released */
-    uint64_t acked_seq; /* number of the last message below */
-    uint64_t published; /* what the room word says */
-    uint64_t handed;    /* end of the furthest record ever handed out */
-    uint64_t inherited; /* what that was when this receiver took over */
-    uint32_t attempts;  /* how often records below handed may have been handed out */
-    bool raised;        /* attempts counts this receiver's first redelivery */
+    uint64_t acked_seq; /* number of the last message below; those up to seq are held */
+    uint64_t easy;      /* a record that ends up to here is in one piece, lies where the sender may
+                           have written one, and was never handed out before */
+    uint64_t gap;       /* seq when the ring was last found empty; see on_empty() */
+    uint64_t inherited; /* end of the furthest record ever handed out by a predecessor */
     uint32_t head_bytes;
-    uint32_t held_first, held_count;
-    uint32_t run; /* messages since the ring was found empty; see on_empty() */
-    struct sb_stream_held held[SB_STREAM_HELD_MAX];
+    uint64_t published; /* what the room word says */
+    uint32_t attempts;  /* how often records below inherited may have been handed out */
+    bool raised;        /* attempts counts this receiver's first redelivery */
+    uint64_t ends[SB_STREAM_HELD_MAX]; /* by number: where the record of a message held ends */
 };
 
 /* Largest message of a ring of @bytes: fits an empty ring wherever the ring stands. */
@@ -80,18 +73,23 @@ enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, ui
 size_t sb_stream_send_batch(struct sb_stream_tx *tx, const struct iovec *items, size_t count,
                             uint64_t stamp_ns);
 
-/* Fills in everything but channel and sender; opaque_: sequence, mark | held for
- * sb_stream_release(), 0. SB_EMPTY; SB_CORRUPT; SB_BUSY: too many held. */
-enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_msg *ret);
+/* Hands out the next message, filled in with @channel and @sender. SB_EMPTY; SB_CORRUPT; SB_BUSY:
+ * too many held. */
+enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_channel *channel,
+                                   uint16_t sender, struct shmbus_msg *ret);
+/* Several, as far as there is nothing special about them; what comes then, if anything, is for
+ * sb_stream_recv(). */
+size_t sb_stream_recv_batch(struct sb_stream_rx *rx, struct shmbus_channel *channel,
+                            uint16_t sender, struct shmbus_msg *ret, size_t max);
 /* False if that message was released already. */
-bool sb_stream_release(struct sb_stream_rx *rx, uint32_t held, uint64_t seq);
+bool sb_stream_release(struct sb_stream_rx *rx, uint64_t seq);
 /* The same for messages of this receiver, with one store for all; returns how many before the first
  * that was released already. */
 size_t sb_stream_release_batch(struct sb_stream_rx *rx, const struct shmbus_msg *msgs,
                                size_t count);
 /* Puts the message received last back in front; it was never handed out. False if it is not the
  * last one or was released. */
-bool sb_stream_unrecv(struct sb_stream_rx *rx, uint32_t held, uint64_t seq);
+bool sb_stream_unrecv(struct sb_stream_rx *rx, uint64_t seq);
 bool sb_stream_readable(const struct sb_stream_rx *rx);
 
 /* Bytes waiting. Reads only. */

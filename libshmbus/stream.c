@@ -265,39 +265,75 @@ int sb_stream_ch_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 
 /* ----------------------------------------------------------------------------------- receiving */
 
-/* The ring filled in the rest. */
-static SB_INLINE void hand_out(struct shmbus_channel *ch, struct shmbus_msg *msg)
+static SB_INLINE uint16_t sender_now(const struct shmbus_channel *ch)
 {
     uint64_t role = sb_load_relaxed(&ch->shared->sender);
 
-    msg->channel = ch;
-    msg->sender =
-        sb_role_is_held(role) ? (uint16_t)sb_owner64_slot(role) : (uint16_t)SHMBUS_SENDER_UNKNOWN;
-    sb_count(ch, SHMBUS_COUNT_received, 1);
-    sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
-    if (sb_unlikely(msg->delivery_count > 1)) {
-        sb_count(ch, SHMBUS_COUNT_redelivered, 1);
-    }
+    return sb_role_is_held(role) ? (uint16_t)sb_owner64_slot(role)
+                                 : (uint16_t)SHMBUS_SENDER_UNKNOWN;
 }
 
 struct incoming {
     struct shmbus_msg *msgs;
     size_t max;
-    int got;
+    size_t got;
 };
 
-/* As many as there are; @got counts them. */
-static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct incoming *in)
+static SB_INLINE void count_received(struct shmbus_channel *ch, uint64_t messages, uint64_t bytes)
+{
+    sb_count(ch, SHMBUS_COUNT_received, messages);
+    sb_count(ch, SHMBUS_COUNT_received_bytes, bytes);
+}
+
+static SB_INLINE enum sb_ring_result take_one(struct shmbus_channel *ch, struct shmbus_msg *msg)
+{
+    enum sb_ring_result r = sb_stream_recv(&ch->rx, ch, sender_now(ch), msg);
+
+    if (sb_unlikely(r != SB_OK)) {
+        return r;
+    }
+    count_received(ch, 1, msg->size_bytes);
+    if (sb_unlikely(msg->delivery_count > 1)) {
+        sb_count(ch, SHMBUS_COUNT_redelivered, 1);
+    }
+    return SB_OK;
+}
+
+/* As many as there are. */
+static enum sb_ring_result take_many(struct shmbus_channel *ch, struct incoming *in)
 {
     enum sb_ring_result r = SB_OK;
 
-    while ((size_t)in->got < in->max) {
-        r = sb_stream_recv(&ch->rx, &in->msgs[in->got]);
-        if (sb_unlikely(r != SB_OK)) {
-            break;
+    while (r == SB_OK && in->got < in->max) {
+        struct shmbus_msg *msgs = &in->msgs[in->got];
+        size_t n = sb_stream_recv_batch(&ch->rx, ch, sender_now(ch), msgs, in->max - in->got);
+        uint64_t bytes = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            bytes += msgs[i].size_bytes;
         }
-        hand_out(ch, &in->msgs[in->got++]);
+        count_received(ch, n, bytes);
+        in->got += n;
+        if (in->got < in->max) {
+            if (in->got > 0 && !sb_stream_readable(&ch->rx)) {
+                return SB_EMPTY;
+            }
+            r = take_one(ch, &in->msgs[in->got]);
+            in->got += r == SB_OK;
+        }
     }
+    return r;
+}
+
+static enum sb_ring_result take(struct shmbus_channel *ch, struct incoming *in)
+{
+    enum sb_ring_result r;
+
+    if (in->max > 1) {
+        return take_many(ch, in);
+    }
+    r = take_one(ch, in->msgs);
+    in->got = r == SB_OK;
     return r;
 }
 
@@ -368,19 +404,31 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result re
     if (r == -EAGAIN && timeout_ns != 0) {
         r = sb_wait(ch, &ch->shared->readable, timeout_ns, attempt_take, &in);
     }
-    return r < 0 ? nothing(ch, r) : in.got;
+    return r < 0 ? nothing(ch, r) : (int)in.got;
+}
+
+SB_SELDOM static int recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                                int64_t timeout_ns)
+{
+    struct incoming in = { ret_msgs, max, 0 };
+    enum sb_ring_result result = take_many(ch, &in);
+
+    return in.got > 0 ? (int)in.got : recv_late(ch, result, ret_msgs, max, timeout_ns);
 }
 
 SB_FLAT int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
                               int64_t timeout_ns)
 {
-    struct incoming in = { ret_msgs, max, 0 };
-    enum sb_ring_result result = take(ch, &in);
+    enum sb_ring_result result;
 
-    if (sb_unlikely(in.got == 0)) {
-        return recv_late(ch, result, ret_msgs, max, timeout_ns);
+    if (max > 1) {
+        return recv_batch(ch, ret_msgs, max, timeout_ns);
     }
-    return in.got;
+    result = take_one(ch, ret_msgs);
+    if (sb_unlikely(result != SB_OK)) {
+        return recv_late(ch, result, ret_msgs, 1, timeout_ns);
+    }
+    return 1;
 }
 
 SB_COLD static int stale(const struct shmbus_channel *ch)
@@ -390,7 +438,7 @@ SB_COLD static int stale(const struct shmbus_channel *ch)
 
 SB_FLAT int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    if (!sb_stream_release(&ch->rx, sb_msg_number(msg), msg->opaque_[0])) {
+    if (!sb_stream_release(&ch->rx, msg->opaque_[0])) {
         return stale(ch);
     }
     sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
@@ -410,7 +458,7 @@ SB_FLAT size_t sb_stream_ch_release_batch(struct shmbus_channel *ch, const struc
 
 int sb_stream_ch_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    if (!sb_stream_unrecv(&ch->rx, sb_msg_number(msg), msg->opaque_[0])) {
+    if (!sb_stream_unrecv(&ch->rx, msg->opaque_[0])) {
         return stale(ch);
     }
     /* as if it had not been received */

@@ -72,15 +72,14 @@ static void ring_changed(const void *address, uint64_t now)
     uint64_t bytes = w_plan->channels[0].ring_bytes;
     uint64_t offset = (uint64_t)((const uint8_t *)address - w_segment.ring);
     uint64_t distance = (offset - s->acked) & (bytes - 1u);
-    uint32_t n = 0;
 
     if (offset >= bytes) {
         x_fail("stream: a store behind the ring");
     } else if (distance < s->tail - s->acked) {
         x_fail("stream: bytes are overwritten that are committed and not released");
     } else if (distance == s->tail - s->acked && (now & VALID) != 0) {
-        while (commit_one(n)) {
-            n++;
+        while (commit_one(s->pending_done)) {
+            s->pending_done++;
         }
         if (!x_failed() && word_at(s->tail)->v != (uint64_t)s->committed << 8) {
             x_fail("stream: behind the last message there is no marker with its number");

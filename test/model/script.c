@@ -330,6 +330,7 @@ static void stream_send(uint32_t process, uint32_t count, int64_t timeout_ns)
     s->pending[0] = id;
     s->pending_size[0] = count * 8u;
     s->pending_count = 1;
+    s->pending_done = 0;
     w_processes[process].need = count * 8u;
     do {
         r = sb_stream_ch_send(w_handle(process, 0), SHMBUS_DATA, words, count * 8u, timeout_ns);
@@ -363,6 +364,7 @@ static void stream_batch(uint32_t process)
         s->pending_size[i] = 16;
     }
     s->pending_count = 3;
+    s->pending_done = 0;
     r = sb_stream_ch_send_batch(w_handle(process, 0), items, 3, 0);
     x_flush();
     s->pending_count = 0;

@@ -2,3 +2,4 @@
 # files: libshmbus/ring_spsc.c
 # check: model stream_exact
 s|position + pad + need + WORD;|position + pad + need;|
+s|end + WORD > |end > |

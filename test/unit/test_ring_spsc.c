@@ -12,12 +12,6 @@
 #include "harness.h"
 #include "ring_spsc.h"
 
-/* What sb_stream_release() wants to know of a message. */
-static uint32_t entry_of(const struct shmbus_msg *msg)
-{
-    return (uint32_t)msg->opaque_[1];
-}
-
 #define PAGE 4096u
 
 /* A channel and its ring, each ending right in front of an inaccessible page. */
@@ -108,7 +102,7 @@ static enum sb_ring_result send_one(struct rig *rig, uint64_t size)
 static bool recv_one(struct rig *rig, struct shmbus_msg *msg)
 {
     uint64_t seq = rig->rx.seq + 1;
-    if (sb_stream_recv(&rig->rx, msg) != SB_OK) {
+    if (sb_stream_recv(&rig->rx, NULL, 0, msg) != SB_OK) {
         return false;
     }
     return msg->sequence == seq && msg->type == 64 + (seq - 1) % 100 &&
@@ -131,9 +125,10 @@ T_TEST(stream, every_size_comes_out_as_it_went_in)
                 bad += send_one(&rig, size) != SB_OK;
                 bad += !sb_stream_readable(&rig.rx);
                 bad += !recv_one(&rig, &msg) || msg.size_bytes != size || msg.delivery_count != 1;
-                bad += !sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
-                bad += sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence); /* a second time */
-                bad += sb_stream_readable(&rig.rx) || sb_stream_recv(&rig.rx, &msg) != SB_EMPTY;
+                bad += !sb_stream_release(&rig.rx, msg.sequence);
+                bad += sb_stream_release(&rig.rx, msg.sequence); /* a second time */
+                bad += sb_stream_readable(&rig.rx) ||
+                       sb_stream_recv(&rig.rx, NULL, 0, &msg) != SB_EMPTY;
             }
             CU_ASSERT_EQUAL(bad, 0);
         }
@@ -154,7 +149,7 @@ T_TEST(stream, the_largest_message_fits_an_empty_ring_wherever_it_stands)
                 rig_open(&rig);
                 bad += send_one(&rig, max) != SB_OK || !recv_one(&rig, &msg) ||
                        msg.size_bytes != max ||
-                       !sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
+                       !sb_stream_release(&rig.rx, msg.sequence);
                 rig_set(&rig, 10 * bytes + at, 77);
                 rig_open(&rig);
                 refused += send_one(&rig, max + 8) == SB_FULL; /* does not fit everywhere */
@@ -171,13 +166,13 @@ T_TEST(stream, the_largest_message_fits_an_empty_ring_wherever_it_stands)
 
 struct model_record {
     uint64_t end, size;
-    uint32_t held;
     bool out, released;
 };
 
 /* What the ring must do, in the simplest words. */
 struct model {
     uint64_t bytes, head_bytes, tail, acked, sent, taken, freed;
+    uint64_t longest; /* batch received */
     struct model_record records[1u << 12]; /* by sequence number */
 };
 
@@ -266,21 +261,38 @@ static uint64_t walk_recv(struct rig *rig, struct model *m)
     enum sb_ring_result expected = m->taken == m->sent                         ? SB_EMPTY
                                    : m->taken - m->freed >= SB_STREAM_HELD_MAX ? SB_BUSY
                                                                                : SB_OK;
-    if (sb_stream_recv(&rig->rx, &msg) != expected) {
+    if (sb_stream_recv(&rig->rx, NULL, 0, &msg) != expected) {
         return 1;
     }
     if (expected != SB_OK) {
         return 0;
     }
     m->taken++;
-    record->held = entry_of(&msg);
     if (t_random_below(8) == 0) {
         m->taken--;
-        return !sb_stream_unrecv(&rig->rx, entry_of(&msg), msg.sequence) ||
-               sb_stream_unrecv(&rig->rx, entry_of(&msg), msg.sequence);
+        return !sb_stream_unrecv(&rig->rx, msg.sequence) ||
+               sb_stream_unrecv(&rig->rx, msg.sequence);
     }
     return msg.sequence != m->taken || msg.size_bytes != record->size || msg.delivery_count != 1 ||
            !is_filled(msg.data, msg.size_bytes, msg.sequence);
+}
+
+/* May stop early, but never go too far. */
+static uint64_t walk_recv_batch(struct rig *rig, struct model *m)
+{
+    struct shmbus_msg msgs[SB_STREAM_HELD_MAX + 2];
+    size_t max = 2 + t_random_below(t_random_below(2) == 0 ? 4 : SB_STREAM_HELD_MAX);
+    size_t n = sb_stream_recv_batch(&rig->rx, NULL, 0, msgs, max);
+    uint64_t bad = n > max || n > m->sent - m->taken ||
+                   n > SB_STREAM_HELD_MAX - (m->taken - m->freed);
+    for (size_t i = 0; i < n && bad == 0; i++) {
+        const struct model_record *record = record_of(m, ++m->taken);
+        bad += msgs[i].sequence != m->taken || msgs[i].size_bytes != record->size ||
+               msgs[i].delivery_count != 1 ||
+               !is_filled(msgs[i].data, msgs[i].size_bytes, msgs[i].sequence);
+    }
+    m->longest = n > m->longest ? n : m->longest;
+    return bad;
 }
 
 static uint64_t walk_release(struct rig *rig, struct model *m)
@@ -288,7 +300,7 @@ static uint64_t walk_release(struct rig *rig, struct model *m)
     uint64_t seq = m->freed + 1 + t_random_below(m->taken - m->freed + 1), bad = 0;
     bool is_held = seq <= m->taken && !record_of(m, seq)->released;
     if (seq <= m->taken) {
-        bad += sb_stream_release(&rig->rx, record_of(m, seq)->held, seq) != is_held;
+        bad += sb_stream_release(&rig->rx, seq) != is_held;
         model_release(m, seq);
     }
     return bad + (sb_load_relaxed(&rig->view.shared->acked) != m->acked) +
@@ -306,7 +318,7 @@ static uint64_t random_walk(uint64_t bytes, bool timestamps, uint64_t start, uin
     m = (struct model){
         .bytes = bytes, .head_bytes = timestamps ? 16 : 8, .tail = start, .acked = start};
     for (uint64_t i = 0; i < steps && bad == 0; i++) {
-        switch (t_random_below(7)) {
+        switch (t_random_below(8)) {
         case 0:
             bad += walk_send(&rig, &m);
             break;
@@ -318,6 +330,9 @@ static uint64_t random_walk(uint64_t bytes, bool timestamps, uint64_t start, uin
         case 4:
             bad += walk_recv(&rig, &m);
             break;
+        case 5:
+            bad += walk_recv_batch(&rig, &m);
+            break;
         default:
             bad += walk_release(&rig, &m);
         }
@@ -326,7 +341,8 @@ static uint64_t random_walk(uint64_t bytes, bool timestamps, uint64_t start, uin
                    rig.tx.seq != m.sent;
         }
     }
-    return bad;
+
+    return bad + (bytes >= 256 && m.longest < 2);
 }
 
 T_TEST(stream, a_random_walk_agrees_with_the_model_to_the_byte)
@@ -359,7 +375,7 @@ T_TEST(stream, a_successor_knows_the_sequence_number_whatever_the_hints_say)
             for (uint64_t n = 0; n < 70; n++) {
                 CU_ASSERT_EQUAL(send_one(&rig, 8), SB_OK);
                 CU_ASSERT_TRUE(recv_one(&rig, &msg));
-                sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
+                sb_stream_release(&rig.rx, msg.sequence);
             }
             sb_store_relaxed(&rig.view.shared->tail_hint, 0);
             sb_store_relaxed(&rig.view.shared->tail_seq, 0);
@@ -389,7 +405,7 @@ T_TEST(stream, every_receiver_that_takes_over_sees_the_delivery_count_raised)
         CU_ASSERT_TRUE(recv_one(&rig, &msg));
         CU_ASSERT_EQUAL(msg.delivery_count, n < SHMBUS_DELIVERIES_MAX ? n : SHMBUS_DELIVERIES_MAX);
     }
-    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence));
+    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msg.sequence));
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
     CU_ASSERT_EQUAL(msg.delivery_count, 1); /* the next one is a new one */
     CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
@@ -433,11 +449,11 @@ T_TEST(stream, a_message_put_back_was_never_handed_out)
     rig_open(&rig);
     send_one(&rig, 10);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    CU_ASSERT_TRUE(sb_stream_unrecv(&rig.rx, entry_of(&msg), msg.sequence));
-    CU_ASSERT_FALSE(sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence));
+    CU_ASSERT_TRUE(sb_stream_unrecv(&rig.rx, msg.sequence));
+    CU_ASSERT_FALSE(sb_stream_release(&rig.rx, msg.sequence));
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
     CU_ASSERT_EQUAL(msg.delivery_count, 1);
-    CU_ASSERT_TRUE(sb_stream_unrecv(&rig.rx, entry_of(&msg), msg.sequence));
+    CU_ASSERT_TRUE(sb_stream_unrecv(&rig.rx, msg.sequence));
     CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
     CU_ASSERT_EQUAL(msg.delivery_count, 1);
@@ -455,15 +471,43 @@ T_TEST(stream, a_receiver_may_hold_64_and_frees_them_in_order)
     for (unsigned i = 0; i < SB_STREAM_HELD_MAX; i++) {
         CU_ASSERT_TRUE(recv_one(&rig, &msgs[i]));
     }
-    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, &msgs[64]), SB_BUSY);
+    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, &msgs[64]), SB_BUSY);
     for (unsigned i = SB_STREAM_HELD_MAX - 1; i > 0; i--) {
-        CU_ASSERT_TRUE(sb_stream_release(&rig.rx, entry_of(&msgs[i]), msgs[i].sequence));
+        CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msgs[i].sequence));
         CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), 0);
     }
-    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, entry_of(&msgs[0]), msgs[0].sequence));
+    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msgs[0].sequence));
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 64);
     CU_ASSERT_TRUE(recv_one(&rig, &msgs[64]));
-    CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.held[0].begin);
+    CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.ends[64 % SB_STREAM_HELD_MAX]);
+}
+
+T_TEST(stream, a_batch_stops_at_what_needs_care_and_goes_no_further_than_64)
+{
+    struct rig rig;
+    struct shmbus_msg msgs[SB_STREAM_HELD_MAX + 2];
+    rig_make(&rig, 4096, false);
+    rig_set(&rig, 4096 - 40, 7);
+    rig_open(&rig);
+    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, 9), 0);
+    send_one(&rig, 8);
+    send_one(&rig, 24); /* behind a padding */
+    for (unsigned i = 2; i <= SB_STREAM_HELD_MAX; i++) {
+        send_one(&rig, 8);
+    }
+    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, 9), 1);
+    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, 9), 0);
+    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, msgs), SB_OK);
+    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, SB_STREAM_HELD_MAX + 2),
+                    SB_STREAM_HELD_MAX - 2);
+    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, 1), 0);
+    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, msgs), SB_BUSY);
+    /* a successor, to whom all of it comes once more, gets it one by one */
+    CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
+    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, 9), 0);
+    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, msgs), SB_OK);
+    CU_ASSERT_EQUAL(msgs[0].delivery_count, 2);
+    CU_ASSERT_EQUAL(msgs[0].sequence, 8);
 }
 
 T_TEST(stream, a_batch_is_released_by_one_store_up_to_the_first_that_was_already)
@@ -480,7 +524,7 @@ T_TEST(stream, a_batch_is_released_by_one_store_up_to_the_first_that_was_already
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 0);
     CU_ASSERT_EQUAL(sb_stream_release_batch(&rig.rx, &msgs[0], 3), 1);
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 3);
-    CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.held[3].begin);
+    CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.ends[3]);
     CU_ASSERT_EQUAL(sb_stream_release_batch(&rig.rx, &msgs[3], 3), 3);
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 6);
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.next);
@@ -499,18 +543,18 @@ T_TEST(stream, room_is_returned_seldom_but_full_is_never_a_lie)
     }
     CU_ASSERT_EQUAL(sent, 1024 / 16 - 1);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence));
+    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msg.sequence));
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->room), 0); /* not yet told */
     CU_ASSERT_EQUAL(send_one(&rig, 8), SB_OK);
     CU_ASSERT_EQUAL(send_one(&rig, 8), SB_FULL);
     while (recv_one(&rig, &msg)) {
-        sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
+        sb_stream_release(&rig.rx, msg.sequence);
     }
     CU_ASSERT_EQUAL(send_one(&rig, 8), SB_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
+    sb_stream_release(&rig.rx, msg.sequence);
     CU_ASSERT_NOT_EQUAL(sb_load_relaxed(&rig.view.shared->room), rig.tx.tail);
-    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, &msg), SB_EMPTY);
+    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, &msg), SB_EMPTY);
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->room), rig.tx.tail); /* empty: told */
     CU_ASSERT_TRUE(rig.tx.depth_max >= 1024 - 16 - 1024 / 16);
     CU_ASSERT_TRUE(rig.tx.depth_max <= 1024);
@@ -531,7 +575,7 @@ T_TEST(stream, an_observer_sees_what_waits_and_changes_nothing)
         CU_ASSERT_EQUAL(send_one(&rig, 20 + i), SB_OK); /* across the end */
     }
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    sb_stream_release(&rig.rx, entry_of(&msg), msg.sequence);
+    sb_stream_release(&rig.rx, msg.sequence);
     CU_ASSERT_TRUE(recv_one(&rig, &msg)); /* in hand: still waiting */
     read_only(rig.view.ring);
     read_only(rig.view.shared);
@@ -614,14 +658,14 @@ static uint64_t use_damaged(struct rig *rig, bool sender, bool receiver)
             sb_stream_commit(&rig->tx, t_random_below(300), 0, 0);
         }
     }
-    if (receiver && sb_stream_recv(&rig->rx, &msg) == SB_OK) {
+    if (receiver && sb_stream_recv(&rig->rx, NULL, 0, &msg) == SB_OK) {
         bad += !is_inside(rig, msg.data, msg.size_bytes);
         if (t_random_below(3) > 0) {
-            sb_stream_release(&rig->rx, entry_of(&msg), msg.sequence);
+            sb_stream_release(&rig->rx, msg.sequence);
         } else if (t_random_below(2) > 0) {
-            sb_stream_unrecv(&rig->rx, entry_of(&msg), msg.sequence);
+            sb_stream_unrecv(&rig->rx, msg.sequence);
         }
-        sb_stream_release(&rig->rx, (uint32_t)t_random(), t_random_below(4));
+        sb_stream_release(&rig->rx, t_random_below(4));
     }
     bad += sb_stream_depth(&rig->view) > rig->view.ring_bytes;
     sb_stream_look_init(&look, &rig->view);
@@ -680,8 +724,8 @@ T_TEST(stream, an_impossible_header_is_corrupt_for_receiver_and_next_sender)
         rig_open(&rig);
         sb_store_relaxed((sb_word *)(void *)rig.view.ring, behind[i]);
         sb_store_relaxed((sb_word *)(void *)(rig.view.ring + 512), headers[i]);
-        CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, &msg), SB_CORRUPT);
-        CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, &msg), SB_CORRUPT);
+        CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, &msg), SB_CORRUPT);
+        CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, &msg), SB_CORRUPT);
         if (i != 2) {
             CU_ASSERT_EQUAL(sb_stream_tx_init(&rig.tx, &rig.view), SB_CORRUPT);
         }
@@ -762,7 +806,7 @@ static void *receiving(void *arg)
     struct shmbus_msg msgs[3];
     unsigned n = 0;
     while (rx->seq < both->messages || n > 0) {
-        if (rx->seq < both->messages && n < 3 && sb_stream_recv(rx, &msgs[n]) == SB_OK) {
+        if (rx->seq < both->messages && n < 3 && sb_stream_recv(rx, NULL, 0, &msgs[n]) == SB_OK) {
             struct shmbus_msg *msg = &msgs[n++];
             both->bad += msg->sequence != rx->seq ||
                          msg->size_bytes != size_of(msg->sequence, max) ||
@@ -772,7 +816,7 @@ static void *receiving(void *arg)
         }
         while (n > 0) { /* the youngest first */
             n--;
-            both->bad += !sb_stream_release(rx, entry_of(&msgs[n]), msgs[n].sequence);
+            both->bad += !sb_stream_release(rx, msgs[n].sequence);
         }
         sched_yield(); /* the processor may be wanted for the sender */
     }
@@ -829,7 +873,7 @@ static void mortal_take(struct ledger *ledger, struct sb_stream_rx *rx, uint64_t
 {
     struct shmbus_msg msg;
     uint64_t handed = sb_load_acquire(&ledger->handed);
-    if (sb_stream_recv(rx, &msg) != SB_OK) {
+    if (sb_stream_recv(rx, NULL, 0, &msg) != SB_OK) {
         sched_yield();
         return;
     }
@@ -840,7 +884,7 @@ static void mortal_take(struct ledger *ledger, struct sb_stream_rx *rx, uint64_t
     if (msg.sequence > handed) {
         sb_store_release(&ledger->handed, msg.sequence);
     }
-    BLAME(ledger, !sb_stream_release(rx, entry_of(&msg), msg.sequence));
+    BLAME(ledger, !sb_stream_release(rx, msg.sequence));
     sb_store_release(&ledger->released, msg.sequence);
 }
 
@@ -897,7 +941,7 @@ T_TEST_TIMEOUT(stream, processes_killed_at_random_lose_and_repeat_nothing, 120)
         while (ledger->rig.rx.seq < ledger->rig.tx.seq) {
             mortal_take(ledger, &ledger->rig.rx, max);
         }
-        CU_ASSERT_EQUAL(sb_stream_recv(&ledger->rig.rx, &msg), SB_EMPTY);
+        CU_ASSERT_EQUAL(sb_stream_recv(&ledger->rig.rx, NULL, 0, &msg), SB_EMPTY);
         CU_ASSERT_EQUAL(sb_load_acquire(&ledger->bad), 0);
     }
 }

@@ -13,6 +13,7 @@
 #define sb_stream_send t_steps_send
 #define sb_stream_send_batch t_steps_send_batch
 #define sb_stream_recv t_steps_recv
+#define sb_stream_recv_batch t_steps_recv_batch
 #define sb_stream_release t_steps_release
 #define sb_stream_release_batch t_steps_release_batch
 #define sb_stream_unrecv t_steps_unrecv
@@ -25,12 +26,6 @@
 #include <setjmp.h>
 
 #include "harness.h"
-
-/* What sb_stream_release() wants to know of a message. */
-static uint32_t entry_of(const struct shmbus_msg *msg)
-{
-    return (uint32_t)msg->opaque_[1];
-}
 
 #define RING_BYTES 256u
 #define SIZE_MAX_HERE (RING_BYTES / 2 - 2 * WORD)
@@ -157,6 +152,20 @@ static void op_batch(void)
     sb_stream_send_batch(&now.tx, items, 3, 0);
 }
 
+/* Checks a message that was handed out. */
+static void take(struct shmbus_msg msg)
+{
+    if (msg.type == 0) { /* from a batch */
+        msg.type = (uint8_t)msg.sequence;
+        msg.time_ns = now.rx.head_bytes > WORD ? (int64_t)msg.sequence : 0;
+    }
+    now.bad += !is_sound(&msg);
+    now.bad += msg.sequence <= now.handed && msg.delivery_count < 2;
+    now.bad += msg.sequence > now.handed + 1 && msg.delivery_count != 1;
+    now.handed = msg.sequence > now.handed ? msg.sequence : now.handed;
+    now.held[now.held_count++] = msg;
+}
+
 static void op_recv(void)
 {
     struct shmbus_msg msg;
@@ -164,20 +173,24 @@ static void op_recv(void)
     if (now.held_count == HELD_MAX) {
         return;
     }
-    result = sb_stream_recv(&now.rx, &msg);
+    result = sb_stream_recv(&now.rx, NULL, 0, &msg);
     now.bad += result != SB_OK && result != SB_EMPTY;
-    if (result != SB_OK) {
-        return;
+    if (result == SB_OK) {
+        now.bad += msg.sequence != now.rx.seq;
+        take(msg);
     }
-    if (msg.type == 0) { /* from a batch */
-        msg.type = (uint8_t)msg.sequence;
-        msg.time_ns = now.rx.head_bytes > WORD ? (int64_t)msg.sequence : 0;
+}
+
+static void op_recv_batch(void)
+{
+    struct shmbus_msg msgs[HELD_MAX];
+    uint64_t seq = now.rx.seq;
+    size_t n = sb_stream_recv_batch(&now.rx, NULL, 0, msgs, HELD_MAX - now.held_count);
+    now.bad += now.rx.seq != seq + n;
+    for (size_t i = 0; i < n; i++) {
+        now.bad += msgs[i].sequence != ++seq;
+        take(msgs[i]);
     }
-    now.bad += !is_sound(&msg) || msg.sequence != now.rx.seq;
-    now.bad += msg.sequence <= now.handed && msg.delivery_count < 2;
-    now.bad += msg.sequence > now.handed + 1 && msg.delivery_count != 1;
-    now.handed = msg.sequence > now.handed ? msg.sequence : now.handed;
-    now.held[now.held_count++] = msg;
 }
 
 static void release_at(uint32_t index)
@@ -187,7 +200,7 @@ static void release_at(uint32_t index)
     for (uint32_t i = index; i < now.held_count; i++) {
         now.held[i] = now.held[i + 1];
     }
-    now.bad += !sb_stream_release(&now.rx, entry_of(&msg), msg.sequence);
+    now.bad += !sb_stream_release(&now.rx, msg.sequence);
     if (now.held_count == 0) {
         now.released = now.rx.seq;
     } else if (index == 0) {
@@ -223,9 +236,9 @@ static void op_unrecv(void)
 {
     struct shmbus_msg msg;
     uint64_t handed = now.handed;
-    if (now.held_count < HELD_MAX && sb_stream_recv(&now.rx, &msg) == SB_OK) {
+    if (now.held_count < HELD_MAX && sb_stream_recv(&now.rx, NULL, 0, &msg) == SB_OK) {
         now.handed = msg.sequence > handed ? msg.sequence : handed; /* until it is put back */
-        now.bad += !sb_stream_unrecv(&now.rx, entry_of(&msg), msg.sequence);
+        now.bad += !sb_stream_unrecv(&now.rx, msg.sequence);
         now.handed = handed;
     }
 }
@@ -306,6 +319,7 @@ static const struct op ops[] = {
     {"tx_init", op_tx_init, true},  {"recv", op_recv, false},
     {"release", op_release, false}, {"release_backwards", op_release_backwards, false},
     {"release_batch", op_release_batch, false},
+    {"recv_batch", op_recv_batch, false},
     {"unrecv", op_unrecv, false},   {"rx_init", op_rx_init, false},
     {"drain", op_drain, false},
 };
