@@ -65,7 +65,7 @@ T_TEST(config, the_commented_examples_of_default_yaml_are_valid)
     }
     fclose(file);
     struct shmbus_plan *plan = parse(text);
-    CU_ASSERT_EQUAL(plan->channel_count, 3); /* tasks, ticks, tasks.dead */
+    CU_ASSERT_EQUAL(plan->channel_count, 4); /* tasks, samples, ticks, tasks.dead */
     CU_ASSERT_EQUAL(plan->region_count, 1);
     shmbus_plan_free(plan);
 }
@@ -153,6 +153,50 @@ T_TEST(config, an_undeclared_dead_letter_queue_is_made_as_deep_as_its_queue)
     CU_ASSERT_EQUAL(plan->channels[2].on_full, SHMBUS_BLOCK);
     CU_ASSERT_EQUAL(plan->channels[2].max_deliveries, 0);
     CU_ASSERT_STRING_EQUAL(plan->channels[2].dead_letter, "");
+    shmbus_plan_free(plan);
+}
+
+T_TEST(config, order_and_what_belongs_to_it_arrive_in_the_plan)
+{
+    struct shmbus_plan *plan =
+        parse("channels:\n"
+              "  a: { order: producer, message_bytes: 4KiB, producers: 256, depth: 50 }\n"
+              "  b: { kind: queue, producers: 1, message_bytes: 1, order: producer }\n"
+              "  c: { order: producer, max_deliveries: 3, dead_letter: gone, on_full: reject }\n"
+              "  d: { order: total }\n"
+              "  e: {}\n");
+    const struct shmbus_channel_plan *c = plan->channels;
+    CU_ASSERT_EQUAL_FATAL(plan->channel_count, 6);
+    CU_ASSERT_EQUAL(c[0].order, SHMBUS_ORDER_PRODUCER);
+    CU_ASSERT_EQUAL(c[0].message_bytes, 4096);
+    CU_ASSERT_EQUAL(c[0].producers, 256);
+    CU_ASSERT_EQUAL(c[0].depth, 50);
+    CU_ASSERT_EQUAL(c[1].order, SHMBUS_ORDER_PRODUCER);
+    CU_ASSERT_EQUAL(c[1].message_bytes, 1);
+    CU_ASSERT_EQUAL(c[1].producers, 1);
+    CU_ASSERT_EQUAL(c[1].depth, 1024);
+    CU_ASSERT_EQUAL(c[2].message_bytes, 208);
+    CU_ASSERT_EQUAL(c[2].producers, 16);
+    CU_ASSERT_EQUAL(c[3].order, SHMBUS_ORDER_TOTAL);
+    CU_ASSERT_EQUAL(c[4].order, SHMBUS_ORDER_TOTAL);
+    CU_ASSERT_STRING_EQUAL(c[5].name, "gone"); /* for whom it is made has another order */
+    for (unsigned i = 3; i < 6; i++) {
+        CU_ASSERT_EQUAL(c[i].order, SHMBUS_ORDER_TOTAL);
+        CU_ASSERT_EQUAL(c[i].message_bytes, 0);
+        CU_ASSERT_EQUAL(c[i].producers, 0);
+    }
+    T_OK(shmbus_plan_check(plan, &(uint64_t){0}));
+    shmbus_plan_free(plan);
+}
+
+T_TEST(config, memory_sizes_the_blocks_around_lanes)
+{
+    struct shmbus_plan *plan = parse("memory: 64MiB\n"
+                                     "channels: { a: { order: producer, message_bytes: 1000,\n"
+                                     "                 producers: 32, depth: 1024 } }\n");
+    uint64_t bytes = 0;
+    T_OK(shmbus_plan_check(plan, &bytes));
+    CU_ASSERT_TRUE(bytes > 60u << 20 && bytes < 68u << 20);
     shmbus_plan_free(plan);
 }
 
@@ -287,6 +331,37 @@ static const struct {
      "t.yaml:2:3: channel `a`: `dead_letter` must be another queue"},
     {"channels:\n  a: { max_deliveries: 5, dead_letter: b }\n  b: { kind: stream }\n",
      "t.yaml: channel `a`: dead_letter `b` must be another queue of the plan"},
+    {"channels:\n  a: { order: any }\n",
+     "t.yaml:2:15: unknown order `any`; known: total, producer"},
+    {"channels:\n  a: { order: producers }\n",
+     "t.yaml:2:15: unknown order `producers`; did you mean `producer`?"},
+    {"channels:\n  a: { order: [total] }\n",
+     "t.yaml:2:15: `order` needs a single value, not a list"},
+    {"channels:\n  a: { message_bytes: 100 }\n",
+     "t.yaml:2:3: channel `a`: `message_bytes` is for queues with `order: producer`; add that"},
+    {"channels:\n  a: { producers: 4 }\n",
+     "t.yaml:2:3: channel `a`: `producers` is for queues with `order: producer`; add that"},
+    {"channels:\n  a: { order: total, producers: 4 }\n",
+     "t.yaml:2:3: channel `a`: `producers` is for queues with `order: producer`"},
+    {"channels:\n  a: { kind: stream, order: producer }\n",
+     "t.yaml:2:3: channel `a`: `order` is for queues; a stream has `bytes`"},
+    {"channels:\n  a: { kind: stream, message_bytes: 8 }\n",
+     "t.yaml:2:3: channel `a`: `message_bytes` is for queues; a stream has `bytes`"},
+    {"channels:\n  a: { order: producer, message_bytes: 0 }\n",
+     "t.yaml:2:40: `message_bytes: 0` is not within 1 .. 1073741824"},
+    {"channels:\n  a: { order: producer, message_bytes: 2GiB }\n",
+     "t.yaml:2:40: `message_bytes: 2GiB` is not within 1 .. 1073741824"},
+    {"channels:\n  a: { order: producer, producers: 0 }\n",
+     "t.yaml:2:36: `producers: 0` is not within 1 .. 256"},
+    {"channels:\n  a: { order: producer, producers: 257 }\n",
+     "t.yaml:2:36: `producers: 257` is not within 1 .. 256"},
+    {"channels:\n  a: { order: producer, producers: 1KiB }\n",
+     "t.yaml:2:36: `producers: 1KiB`: expected a whole number"},
+    {"channels:\n  a: { order: producer, bytes: 1MiB }\n",
+     "t.yaml:2:3: channel `a`: `bytes` is for streams; a queue has `depth`, or say `kind: stream`"},
+    {"channels:\n  a: { max_deliveries: 5, dead_letter: b }\n  b: { order: producer }\n",
+     "t.yaml: channel `a`: dead_letter `b` has `order: producer`; dead letters need `order: "
+     "total`"},
     {"channels:\n  a: { timestamps: yes }\n",
      "t.yaml:2:20: `timestamps: yes`: expected true or false"},
     {"regions: { data: }\n", "t.yaml:1:18: `data` has no value"},
@@ -335,6 +410,7 @@ T_TEST(config, damaged_text_never_does_harm)
         "bus: demo\nmode: \"0660\"\nspare: { channels: 3, depth: 99 }\n"
         "blocks:\n  - { size: 4KiB, count: 10 }\n"
         "channels:\n  tasks: { kind: queue, max_deliveries: 5, dead_letter: aside }\n"
+        "  jobs: { order: producer, message_bytes: 1KiB, producers: 3 }\n"
         "regions:\n  data: 1MiB\n";
     static const char spice[] = "{}[]:,-&*!|>'\"%@`#? \n\t\x80\xff";
     char text[sizeof whole];

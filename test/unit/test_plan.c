@@ -109,6 +109,46 @@ T_TEST(plan, channels_are_copied_completed_and_unique)
     shmbus_plan_free(plan);
 }
 
+T_TEST(plan, a_queue_with_order_per_producer_is_completed)
+{
+    struct shmbus_plan *plan = new_plan();
+    struct shmbus_channel_plan c = queue_named("tasks");
+    T_OK(shmbus_plan_add_channel(plan, &c));
+    CU_ASSERT_EQUAL(plan->channels[0].order, SHMBUS_ORDER_TOTAL);
+    CU_ASSERT_EQUAL(plan->channels[0].message_bytes, 0);
+    CU_ASSERT_EQUAL(plan->channels[0].producers, 0);
+    c = queue_named("jobs");
+    c.order = SHMBUS_ORDER_PRODUCER;
+    T_OK(shmbus_plan_add_channel(plan, &c));
+    CU_ASSERT_EQUAL(plan->channels[1].message_bytes, 208);
+    CU_ASSERT_EQUAL(plan->channels[1].producers, 16);
+    CU_ASSERT_EQUAL(plan->channels[1].depth, 1024);
+    T_OK(sb_plan_validate(plan));
+    shmbus_plan_free(plan);
+}
+
+T_TEST(plan, lanes_cost_producers_times_depth_times_cell)
+{
+    struct shmbus_plan *plan = new_plan();
+    struct shmbus_channel_plan c = queue_named("jobs");
+    uint64_t without = 0, with = 0, cells = 12ull * 512 * 1088; /* 48 + 1000, up to 64 */
+    T_OK(shmbus_plan_add_channel(plan, &c));
+    T_OK(shmbus_plan_check(plan, &without));
+    plan->channels[0].order = SHMBUS_ORDER_PRODUCER;
+    plan->channels[0].depth = 500;
+    plan->channels[0].message_bytes = 1000;
+    plan->channels[0].producers = 12;
+    T_OK(shmbus_plan_check(plan, &with));
+    CU_ASSERT_TRUE(with > without + cells - 8 * 1024 - 4096);
+    CU_ASSERT_TRUE(with < without + cells + 12 * 256 + 4096);
+    plan->channels[0].depth = SB_DEPTH_MAX;
+    plan->channels[0].message_bytes = SB_LANE_MESSAGE_MAX;
+    plan->channels[0].producers = SB_LANES_MAX;
+    T_FAILS(shmbus_plan_check(plan, &with), -SHMBUS_ERR_CONFIG); /* no number overflows */
+    CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "the segment would be larger than"));
+    shmbus_plan_free(plan);
+}
+
 T_TEST(plan, names_are_checked)
 {
     static const char *const good[] = {
@@ -299,6 +339,54 @@ static void duplicate_region(struct shmbus_plan *p)
 {
     copy(p->regions[1].name, p->regions[0].name);
 }
+static void bad_order(struct shmbus_plan *p)
+{
+    p->channels[0].order = (enum shmbus_order)3;
+}
+static void message_without_order(struct shmbus_plan *p)
+{
+    p->channels[0].message_bytes = 8;
+}
+static void producers_without_order(struct shmbus_plan *p)
+{
+    p->channels[0].producers = 8;
+}
+static void lanes(struct shmbus_plan *p, uint64_t message_bytes, uint32_t producers)
+{
+    p->channels[0].order = SHMBUS_ORDER_PRODUCER;
+    p->channels[0].message_bytes = message_bytes;
+    p->channels[0].producers = producers;
+}
+static void empty_message(struct shmbus_plan *p)
+{
+    lanes(p, 0, 8);
+}
+static void huge_message(struct shmbus_plan *p)
+{
+    lanes(p, SB_LANE_MESSAGE_MAX + 1, 8);
+}
+static void no_producers(struct shmbus_plan *p)
+{
+    lanes(p, 8, 0);
+}
+static void many_producers(struct shmbus_plan *p)
+{
+    lanes(p, 8, SB_LANES_MAX + 1);
+}
+static void dead_letter_with_lanes(struct shmbus_plan *p)
+{
+    p->channels[1].order = SHMBUS_ORDER_PRODUCER;
+    p->channels[1].message_bytes = 8;
+    p->channels[1].producers = 8;
+}
+static void stream_with_lanes(struct shmbus_plan *p)
+{
+    p->channels[2].order = SHMBUS_ORDER_PRODUCER;
+}
+static void stream_with_producers(struct shmbus_plan *p)
+{
+    p->channels[2].producers = 2;
+}
 
 T_TEST(plan, each_broken_limit_is_named)
 {
@@ -334,6 +422,16 @@ T_TEST(plan, each_broken_limit_is_named)
         {many_endpoints, "endpoints"},
         {empty_region, "region"},
         {duplicate_region, "twice"},
+        {bad_order, "order 3 is unknown"},
+        {message_without_order, "order: producer"},
+        {producers_without_order, "order: producer"},
+        {empty_message, "message_bytes 0"},
+        {huge_message, "message_bytes"},
+        {no_producers, "producers 0"},
+        {many_producers, "producers 257"},
+        {dead_letter_with_lanes, "dead letters need `order: total`"},
+        {stream_with_lanes, "a stream has one producer"},
+        {stream_with_producers, "a stream has one producer"},
     };
     for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
         struct shmbus_plan *plan = new_plan();
