@@ -9,6 +9,26 @@
 #include "poll.h"
 #include "wait.h"
 
+/* How long, and how far, a sender keeps away from a full lane and a receiver from an empty one:
+ * see keep_away() and let_gather(). Some 8 and 3 microseconds. */
+#ifdef SB_EXPLORE
+#define KEEP_AWAY_PAUSES 0u
+#define GATHER_PAUSES 0u
+#else
+#define KEEP_AWAY_PAUSES 192u
+#define GATHER_PAUSES 64u
+#endif
+#define KEEP_AWAY_CELLS 128u
+#define GATHER_CELLS 32u
+
+static uint32_t some_pauses(void)
+{
+    for (unsigned n = 0; n < 4; n++) {
+        sb_pause();
+    }
+    return 4;
+}
+
 /* ----------------------------------------------------------------------------------- the handle */
 
 static int take_lane(struct shmbus_channel *ch)
@@ -35,12 +55,14 @@ int sb_lanes_open(struct shmbus_channel *ch)
 
     if ((ch->mode & SHMBUS_SEND) != 0) {
         r = take_lane(ch);
-        if (r == -SHMBUS_ERR_TOO_MANY && sb_bus_sweep(ch->bus) > 0) { /* perhaps one has died */
+        if (r == -SHMBUS_ERR_TOO_MANY) { /* perhaps one has died */
+            sb_bus_sweep(ch->bus);       /* unless somebody else was faster */
             r = take_lane(ch);
         }
         ch->lane.depth_mark = &ch->row->depth_max;
         ch->lane.depth_max = sb_load_relaxed(&ch->row->depth_max);
     }
+    ch->away_pauses = KEEP_AWAY_PAUSES;
     sb_lanes_rx_init(&ch->lanes, &ch->bus->view, ch->index, ch->owner);
     return r;
 }
@@ -94,12 +116,32 @@ static int attempt_place(struct shmbus_channel *ch, void *job)
     return *ret_cell != NULL ? 0 : -EAGAIN;
 }
 
+/* The next place of a full lane is the very cell that the receivers are at: each look takes its
+ * line away from them, and who sends as soon as one cell is free goes on in step with them, each
+ * waiting for the other's line, at a third of the speed. So a sender that may not wait keeps away
+ * for a moment (microseconds, less each time when nothing moves), or until a number of cells are
+ * free. Who may wait does that in sb_wait(). */
+static void keep_away(struct shmbus_channel *ch)
+{
+    uint64_t ahead = ch->lane.mask / 8 < KEEP_AWAY_CELLS ? ch->lane.mask / 8 : KEEP_AWAY_CELLS;
+    uint32_t n = 0;
+
+    while (n < ch->away_pauses && !sb_lane_is_read(&ch->lane, ahead)) {
+        n += some_pauses();
+    }
+    ch->away_pauses = sb_lane_is_read(&ch->lane, 0) ? KEEP_AWAY_PAUSES : ch->away_pauses / 2;
+}
+
 /* There was no place at the first look. */
 SB_SELDOM static int place_late(struct shmbus_channel *ch, int64_t timeout_ns,
                                 struct sb_cell **ret_cell)
 {
-    int r = attempt_place(ch, ret_cell);
+    int r;
 
+    if (timeout_ns == 0 && ch->view->on_full != SHMBUS_DROP_OLDEST) {
+        keep_away(ch);
+    }
+    r = attempt_place(ch, ret_cell);
     if (r == -EAGAIN && timeout_ns != 0 && ch->view->on_full != SHMBUS_REJECT) {
         r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_place, ret_cell);
     }
@@ -285,21 +327,22 @@ struct incoming {
     int got;
 };
 
-/* As many as there are; @got counts them. */
-static SB_INLINE void take(struct shmbus_channel *ch, struct incoming *in)
+/* As many as there are, up to @max. */
+static SB_INLINE int take(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max)
 {
-    struct sb_lane_msg from;
+    size_t got = 0;
 
-    while ((size_t)in->got < in->max && sb_lanes_take(&ch->lanes, &from) == SB_OK) {
-        hand_out(ch, &from, &in->msgs[in->got++]);
+    while (got < max && sb_lanes_take(&ch->lanes, &ch->taken) == SB_OK) {
+        hand_out(ch, &ch->taken, &ret_msgs[got++]);
     }
+    return (int)got;
 }
 
 static int attempt_take(struct shmbus_channel *ch, void *job)
 {
     struct incoming *in = job;
 
-    take(ch, in);
+    in->got = take(ch, in->msgs, in->max);
     return in->got > 0 ? 0 : -EAGAIN;
 }
 
@@ -323,6 +366,25 @@ SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
     }
 }
 
+/* A receiver that is as fast as the sender is always at the cell that the sender is filling: the
+ * same fight for its line as in keep_away(). So after messages without an end a receiver that may
+ * not wait lets some of them gather, for microseconds at most, and less each time when none come:
+ * who polls for single messages never waits here. */
+static void let_gather(struct shmbus_channel *ch)
+{
+    uint64_t ahead = ch->lanes.mask / 8 < GATHER_CELLS ? ch->lanes.mask / 8 : GATHER_CELLS;
+    uint32_t n = 0;
+
+    if (ch->lanes.full_turns > 0) {
+        ch->lanes.full_turns = 0;
+        ch->gather_pauses = GATHER_PAUSES;
+    }
+    while (n < ch->gather_pauses && !sb_lanes_is_published(&ch->lanes, ahead)) {
+        n += some_pauses();
+    }
+    ch->gather_pauses = n < ch->gather_pauses ? GATHER_PAUSES : ch->gather_pauses / 2;
+}
+
 /* There was none at the first look. */
 SB_SELDOM static int recv_late(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
                                int64_t timeout_ns)
@@ -330,7 +392,10 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, struct shmbus_msg *ret
     struct incoming in = { ret_msgs, max, 0 };
     int r = -EAGAIN;
 
-    if (timeout_ns != 0) {
+    if (timeout_ns == 0) {
+        let_gather(ch);
+        r = attempt_take(ch, &in);
+    } else {
         r = sb_wait(ch, &ch->shared->readable, timeout_ns, attempt_take, &in);
     }
     return r < 0 ? nothing(ch, r) : in.got;
@@ -339,10 +404,9 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, struct shmbus_msg *ret
 SB_FLAT int sb_lanes_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
                           int64_t timeout_ns)
 {
-    struct incoming in = { ret_msgs, max, 0 };
+    int got = take(ch, ret_msgs, max);
 
-    take(ch, &in);
-    return sb_likely(in.got > 0) ? in.got : recv_late(ch, ret_msgs, max, timeout_ns);
+    return sb_likely(got > 0) ? got : recv_late(ch, ret_msgs, max, timeout_ns);
 }
 
 int sb_lanes_recv_dead_letter(struct shmbus_channel *ch, struct shmbus_msg *ret_msg)

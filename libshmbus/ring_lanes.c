@@ -51,8 +51,6 @@
 
 #include "event.h"
 
-#define QUANTUM 64u /* messages from one lane before the next one has its turn */
-
 /* How many laps a word is ahead of the lap of @ticket; laps are circular numbers. */
 static SB_INLINE int64_t laps_ahead(uint64_t w, uint64_t ticket, uint32_t shift)
 {
@@ -232,14 +230,15 @@ void sb_lanes_rx_init(struct sb_lanes_rx *rx, const struct sb_view *view, uint32
     sb_lane_scan_init(&rx->scan, view, channel, owner);
 }
 
-/* The cell of the cursor holds no message of its lap. SB_EMPTY: none yet; SB_BUSY: look again. */
-SB_SELDOM static enum sb_ring_result pass(struct sb_lanes_rx *rx, uint32_t lane, uint64_t w)
+/* The message at the cursor could not be taken. SB_EMPTY: there is none yet; SB_BUSY: look again. */
+SB_SELDOM static enum sb_ring_result pass(struct sb_lanes_rx *rx, uint32_t lane)
 {
     uint64_t c = rx->cursor[lane];
+    uint64_t w = sb_load_acquire(&cell_in(rx, lane, c)->w); /* E0 */
     int64_t ahead = laps_ahead(w, c, rx->shift);
 
-    if (ahead == 0) { /* taken by somebody else */
-        rx->cursor[lane] = c + 1u;
+    if (ahead == 0) { /* taken by somebody else, or has just come */
+        rx->cursor[lane] += w != sb_lane_published(sb_lane_lap(c, rx->shift));
         return SB_BUSY;
     }
     if (ahead > 0) { /* what was there is long gone; the oldest message is a lap behind this one */
@@ -255,81 +254,39 @@ SB_SELDOM static enum sb_ring_result pass(struct sb_lanes_rx *rx, uint32_t lane,
     return SB_BUSY;
 }
 
-/* While this message is worked on the next one of the lane is fetched. */
-static SB_INLINE void prefetch_next(const struct sb_lanes_rx *rx, uint32_t lane, uint64_t ticket)
-{
-    struct sb_cell *cell = cell_in(rx, lane, ticket);
-
-    sb_prefetch_to_write(cell);
-    sb_prefetch((const char *)cell + SB_LINE);
-}
-
-/* C0 and C1 on one lane. SB_BUSY: look again. */
-static SB_INLINE enum sb_ring_result recv_in(struct sb_lanes_rx *rx, uint32_t lane,
-                                             struct sb_lane_msg *ret)
-{
-    uint64_t c = rx->cursor[lane];
-    uint64_t lap = sb_lane_lap(c, rx->shift);
-    struct sb_cell *cell = cell_in(rx, lane, c);
-    uint64_t w = sb_load_acquire(&cell->w); /* C0 */
-    uint64_t mine;
-
-    if (sb_unlikely(w != sb_lane_published(lap))) {
-        return pass(rx, lane, w);
-    }
-    mine = sb_hdr_make(lap, 1, SB_HRX, rx->owner);
-    if (sb_unlikely(!sb_cas(&cell->w, w, mine))) { /* C1 */
-        return SB_BUSY;
-    }
-    rx->cursor[lane] = c + 1u;
-    prefetch_next(rx, lane, c + 1u);
-    *ret = (struct sb_lane_msg){
-        .cell = cell,
-        .hdr = mine,
-        .ticket = c,
-        .channel = rx->scan.channel,
-        .number = (uint32_t)cell_number(rx, lane, c),
-    };
-    return SB_OK;
-}
-
-/* The next lane has its turn. */
-SB_SELDOM static void change_lane(struct sb_lanes_rx *rx, uint32_t used)
+SB_SELDOM void sb_lanes_turn(struct sb_lanes_rx *rx)
 {
     rx->run = 0;
-    rx->lane = rx->lane + 1u < used ? rx->lane + 1u : 0;
+    rx->lane = rx->lane + 1u < sb_lanes_used(rx->channel) ? rx->lane + 1u : 0;
 }
 
-static enum sb_ring_result recv_lanes(struct sb_lanes_rx *rx, struct sb_lane_msg *ret)
+static enum sb_ring_result take_published(struct sb_lanes_rx *rx, struct sb_lane_msg *ret)
 {
     uint32_t used = sb_lanes_used(rx->channel);
     uint32_t empty = 0;
 
     for (rx->tries = 0; empty < used && rx->tries < rx->bound; rx->tries++) {
-        enum sb_ring_result r = recv_in(rx, rx->lane, ret);
-        if (sb_likely(r == SB_OK)) {
-            if (sb_unlikely(++rx->run >= QUANTUM)) {
-                change_lane(rx, used);
-            }
+        if (sb_lanes_claim(rx, rx->lane, ret)) {
             return SB_OK;
         }
-        if (r == SB_EMPTY) {
+        if (pass(rx, rx->lane) == SB_EMPTY) {
             empty++;
             rx->tries = 0; /* each lane has its own */
-            change_lane(rx, used);
+            sb_lanes_turn(rx);
+            used = sb_lanes_used(rx->channel); /* a new one has its turn, too, before the others */
         }
     }
     return empty < used ? SB_BUSY : SB_EMPTY;
 }
 
-enum sb_ring_result sb_lanes_take(struct sb_lanes_rx *rx, struct sb_lane_msg *ret_msg)
+SB_SELDOM enum sb_ring_result sb_lanes_take_any(struct sb_lanes_rx *rx, struct sb_lane_msg *ret_msg)
 {
     uint64_t seq = sb_load_acquire(&rx->channel->shared->orphan_seq);
 
     if (sb_unlikely(seq != rx->scan.seen) && sb_lane_scan_recv(&rx->scan, seq, ret_msg)) {
         return SB_OK;
     }
-    return recv_lanes(rx, ret_msg);
+    return take_published(rx, ret_msg);
 }
 
 bool sb_lanes_readable(const struct sb_lanes_rx *rx)

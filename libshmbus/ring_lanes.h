@@ -10,6 +10,9 @@
 #include "prefetch.h"
 #include "ring_mpmc.h"
 
+#define SB_LANE_QUANTUM 64u /* messages from one lane before the next one has its turn */
+#define SB_LANE_FETCH 4u    /* messages: a line takes as long to come as so many to be received */
+
 /* A producer's private part. One thread. */
 struct sb_lane_tx {
     const struct sb_channel_view *channel;
@@ -44,6 +47,7 @@ struct sb_lanes_rx {
     uint32_t owner;
     uint32_t lane;  /* the one to look at first */
     uint32_t run;   /* messages taken from it in a row */
+    uint32_t full_turns; /* how often there was no end of them; whoever looks sets it to 0 */
     uint32_t tries; /* of the present call in the present lane, up to bound */
     uint32_t bound;
     struct sb_lane_scan scan;
@@ -85,6 +89,14 @@ struct sb_cell *sb_lane_other_place(struct sb_lane_tx *tx);
 /* Throws away the oldest message of this lane that nobody has taken; false if there is none. */
 bool sb_lane_drop_oldest(struct sb_lane_tx *tx);
 
+/* Whether the message @ahead places behind the oldest one has been taken. */
+static inline bool sb_lane_is_read(const struct sb_lane_tx *tx, uint64_t ahead)
+{
+    const struct sb_cell *cell =
+        sb_lane_cell(tx->cells, tx->cell_bytes, (tx->next + ahead) & tx->mask);
+    return sb_hdr_state(sb_load_relaxed(&cell->w)) != SB_QUE;
+}
+
 /* High-water mark, in steps of 1/16 of the depth. */
 void sb_lane_note_depth(struct sb_lane_tx *tx, uint64_t ticket);
 
@@ -124,7 +136,61 @@ void sb_lanes_rx_init(struct sb_lanes_rx *rx, const struct sb_view *view, uint32
 
 /* Takes a message, those given back first. SB_OK, SB_EMPTY; SB_BUSY: others were faster too
  * often. */
-enum sb_ring_result sb_lanes_take(struct sb_lanes_rx *rx, struct sb_lane_msg *ret_msg);
+enum sb_ring_result sb_lanes_take_any(struct sb_lanes_rx *rx, struct sb_lane_msg *ret_msg);
+
+/* Whether the message @ahead places behind the next one of the present lane was published. */
+static inline bool sb_lanes_is_published(const struct sb_lanes_rx *rx, uint64_t ahead)
+{
+    uint64_t t = rx->cursor[rx->lane] + ahead;
+    uint64_t number = ((uint64_t)rx->lane << rx->shift) | (t & rx->mask);
+    const struct sb_cell *cell = sb_lane_cell(rx->cells, rx->cell_bytes, number);
+    return sb_hdr_gen(sb_load_relaxed(&cell->w)) == sb_lane_lap(t, rx->shift);
+}
+
+/* The next lane has its turn. */
+void sb_lanes_turn(struct sb_lanes_rx *rx);
+
+/* C0 and C1 on the message at the cursor of @lane; false if it is not there. */
+static SB_INLINE bool sb_lanes_claim(struct sb_lanes_rx *rx, uint32_t lane,
+                                     struct sb_lane_msg *ret_msg)
+{
+    uint64_t c = rx->cursor[lane];
+    uint64_t lap = sb_lane_lap(c, rx->shift);
+    uint64_t first = (uint64_t)lane << rx->shift;
+    uint64_t mine = sb_hdr_make(lap, 1, SB_HRX, rx->owner);
+    struct sb_cell *cell = sb_lane_cell(rx->cells, rx->cell_bytes, first | (c & rx->mask));
+
+    if (sb_load_acquire(&cell->w) != sb_lane_published(lap) ||       /* C0 */
+        !sb_cas(&cell->w, sb_lane_published(lap), mine)) { /* C1 */
+        return false;
+    }
+    ret_msg->cell = cell;
+    ret_msg->hdr = mine;
+    ret_msg->ticket = c;
+    ret_msg->channel = rx->scan.channel;
+    ret_msg->number = (uint32_t)(first | (c & rx->mask));
+    rx->cursor[lane] = c + 1u;
+    /* While this message is worked on one of the next is fetched. */
+    cell = sb_lane_cell(rx->cells, rx->cell_bytes, first | ((c + SB_LANE_FETCH) & rx->mask));
+    sb_prefetch_to_write(cell);
+    sb_prefetch((const char *)cell + SB_LINE);
+    if (sb_unlikely(++rx->run >= SB_LANE_QUANTUM)) {
+        rx->full_turns++;
+        sb_lanes_turn(rx);
+    }
+    return true;
+}
+
+/* The same as sb_lanes_take_any(), with what is usual here. */
+static SB_INLINE enum sb_ring_result sb_lanes_take(struct sb_lanes_rx *rx,
+                                                   struct sb_lane_msg *ret_msg)
+{
+    if (sb_likely(sb_load_acquire(&rx->channel->shared->orphan_seq) == rx->scan.seen &&
+                  sb_lanes_claim(rx, rx->lane, ret_msg))) {
+        return SB_OK;
+    }
+    return sb_lanes_take_any(rx, ret_msg);
+}
 
 /* Whether a receive would find something or has something to look at. Changes nothing. */
 bool sb_lanes_readable(const struct sb_lanes_rx *rx);
