@@ -161,8 +161,11 @@ static int open_handle(struct shmbus_channel *ch)
 {
     int r = claim_row(ch, ch->bus->member.owner64);
     if (r < 0) {
-        /* Rows of processes that have just died may be free in a moment. */
-        if (sb_bus_sweep(ch->bus) == 0 || claim_row(ch, ch->bus->member.owner64) < 0) {
+        /* Perhaps some belong to processes that have just died, and perhaps somebody else was
+         * faster to clean up after them. */
+        sb_bus_sweep(ch->bus);
+        r = claim_row(ch, ch->bus->member.owner64);
+        if (r < 0) {
             return r;
         }
     }
