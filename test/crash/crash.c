@@ -79,6 +79,11 @@ static struct t_actor actor_of(const struct t_world *w, const struct t_operation
 
 /* ------------------------------------------------------------------------------ a third, asleep */
 
+static struct shmbus_channel *slept_on(const struct t_world *w)
+{
+    return w->lanes != NULL ? w->lanes : w->q;
+}
+
 /* A receiver that sleeps on the queue; it ends by itself when it got a message. */
 static pid_t start_waiter(struct t_world *w)
 {
@@ -92,7 +97,7 @@ static pid_t start_waiter(struct t_world *w)
         opts.flags = SHMBUS_ATTACH_NO_WATCHER | SHMBUS_ATTACH_EXISTING;
         opts.spin_ns = 0;
         if (shmbus_attach(w->name, &opts, &bus) == 0 &&
-            shmbus_open(bus, "q", SHMBUS_RECV, &ch) == 0 &&
+            shmbus_open(bus, shmbus_channel_name(slept_on(w)), SHMBUS_RECV, &ch) == 0 &&
             shmbus_recv(ch, &msg, 10000000000) == 0 && t_msg_id(&msg) != 0) {
             int r = shmbus_requeue(&msg); /* for the survivor to count */
             shmbus_detach(bus);
@@ -100,7 +105,7 @@ static pid_t start_waiter(struct t_world *w)
         }
         _exit(1);
     }
-    while (!sb_event_armed(&w->bus->view.channels[w->q->index].shared->readable)) {
+    while (!sb_event_armed(&slept_on(w)->view->shared->readable)) {
         sched_yield();
     }
     return pid;
@@ -111,8 +116,10 @@ static void end_waiter(struct t_world *w, pid_t pid)
 {
     int status = 0;
 
-    if (t_send_id(w->q, T_ID_WORK) == 0) {
-        w->sent_work = true;
+    if (w->lanes != NULL) {
+        w->sent_work_lanes = t_send_id(w->lanes, T_ID_WORK_LANES) == 0;
+    } else {
+        w->sent_work = t_send_id(w->q, T_ID_WORK) == 0;
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
@@ -125,8 +132,7 @@ static void end_waiter(struct t_world *w, pid_t pid)
 
 static bool make(struct t_world *w, const struct t_operation *op)
 {
-    return t_world_make(w, op->stream == T_STREAM_NONE ? op->fill : 0, op->cycle, op->stream,
-                        op->stream == T_STREAM_NONE ? 0 : op->fill);
+    return t_world_make(w, op->end, op->fill, op->cycle);
 }
 
 /* @kill: else it goes on afterwards. Returns whether the child was still in its operation. */

@@ -40,6 +40,7 @@ static void may_vanish(struct t_actor *a)
         may(a, id, 0, 1);
     }
     may(a, T_ID_WORK, 0, 1);
+    may(a, T_ID_WORK_LANES, 0, 1);
 }
 
 /* Takes back what may_vanish() said, but for message @id. */
@@ -49,6 +50,7 @@ static void only(struct t_actor *a, unsigned id)
         a->ledger->concerns[a->number][i] = i == id;
     }
     a->ledger->concerns[a->number][T_ID_WORK] = id == T_ID_WORK;
+    a->ledger->concerns[a->number][T_ID_WORK_LANES] = id == T_ID_WORK_LANES;
 }
 
 /* ------------------------------------------------------------------------------------- prepare */
@@ -115,17 +117,19 @@ static bool to_consume(struct t_actor *a)
 }
 
 /* The message has been given back twice: the next time is its last. */
-static bool with_last_delivery(struct t_actor *a)
+static bool at_last_delivery(struct t_actor *a)
 {
-    if (!with_queue(a)) {
-        return false;
-    }
     for (int i = 0; i < 2; i++) {
         if (shmbus_recv(a->q, &a->msg, 0) < 0 || shmbus_requeue(&a->msg) < 0) {
             return false;
         }
     }
     return shmbus_recv(a->q, &a->msg, 0) == 0 && a->msg.delivery_count == 3;
+}
+
+static bool with_last_delivery(struct t_actor *a)
+{
+    return with_queue(a) && at_last_delivery(a);
 }
 
 static bool with_last_to_acknowledge(struct t_actor *a)
@@ -153,6 +157,186 @@ static bool after_a_death(struct t_actor *a)
     return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
            with_queue(a);
 }
+
+/* ------------------------------------------------------------- prepare, order per producer */
+
+static const char *lanes_name(const struct t_actor *a)
+{
+    return a->operation->end == T_LANES_DROP ? "ld" : "l";
+}
+
+/* The lane that was filled before is the one taken. */
+static bool with_lane(struct t_actor *a)
+{
+    return attached(a) && shmbus_open(a->bus, lanes_name(a), SHMBUS_SEND | SHMBUS_RECV, &a->q) == 0;
+}
+
+static bool to_send_in_lane(struct t_actor *a)
+{
+    may(a, a->first_id, 0, 1);
+    return with_lane(a);
+}
+
+static bool to_send_three_in_lane(struct t_actor *a)
+{
+    may(a, a->first_id + 1, 0, 1);
+    may(a, a->first_id + 2, 0, 1);
+    return to_send_in_lane(a);
+}
+
+/* May throw away one message. */
+static bool to_drop_in_lane(struct t_actor *a)
+{
+    for (unsigned id = 1; id <= T_DEPTH; id++) {
+        may(a, id, 0, 1);
+        a->ledger->after[a->number][id] = (struct t_bounds){ 0, 1 };
+    }
+    a->ledger->drop_max[a->number] = 1;
+    return to_send_in_lane(a);
+}
+
+/* The first @held messages of the lane are in our hands and in the producer's way; the next one is
+ * acknowledged. */
+static bool with_held_cells(struct t_actor *a, unsigned held)
+{
+    if (shmbus_recv_batch(a->q, a->msgs, held + 1, 0) != (int)held + 1 ||
+        t_msg_id(&a->msgs[held]) == 0) {
+        return false;
+    }
+    did(a, t_msg_id(&a->msgs[held]), 0);
+    a->ledger->during[a->number][t_msg_id(&a->msgs[held])] = (struct t_bounds){ 0, 0 };
+    return shmbus_release(&a->msgs[held]) == 0;
+}
+
+static bool to_pass_one(struct t_actor *a)
+{
+    return to_send_in_lane(a) && with_held_cells(a, 1);
+}
+
+static bool to_pass_two(struct t_actor *a)
+{
+    return to_send_in_lane(a) && with_held_cells(a, 2);
+}
+
+static bool to_pass_in_batch(struct t_actor *a)
+{
+    return to_send_three_in_lane(a) && with_held_cells(a, 1);
+}
+
+static bool with_lane_reservation(struct t_actor *a)
+{
+    return to_send_in_lane(a) && shmbus_reserve(a->q, 16, &a->msg, 0) == 0 && fill_message(a);
+}
+
+static bool with_lane_reservation_behind(struct t_actor *a)
+{
+    return to_pass_two(a) && shmbus_reserve(a->q, 16, &a->msg, 0) == 0 && fill_message(a);
+}
+
+static bool with_lane_message(struct t_actor *a)
+{
+    return with_lane(a) && shmbus_recv(a->q, &a->msg, 0) == 0;
+}
+
+static bool to_acknowledge_in_lane(struct t_actor *a)
+{
+    if (!with_lane_message(a)) {
+        return false;
+    }
+    may(a, t_msg_id(&a->msg), 0, 1);
+    return true;
+}
+
+static bool to_consume_in_lane(struct t_actor *a)
+{
+    may_vanish(a);
+    return with_lane(a);
+}
+
+static bool with_last_delivery_in_lane(struct t_actor *a)
+{
+    return with_lane(a) && at_last_delivery(a);
+}
+
+static bool with_last_to_acknowledge_in_lane(struct t_actor *a)
+{
+    if (!with_last_delivery_in_lane(a)) {
+        return false;
+    }
+    may(a, t_msg_id(&a->msg), 0, 1);
+    return true;
+}
+
+/* A message lies in its cell as a dead letter; the rest is done on the dead-letter queue. */
+static bool with_dead_letter(struct t_actor *a)
+{
+    return with_last_delivery_in_lane(a) && shmbus_requeue(&a->msg) == 0 &&
+           shmbus_open(a->bus, "dead", SHMBUS_RECV, &a->q) == 0;
+}
+
+static bool to_consume_dead_letter(struct t_actor *a)
+{
+    may_vanish(a);
+    return with_dead_letter(a);
+}
+
+static bool with_dead_letter_received(struct t_actor *a)
+{
+    return with_dead_letter(a) && shmbus_recv(a->q, &a->msg, 0) == 0;
+}
+
+static bool to_acknowledge_dead_letter(struct t_actor *a)
+{
+    if (!with_dead_letter_received(a)) {
+        return false;
+    }
+    may(a, t_msg_id(&a->msg), 0, 1);
+    return true;
+}
+
+/* A process that had all handles of a queue that were left is dead and nobody has noticed. */
+static bool after_a_death_with_handles(struct t_actor *a)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        struct t_actor other = *a;
+        bool ok = attached(&other);
+        while (ok && shmbus_open(other.bus, "q2", SHMBUS_SEND, &other.q2) == 0) {
+        }
+        kill(getpid(), ok ? SIGKILL : SIGTERM);
+    }
+    return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+           attached(a);
+}
+
+/* Dead, and nobody has noticed: a process that had the lanes that were left, held a message, and
+ * was filling another one. What it sent counts. */
+static bool after_a_death_in_lanes(struct t_actor *a)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        struct t_actor other = *a;
+        struct shmbus_msg msg;
+        struct shmbus_channel *more = NULL;
+        bool ok = with_lane(&other) && shmbus_recv(other.q, &other.msg, 0) == 0 &&
+                  t_send_id(other.q, a->first_id + 5) == 0 &&
+                  shmbus_reserve(other.q, 16, &msg, 0) == 0;
+        while (shmbus_open(other.bus, lanes_name(a), SHMBUS_SEND, &more) == 0) {
+            t_send_id(more, T_ID_PASS);
+        }
+        kill(getpid(), ok ? SIGKILL : SIGTERM);
+    }
+    may(a, a->first_id + 5, 1, 1);
+    did(a, a->first_id + 5, 1);
+    return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+           attached(a);
+}
+
+/* ------------------------------------------------------------------- prepare, region and stream */
 
 static bool with_region(struct t_actor *a)
 {
@@ -345,6 +529,24 @@ static void run_close(struct t_actor *a)
     shmbus_close(a->q);
 }
 
+static void run_open_one_more(struct t_actor *a)
+{
+    expect(a, shmbus_open(a->bus, "q2", SHMBUS_SEND, &a->q2), 0, "open");
+}
+
+static void run_open_lane(struct t_actor *a)
+{
+    expect(a, shmbus_open(a->bus, lanes_name(a), SHMBUS_SEND | SHMBUS_RECV, &a->q), 0, "open");
+}
+
+/* With drop_oldest there is always room for a message of a producer's own. */
+static void run_send_dropping(struct t_actor *a)
+{
+    a->result = t_send_id(a->q, a->first_id);
+    expect(a, a->result, 0, "send");
+    did(a, a->first_id, a->result == 0);
+}
+
 static void run_attach(struct t_actor *a)
 {
     if (!attached(a)) {
@@ -389,7 +591,9 @@ static void run_stream_reserve(struct t_actor *a)
 /* ------------------------------------------------------------------------------------- the list */
 
 #define QUEUE_STATES(text, fill, cycle, prepare, run) \
-    { text, fill, cycle, T_STREAM_NONE, prepare, run, false, false, false, 1, 1 }
+    { text, fill, cycle, T_QUEUE, prepare, run, false, false, false, 1, 1 }
+#define LANE_STATES(text, fill, cycle, prepare, run) \
+    { text, fill, cycle, T_LANES_BLOCK, prepare, run, false, false, false, 1, 1 }
 #define STREAM_STATES(text, fill, cycle, end, prepare, run) \
     { text, fill, cycle, end, prepare, run, true, false, false, 1, 1 }
 
@@ -400,7 +604,7 @@ const struct t_operation t_operations[] = {
     QUEUE_STATES("send, full", 4, 0, to_send, run_send),
     QUEUE_STATES("send, full, wrapped", 4, 6, to_send, run_send),
     QUEUE_STATES("send, next lap", 1, 3, to_send, run_send),
-    {"send, a receiver sleeps", 0, 0, T_STREAM_NONE, to_send, run_send, true, false, true, 0, 1},
+    {"send, a receiver sleeps", 0, 0, T_QUEUE, to_send, run_send, true, false, true, 0, 1},
     QUEUE_STATES("send batch, empty", 0, 0, to_send_three, run_send_batch),
     QUEUE_STATES("send batch, two places left", 2, 3, to_send_three, run_send_batch),
     QUEUE_STATES("reserve", 1, 0, to_send, run_reserve),
@@ -423,14 +627,60 @@ const struct t_operation t_operations[] = {
     QUEUE_STATES("forward, wrapped", 3, 5, with_message, run_forward),
     QUEUE_STATES("heartbeat", 1, 0, with_queue, run_heartbeat),
     QUEUE_STATES("region write", 0, 0, with_region, run_region_write),
-    {"open, new name", 1, 0, T_STREAM_NONE, with_queue, run_open, false, true, false, 1, 1},
-    {"close, message held", 2, 0, T_STREAM_NONE, with_message, run_close, false, true, false, 1, 1},
-    {"close, reservation held", 1, 0, T_STREAM_NONE, with_reservation, run_close, false, true,
+    {"open, new name", 1, 0, T_QUEUE, with_queue, run_open, false, true, false, 1, 1},
+    {"open, all handles are of the dead", 1, 0, T_QUEUE, after_a_death_with_handles,
+     run_open_one_more, true, true, false, 1, 2},
+    {"close, message held", 2, 0, T_QUEUE, with_message, run_close, false, true, false, 1, 1},
+    {"close, reservation held", 1, 0, T_QUEUE, with_reservation, run_close, false, true,
      false, 1, 1},
-    {"attach", 1, 0, T_STREAM_NONE, nothing, run_attach, false, true, false, 0, 1},
-    {"detach, message held", 2, 0, T_STREAM_NONE, with_message, run_detach, false, true, false, 0,
+    {"attach", 1, 0, T_QUEUE, nothing, run_attach, false, true, false, 0, 1},
+    {"detach, message held", 2, 0, T_QUEUE, with_message, run_detach, false, true, false, 0,
      1},
-    {"reclaim", 2, 1, T_STREAM_NONE, after_a_death, run_reclaim, true, true, false, 1, 2},
+    {"reclaim", 2, 1, T_QUEUE, after_a_death, run_reclaim, true, true, false, 1, 2},
+    LANE_STATES("lane send, empty", 0, 0, to_send_in_lane, run_send),
+    LANE_STATES("lane send, next lap", 1, 3, to_send_in_lane, run_send),
+    LANE_STATES("lane send, one place left", 3, 6, to_send_in_lane, run_send),
+    LANE_STATES("lane send, full", 4, 1, to_send_in_lane, run_send),
+    LANE_STATES("lane send, one cell held", 4, 0, to_pass_one, run_send),
+    LANE_STATES("lane send, two cells held", 4, 7, to_pass_two, run_send),
+    {"lane send, a receiver sleeps", 0, 0, T_LANES_BLOCK, to_send_in_lane, run_send, true, false,
+     true, 0, 1},
+    {"lane send, full, drops", 4, 2, T_LANES_DROP, to_drop_in_lane, run_send_dropping, true, false,
+     false, 1, 1},
+    LANE_STATES("lane send batch", 0, 2, to_send_three_in_lane, run_send_batch),
+    LANE_STATES("lane send batch, one place left", 3, 3, to_send_three_in_lane, run_send_batch),
+    LANE_STATES("lane send batch, one cell held", 4, 3, to_pass_in_batch, run_send_batch),
+    LANE_STATES("lane reserve", 1, 0, to_send_in_lane, run_reserve),
+    LANE_STATES("lane reserve, two cells held", 4, 0, to_pass_two, run_reserve),
+    LANE_STATES("lane commit", 2, 2, with_lane_reservation, run_commit),
+    LANE_STATES("lane commit, two cells held", 4, 1, with_lane_reservation_behind, run_commit),
+    LANE_STATES("lane abort", 1, 0, with_lane_reservation, run_abort),
+    LANE_STATES("lane receive, empty", 0, 2, with_lane, run_recv),
+    LANE_STATES("lane receive, one", 1, 0, with_lane, run_recv),
+    LANE_STATES("lane receive, full", 4, 5, with_lane, run_recv),
+    LANE_STATES("lane receive and release", 2, 3, to_consume_in_lane, run_recv_release),
+    LANE_STATES("lane receive a copy", 2, 0, to_consume_in_lane, run_recv_copy),
+    LANE_STATES("lane receive, buffer too small", 2, 0, with_lane, run_recv_too_small),
+    LANE_STATES("lane receive batch", 4, 1, with_lane, run_recv_batch),
+    LANE_STATES("lane release", 2, 0, to_acknowledge_in_lane, run_release),
+    LANE_STATES("lane requeue", 2, 0, with_lane_message, run_requeue),
+    LANE_STATES("lane requeue, last delivery", 1, 0, with_last_delivery_in_lane, run_requeue),
+    LANE_STATES("lane release, last delivery", 1, 0, with_last_to_acknowledge_in_lane, run_release),
+    LANE_STATES("dead letter in a lane, receive", 1, 0, with_dead_letter, run_recv),
+    LANE_STATES("dead letter in a lane, all of it", 1, 4, to_consume_dead_letter, run_recv_release),
+    LANE_STATES("dead letter in a lane, release", 2, 0, to_acknowledge_dead_letter, run_release),
+    LANE_STATES("dead letter in a lane, requeue", 1, 0, with_dead_letter_received, run_requeue),
+    {"lane open", 2, 3, T_LANES_BLOCK, attached, run_open_lane, false, true, false, 1, 1},
+    {"lane open, its last owner is dead", 2, 0, T_LANES_BLOCK, after_a_death_in_lanes,
+     run_open_lane, true, true, false, 1, 2},
+    {"lane close, message held", 2, 0, T_LANES_BLOCK, with_lane_message, run_close, false, true,
+     false, 1, 1},
+    {"lane close, reservation held", 1, 0, T_LANES_BLOCK, with_lane_reservation, run_close, false,
+     true, false, 1, 1},
+    {"lane detach, message held", 2, 1, T_LANES_BLOCK, with_lane_message, run_detach, false, true,
+     false, 0, 1},
+    {"lanes reclaim", 2, 1, T_LANES_BLOCK, after_a_death_in_lanes, run_reclaim, true, true, false,
+     1, 2},
     STREAM_STATES("stream send, empty", 0, 0, T_STREAM_CHILD_SENDS, to_stream, run_stream_send),
     STREAM_STATES("stream send, wrapping", 3, 168, T_STREAM_CHILD_SENDS, to_stream,
                   run_stream_send),

@@ -8,9 +8,9 @@ struct t_actor;
 
 struct t_operation {
     const char *name;
-    unsigned fill;  /* messages in the queue (or stream) before */
+    unsigned fill;  /* messages in the queue, stream or lane before */
     unsigned cycle; /* messages that went through before: where the ring stands */
-    enum t_end stream;
+    enum t_end end;
     bool (*prepare)(struct t_actor *a);
     void (*run)(struct t_actor *a);
     bool alone;     /* not in pairs: needs an end of the stream, or most of the slots */

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bus.h"
+#include "channel.h"
 
 #define LONGEST_CALL_NS 2000000000 /* a busy machine; far below any hang */
 
@@ -84,18 +84,19 @@ static int make_plan(struct shmbus_plan **ret)
     snprintf(ch.dead_letter, sizeof ch.dead_letter, "dead");
     ch.max_deliveries = 3;
     shmbus_plan_add_channel(*ret, &ch);
+    snprintf(ch.name, sizeof ch.name, "l");
+    ch.order = SHMBUS_ORDER_PRODUCER;
+    ch.message_bytes = 16;
+    ch.producers = T_LANES;
+    shmbus_plan_add_channel(*ret, &ch);
+    snprintf(ch.name, sizeof ch.name, "ld");
+    ch.on_full = SHMBUS_DROP_OLDEST;
+    shmbus_plan_add_channel(*ret, &ch);
     ch = (struct shmbus_channel_plan){
         .name = "s", .kind = SHMBUS_STREAM, .bytes = 4096, .on_full = SHMBUS_BLOCK, .endpoints = 8
     };
     shmbus_plan_add_channel(*ret, &ch);
     return shmbus_plan_add_region(*ret, "r", T_REGION_BYTES);
-}
-
-static bool open_all(struct t_world *w)
-{
-    return shmbus_open(w->bus, "q", SHMBUS_SEND | SHMBUS_RECV, &w->q) == 0 &&
-           shmbus_open(w->bus, "q2", SHMBUS_SEND | SHMBUS_RECV, &w->q2) == 0 &&
-           shmbus_open(w->bus, "dead", SHMBUS_RECV, &w->dead) == 0;
 }
 
 static bool pass_messages(struct shmbus_channel *tx, struct shmbus_channel *rx, unsigned count)
@@ -108,6 +109,37 @@ static bool pass_messages(struct shmbus_channel *tx, struct shmbus_channel *rx, 
         }
     }
     return true;
+}
+
+static bool open_all(struct t_world *w)
+{
+    return shmbus_open(w->bus, "q", SHMBUS_SEND | SHMBUS_RECV, &w->q) == 0 &&
+           shmbus_open(w->bus, "q2", SHMBUS_SEND | SHMBUS_RECV, &w->q2) == 0 &&
+           shmbus_open(w->bus, "dead", SHMBUS_RECV, &w->dead) == 0;
+}
+
+/* The survivor has lane 1; lane 0 was used by somebody who has left. */
+static bool fill_lanes(struct t_world *w, const char *name, unsigned fill, unsigned cycle,
+                       struct shmbus_channel **ret_lanes)
+{
+    struct shmbus_channel *tx = NULL;
+    bool ok = shmbus_open(w->bus, name, SHMBUS_SEND, &tx) == 0 &&
+              shmbus_open(w->bus, name, SHMBUS_SEND | SHMBUS_RECV, ret_lanes) == 0 &&
+              pass_messages(tx, *ret_lanes, cycle);
+    for (unsigned i = 0; i < fill && ok; i++) {
+        ok = t_send_id(tx, ++w->setup_ids) == 0;
+    }
+    shmbus_close(tx);
+    return ok;
+}
+
+static bool open_lanes(struct t_world *w, enum t_end end, unsigned fill, unsigned cycle)
+{
+    bool drop = end == T_LANES_DROP;
+    bool ok = fill_lanes(w, "l", end == T_LANES_BLOCK ? fill : 0, drop ? 0 : cycle, &w->l) &&
+              fill_lanes(w, "ld", drop ? fill : 0, drop ? cycle : 0, &w->ld);
+    w->lanes = drop ? w->ld : end == T_LANES_BLOCK ? w->l : NULL;
+    return ok;
 }
 
 static bool fill_queue(struct t_world *w, unsigned fill, unsigned cycle)
@@ -139,8 +171,18 @@ static bool fill_stream(struct t_world *w, enum t_end stream, unsigned fill, uns
     return ok;
 }
 
-bool t_world_make(struct t_world *w, unsigned fill, unsigned cycle, enum t_end stream,
-                  unsigned stream_fill)
+static bool is_stream(enum t_end end)
+{
+    return end == T_STREAM_CHILD_SENDS || end == T_STREAM_CHILD_RECEIVES;
+}
+
+static bool fill_all(struct t_world *w, enum t_end end, unsigned fill, unsigned cycle)
+{
+    return fill_queue(w, end == T_QUEUE ? fill : 0, cycle) && open_lanes(w, end, fill, cycle) &&
+           (!is_stream(end) || fill_stream(w, end, fill, cycle));
+}
+
+bool t_world_make(struct t_world *w, enum t_end end, unsigned fill, unsigned cycle)
 {
     static unsigned number;
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
@@ -158,8 +200,8 @@ bool t_world_make(struct t_world *w, unsigned fill, unsigned cycle, enum t_end s
     opts.plan = plan;
     opts.flags = SHMBUS_ATTACH_NO_WATCHER;
     opts.spin_ns = 0;
-    ok = shmbus_attach(w->name, &opts, &w->bus) == 0 && open_all(w) && fill_queue(w, fill, cycle) &&
-         (stream == T_STREAM_NONE || fill_stream(w, stream, stream_fill, cycle));
+    ok = shmbus_attach(w->name, &opts, &w->bus) == 0 && open_all(w) &&
+         fill_all(w, end, fill, cycle);
     shmbus_plan_free(plan);
     if (!ok) {
         t_fail(w, "set-up: %s", shmbus_detail());
@@ -225,7 +267,11 @@ void t_world_work(struct t_world *w)
     w->sent_work = try_send(w, w->q, T_ID_WORK);
     take_one(w, w->q);
     if (w->tx != NULL) {
-        w->sent_work_stream = try_send(w, w->tx, T_ID_WORK + 1);
+        w->sent_work_stream = try_send(w, w->tx, T_ID_WORK_STREAM);
+    }
+    if (w->lanes != NULL) {
+        w->sent_work_lanes = try_send(w, w->lanes, T_ID_WORK_LANES);
+        take_one(w, w->lanes);
     }
     if (w->rx != NULL) {
         take_one(w, w->rx);
@@ -256,6 +302,10 @@ static void drain(struct t_world *w)
     }
     for (unsigned n = 0; n < 64 && take_one(w, w->q2); n++) {
     }
+    for (unsigned n = 0; n < 64 && take_one(w, w->l); n++) {
+    }
+    for (unsigned n = 0; n < 64 && take_one(w, w->ld); n++) {
+    }
     for (unsigned n = 0; n < 64 && take_one(w, w->dead); n++) {
     }
 }
@@ -282,7 +332,8 @@ static struct t_bounds bounds_of(const struct t_world *w, unsigned id)
 {
     struct t_bounds b = { 0, 0 };
     if ((id >= 1 && id <= w->setup_ids) || (id == T_ID_WORK && w->sent_work) ||
-        (id == T_ID_WORK + 1 && w->sent_work_stream)) {
+        (id == T_ID_WORK_STREAM && w->sent_work_stream) ||
+        (id == T_ID_WORK_LANES && w->sent_work_lanes)) {
         b = (struct t_bounds){ 1, 1 };
     }
     for (unsigned a = 0; a < T_ACTORS; a++) {
@@ -297,6 +348,21 @@ static struct t_bounds bounds_of(const struct t_world *w, unsigned id)
         }
     }
     return b;
+}
+
+/* Of what drop_oldest may throw away, no more than one message for each send. */
+static void check_drops(struct t_world *w)
+{
+    unsigned missing = 0, most = 0;
+    for (unsigned a = 0; a < T_ACTORS; a++) {
+        most += w->ledger->drop_max[a];
+    }
+    for (unsigned id = 1; id <= w->setup_ids; id++) {
+        missing += w->got[id] == 0;
+    }
+    if (most > 0 && missing > most) {
+        t_fail(w, "%u messages were thrown away, allowed %u", missing, most);
+    }
 }
 
 static void check_messages(struct t_world *w)
@@ -373,6 +439,37 @@ static void check_region(struct t_world *w)
     }
 }
 
+/* Every cell is free, and every lane but the survivor's can be taken and works. */
+static void check_lanes(struct t_world *w, struct shmbus_channel *ours)
+{
+    const struct sb_channel_view *ch = ours->view;
+    struct shmbus_channel *tx[T_LANES] = { NULL };
+
+    for (uint64_t i = 0; i < sb_cell_count(ch); i++) {
+        uint64_t word = sb_load_relaxed(&sb_cell_at(ch, i)->w);
+        if (sb_hdr_state(word) != SB_FREE) {
+            t_fail(w, "cell %u of %s is in state %u of owner %u", (unsigned)i, ours->name,
+                   (unsigned)sb_hdr_state(word), (unsigned)sb_hdr_owner(word));
+        }
+    }
+    for (unsigned i = 1; i < T_LANES; i++) {
+        if (shmbus_open(w->bus, ours->name, SHMBUS_SEND, &tx[i]) < 0) {
+            t_fail(w, "lane %u of %s cannot be taken: %s", i, ours->name, shmbus_detail());
+        } else if (!pass_messages(tx[i], ours, 2 * T_DEPTH + 1)) {
+            t_fail(w, "lane %u of %s does not go on: %s", i, ours->name, shmbus_detail());
+        }
+    }
+    if (shmbus_open(w->bus, ours->name, SHMBUS_SEND, &tx[0]) != -SHMBUS_ERR_TOO_MANY) {
+        t_fail(w, "%s has more lanes than it should", ours->name);
+    }
+    if (!pass_messages(ours, ours, 2 * T_DEPTH + 1)) {
+        t_fail(w, "the survivor's lane of %s does not go on: %s", ours->name, shmbus_detail());
+    }
+    for (unsigned i = 0; i < T_LANES; i++) {
+        shmbus_close(tx[i]);
+    }
+}
+
 static void check_findings(void *context, enum shmbus_severity severity, const char *what,
                            const char *cure)
 {
@@ -389,6 +486,9 @@ void t_world_check(struct t_world *w)
     drain_stream(w);
     drain(w);
     check_messages(w);
+    check_drops(w);
+    check_lanes(w, w->l);
+    check_lanes(w, w->ld);
     if (!pass_messages(w->q, w->q, 2 * T_DEPTH + 1)) {
         t_fail(w, "the queue does not go on: %s", shmbus_detail());
     }
@@ -396,7 +496,9 @@ void t_world_check(struct t_world *w)
     shmbus_close(w->q);
     shmbus_close(w->q2);
     shmbus_close(w->dead);
-    w->q = w->q2 = w->dead = NULL;
+    shmbus_close(w->l);
+    shmbus_close(w->ld);
+    w->q = w->q2 = w->dead = w->l = w->ld = w->lanes = NULL;
     check_blocks(w);
     check_hints(w);
     shmbus_check(w->bus, check_findings, w);

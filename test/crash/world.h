@@ -9,15 +9,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Messages by number: 1.. sent before, 200.. and 210.. by the actors, 300 and 301 by the survivor
+/* Messages by number: 1.. sent before, 200.. and 210.. by the actors, 300 to 302 by the survivor
  * meanwhile, 400 only passes through. */
 #define T_IDS 512u
 #define T_ID_ACTOR 200u
 #define T_ID_WORK 300u
+#define T_ID_WORK_STREAM 301u
+#define T_ID_WORK_LANES 302u
 #define T_ID_PASS 400u
 #define T_DEPTH 4u
 #define T_REGION_BYTES 256u
 #define T_ACTORS 2u
+#define T_LANES 4u
 
 /* How often a message may be delivered to the survivor in the end. */
 struct t_bounds {
@@ -34,6 +37,7 @@ struct t_ledger {
     bool broken[T_ACTORS];          /* a call answered what it must not */
     char what[T_ACTORS][160];
     uint8_t region_value[T_ACTORS]; /* what a region write of this actor fills it with; 0: none */
+    uint8_t drop_max[T_ACTORS];     /* so many of the messages sent before may be thrown away */
 };
 
 struct t_world {
@@ -41,19 +45,29 @@ struct t_world {
     struct shmbus *bus; /* the survivor */
     struct shmbus_channel *q, *q2, *dead;
     struct shmbus_channel *tx, *rx; /* the survivor's end of the stream, if it has one */
+    struct shmbus_channel *l, *ld;  /* queues with order per producer: blocking, drop_oldest */
+    struct shmbus_channel *lanes;   /* that of the two that the operation is about, or NULL */
     struct t_ledger *ledger;
     unsigned setup_ids; /* 1 .. setup_ids were sent before the operation */
     unsigned got[T_IDS];
-    bool sent_work, sent_work_stream;
+    bool sent_work, sent_work_stream, sent_work_lanes;
     const char *failure; /* the first one */
     char failure_text[256];
 };
 
-enum t_end { T_STREAM_NONE, T_STREAM_CHILD_SENDS, T_STREAM_CHILD_RECEIVES };
+/* What an operation is about: the queue, the stream and which end of it, or one of the queues with
+ * lanes. */
+enum t_end {
+    T_QUEUE,
+    T_STREAM_CHILD_SENDS,
+    T_STREAM_CHILD_RECEIVES,
+    T_LANES_BLOCK,
+    T_LANES_DROP
+};
 
-/* @cycle messages pass before, then @fill stay. False on failure. */
-bool t_world_make(struct t_world *w, unsigned fill, unsigned cycle, enum t_end stream,
-                  unsigned stream_fill);
+/* @cycle messages pass there before, then @fill stay; with lanes, in a lane that nobody has now and
+ * that the next producer takes. False on failure. */
+bool t_world_make(struct t_world *w, enum t_end end, unsigned fill, unsigned cycle);
 void t_world_free(struct t_world *w);
 
 /* What others do while an actor stands still: none of it may wait. */

@@ -44,8 +44,8 @@ static void send_one(unsigned char value)
     T_OK(shmbus_send(queue, data, sizeof data, 0));
 }
 
-/* All messages go; one block is sent again, elsewhere, the others are half filled with something. In
- * a lane: one cell is sent again, the next one is half filled. */
+/* All messages go; one block is sent again, elsewhere, the others are half filled with something.
+ * In a lane: one cell is sent again, the next one is half filled. */
 static void use_blocks_again(void)
 {
     struct shmbus_msg msg;
