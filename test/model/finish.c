@@ -71,7 +71,7 @@ static bool could_go_on(uint32_t actor)
         } else if (address == &ch->readable) {
             return w_has_for_receiver(c);
         } else if (address == &ch->writable) {
-            return w_waiting(c) < depth_of(c);
+            return w_has_lanes(c) ? w_lane_has_room(process, c) : w_waiting(c) < depth_of(c);
         }
     }
     return false;
@@ -230,6 +230,62 @@ static void fill_and_drain(uint32_t channel)
     drain(channel);
 }
 
+/* The same for a lane, which needs no blocks; its cells are all free. */
+static void fill_lane(uint32_t channel)
+{
+    uint32_t count = depth_of(channel);
+
+    for (uint32_t i = 0; i < count && !x_failed(); i++) {
+        if (w_send(W_DRIVER, channel, 0) != 0) {
+            x_fail("a lane of channel %u takes only %u of %u messages", channel, i, count);
+        }
+    }
+    if (!x_failed() && w_plan->channels[channel].on_full != SHMBUS_DROP_OLDEST &&
+        w_send(W_DRIVER, channel, 0) != -EAGAIN) {
+        x_fail("a lane of channel %u takes more than its depth", channel);
+    }
+    drain(channel);
+}
+
+/* In the lane that the driver has: as often around it. @alone: nobody holds a cell of it. */
+static void lane_laps(uint32_t channel, bool alone)
+{
+    for (uint32_t i = 0; i < LAPS * depth_of(channel) && !x_failed(); i++) {
+        int r = w_send(W_DRIVER, channel, 0);
+        if (r == -EAGAIN && !alone) {
+            return;
+        }
+        if (r != 0) {
+            x_fail("a lane of channel %u does not take a message (%d)", channel, r);
+            return;
+        }
+        drain(channel);
+    }
+    if (alone && !x_failed()) {
+        fill_lane(channel);
+    }
+}
+
+/* Everybody is gone: through every lane. */
+static void all_lanes(uint32_t channel)
+{
+    for (uint32_t i = 0; i < w_plan->channels[channel].lanes; i++) {
+        w_segment.lanes[channel][i].owner.v = 0;
+    }
+    for (uint32_t i = 0; i < w_plan->channels[channel].lanes && !x_failed(); i++) {
+        /* the owner word of the one before stays set, so this is the next one */
+        if (!w_take_lane(W_DRIVER, channel)) {
+            x_fail("the lanes of channel %u cannot all be taken", channel);
+            return;
+        }
+        lane_laps(channel, true);
+    }
+    for (uint32_t i = 0; i < w_plan->channels[channel].lanes; i++) {
+        w_segment.lanes[channel][i].owner.v = 0;
+    }
+    w_handle(W_DRIVER, channel)->mode = SHMBUS_RECV;
+}
+
 /* @laps times around the ring, one message at a time, then full. */
 static void laps(uint32_t channel, uint32_t count)
 {
@@ -254,6 +310,13 @@ void w_probe(void)
 {
     for (uint32_t c = 0; c < w_plan->channel_count && !x_failed(); c++) {
         if (!is_queue(c)) {
+            continue;
+        }
+        if (w_has_lanes(c)) {
+            if (drain(c) && w_take_lane(W_DRIVER, c)) {
+                lane_laps(c, false);
+                w_leave_lane(W_DRIVER, c);
+            }
             continue;
         }
         if (drain(c) && free_blocks() > 0) {
@@ -307,6 +370,12 @@ static void check_slots(void)
             if (w_segment.endpoints[c][p].w.v != 0) {
                 x_fail("the handle of a dead process was not closed");
             }
+            for (uint32_t i = 0; i < w_plan->channels[c].lanes; i++) {
+                if (w_segment.lanes[c][i].owner.v ==
+                    sb_owner64_make(process->slot, process->epoch)) {
+                    x_fail("the lane of a dead process was not given up");
+                }
+            }
         }
     }
 }
@@ -359,7 +428,9 @@ void w_finish(void)
         w_ghost_finish(); /* before the laps, which would find what is hidden */
     }
     for (uint32_t c = 0; c < w_plan->channel_count && !x_failed(); c++) {
-        if (is_queue(c)) {
+        if (w_has_lanes(c)) {
+            all_lanes(c);
+        } else if (is_queue(c)) {
             laps(c, LAPS);
         }
     }

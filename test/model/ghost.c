@@ -11,8 +11,8 @@
 #include <inttypes.h>
 #include <stddef.h>
 
-static const char *const state_names[] = {"not sent",    "queued", "received", "orphaned",
-                                          "dead letter", "acked",  "dropped"};
+const char *const w_state_names[] = {"not sent",    "queued", "received", "orphaned",
+                                     "dead letter", "acked",  "dropped"};
 
 static bool is_queued_hdr(uint64_t hdr)
 {
@@ -31,7 +31,7 @@ bool w_is_living(uint32_t process)
 }
 
 /* The living process that a header names; W_NOBODY if there is none. */
-static uint32_t living_owner(uint64_t hdr)
+uint32_t w_living_owner(uint64_t hdr)
 {
     uint32_t owner = sb_hdr_owner(hdr);
     for (uint32_t p = 0; owner != 0 && p < W_PROCESSES; p++) {
@@ -54,6 +54,9 @@ static uint32_t number_of(const struct w_message *m)
 
 uint32_t w_waiting(uint32_t channel)
 {
+    if (w_has_lanes(channel)) {
+        return w_waiting_in_lanes(channel);
+    }
     return w_ghost.committed[channel] - w_ghost.taken[channel];
 }
 
@@ -76,7 +79,12 @@ void w_begin(uint32_t process, enum w_op op, uint32_t channel)
     p->op = op;
     p->op_channel = channel;
     p->full_seen = p->empty_seen = false;
-    note_level(channel);
+    p->lanes_empty = 0;
+    if (w_has_lanes(channel)) {
+        w_note_lanes(channel);
+    } else {
+        note_level(channel);
+    }
 }
 
 void w_end(uint32_t process)
@@ -112,7 +120,7 @@ static void slot_filled(uint32_t c, uint32_t index, uint64_t now)
     }
     m = &w_ghost.messages[id];
     if (m->state != W_NEW && (m->state != W_TAKEN || m->holder != w_me() || m->block != block)) {
-        x_fail("message %" PRIu64 " is sent while it is %s", id, state_names[m->state]);
+        x_fail("message %" PRIu64 " is sent while it is %s", id, w_state_names[m->state]);
         return;
     }
     if (!is_queued_hdr(hdr)) {
@@ -165,7 +173,7 @@ static void slot_changed(uint32_t c, uint32_t index, uint64_t old, uint64_t now)
 /* ------------------------------------------------------------------------------------- headers */
 
 /* Who may receive a message of channel @from that is an orphan (or a dead letter) from @to. */
-static bool is_address(uint32_t from, uint32_t to, bool dead_letter)
+bool w_is_address(uint32_t from, uint32_t to, bool dead_letter)
 {
     return dead_letter ? w_plan->channels[from].dead_letter == to + 1u : from == to;
 }
@@ -178,7 +186,7 @@ static void taken_from_slot(uint32_t block, uint64_t now)
     const struct w_process *p = &w_processes[me];
 
     if (m->state != W_QUEUED || m->block != block) {
-        x_fail("b%u is received, but its message is %s", block, state_names[m->state]);
+        x_fail("b%u is received, but its message is %s", block, w_state_names[m->state]);
         return;
     }
     if (w_ghost.fifo[c][w_ghost.taken[c] % 64] != number_of(m)) {
@@ -203,20 +211,20 @@ static void taken_from_slot(uint32_t block, uint64_t now)
     note_level(c);
 }
 
-static void orphan_taken(uint32_t block, uint64_t old, uint64_t now)
+/* O1: an orphan or a dead letter is taken. */
+void w_redelivered(struct w_message *m, uint64_t old, uint64_t now)
 {
-    struct w_message *m = message_in(block);
     uint32_t me = w_me();
     const struct w_process *p = &w_processes[me];
     uint32_t max = w_plan->channels[m->channel].max_deliveries;
     bool dead_letter = sb_hdr_state(old) == SB_DEADL;
 
     if (m->state != (dead_letter ? W_DEADL : W_ORPHAN)) {
-        x_fail("an orphan is taken whose message is %s", state_names[m->state]);
+        x_fail("an orphan is taken whose message is %s", w_state_names[m->state]);
         return;
     }
     if ((p->op != W_RECV && p->op != W_SEND) ||
-        !is_address(m->channel, p->op_channel, dead_letter)) {
+        !w_is_address(m->channel, p->op_channel, dead_letter)) {
         x_fail("a message of channel %u is redelivered by channel %u", m->channel, p->op_channel);
         return;
     }
@@ -232,25 +240,13 @@ static void orphan_taken(uint32_t block, uint64_t old, uint64_t now)
     }
 }
 
-/* A received message is given back, by its holder or by recovery. */
-static void given_back(uint32_t block, uint64_t old, uint64_t now)
+/* A received message becomes an orphan or a dead letter, by its holder or by recovery. */
+void w_given_back(struct w_message *m, uint64_t now)
 {
-    struct w_message *m = message_in(block);
-    uint64_t loc = w_segment.blocks[block].loc[sb_hdr_gen(now) & 1u].v;
     bool undone = w_processes[w_me() < W_PROCESSES ? w_me() : W_DRIVER].op == W_UNDO;
     bool dead_letter = sb_hdr_state(now) == SB_DEADL;
     const struct w_channel_plan *channel = &w_plan->channels[m->channel];
 
-    (void)old;
-    if (m->state != W_TAKEN && m->state != W_ORPHAN) {
-        x_fail("b%u becomes an orphan, but its message is %s", block, state_names[m->state]);
-        return;
-    }
-    if (loc != sb_loc_make(m->channel, m->ticket)) {
-        x_fail("an orphan of c%u#%" PRIu64 " says it is of c%u#%" PRIu64, m->channel, m->ticket,
-               sb_loc_channel(loc), sb_loc_ticket(loc));
-        return;
-    }
     if (dead_letter && (channel->dead_letter == 0 || m->deliveries < channel->max_deliveries)) {
         x_fail("a message becomes a dead letter after %u deliveries", m->deliveries);
         return;
@@ -264,6 +260,21 @@ static void given_back(uint32_t block, uint64_t old, uint64_t now)
     w_ghost.dead_letters += dead_letter && !m->buried;
     m->buried |= dead_letter;
     m->state = dead_letter ? W_DEADL : W_ORPHAN;
+}
+
+static void given_back(uint32_t block, uint64_t now)
+{
+    struct w_message *m = message_in(block);
+    uint64_t loc = w_segment.blocks[block].loc[sb_hdr_gen(now) & 1u].v;
+
+    if (m->state != W_TAKEN && m->state != W_ORPHAN) {
+        x_fail("b%u becomes an orphan, but its message is %s", block, w_state_names[m->state]);
+    } else if (loc != sb_loc_make(m->channel, m->ticket)) {
+        x_fail("an orphan of c%u#%" PRIu64 " says it is of c%u#%" PRIu64, m->channel, m->ticket,
+               sb_loc_channel(loc), sb_loc_ticket(loc));
+    } else {
+        w_given_back(m, now);
+    }
 }
 
 /* The block leaves its message behind: only an acknowledgement or a drop may do that. */
@@ -283,7 +294,7 @@ static void let_go(uint32_t block)
         return;
     }
     x_fail("lost: the block of message %u, which is %s, becomes free", number_of(m),
-           state_names[m->state]);
+           w_state_names[m->state]);
 }
 
 /* I2: when a taken block moves on, no slot names it any more. */
@@ -308,7 +319,7 @@ static void received(uint32_t block, uint64_t old, uint64_t now)
         return;
     }
     if (sb_hdr_state(old) == SB_ORPHAN || sb_hdr_state(old) == SB_DEADL) {
-        orphan_taken(block, old, now);
+        w_redelivered(message_in(block), old, now);
     } else if (sb_hdr_state(old) == SB_QFW && message_in(block)->state == W_TAKEN) {
         if (message_in(block)->holder != me) {
             x_fail("a forward that was not committed is received by somebody else");
@@ -322,7 +333,7 @@ static void received(uint32_t block, uint64_t old, uint64_t now)
 
 static void header_changed(uint32_t block, uint64_t old, uint64_t now)
 {
-    uint32_t owner = living_owner(old);
+    uint32_t owner = w_living_owner(old);
     enum sb_block_state before = sb_hdr_state(old);
     enum sb_block_state after = sb_hdr_state(now);
 
@@ -343,7 +354,7 @@ static void header_changed(uint32_t block, uint64_t old, uint64_t now)
         break;
     case SB_ORPHAN:
     case SB_DEADL:
-        given_back(block, old, now);
+        given_back(block, now);
         break;
     default:
         if (before != SB_HTX && before != SB_HRX) {
@@ -357,7 +368,7 @@ static void header_changed(uint32_t block, uint64_t old, uint64_t now)
 static void hint_changed(const struct sb_channel *ch, const void *address, uint64_t now)
 {
     uint32_t c = (uint32_t)(ch - w_segment.channels);
-    if (w_plan->channels[c].kind != SHMBUS_QUEUE) {
+    if (w_plan->channels[c].kind != SHMBUS_QUEUE || w_has_lanes(c)) {
         return;
     }
     if (address == &ch->tail && (int64_t)(now - w_ghost.base[c] - w_ghost.committed[c]) > 0) {
@@ -411,6 +422,8 @@ void w_ghost_access(uint32_t actor, const void *address, uint64_t old, uint64_t 
         if (at % sizeof(struct sb_block) == 0) {
             header_changed((uint32_t)(at / sizeof(struct sb_block)), old, now);
         }
+    } else if (IS_IN(address, w_segment.cells) || IS_IN(address, w_segment.lanes)) {
+        w_lane_access(address, old, now);
     } else if (IS_IN(address, w_segment.slots)) {
         size_t i = OFFSET_IN(address, w_segment.slots) / sizeof(sb_word);
         slot_changed((uint32_t)(i / W_DEPTH_MAX), (uint32_t)(i % W_DEPTH_MAX), old, now);
@@ -434,7 +447,7 @@ bool w_has_for_receiver(uint32_t channel)
     for (uint32_t id = 1; id < W_MESSAGES; id++) {
         const struct w_message *m = &w_ghost.messages[id];
         if ((m->state == W_ORPHAN || m->state == W_DEADL) &&
-            is_address(m->channel, channel, m->state == W_DEADL)) {
+            w_is_address(m->channel, channel, m->state == W_DEADL)) {
             return true;
         }
     }
@@ -447,7 +460,7 @@ void w_check_received(uint32_t process, const struct shmbus_msg *msg)
     const struct w_message *m = &w_ghost.messages[id % W_MESSAGES];
 
     if (id >= W_MESSAGES || m->state != W_TAKEN || m->holder != process) {
-        x_fail("message %" PRIu64 " is handed out although it is %s", id, state_names[m->state]);
+        x_fail("message %" PRIu64 " is handed out although it is %s", id, w_state_names[m->state]);
     } else if (msg->size_bytes != 8) {
         x_fail("message %" PRIu64 " has %zu bytes", id, msg->size_bytes);
     } else if (msg->delivery_count != m->deliveries) {
@@ -518,11 +531,14 @@ void w_ghost_finish(void)
     for (uint32_t id = 1; id < W_MESSAGES && !x_failed(); id++) {
         if (is_alive(&w_ghost.messages[id])) {
             x_fail("lost: message %u is %s at the end", id,
-                   state_names[w_ghost.messages[id].state]);
+                   w_state_names[w_ghost.messages[id].state]);
         }
     }
     if (!x_failed()) {
         check_blocks();
+    }
+    if (!x_failed()) {
+        w_check_cells();
     }
     if (!x_failed()) {
         check_counts();

@@ -147,11 +147,13 @@ static bool explore_share(void *context, unsigned i)
  * library asks only once in a process. */
 static unsigned choose(struct share *share, const struct settings *set)
 {
+    static const char *const plain_stores[] = {"stream_sleep", "tiny_lane_sleep",
+                                               "lane_sleep_send"};
     unsigned n = 0;
     bool twice = set->only == NULL && !set->have_bounds && !w_no_membarrier;
 
-    if (twice) {
-        share->scenarios[n] = find("stream_sleep");
+    while (twice && n < sizeof plain_stores / sizeof plain_stores[0]) {
+        share->scenarios[n] = find(plain_stores[n]);
         share->no_membarrier[n++] = true;
     }
     for (unsigned i = 0; i < t_scenario_count && n < SHARES_MAX; i++) {

@@ -7,6 +7,7 @@
 
 /* clang-format off */
 #define QUEUE(shift) {.kind = SHMBUS_QUEUE, .depth_shift = (shift)}
+#define LANES(count, shift) {.kind = SHMBUS_QUEUE, .depth_shift = (shift), .lanes = (count)}
 #define STREAM(bytes) {.kind = SHMBUS_STREAM, .ring_bytes = (bytes)}
 #define ACTOR(name, process, script) {name, process, script, false}
 #define IMMORTAL(name, process, script) {name, process, script, true}
@@ -353,6 +354,185 @@ static const struct w_plan region_reader = {
     .actors = {ACTOR("writer", 0, "w w"), ACTOR("reader", 1, "v v"), RECOVERER},
 };
 
+/* Lanes. What is queued at the beginning lies in a lane that the first producer takes over. */
+static const struct w_plan lane_pair = {
+    .channels = {LANES(1, 1)},
+    .channel_count = 1,
+    .actors = {ACTOR("sender", 0, "l0 s0 s0"), ACTOR("receiver", 1, "r0 a r0 a"),
+               ACTOR("other", 2, "r0 a")},
+};
+
+static const struct w_plan lane_held = {
+    .channels = {LANES(1, 1)},
+    .channel_count = 1,
+    .queued = 2,
+    .actors = {ACTOR("sender", 0, "l0 s0 s0"), ACTOR("holder", 1, "r0 r0 a a"),
+               ACTOR("receiver", 2, "r0 a r0 a")},
+};
+
+static const struct w_plan lane_late = {
+    .channels = {LANES(1, 1)},
+    .channel_count = 1,
+    .queued = 1,
+    .actors = {ACTOR("sender", 0, "l0 s0 s0"), ACTOR("receiver", 1, "r0 a r0 a"),
+               ACTOR("late", 2, "p0 r0 a r0 a")},
+};
+
+static const struct w_plan lane_depth_one = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .numbers_wrap = true,
+    .actors = {ACTOR("sender", 0, "l0 s0 s0 s0"), ACTOR("receiver", 1, "r0 a r0 a"),
+               ACTOR("other", 2, "r0 a"), RECOVERER},
+};
+
+static const struct w_plan lane_requeue = {
+    .channels = {LANES(1, 1)},
+    .channel_count = 1,
+    .queued = 2,
+    .actors = {ACTOR("giver", 0, "r0 q r0 a"), ACTOR("receiver", 1, "r0 a r0 u"),
+               ACTOR("sender", 2, "l0 s0"), RECOVERER},
+};
+
+static const struct w_plan lane_close = {
+    .channels = {LANES(1, 1)},
+    .channel_count = 1,
+    .queued = 2,
+    .actors = {ACTOR("leaver", 0, "l0 r0 s0 c0"), ACTOR("successor", 1, "l0 s0 r0 a"), RECOVERER},
+};
+
+static const struct w_plan lane_drop = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 1, .lanes = 1,
+                  .on_full = SHMBUS_DROP_OLDEST}},
+    .channel_count = 1,
+    .queued = 2,
+    .actors = {ACTOR("sender", 0, "l0 s0 s0 s0"), ACTOR("receiver-a", 1, "r0 a r0 a"),
+               ACTOR("receiver-b", 2, "r0 a")},
+};
+
+static const struct w_plan lane_taken_over = {
+    .channels = {LANES(1, 1)},
+    .channel_count = 1,
+    .queued = 2,
+    .actors = {ACTOR("sender", 0, "l0 s0 s0"), IMMORTAL("successor", 1, "l0 s0"),
+               ACTOR("receiver", 2, "r0 r0 a a"), RECOVERER},
+};
+
+static const struct w_plan lane_recover = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .queued = 1,
+    .actors = {ACTOR("receiver", 0, "r0 a"), ACTOR("recover-a", W_NOBODY, "D1"),
+               ACTOR("recover-b", W_NOBODY + 1, "D1"), IMMORTAL("sleeper", 1, "R0 a")},
+};
+
+static const struct w_plan lane_slot_reuse = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .queued = 1,
+    .incarnation_of = {[1] = 1},
+    .actors = {ACTOR("user", 0, "l0 r0 a s0"), IMMORTAL("successor", 1, "J l0 r0 a s0"),
+               ACTOR("recover-a", W_NOBODY, "D1"), IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
+};
+
+static const struct w_plan lane_late_recoverer = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .queued = 1,
+    .first_is_dead = true,
+    .actors = {IMMORTAL("peer", 1, "l0 r0 a s0 r0 a"), IMMORTAL("recover-a", W_NOBODY, "D1"),
+               IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
+};
+
+static const struct w_plan lane_dead_letters = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 1, .lanes = 1, .max_deliveries = 1,
+                  .dead_letter = 2},
+                 QUEUE(1)},
+    .channel_count = 2,
+    .blocks = 1,
+    .queued = 2,
+    .actors = {ACTOR("worker", 0, "r0 q r0 a"), ACTOR("undertaker", 1, "r1 a r1 q"), RECOVERER},
+};
+
+static const struct w_plan lane_sleep = {
+    .channels = {LANES(2, 0)},
+    .channel_count = 1,
+    .actors = {ACTOR("receiver", 0, "R0 a R0 a"), ACTOR("sender-a", 1, "l0 s0"),
+               ACTOR("sender-b", 2, "l0 s0")},
+};
+
+static const struct w_plan lane_sleep_two = {
+    .channels = {LANES(1, 1)},
+    .channel_count = 1,
+    .actors = {ACTOR("receiver-a", 0, "R0 a"), ACTOR("receiver-b", 1, "R0 a"),
+               ACTOR("sender", 2, "l0 b0")},
+};
+
+static const struct w_plan lane_sleep_send = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .queued = 1,
+    .actors = {ACTOR("sender", 0, "l0 S0 n0"), ACTOR("receiver", 1, "r0 a r0 a"), RECOVERER},
+};
+
+static const struct w_plan lane_sleep_requeue = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .queued = 1,
+    .actors = {ACTOR("receiver", 0, "R0 a"), ACTOR("giver", 1, "r0 q"), RECOVERER},
+};
+
+static const struct w_plan lane_sleep_dead = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
+                  .dead_letter = 2},
+                 QUEUE(0)},
+    .channel_count = 2,
+    .blocks = 1,
+    .queued = 1,
+    .actors = {ACTOR("undertaker", 0, "R1 a"), ACTOR("worker", 1, "r0 q"), RECOVERER},
+};
+
+static const struct w_plan lane_reserve = {
+    .channels = {LANES(1, 1)},
+    .channel_count = 1,
+    .queued = 1,
+    .payload_shared = true,
+    .actors = {ACTOR("sender", 0, "l0 n0 x0 n0"), ACTOR("receiver", 1, "r0 r0 a a"), RECOVERER},
+};
+
+static const struct w_plan tiny_lane = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .actors = {ACTOR("sender", 0, "l0 s0"), ACTOR("receiver", 1, "r0 a"), RECOVERER},
+};
+
+static const struct w_plan tiny_lane_receivers = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .queued = 1,
+    .actors = {ACTOR("receiver-a", 0, "r0 a"), ACTOR("receiver-b", 1, "r0 a"), RECOVERER},
+};
+
+static const struct w_plan tiny_lane_full = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .queued = 1,
+    .actors = {ACTOR("sender", 0, "l0 s0"), ACTOR("receiver", 1, "r0 a"), RECOVERER},
+};
+
+static const struct w_plan tiny_lane_requeue = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .queued = 1,
+    .actors = {ACTOR("giver", 0, "r0 q"), ACTOR("receiver", 1, "r0 a"), RECOVERER},
+};
+
+static const struct w_plan tiny_lane_sleep = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .actors = {ACTOR("receiver", 0, "R0 a"), ACTOR("sender", 1, "l0 s0"), RECOVERER},
+};
+
 /* Small enough for three switches and two kills. */
 static const struct w_plan tiny_senders = {
     .channels = {QUEUE(0)},
@@ -459,6 +639,11 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(tiny_requeue, "give back and receive", TINY),
     SCENARIO(tiny_sleep, "receiver sleeps, sender wakes", TINY),
     SCENARIO(tiny_stream, "stream: one message with padding", TINY),
+    SCENARIO(tiny_lane, "a lane taken for the first time, depth 1", TINY),
+    SCENARIO(tiny_lane_receivers, "two receivers of a lane", TINY),
+    SCENARIO(tiny_lane_full, "a full lane taken over, sender and receiver", TINY),
+    SCENARIO(tiny_lane_requeue, "lane: give back and receive", TINY),
+    SCENARIO(tiny_lane_sleep, "receiver sleeps, a first lane wakes", TINY),
     SCENARIO(two_senders, "two senders, depth 2", SMALL),
     SCENARIO(send_recv, "sender, receiver, recovery beside them", BIG),
     SCENARIO(two_receivers, "two receivers of three messages", BIG),
@@ -499,6 +684,24 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(stream_new_sender, "stream: sender dies, another takes over", BIG),
     SCENARIO(stream_new_receiver, "stream: receiver dies, another takes over", BIG),
     SCENARIO(stream_sleep, "stream: both ends sleep", BIG),
+    SCENARIO(lane_pair, "lane: sender, two receivers", SMALL),
+    SCENARIO(lane_held, "lane: a held cell is passed over", SMALL),
+    SCENARIO(lane_late, "lane: a receiver opens late", SMALL),
+    SCENARIO(lane_depth_one, "lane: depth 1, laps wrap", SMALL),
+    SCENARIO(lane_requeue, "lane: requeue, undo, orphans", SMALL),
+    SCENARIO(lane_close, "lane: closed with messages in hand, reopened", SMALL),
+    SCENARIO(lane_drop, "lane: the oldest is dropped beside receivers", SMALL),
+    SCENARIO(lane_taken_over, "lane: sender dies, another takes over", SMALL),
+    SCENARIO(lane_recover, "lane: receiver dies, recoverer dies, one sleeps", TWO_KILLS),
+    SCENARIO(lane_slot_reuse, "lane: slot taken again beside two recoverers", TWO_KILLS),
+    SCENARIO(lane_late_recoverer, "lane: recoverer that is late, cell used again", SMALL),
+    SCENARIO(lane_dead_letters, "lane: dead letters, their receiver dies", SMALL),
+    SCENARIO(lane_sleep, "receiver sleeps over two lanes never used before", SMALL),
+    SCENARIO(lane_sleep_two, "two receivers sleep, a batch wakes", SMALL),
+    SCENARIO(lane_sleep_send, "sender sleeps on a full lane", SMALL),
+    SCENARIO(lane_sleep_requeue, "receiver sleeps, a lane's message is given back", SMALL),
+    SCENARIO(lane_sleep_dead, "receiver of a lane's dead letters sleeps", SMALL),
+    SCENARIO(lane_reserve, "lane: commits and an abort in place", SMALL),
     SCENARIO(region_writers, "region: two writers, one is killed", BIG),
     SCENARIO(region_reader, "region: writer and reader", BIG),
 };

@@ -7,6 +7,8 @@
  *   f1 F1   forward the oldest held (F: wait for room)        n0   reserve and commit in place
  *   x0      reserve and abort                                 k    give the stock of blocks back
  *   y       free block 0, held since the beginning
+ *   l0      take a lane, wait until there is one              c0   close: give back all, and the lane
+ *   p0      open once more for receiving
  *   D       wait for a death and recover, again and again     D1   once
  *   J       wait until the slot of the predecessor is free, become its next user
  *   w v     write, read the region
@@ -58,7 +60,9 @@ int w_send(uint32_t process, uint32_t channel, int64_t timeout_ns)
     int r;
 
     w_begin(process, W_SEND, channel);
-    r = sb_queue_send(w_handle(process, channel), SHMBUS_DATA, 0, &id, sizeof id, timeout_ns);
+    r = w_has_lanes(channel)
+            ? sb_lanes_send(w_handle(process, channel), SHMBUS_DATA, 0, &id, sizeof id, timeout_ns)
+            : sb_queue_send(w_handle(process, channel), SHMBUS_DATA, 0, &id, sizeof id, timeout_ns);
     x_flush();
     x_note("send %" PRIu64 ": %d", id, r);
     check_sent(process, (uint32_t)id, r);
@@ -73,7 +77,8 @@ static int send_two(uint32_t process, uint32_t channel)
     int r;
 
     w_begin(process, W_SEND, channel);
-    r = sb_queue_send_batch(w_handle(process, channel), items, 2, 0);
+    r = w_has_lanes(channel) ? sb_lanes_send_batch(w_handle(process, channel), items, 2, 0)
+                             : sb_queue_send_batch(w_handle(process, channel), items, 2, 0);
     x_flush();
     x_note("send batch: %d", r);
     for (int i = 0; i < 2; i++) {
@@ -110,6 +115,32 @@ static int reserve(uint32_t process, uint32_t channel, bool commit)
     return r;
 }
 
+/* The same in a lane: there is one reservation at a time, and its commit cannot fail. */
+static void reserve_in_lane(uint32_t process, uint32_t channel, bool commit)
+{
+    struct shmbus_channel *ch = w_handle(process, channel);
+    struct shmbus_msg msg;
+    uint32_t id = next_id(process);
+    int r;
+
+    w_begin(process, W_SEND, channel);
+    r = sb_lanes_reserve(ch, 8, &msg, 0);
+    if (r == 0) {
+        x_step(msg.data);
+        *(uint64_t *)msg.data = id;
+        r = commit ? sb_lanes_commit(ch, &msg) : sb_lanes_abort(ch, &msg);
+        x_flush();
+        if (r != 0) {
+            x_fail("a reservation cannot be %s (%d)", commit ? "sent" : "dropped", r);
+        }
+    }
+    x_note("reserve %u: %d", id, r);
+    if (commit) {
+        check_sent(process, id, r);
+    }
+    w_end(process);
+}
+
 int w_recv(uint32_t process, uint32_t channel, int64_t timeout_ns)
 {
     struct w_process *p = &w_processes[process];
@@ -117,7 +148,8 @@ int w_recv(uint32_t process, uint32_t channel, int64_t timeout_ns)
     int r;
 
     w_begin(process, W_RECV, channel);
-    r = sb_queue_recv(w_handle(process, channel), &msg, 1, timeout_ns);
+    r = w_has_lanes(channel) ? sb_lanes_recv(w_handle(process, channel), &msg, 1, timeout_ns)
+                             : sb_queue_recv(w_handle(process, channel), &msg, 1, timeout_ns);
     x_flush();
     if (r == 1) {
         x_note("received message %" PRIu64 ", delivery %u", *(uint64_t *)msg.data,
@@ -131,6 +163,11 @@ int w_recv(uint32_t process, uint32_t channel, int64_t timeout_ns)
     }
     w_end(process);
     return r == 1 ? 0 : r;
+}
+
+static bool is_in_cell(const struct shmbus_msg *msg)
+{
+    return sb_msg_kind(msg) == SB_MSG_LANE_RX;
 }
 
 static void forget_held(struct w_process *p, uint32_t index)
@@ -149,7 +186,7 @@ int w_release(uint32_t process, uint32_t index)
 
     w_check_received(process, msg); /* still the same */
     w_begin(process, W_RELEASE, msg->channel->index);
-    r = sb_queue_release(msg->channel, msg);
+    r = is_in_cell(msg) ? sb_lanes_release(msg->channel, msg) : sb_queue_release(msg->channel, msg);
     x_flush();
     if (r != 0) {
         x_fail("release fails with %d", r);
@@ -166,7 +203,8 @@ static void give_back(uint32_t process, bool undo)
     int r;
 
     w_begin(process, undo ? W_UNDO : W_REQUEUE, msg->channel->index);
-    r = sb_queue_requeue(msg->channel, msg, undo);
+    r = is_in_cell(msg) ? sb_lanes_requeue(msg->channel, msg, undo)
+                        : sb_queue_requeue(msg->channel, msg, undo);
     x_flush();
     if (r != 0) {
         x_fail("requeue fails with %d", r);
@@ -196,6 +234,48 @@ static void forward(uint32_t process, uint32_t channel, int64_t timeout_ns)
     } else {
         msg->channel = from;
         w_check_received(process, msg);
+    }
+}
+
+/* ------------------------------------------------------------------------------------- lanes */
+
+bool w_has_lane(uint32_t process, uint32_t channel)
+{
+    return w_has_lanes(channel) && (w_handle(process, channel)->mode & SHMBUS_SEND) != 0;
+}
+
+bool w_take_lane(uint32_t process, uint32_t channel)
+{
+    struct shmbus_channel *ch = w_handle(process, channel);
+    int r;
+
+    ch->mode = SHMBUS_SEND | SHMBUS_RECV;
+    r = sb_lanes_open(ch);
+    x_flush();
+    if (r != 0) {
+        ch->mode = SHMBUS_RECV;
+    }
+    if (r != 0 && r != -SHMBUS_ERR_TOO_MANY) {
+        x_fail("a lane cannot be taken (%d)", r);
+    }
+    return r == 0;
+}
+
+void w_leave_lane(uint32_t process, uint32_t channel)
+{
+    struct shmbus_channel *ch = w_handle(process, channel);
+
+    w_begin(process, W_REQUEUE, channel);
+    sb_lanes_close(ch);
+    w_end(process);
+    ch->mode = SHMBUS_RECV;
+    w_processes[process].held_count = 0;
+}
+
+static void wait_for_lane(uint32_t process, uint32_t channel)
+{
+    while (!w_take_lane(process, channel) && !w_ghost.shut_down) {
+        w_wait_for(W_WAIT_END, 0);
     }
 }
 
@@ -506,9 +586,27 @@ static void stream_word(uint32_t process, char word, uint32_t n)
     }
 }
 
+/* Whether the process cannot send as it never got a lane: the bus is shutting down. */
+static bool lacks_lane(uint32_t process, char word, uint32_t n)
+{
+    return strchr("sSbnx", word) != NULL && w_has_lanes(n) && !w_has_lane(process, n);
+}
+
 static void do_word(uint32_t process, char word, uint32_t n)
 {
+    if (lacks_lane(process, word, n)) {
+        return;
+    }
     switch (word) {
+    case 'l':
+        wait_for_lane(process, n);
+        break;
+    case 'c':
+        w_leave_lane(process, n);
+        break;
+    case 'p':
+        sb_lanes_rx_init(&w_handle(process, n)->lanes, &w_view, n, w_processes[process].owner);
+        break;
     case 's':
     case 'S':
         w_send(process, n, word == 'S' ? -1 : 0);
@@ -518,7 +616,11 @@ static void do_word(uint32_t process, char word, uint32_t n)
         break;
     case 'n':
     case 'x':
-        reserve(process, n, word == 'n');
+        if (w_has_lanes(n)) {
+            reserve_in_lane(process, n, word == 'n');
+        } else {
+            reserve(process, n, word == 'n');
+        }
         break;
     case 'r':
     case 'R':

@@ -173,9 +173,11 @@ void sb_poll_rearm(struct sb_poll *poll)
 
 size_t shmbus_size_max(const struct shmbus_channel *ch)
 {
-    return ch->view->kind == SHMBUS_STREAM
-               ? (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps)
-               : sizeof w_segment.payloads[0];
+    if (ch->view->kind == SHMBUS_STREAM) {
+        return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
+    }
+    return ch->view->lane_count > 0 ? sizeof w_segment.cells[0][0].payload
+                                    : sizeof w_segment.payloads[0];
 }
 
 /* -------------------------------------------------------------------------------- beginnings */
@@ -184,6 +186,21 @@ static void share(const void *address, size_t bytes)
 {
     size_t at = (size_t)((const uint8_t *)address - (const uint8_t *)&w_segment);
     memset(&shared[at / 4], 1, (bytes + 3) / 4 * sizeof shared[0]);
+}
+
+static void share_lanes(const struct w_plan *plan, uint32_t c)
+{
+    for (uint32_t i = 0; i < plan->channels[c].lanes; i++) {
+        share(&w_segment.lanes[c][i].owner, 8);
+        share(&w_segment.lanes[c][i].next, 8);
+        share(&w_segment.lanes[c][i].skip, 8);
+    }
+    for (uint32_t i = 0; i < plan->channels[c].lanes << plan->channels[c].depth_shift; i++) {
+        share(&w_segment.cells[c][i].header.w, 8);
+        if (plan->payload_shared) {
+            share(w_segment.cells[c][i].payload, sizeof w_segment.cells[c][i].payload);
+        }
+    }
 }
 
 /* Words that only their owner ever touches are no scheduling points: counters, heartbeats, what a
@@ -206,6 +223,8 @@ static void share_words(const struct w_plan *plan)
         share(&ch->tail_hint, 16); /* and tail_seq */
         share(&ch->acked, 24);     /* to attempt */
         share(&ch->room, 8);
+        share(&ch->lanes_used, 8);
+        share_lanes(plan, c);
     }
     share(w_segment.slots, sizeof w_segment.slots);
     for (uint32_t b = 0; b < plan->blocks; b++) {
@@ -219,6 +238,27 @@ static void share_words(const struct w_plan *plan)
     share(&w_segment.region.lock, 5 * 8 + 4);
     share(w_segment.data, sizeof w_segment.data);
     share(w_segment.undo, sizeof w_segment.undo);
+}
+
+/* Every lane has come to the ticket where the channel begins, and is empty. */
+static void first_lanes(const struct w_plan *plan, uint32_t c)
+{
+    uint32_t shift = plan->channels[c].depth_shift;
+    uint64_t base = first_ghost.base[c];
+
+    for (uint32_t i = 0; i < plan->channels[c].lanes; i++) {
+        first.lanes[c][i].next.v = first.lanes[c][i].skip.v = base;
+        first_ghost.lanes[c][i].next = base;
+        for (uint32_t k = 0; k < 1u << shift; k++) {
+            first.cells[c][(i << shift) | k].header.w.v =
+                sb_hdr_make(sb_gen_prev(sb_lane_lap(base, shift)), 0, SB_FREE, 0);
+        }
+    }
+    channel_views[c].slots = NULL;
+    channel_views[c].lane_count = plan->channels[c].lanes;
+    channel_views[c].lanes = w_segment.lanes[c];
+    channel_views[c].cell_bytes = sizeof(struct w_cell);
+    channel_views[c].cells = (uint8_t *)w_segment.cells[c];
 }
 
 static void first_channel(const struct w_plan *plan, uint32_t c)
@@ -253,6 +293,9 @@ static void first_channel(const struct w_plan *plan, uint32_t c)
         .ring_bytes = from->ring_bytes,
         .ring = w_segment.ring,
     };
+    if (from->lanes > 0) {
+        first_lanes(plan, c);
+    }
     if (from->kind == SHMBUS_STREAM) { /* a little before the end, so that messages wrap */
         ch->acked.v = ch->tail_hint.v = ch->room.v = from->ring_bytes - 24u;
         first_ghost.stream.tail = first_ghost.stream.acked = from->ring_bytes - 24u;
@@ -356,6 +399,34 @@ static void prepare(const struct w_plan *plan)
     sb_event_setup();
 }
 
+static bool buries_cells(uint32_t c)
+{
+    for (uint32_t i = 0; i < w_plan->channel_count; i++) {
+        if (w_plan->channels[i].lanes > 0 && w_plan->channels[i].dead_letter == c + 1u) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void open_queue(struct shmbus_channel *ch)
+{
+    if (ch->kind == SB_LANES) { /* a lane is taken by a word of the script */
+        ch->mode = SHMBUS_RECV;
+        memset(&ch->lane, 0, sizeof ch->lane);
+        ch->reservation = 0;
+        ch->in_cells = 0;
+        sb_lanes_open(ch);
+        return;
+    }
+    ch->buries_cells = buries_cells(ch->index);
+    sb_lane_scan_init(&ch->lanes.scan, &w_view, ch->index, ch->owner);
+    sb_ring_init(&ch->ring, &w_view, ch->index, ch->owner);
+    if (w_plan->old_handles) {
+        ch->ring.head = ch->ring.tail = ch->ring.head_seen = 0;
+    }
+}
+
 static void open_handle(uint32_t p, uint32_t c)
 {
     struct shmbus_channel *ch = &handles[p][c];
@@ -367,7 +438,7 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->holder = ((c + 1u) << 16) | (p + 1u);
     ch->mode = SHMBUS_SEND | SHMBUS_RECV;
     ch->timestamps = w_plan->timestamps;
-    ch->kind = ch->view->kind;
+    ch->kind = ch->view->lane_count > 0 ? SB_LANES : ch->view->kind;
     ch->slot = buses[p].member.slot;
     ch->shared = ch->view->shared;
     ch->shutdown = &buses[p].view.super->shutdown;
@@ -377,10 +448,7 @@ static void open_handle(uint32_t p, uint32_t c)
     memset(&ch->stock, 0, sizeof ch->stock);
     ch->stock.misses[0] = w_plan->missed;
     if (ch->view->kind == SHMBUS_QUEUE) {
-        sb_ring_init(&ch->ring, &w_view, c, ch->owner);
-        if (w_plan->old_handles) {
-            ch->ring.head = ch->ring.tail = ch->ring.head_seen = 0;
-        }
+        open_queue(ch);
     }
 }
 
@@ -437,8 +505,14 @@ void w_setup(const void *parameter)
     for (uint32_t c = 0; c < plan->channel_count; c++) {
         open_handle(W_DRIVER, c);
     }
+    if (plan->queued > 0 && w_has_lanes(0)) {
+        w_take_lane(W_DRIVER, 0);
+    }
     for (uint32_t n = 0; n < plan->queued; n++) {
         w_send(W_DRIVER, 0, 0);
+    }
+    if (w_has_lane(W_DRIVER, 0)) {
+        w_leave_lane(W_DRIVER, 0);
     }
     if (plan->first_is_dead) {
         open_handle(0, 0);
@@ -535,6 +609,7 @@ static bool describe_channel(uint64_t at, char *text, size_t bytes)
         {offsetof(struct sb_channel, acked_seq), "acked_seq"},
         {offsetof(struct sb_channel, attempt), "attempt"},
         {offsetof(struct sb_channel, room), "room"},
+        {offsetof(struct sb_channel, lanes_used), "lanes_used"},
     };
     size_t c = at / sizeof(struct sb_channel);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -546,10 +621,26 @@ static bool describe_channel(uint64_t at, char *text, size_t bytes)
     return false;
 }
 
+static void describe_lane(const void *address, char *text, size_t bytes)
+{
+    if (IS_IN(address, w_segment.lanes)) {
+        size_t i = OFFSET_IN(address, w_segment.lanes) / sizeof(struct sb_lane);
+        const struct sb_lane *lane = &w_segment.lanes[i / W_LANES][i % W_LANES];
+        snprintf(text, bytes, "c%zu.lane[%zu].%s", i / W_LANES, i % W_LANES,
+                 address == &lane->owner ? "owner" : address == &lane->next ? "next" : "skip");
+    } else {
+        size_t i = OFFSET_IN(address, w_segment.cells) / sizeof(struct w_cell);
+        snprintf(text, bytes, "c%zu.cell[%zu].%s", i / W_CELLS, i % W_CELLS,
+                 OFFSET_IN(address, w_segment.cells) % sizeof(struct w_cell) == 0 ? "w" : "rest");
+    }
+}
+
 static void describe(const void *address, char *text, size_t bytes)
 {
     if (!in_segment(address)) {
         snprintf(text, bytes, "(private)");
+    } else if (IS_IN(address, w_segment.lanes) || IS_IN(address, w_segment.cells)) {
+        describe_lane(address, text, bytes);
     } else if (IS_IN(address, w_segment.blocks)) {
         size_t word = OFFSET_IN(address, w_segment.blocks) % sizeof(struct sb_block) / 8;
         static const char *const names[] = {"hdr",   "loc0",        "loc1",   "meta",
@@ -578,8 +669,10 @@ static void describe(const void *address, char *text, size_t bytes)
 static void describe_value(const void *address, uint64_t value, char *text, size_t bytes)
 {
     static const char *const states[16] = {"FREE", "HTX", "HRX", "QUE", "QFW", "ORPHAN", "DEADL"};
-    if (IS_IN(address, w_segment.blocks) &&
-        OFFSET_IN(address, w_segment.blocks) % sizeof(struct sb_block) == 0) {
+    if ((IS_IN(address, w_segment.blocks) &&
+         OFFSET_IN(address, w_segment.blocks) % sizeof(struct sb_block) == 0) ||
+        (IS_IN(address, w_segment.cells) &&
+         OFFSET_IN(address, w_segment.cells) % sizeof(struct w_cell) == 0)) {
         const char *state = states[(unsigned)sb_hdr_state(value)];
         uint32_t owner = sb_hdr_owner(value);
         snprintf(text, bytes, "%s(slot %d/%u, g%" PRIu64 ", n%u)", state == NULL ? "?" : state,

@@ -8,6 +8,7 @@
 
 #include "channel.h"
 #include "explore.h"
+#include "lanes.h"
 #include "queue.h"
 #include "region.h"
 
@@ -22,6 +23,9 @@
 #define W_IDS 24u /* messages a process may send */
 #define W_PAYLOAD_WORDS 8u
 #define W_STREAM_BYTES 256u
+#define W_LANES 3u
+#define W_LANE_DEPTH_MAX 4u
+#define W_CELLS (W_LANES * W_LANE_DEPTH_MAX)
 #define W_REGION_WORDS 3u
 #define W_SCRIPTS 6u
 
@@ -32,6 +36,7 @@ struct w_channel_plan {
     uint32_t dead_letter; /* index plus 1; 0: none */
     uint32_t on_full; /* 0: SHMBUS_BLOCK */
     uint64_t ring_bytes;
+    uint32_t lanes; /* of a queue with order per producer; otherwise 0 */
 };
 
 struct w_actor_plan {
@@ -64,7 +69,7 @@ enum w_state { W_NEW, W_QUEUED, W_TAKEN, W_ORPHAN, W_DEADL, W_ACKED, W_DROPPED }
 
 struct w_message {
     enum w_state state;
-    uint32_t block;
+    uint32_t block;   /* or its cell's number */
     uint32_t channel; /* where it was committed last */
     uint64_t ticket;
     uint32_t deliveries;
@@ -73,6 +78,14 @@ struct w_message {
 };
 
 enum w_op { W_IDLE, W_SEND, W_RECV, W_RELEASE, W_REQUEUE, W_UNDO, W_FORWARD, W_RESERVE, W_FLUSH };
+
+/* What the ghost knows of a lane. */
+struct w_lane {
+    uint32_t fifo[64]; /* messages in the order of their commits */
+    uint32_t committed;
+    uint32_t taken; /* or dropped */
+    uint64_t next;  /* the ticket behind the last one */
+};
 
 /* What the stream ghost knows. */
 struct w_stream {
@@ -86,7 +99,6 @@ struct w_stream {
     uint32_t pending[8]; /* being sent, in order */
     uint32_t pending_size[8];
     uint32_t pending_count;
-    uint32_t pending_done; /* of them committed: a batch may take several commits */
     uint32_t next; /* what the present receiver gets next */
     bool receiver_changed;
 };
@@ -99,6 +111,7 @@ struct w_process {
     enum w_op op;
     uint32_t op_channel;
     bool full_seen, empty_seen; /* during the present operation */
+    uint32_t lanes_empty;       /* which lanes were empty at some instant of it: mask */
     uint32_t sent;
     struct shmbus_msg held[4];
     uint32_t held_count;
@@ -113,6 +126,8 @@ struct w_ghost {
     uint32_t fifo[W_CHANNELS][64];
     uint32_t committed[W_CHANNELS], taken[W_CHANNELS], cleared[W_CHANNELS];
     uint64_t base[W_CHANNELS];
+    struct w_lane lanes[W_CHANNELS][W_LANES];
+    uint32_t cell_message[W_CHANNELS][W_CELLS];
     struct w_stream stream;
     uint32_t commits, takes, acks, dead_letters;
     uint32_t undone; /* takes that did not count */
@@ -122,12 +137,19 @@ struct w_ghost {
     bool shut_down;
 };
 
+struct w_cell {
+    struct sb_cell header;
+    sb_word payload[2];
+};
+
 struct w_segment {
     struct sb_super super;
     struct sb_proc processes[W_SLOTS];
     struct sb_channel channels[W_CHANNELS];
     struct sb_endpoint endpoints[W_CHANNELS][W_PROCESSES];
     struct sb_word slots[W_CHANNELS][W_DEPTH_MAX];
+    struct sb_lane lanes[W_CHANNELS][W_LANES];
+    struct w_cell cells[W_CHANNELS][W_CELLS];
     struct sb_block blocks[W_BLOCKS];
     sb_word payloads[W_BLOCKS][W_PAYLOAD_WORDS];
     sb_word bitmap;
@@ -173,6 +195,22 @@ bool w_has_for_receiver(uint32_t channel);
 void w_check_received(uint32_t process, const struct shmbus_msg *msg);
 void w_ghost_finish(void);
 bool w_is_living(uint32_t process);
+/* For the parts of the ghost. */
+extern const char *const w_state_names[];
+uint32_t w_living_owner(uint64_t hdr);
+bool w_is_address(uint32_t from, uint32_t to, bool dead_letter);
+void w_redelivered(struct w_message *m, uint64_t old, uint64_t now);
+void w_given_back(struct w_message *m, uint64_t now);
+
+/* ghost_lanes.c */
+bool w_has_lanes(uint32_t channel);
+void w_lane_access(const void *address, uint64_t old, uint64_t now);
+/* Notes which lanes are empty, and whether the process's own is full. */
+void w_note_lanes(uint32_t channel);
+uint32_t w_waiting_in_lanes(uint32_t channel);
+/* Whether the process's own lane takes another message now. */
+bool w_lane_has_room(uint32_t process, uint32_t channel);
+void w_check_cells(void);
 
 /* ghost_stream.c */
 void w_stream_access(const void *address, uint64_t old, uint64_t now);
@@ -184,6 +222,10 @@ void w_script_actor(uint32_t actor);
 int w_send(uint32_t process, uint32_t channel, int64_t timeout_ns);
 int w_recv(uint32_t process, uint32_t channel, int64_t timeout_ns);
 int w_release(uint32_t process, uint32_t index);
+/* False: all have been taken. */
+bool w_take_lane(uint32_t process, uint32_t channel);
+void w_leave_lane(uint32_t process, uint32_t channel);
+bool w_has_lane(uint32_t process, uint32_t channel);
 void w_stream_driver(bool send, uint32_t words);
 void w_region_finish(void);
 

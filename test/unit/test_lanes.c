@@ -108,8 +108,8 @@ T_TEST(lanes, each_producer_keeps_its_order_and_its_own_numbers)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with(3, 8, SHMBUS_REJECT, name);
-    struct shmbus_channel *tx[3], *rx[2] = {t_open(bus, "q", SHMBUS_RECV),
-                                            t_open(bus, "q", SHMBUS_RECV)};
+    struct shmbus_channel *tx[3],
+        *rx[2] = {t_open(bus, "q", SHMBUS_RECV), t_open(bus, "q", SHMBUS_RECV)};
     uint64_t sent[3] = {0}, got[3] = {0}, waiting = 0;
     struct shmbus_msg msg = {0};
     for (int i = 0; i < 3; i++)

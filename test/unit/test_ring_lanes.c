@@ -539,7 +539,8 @@ T_TEST(lane, drop_oldest_around_held_cells_keeps_order_and_loses_no_account)
 /* P0..P2: the cell is filled, its word still says FREE. */
 T_TEST(lane, killed_before_P2_nothing_was_sent)
 {
-    EACH_DEPTH {
+    EACH_DEPTH
+    {
         struct rig rig;
         rig_make(&rig, 1, depth);
         struct tx tx = tx_of(&rig);
@@ -603,7 +604,8 @@ T_TEST(lane, killed_between_P1_and_P2_nothing_was_sent_and_the_next_goes_on_ther
 /* P2..P3: published, next is one behind. */
 T_TEST(lane, killed_between_P2_and_P3_it_was_sent_and_the_next_goes_on_behind_it)
 {
-    EACH_DEPTH {
+    EACH_DEPTH
+    {
         for (int taken = 0; taken < 3; taken++) { /* not, held, released before the next comes */
             struct rig rig;
             rig_make(&rig, 1, depth);
@@ -666,7 +668,8 @@ T_TEST(lane, killed_between_P2_and_P3_beyond_held_cells_the_next_goes_on_behind_
 /* D1: thrown away, nothing put in its place. */
 T_TEST(lane, killed_after_D1_the_place_is_free_for_the_next)
 {
-    EACH_DEPTH {
+    EACH_DEPTH
+    {
         struct rig rig;
         rig_make(&rig, 1, depth);
         struct tx tx = tx_of(&rig);
@@ -762,8 +765,7 @@ T_TEST(lane, killed_at_its_last_delivery_the_message_is_set_aside_and_counted_on
     struct t_corpse d;
     sb_lane_scan_init(&undertaker, &rig.bus->view, rig.dead_index, rig.owner);
     take_for_the_dead(&rig, &tx, &d, 77, &theirs);
-    sb_store_release(&theirs.cell->w,
-                     sb_hdr_make(sb_hdr_gen(theirs.hdr), 2, SB_HRX, d.owner));
+    sb_store_release(&theirs.cell->w, sb_hdr_make(sb_hdr_gen(theirs.hdr), 2, SB_HRX, d.owner));
     sb_store_release(&theirs.cell->holder, (rig.index + 1ull) << 16 | 1u);
     recover(&rig, &d);
     CU_ASSERT_EQUAL(sb_hdr_state(sb_load_acquire(&theirs.cell->w)), SB_DEADL);
@@ -787,16 +789,15 @@ T_TEST(lane, killed_with_a_dead_letter_it_is_one_still_and_counted_once)
     struct sb_lane_msg theirs, msg;
     struct t_corpse d;
     take_for_the_dead(&rig, &tx, &d, 77, &theirs);
-    sb_store_release(&theirs.cell->w,
-                     sb_hdr_make(sb_hdr_gen(theirs.hdr), 2, SB_HRX, d.owner));
+    sb_store_release(&theirs.cell->w, sb_hdr_make(sb_hdr_gen(theirs.hdr), 2, SB_HRX, d.owner));
     sb_store_release(&theirs.cell->holder, (rig.dead_index + 1ull) << 16 | 1u);
     recover(&rig, &d);
     CU_ASSERT_EQUAL(sb_hdr_state(sb_load_acquire(&theirs.cell->w)), SB_DEADL);
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->shared->dead_lettered), 0);
     struct sb_lane_scan undertaker;
     sb_lane_scan_init(&undertaker, &rig.bus->view, rig.dead_index, rig.owner);
-    CU_ASSERT_TRUE(sb_lane_scan_recv(
-        &undertaker, sb_load_acquire(&rig.dead->shared->orphan_seq), &msg));
+    CU_ASSERT_TRUE(
+        sb_lane_scan_recv(&undertaker, sb_load_acquire(&rig.dead->shared->orphan_seq), &msg));
     rig_end(&rig);
 }
 
@@ -964,9 +965,9 @@ T_TEST(lane, at_its_last_delivery_it_is_set_aside_unless_it_never_was_received)
     for (int i = 0; i < 3; i++) { /* it goes round in the dead-letter queue, as it is */
         CU_ASSERT_TRUE_FATAL(sb_lane_scan_recv(&undertaker, sb_load_acquire(seq), &msg));
         CU_ASSERT_EQUAL(sb_hdr_deliveries(msg.hdr), 2);
-        CU_ASSERT_EQUAL(
-            sb_lane_requeue(view, rig.index, msg.cell, msg.hdr, i % 2 == 0, rig.dead_index),
-            rig.dead_index);
+        CU_ASSERT_EQUAL(sb_lane_requeue(view, rig.index, msg.cell, msg.hdr, i % 2 == 0,
+                                        rig.dead_index),
+                        rig.dead_index);
     }
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->shared->dead_lettered), 1);
     CU_ASSERT_EQUAL(get(&rx), UINT64_MAX);
@@ -992,8 +993,8 @@ T_TEST(lane, an_orphan_that_was_delivered_too_often_is_set_aside_by_who_finds_it
     CU_ASSERT_EQUAL(get(&rx), UINT64_MAX);
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->shared->dead_lettered), 1);
     sb_lane_scan_init(&undertaker, &rig.bus->view, rig.dead_index, rig.owner);
-    CU_ASSERT_TRUE(sb_lane_scan_recv(
-        &undertaker, sb_load_acquire(&rig.dead->shared->orphan_seq), &msg));
+    CU_ASSERT_TRUE(
+        sb_lane_scan_recv(&undertaker, sb_load_acquire(&rig.dead->shared->orphan_seq), &msg));
     CU_ASSERT_EQUAL(*payload_of(msg.cell), 7);
     rig_end(&rig);
 }
@@ -1014,8 +1015,8 @@ T_TEST(lane, only_the_holder_with_the_right_word_holds_a_cell)
     CU_ASSERT_PTR_NULL(sb_lane_held(view, rig.index, 4, msg.hdr, rig.owner));
     CU_ASSERT_PTR_NULL(sb_lane_held(view, rig.index, 1, msg.hdr, rig.owner));
     CU_ASSERT_PTR_NULL(sb_lane_held(view, rig.index, 0, msg.hdr, rig.owner + 1));
-    CU_ASSERT_PTR_NULL(sb_lane_held(view, rig.index, 0, sb_hdr_make(gen + 1, 1, SB_HRX, rig.owner),
-                                    rig.owner));
+    CU_ASSERT_PTR_NULL(
+        sb_lane_held(view, rig.index, 0, sb_hdr_make(gen + 1, 1, SB_HRX, rig.owner), rig.owner));
     release(&msg);
     CU_ASSERT_PTR_NULL(sb_lane_held(view, rig.index, 0, msg.hdr, rig.owner));
     CU_ASSERT_PTR_NULL(
