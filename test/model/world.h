@@ -99,6 +99,7 @@ struct w_stream {
     uint32_t pending[8]; /* being sent, in order */
     uint32_t pending_size[8];
     uint32_t pending_count;
+    uint32_t pending_done; /* of them committed: a batch may take several commits */
     uint32_t next; /* what the present receiver gets next */
     bool receiver_changed;
 };
