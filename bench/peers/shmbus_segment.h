@@ -6,6 +6,9 @@
 
 #include "../harness/bench.h"
 
+#ifndef SHMBUS_ORDER
+#define SHMBUS_ORDER SHMBUS_ORDER_TOTAL
+#endif
 #define SEGMENT_PROCESSES 16
 #define SEGMENT_HELD 64 /* blocks that a process may have in its hands and its stock */
 
@@ -28,6 +31,11 @@ static int segment_channels(struct bench *b, struct shmbus_plan *plan)
         snprintf(channel.name, sizeof(channel.name), "c%u", i);
         channel.kind = b->many ? SHMBUS_QUEUE : SHMBUS_STREAM;
         channel.depth = b->many ? b->depth : 0;
+        if (b->many && SHMBUS_ORDER == SHMBUS_ORDER_PRODUCER) {
+            channel.order = SHMBUS_ORDER_PRODUCER;
+            channel.message_bytes = b->size_bytes;
+            channel.producers = SEGMENT_PROCESSES;
+        }
         channel.bytes = b->many ? 0 : (uint64_t)b->depth * (b->size_bytes + 16);
         error = shmbus_plan_add_channel(plan, &channel);
     }
