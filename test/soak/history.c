@@ -1,8 +1,9 @@
 /*
- * Was it a queue? The recorded intervals of sends and receives of the first queue are held against
- * the properties that make a history one of a queue: what comes out was sent, and once (ledger.c);
- * no two messages come out in the wrong order; and "empty" is not said while something waits.
- * Messages that were delivered again are left out: they are allowed to come out of order.
+ * Was it a queue? The recorded intervals of sends and receives are held against the properties that
+ * make a history one of a queue: what comes out was sent, and once (ledger.c); no two messages come
+ * out in the wrong order, with order per producer no two of one producer; and "empty" is not said
+ * while something waits. Messages that were delivered again are left out: they are allowed to come
+ * out of order.
  */
 #include "ledger.h"
 
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 
 struct item {
+    uint32_t sender;
     int64_t send_start_ns, send_end_ns, recv_start_ns, recv_end_ns;
 };
 
@@ -31,17 +33,24 @@ static int by_empty_start(const void *a, const void *b)
     return (x->start_ns > y->start_ns) - (x->start_ns < y->start_ns);
 }
 
+static int by_sender(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+    return x->sender != y->sender ? (x->sender > y->sender) - (x->sender < y->sender)
+                                  : by_send_start(a, b);
+}
+
 /* Messages delivered exactly once whose send and receive are both known. */
-static size_t collect(struct item *items)
+static size_t collect(struct item *items, enum s_stage stage)
 {
     size_t n = 0;
     for (uint32_t i = 0; i < S_WINDOW; i++) {
         const struct s_entry *e = &s_books->entry[i];
-        bool known = (e->word & S_SENT) != 0 && e->first[S_TASKS] == 1 &&
+        bool known = (e->word & S_SENT) != 0 && e->first[stage] == 1 &&
                      e->send_end_ns >= e->send_start_ns && e->recv_start_ns != 0;
         if (known && e->deliveries == 1 + ((e->word & S_PASSING) != 0))
-            items[n++] = (struct item){e->send_start_ns, e->send_end_ns, e->recv_start_ns,
-                                       e->recv_end_ns};
+            items[n++] = (struct item){e->sender, e->send_start_ns, e->send_end_ns,
+                                       e->recv_start_ns, e->recv_end_ns};
     }
     return n;
 }
@@ -72,6 +81,22 @@ static uint64_t wrong_order(struct item *items, struct sweep sweep)
     return found;
 }
 
+/* The same among the messages of each producer, who sends one after the other. Sorts them. */
+static uint64_t wrong_order_of_one(struct item *items, size_t count)
+{
+    uint64_t found = 0;
+    int64_t latest_recv_ns = 0;
+    qsort(items, count, sizeof *items, by_sender);
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || items[i].sender != items[i - 1].sender)
+            latest_recv_ns = 0;
+        found += latest_recv_ns > items[i].recv_end_ns;
+        if (items[i].recv_start_ns > latest_recv_ns)
+            latest_recv_ns = items[i].recv_start_ns;
+    }
+    return found;
+}
+
 static uint64_t wrong_empty(struct s_empty *empties, size_t count, struct sweep sweep)
 {
     uint64_t found = 0;
@@ -80,27 +105,30 @@ static uint64_t wrong_empty(struct s_empty *empties, size_t count, struct sweep 
     return found;
 }
 
-struct s_history s_check_history(void)
+struct s_history s_check_history(enum s_stage stage)
 {
     struct s_history history = {0};
     struct item *items = calloc(S_WINDOW, sizeof *items);
     struct item **by_end = calloc(S_WINDOW, sizeof *by_end);
-    size_t empties = s_books->empties < S_EMPTIES ? s_books->empties : S_EMPTIES;
+    struct s_empty *empty = s_books->empty[stage];
+    size_t empties = s_books->empties[stage] < S_EMPTIES ? s_books->empties[stage] : S_EMPTIES;
 
     if (items == NULL || by_end == NULL) {
         perror("soak: no memory for the history");
         exit(2);
     }
-    size_t n = collect(items);
+    size_t n = collect(items, stage);
     qsort(items, n, sizeof *items, by_send_start);
     for (size_t i = 0; i < n; i++)
         by_end[i] = &items[i];
     qsort(by_end, n, sizeof *by_end, by_send_end);
-    qsort(s_books->empty, empties, sizeof *s_books->empty, by_empty_start);
+    qsort(empty, empties, sizeof *empty, by_empty_start);
     struct sweep sweep = {by_end, n, 0, 0};
     history.messages = n;
     history.empties = empties;
-    history.violations = wrong_order(items, sweep) + wrong_empty(s_books->empty, empties, sweep);
+    history.violations = wrong_empty(empty, empties, sweep);
+    history.violations +=
+        stage == S_JOBS ? wrong_order_of_one(items, n) : wrong_order(items, sweep);
     free(by_end);
     free(items);
     return history;

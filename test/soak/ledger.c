@@ -189,8 +189,7 @@ static bool may_come_again(const struct s_entry *e, uint64_t word, enum s_stage 
     return stage == S_RESULTS && e->holder_stage == S_TASKS; /* its taker died before he noted it */
 }
 
-static void judge(const struct shmbus_msg *msg, struct s_entry *e, uint64_t seq,
-                  enum s_stage stage)
+static void judge(const struct shmbus_msg *msg, struct s_entry *e, uint64_t seq, enum s_stage stage)
 {
     uint64_t word = word_of(e);
 
@@ -235,7 +234,7 @@ uint64_t s_received(const struct shmbus_msg *msg, enum s_stage stage, int64_t st
     judge(msg, e, wire.seq, stage);
     if (msg->delivery_count > 1)
         __atomic_fetch_add(&s_books->redelivered, 1, __ATOMIC_RELAXED);
-    if (stage == S_TASKS && msg->delivery_count == 1) {
+    if (stage < S_HISTORIES && msg->delivery_count == 1) {
         e->recv_start_ns = start_ns;
         e->recv_end_ns = end_ns;
     }
@@ -248,10 +247,10 @@ uint64_t s_received(const struct shmbus_msg *msg, enum s_stage stage, int64_t st
     return wire.seq;
 }
 
-void s_empty_seen(int64_t start_ns, int64_t end_ns)
+void s_empty_seen(enum s_stage stage, int64_t start_ns, int64_t end_ns)
 {
-    uint64_t i = __atomic_fetch_add(&s_books->empties, 1, __ATOMIC_RELAXED);
-    s_books->empty[i % S_EMPTIES] = (struct s_empty){start_ns, end_ns};
+    uint64_t i = __atomic_fetch_add(&s_books->empties[stage], 1, __ATOMIC_RELAXED);
+    s_books->empty[stage][i % S_EMPTIES] = (struct s_empty){start_ns, end_ns};
 }
 
 void s_settle(void)

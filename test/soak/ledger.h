@@ -17,33 +17,34 @@
 
 #include <shmbus/shmbus.h>
 
-#define S_WINDOW (1u << 18)      /* messages in the books at once; entries are used again */
-#define S_LIVES_MAX (1u << 16)   /* processes that a run may start */
-#define S_EMPTIES (1u << 15)     /* "queue is empty" answers remembered */
+#define S_WINDOW (1u << 18)    /* messages in the books at once; entries are used again */
+#define S_LIVES_MAX (1u << 16) /* processes that a run may start */
+#define S_EMPTIES (1u << 15)   /* "queue is empty" answers remembered, of each history */
 #define S_STREAMS 4u
 #define S_COMPLAINTS 20u
 
-enum s_stage { S_TASKS = 0, S_RESULTS = 1, S_DEAD = 2, S_STAGES = 3 };
+/* Tasks have total order, jobs the order of each producer; both have a history. */
+enum s_stage { S_TASKS = 0, S_JOBS = 1, S_HISTORIES = 2, S_RESULTS = 2, S_DEAD = 3, S_STAGES = 4 };
 
 /* word: seq:48 | flags:16, so that nobody can mark the next message in the entry by mistake */
 enum s_flag {
-    S_SENT = 1,      /* the send returned 0 */
-    S_FAILED = 2,    /* the send failed: nothing was sent */
-    S_GIVEN = 4,     /* the holder is giving it back, or has */
-    S_ACKING = 8,    /* the holder is about to release it */
-    S_ACKED = 16,    /* it was released */
-    S_PASSING = 32,  /* the holder is about to forward it */
-    S_PASSED = 64    /* it was forwarded */
+    S_SENT = 1,     /* the send returned 0 */
+    S_FAILED = 2,   /* the send failed: nothing was sent */
+    S_GIVEN = 4,    /* the holder is giving it back, or has */
+    S_ACKING = 8,   /* the holder is about to release it */
+    S_ACKED = 16,   /* it was released */
+    S_PASSING = 32, /* the holder is about to forward it */
+    S_PASSED = 64   /* it was forwarded */
 };
 
 struct s_entry {
     uint64_t word;
-    uint32_t sender;       /* life that sent it */
-    uint32_t holder;       /* life that received it last, 0 nobody yet */
+    uint32_t sender; /* life that sent it */
+    uint32_t holder; /* life that received it last, 0 nobody yet */
     uint32_t holder_stage;
     uint32_t first[S_STAGES]; /* deliveries with count 1 */
     uint32_t deliveries;
-    int64_t send_start_ns, send_end_ns; /* the history of the first queue */
+    int64_t send_start_ns, send_end_ns;
     int64_t recv_start_ns, recv_end_ns;
 };
 
@@ -75,8 +76,8 @@ struct s_ledger {
     uint64_t lost, duplicated, robbed, damaged, failures;
     uint32_t complaints;
     char complaint[S_COMPLAINTS][200];
-    uint64_t empties;
-    struct s_empty empty[S_EMPTIES];
+    uint64_t empties[S_HISTORIES];
+    struct s_empty empty[S_HISTORIES][S_EMPTIES];
     struct s_stream stream[S_STREAMS];
     struct s_life life[S_LIVES_MAX];
     struct s_entry entry[S_WINDOW];
@@ -105,16 +106,16 @@ uint64_t s_received(const struct shmbus_msg *msg, enum s_stage stage, int64_t st
 
 /* Before and after what is done with it. */
 void s_mark(uint64_t seq, uint32_t set, uint32_t clear);
-void s_empty_seen(int64_t start_ns, int64_t end_ns);
+void s_empty_seen(enum s_stage stage, int64_t start_ns, int64_t end_ns);
 
 /* At the end: what was sent and never acknowledged. */
 void s_settle(void);
 
-/* Whether the recorded history of the first queue is one of a queue. history.c */
+/* Whether the recorded history of tasks, or jobs, is one of such a queue. history.c */
 struct s_history {
     uint64_t messages, empties, violations;
 };
-struct s_history s_check_history(void);
+struct s_history s_check_history(enum s_stage stage);
 
 /* The work of one process until the books say stop; @role 0 .. S_ROLES - 1. workers.c */
 #define S_ROLES 8u

@@ -84,6 +84,17 @@ static void add_queue(struct shmbus_plan *plan, const char *name, uint32_t depth
     check(shmbus_plan_add_channel(plan, &c), name);
 }
 
+/* A lane for every process there may be, the killed ones that nobody has cleaned up after too. */
+static void add_lanes(struct shmbus_plan *plan, const char *name, uint32_t depth,
+                      enum shmbus_on_full on_full, const char *dead_letter)
+{
+    add_queue(plan, name, depth, on_full, dead_letter);
+    struct shmbus_channel_plan *c = &plan->channels[plan->channel_count - 1];
+    c->order = SHMBUS_ORDER_PRODUCER;
+    c->message_bytes = 1088;
+    c->producers = plan->processes;
+}
+
 static void create_bus(struct soak *soak)
 {
     struct shmbus_plan *plan = NULL;
@@ -105,6 +116,8 @@ static void create_bus(struct soak *soak)
     add_queue(plan, "results", 64, SHMBUS_BLOCK, "");
     add_queue(plan, "dead", 16, SHMBUS_BLOCK, "");
     add_queue(plan, "news", 8, SHMBUS_DROP_OLDEST, "");
+    add_lanes(plan, "jobs", 64, SHMBUS_BLOCK, "dead");
+    add_lanes(plan, "rumours", 8, SHMBUS_DROP_OLDEST, "");
     for (uint32_t i = 0; i < S_STREAMS; i++) {
         struct shmbus_channel_plan c = {.kind = SHMBUS_STREAM, .bytes = 16384};
         snprintf(c.name, sizeof c.name, "s%u", i);
@@ -171,8 +184,8 @@ static void reap(struct place *place, bool killed)
     int status = 0;
     while (waitpid(place->pid, &status, 0) < 0 && errno == EINTR)
         ;
-    bool good = WIFEXITED(status) ? WEXITSTATUS(status) == 0
-                                  : killed && WTERMSIG(status) == SIGKILL;
+    bool good =
+        WIFEXITED(status) ? WEXITSTATUS(status) == 0 : killed && WTERMSIG(status) == SIGKILL;
     if (!good)
         s_complain(&s_books->failures, "life %u ended by itself: status %#x", place->life,
                    (unsigned)status);
@@ -333,7 +346,27 @@ static void on_finding(void *context, enum shmbus_severity severity, const char 
         s_complain(&s_books->failures, "health check: %s", what);
 }
 
-/* Returns how many blocks are not back. */
+/* Cells that are not free, and lanes that nobody can take. */
+static uint64_t count_lane_leaks(struct shmbus *bus)
+{
+    uint64_t leaked = 0;
+    for (uint32_t c = 0; c < bus->view.channel_count; c++) {
+        const struct sb_channel_view *ch = &bus->view.channels[c];
+        uint64_t cells = 0, lanes = 0;
+        for (uint64_t i = 0; i < sb_cell_count(ch); i++)
+            cells += sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w)) != SB_FREE;
+        for (uint32_t i = 0; i < ch->lane_count; i++)
+            lanes += sb_load_acquire(&ch->lanes[i].owner) != 0;
+        if (cells + lanes > 0)
+            s_complain(&s_books->failures,
+                       "channel %u: %" PRIu64 " cells are not free, %" PRIu64 " lanes are taken", c,
+                       cells, lanes);
+        leaked += cells + lanes;
+    }
+    return leaked;
+}
+
+/* Returns how many blocks, cells and lanes are not back. */
 static uint64_t count_leaks(struct shmbus *bus)
 {
     struct shmbus_block_stat stat = {.struct_bytes = sizeof stat};
@@ -348,7 +381,7 @@ static uint64_t count_leaks(struct shmbus *bus)
                        stat.size_bytes, stat.free, stat.count, stat.queued, stat.held, stat.stock,
                        stat.redeliverable, stat.dead_letters);
     }
-    return leaked;
+    return leaked + count_lane_leaks(bus);
 }
 
 static uint64_t settle(struct soak *soak, uint64_t *ret_recoveries)
@@ -383,16 +416,25 @@ static int count_descriptors(void)
     return n;
 }
 
-static void report(const struct soak *soak, uint64_t leaked, uint64_t recoveries,
-                   const struct s_history *history)
+/* Whether what was seen could be seen in such a queue. */
+static void judge_history(enum s_stage stage, const char *name)
+{
+    struct s_history history = s_check_history(stage);
+    printf("soak: history of %" PRIu64 " %s and %" PRIu64 " answers \"empty\": %" PRIu64
+           " violations\n",
+           history.messages, name, history.empties, history.violations);
+    if (history.violations > 0)
+        s_complain(&s_books->failures,
+                   "the history of %s is not one of a queue: %" PRIu64 " violations", name,
+                   history.violations);
+}
+
+static void report(const struct soak *soak, uint64_t leaked, uint64_t recoveries)
 {
     for (uint32_t i = 0; i < s_books->complaints && i < S_COMPLAINTS; i++)
         fprintf(stderr, "soak: %s\n", s_books->complaint[i]);
     if (s_books->complaints > S_COMPLAINTS)
         fprintf(stderr, "soak: and %u more\n", s_books->complaints - S_COMPLAINTS);
-    printf("soak: history of %" PRIu64 " messages and %" PRIu64 " answers \"empty\": %" PRIu64
-           " violations; %" PRIu64 " entries were still in use\n",
-           history->messages, history->empties, history->violations, s_books->skipped);
     printf("{\"target\":\"soak\",\"seconds\":%u,\"processes\":%u,\"seed\":%" PRIu64
            ",\"kills\":%" PRIu64 ",\"stops\":%" PRIu64 ",\"messages\":%" PRIu64
            ",\"redelivered\":%" PRIu64 ",\"recoveries\":%" PRIu64
@@ -419,9 +461,12 @@ static _Noreturn void usage(int status)
 static struct options parse_options(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"seconds", required_argument, NULL, 't'}, {"processes", required_argument, NULL, 'p'},
-        {"kills", required_argument, NULL, 'k'},   {"stops", required_argument, NULL, 'z'},
-        {"seed", required_argument, NULL, 's'},    {"help", no_argument, NULL, 'h'},
+        {"seconds", required_argument, NULL, 't'},
+        {"processes", required_argument, NULL, 'p'},
+        {"kills", required_argument, NULL, 'k'},
+        {"stops", required_argument, NULL, 'z'},
+        {"seed", required_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     struct options o = {600, 8, 20, 3, (uint64_t)s_now_ns()};
@@ -487,10 +532,9 @@ int main(int argc, char **argv)
     check(shmbus_unlink(soak.name), "unlink");
     if (count_descriptors() != descriptors)
         s_complain(&s_books->failures, "descriptors are left open");
-    struct s_history history = s_check_history();
-    if (history.violations > 0)
-        s_complain(&s_books->failures, "the history is not one of a queue: %" PRIu64 " violations",
-                   history.violations);
-    report(&soak, leaked, recoveries, &history);
+    judge_history(S_TASKS, "tasks");
+    judge_history(S_JOBS, "jobs");
+    printf("soak: %" PRIu64 " entries were still in use\n", s_books->skipped);
+    report(&soak, leaked, recoveries);
     return s_books->failures == 0 ? 0 : 1;
 }

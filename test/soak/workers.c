@@ -40,8 +40,7 @@ static uint32_t random_bytes(void)
 /* Whether @result is one that this call may have here; anything else is a failure. */
 static bool is_expected(int result, const char *call)
 {
-    if (result >= 0 || result == -EAGAIN || result == -ETIMEDOUT ||
-        result == -SHMBUS_ERR_NO_BLOCKS)
+    if (result >= 0 || result == -EAGAIN || result == -ETIMEDOUT || result == -SHMBUS_ERR_NO_BLOCKS)
         return true;
     s_complain(&s_books->failures, "life %u: %s: %s (%s)", s_me, call, shmbus_strerrorname(result),
                shmbus_detail());
@@ -124,16 +123,27 @@ static bool send_batch(struct shmbus_channel *ch)
     return is_expected(r, "send_batch");
 }
 
+/* Into a lane that drops: there is room, unless all of it is in somebody's hands. */
+static bool send_rumour(struct shmbus_channel *ch)
+{
+    return is_expected(shmbus_send(ch, "rumour", 7, 0), "send into a lane with drop_oldest");
+}
+
 static int produce(struct worker *w)
 {
     struct shmbus_channel *tasks = open_channel(w, "tasks", SHMBUS_SEND);
     struct shmbus_channel *news = open_channel(w, "news", SHMBUS_SEND);
-    bool good = tasks != NULL && news != NULL;
+    struct shmbus_channel *jobs = open_channel(w, "jobs", SHMBUS_SEND);
+    struct shmbus_channel *rumours = open_channel(w, "rumours", SHMBUS_SEND);
+    bool good = tasks != NULL && news != NULL && jobs != NULL && rumours != NULL;
     while (good && !is_over()) {
         uint32_t what = below(20);
-        good = what < 10 ? send_copy(tasks) : what < 16 ? send_in_place(tasks) : send_batch(tasks);
+        struct shmbus_channel *to = below(2) ? jobs : tasks;
+        good = what < 10 ? send_copy(to) : what < 16 ? send_in_place(to) : send_batch(to);
         if (good && what == 19)
             good = is_expected(shmbus_send(news, "news", 5, 0), "send into drop_oldest");
+        if (good && what >= 18)
+            good = send_rumour(rumours);
     }
     return good ? 0 : 1;
 }
@@ -143,6 +153,7 @@ static int produce(struct worker *w)
 struct held {
     struct shmbus_msg msg;
     uint64_t seq;
+    enum s_stage stage;
 };
 
 static bool release(struct held *held)
@@ -179,19 +190,20 @@ static bool pass_on(struct held *held, struct shmbus_channel *to)
 }
 
 /* Receives into @held; false if there was nothing. */
-static bool take(struct shmbus_channel *ch, enum s_stage stage, int64_t wait_ns,
-                 struct held *held, bool *good)
+static bool take(struct shmbus_channel *ch, enum s_stage stage, int64_t wait_ns, struct held *held,
+                 bool *good)
 {
     int64_t start = s_now_ns();
     int r = shmbus_recv(ch, &held->msg, wait_ns);
     if (r == 0) {
+        held->stage = stage;
         held->seq = s_received(&held->msg, stage, start);
         if (held->seq == 0)
             *good = false;
         return held->seq != 0;
     }
-    if (r == -EAGAIN && stage == S_TASKS)
-        s_empty_seen(start, s_now_ns());
+    if (r == -EAGAIN && stage < S_HISTORIES)
+        s_empty_seen(stage, start, s_now_ns());
     *good = is_expected(r, "recv");
     return false;
 }
@@ -201,34 +213,53 @@ static bool finish_one(struct held *held, struct shmbus_channel *results)
 {
     uint32_t what = below(100);
     if (what < 75)
-        return pass_on(held, results);
+        return held->stage == S_TASKS ? pass_on(held, results) : release(held);
     return what < 90 ? release(held) : give_back(held);
+}
+
+/* Leaves with all that is held of this queue, and comes again. */
+static struct shmbus_channel *come_again(const struct worker *w, struct shmbus_channel *ch,
+                                         const char *name, enum s_stage stage, struct held *held,
+                                         uint32_t *n)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < *n; i++) {
+        if (held[i].stage == stage)
+            s_mark(held[i].seq, S_GIVEN, 0);
+        else
+            held[kept++] = held[i];
+    }
+    *n = kept;
+    shmbus_close(ch);
+    return open_channel(w, name, SHMBUS_RECV);
 }
 
 static int consume(struct worker *w)
 {
     struct shmbus_channel *results = open_channel(w, "results", SHMBUS_SEND);
     struct shmbus_channel *tasks = open_channel(w, "tasks", SHMBUS_RECV);
+    struct shmbus_channel *jobs = open_channel(w, "jobs", SHMBUS_RECV);
     struct held held[HELD_MAX];
     uint32_t n = 0;
-    bool good = results != NULL && tasks != NULL;
+    bool good = results != NULL && tasks != NULL && jobs != NULL;
 
     while (good && !is_over()) {
         int64_t wait = n > 0 || below(10) == 0 ? 0 : WAIT_NS;
-        if (n < HELD_MAX && take(tasks, S_TASKS, wait, &held[n], &good))
+        bool job = below(2) != 0;
+        if (n < HELD_MAX && take(job ? jobs : tasks, job ? S_JOBS : S_TASKS, wait, &held[n], &good))
             n++;
         if (good && n > 0 && (n == HELD_MAX || below(3) > 0)) {
             uint32_t which = below(n);
             good = finish_one(&held[which], results);
             held[which] = held[--n];
         }
-        if (good && below(2000) == 0) { /* leave with all that is held */
-            for (uint32_t i = 0; i < n; i++)
-                s_mark(held[i].seq, S_GIVEN, 0);
-            n = 0;
-            shmbus_close(tasks);
-            tasks = open_channel(w, "tasks", SHMBUS_RECV);
+        if (good && below(2000) == 0) {
+            tasks = come_again(w, tasks, "tasks", S_TASKS, held, &n);
             good = tasks != NULL;
+        }
+        if (good && below(2000) == 0) {
+            jobs = come_again(w, jobs, "jobs", S_JOBS, held, &n);
+            good = jobs != NULL;
         }
     }
     for (uint32_t i = 0; i < n; i++)
@@ -241,8 +272,9 @@ static int collect(struct worker *w)
     struct shmbus_channel *results = open_channel(w, "results", SHMBUS_RECV);
     struct shmbus_channel *dead = open_channel(w, "dead", SHMBUS_RECV);
     struct shmbus_channel *news = open_channel(w, "news", SHMBUS_RECV);
+    struct shmbus_channel *rumours = open_channel(w, "rumours", SHMBUS_RECV);
     struct held held;
-    bool good = results != NULL && dead != NULL && news != NULL;
+    bool good = results != NULL && dead != NULL && news != NULL && rumours != NULL;
 
     while (good && !is_over()) {
         if (take(results, S_RESULTS, WAIT_NS, &held, &good))
@@ -251,7 +283,7 @@ static int collect(struct worker *w)
             good = below(10) == 0 ? give_back(&held) : release(&held);
         if (good && below(64) == 0) {
             struct shmbus_msg msg;
-            int r = shmbus_recv(news, &msg, 0);
+            int r = shmbus_recv(below(2) ? news : rumours, &msg, 0);
             good = is_expected(r, "recv of news") && (r != 0 || shmbus_release(&msg) == 0);
         }
     }
@@ -396,7 +428,7 @@ static int churn(struct worker *w)
 
 int s_work(const char *bus_name, uint32_t index)
 {
-    static int (*const roles[S_ROLES])(struct worker *) = {produce, consume,    stream_out, consume,
+    static int (*const roles[S_ROLES])(struct worker *) = {produce, consume,   stream_out, consume,
                                                            collect, stream_in, produce,    churn};
     struct worker w = {.bus_name = bus_name, .index = index};
     if (!attach(&w))
@@ -436,9 +468,10 @@ void s_drain(struct shmbus *bus)
     struct worker w = {.bus = bus};
     char name[16];
     while (drain_queue(&w, "tasks", S_TASKS) || drain_queue(&w, "results", S_RESULTS) ||
-           drain_queue(&w, "dead", S_DEAD))
+           drain_queue(&w, "jobs", S_JOBS) || drain_queue(&w, "dead", S_DEAD))
         ;
     drain_unnamed(&w, "news");
+    drain_unnamed(&w, "rumours");
     for (uint32_t i = 0; i < 3; i++) {
         snprintf(name, sizeof name, "spare-%u", i);
         drain_unnamed(&w, name);
