@@ -370,6 +370,14 @@ static const struct w_plan lane_held = {
                ACTOR("receiver", 2, "r0 a r0 a")},
 };
 
+static const struct w_plan lane_skip = {
+    .channels = {LANES(1, 2)},
+    .channel_count = 1,
+    .queued = 4,
+    .actors = {IMMORTAL("holder", 0, "r0 a r0"), ACTOR("receiver", 1, "r0 a r0 a r0 a r0 a"),
+               ACTOR("sender", 2, "l0 s0 s0")},
+};
+
 static const struct w_plan lane_late = {
     .channels = {LANES(1, 1)},
     .channel_count = 1,
@@ -390,8 +398,7 @@ static const struct w_plan lane_requeue = {
     .channels = {LANES(1, 1)},
     .channel_count = 1,
     .queued = 2,
-    .actors = {ACTOR("giver", 0, "r0 q r0 a"), ACTOR("receiver", 1, "r0 a r0 u"),
-               ACTOR("sender", 2, "l0 s0"), RECOVERER},
+    .actors = {ACTOR("giver", 0, "r0 q r0 a"), ACTOR("receiver", 1, "r0 a r0 u"), RECOVERER},
 };
 
 static const struct w_plan lane_close = {
@@ -686,6 +693,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(stream_sleep, "stream: both ends sleep", BIG),
     SCENARIO(lane_pair, "lane: sender, two receivers", SMALL),
     SCENARIO(lane_held, "lane: a held cell is passed over", SMALL),
+    SCENARIO(lane_skip, "lane: passed over beside messages, depth 4", SMALL),
     SCENARIO(lane_late, "lane: a receiver opens late", SMALL),
     SCENARIO(lane_depth_one, "lane: depth 1, laps wrap", SMALL),
     SCENARIO(lane_requeue, "lane: requeue, undo, orphans", SMALL),

@@ -5,6 +5,7 @@
 #
 #   # what:  what is wrong with the mutant, in one line
 #   # files: sources under libshmbus/ that it changes; each of them must change
+#            (# with: sources that are compiled again, as what is changed is a header)
 #   # check: model SCENARIO...        the schedule explorer on these scenarios
 #            (# bounds: 2/1/0 preemptions/kills/stops, if others than these;
 #             # options: --no-membarrier)
@@ -36,16 +37,22 @@ including() {
     tests="$tests $2"
 }
 
-# build NAME KIND FILES: the changed objects, and a program with them in place of the originals.
+# build NAME KIND FILES WITH: the changed objects, and a program with them in place of the originals.
+# Headers all lie beside a changed one, so that each finds the others there.
 build() {
     objects=
+    case $3 in *.h*) cp libshmbus/*.h "$out/$1/" ;; esac
     for file in $3; do
-        base=$(basename "$file" .c)
-        sed -f "test/mutants/$1.sed" "$file" >"$out/$1/$base.c" || return 1
-        if cmp -s "$file" "$out/$1/$base.c"; then
+        sed -f "test/mutants/$1.sed" "$file" >"$out/$1/$(basename "$file")" || return 1
+        if cmp -s "$file" "$out/$1/$(basename "$file")"; then
             echo "does not change $file any more: the pattern is out of date"
             return 1
         fi
+    done
+    for file in $3 $4; do
+        base=$(basename "$file" .c)
+        [ "$base.c" = "$(basename "$file")" ] || continue
+        [ -e "$out/$1/$base.c" ] || cp "$file" "$out/$1/$base.c" || return 1
         case $2 in
         model) compile=$T_MODEL_COMPILE ;;
         *) compile=$T_TEST_COMPILE ;;
@@ -104,7 +111,7 @@ for file in test/mutants/*.sed; do
     bounds=${bounds:-2/1/0}
     options=$(header options "$file")
     kind=${spec%% *}
-    if ! said=$(build "$name" "$kind" "$(header files "$file")"); then
+    if ! said=$(build "$name" "$kind" "$(header files "$file")" "$(header with "$file")"); then
         failures=$((failures + 1))
         printf 'BROKEN  %-30s %s\n' "$name" "$said"
     elif check "$name" "$kind" "${spec#* }"; then

@@ -1,0 +1,4 @@
+# what:  laps are compared as plain numbers
+# files: libshmbus/ring_lanes.c
+# check: unit lane.laps_come_round
+/^static SB_INLINE int64_t laps_ahead/,/^}/ s|^    return .*|    return (int64_t)(sb_hdr_gen(w) - sb_lane_lap(ticket, shift));|
