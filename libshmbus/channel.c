@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "apart.h"
 #include "block.h"
 #include "clock.h"
 #include "directory.h"
@@ -100,6 +101,7 @@ static int open_queue(struct shmbus_channel *ch)
     ch->buries_cells = buries_cells(ch);
     sb_lane_scan_init(&ch->lanes.scan, &ch->bus->view, ch->index, ch->owner);
     sb_ring_init(&ch->ring, &ch->bus->view, ch->index, ch->owner);
+    ch->away_pauses = SB_AWAY_PAUSES;
     ch->ring.depth_mark = &ch->row->depth_max;
     ch->ring.depth_max = sb_load_relaxed(&ch->row->depth_max);
     return 0;

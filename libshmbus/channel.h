@@ -31,7 +31,7 @@ struct shmbus_channel {
     uint64_t reservation;  /* lane: the open one; 0: none */
     uint64_t reservations; /* lane: made so far */
     struct sb_lane_msg taken;
-    uint32_t away_pauses;   /* lane: how long to keep away from a full one */
+    uint32_t away_pauses;   /* queue: how long to keep away from a full one */
     uint32_t gather_pauses; /* lanes: how long to let messages gather */
     uint64_t in_cells;     /* messages received from cells and not given back */
     struct sb_ring ring;

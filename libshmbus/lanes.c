@@ -2,32 +2,13 @@
 
 #include <errno.h>
 
+#include "apart.h"
 #include "clock.h"
 #include "copy.h"
 #include "error.h"
 #include "event.h"
 #include "poll.h"
 #include "wait.h"
-
-/* How long, and how far, a sender keeps away from a full lane and a receiver from an empty one:
- * see keep_away() and let_gather(). Some 8 and 3 microseconds. */
-#ifdef SB_EXPLORE
-#define KEEP_AWAY_PAUSES 0u
-#define GATHER_PAUSES 0u
-#else
-#define KEEP_AWAY_PAUSES 192u
-#define GATHER_PAUSES 64u
-#endif
-#define KEEP_AWAY_CELLS 128u
-#define GATHER_CELLS 32u
-
-static uint32_t some_pauses(void)
-{
-    for (unsigned n = 0; n < 4; n++) {
-        sb_pause();
-    }
-    return 4;
-}
 
 /* ----------------------------------------------------------------------------------- the handle */
 
@@ -62,7 +43,7 @@ int sb_lanes_open(struct shmbus_channel *ch)
         ch->lane.depth_mark = &ch->row->depth_max;
         ch->lane.depth_max = sb_load_relaxed(&ch->row->depth_max);
     }
-    ch->away_pauses = KEEP_AWAY_PAUSES;
+    ch->away_pauses = SB_AWAY_PAUSES;
     sb_lanes_rx_init(&ch->lanes, &ch->bus->view, ch->index, ch->owner);
     return r;
 }
@@ -116,20 +97,16 @@ static int attempt_place(struct shmbus_channel *ch, void *job)
     return *ret_cell != NULL ? 0 : -EAGAIN;
 }
 
-/* The next place of a full lane is the very cell that the receivers are at: each look takes its
- * line away from them, and who sends as soon as one cell is free goes on in step with them, each
- * waiting for the other's line, at a third of the speed. So a sender that may not wait keeps away
- * for a moment (microseconds, less each time when nothing moves), or until a number of cells are
- * free. Who may wait does that in sb_wait(). */
+/* See apart.h: the next place of a full lane is the cell that the receivers are at. */
 static void keep_away(struct shmbus_channel *ch)
 {
-    uint64_t ahead = ch->lane.mask / 8 < KEEP_AWAY_CELLS ? ch->lane.mask / 8 : KEEP_AWAY_CELLS;
+    uint64_t ahead = sb_apart_messages(ch->lane.mask + 1u, SB_AWAY_MESSAGES);
     uint32_t n = 0;
 
     while (n < ch->away_pauses && !sb_lane_is_read(&ch->lane, ahead)) {
-        n += some_pauses();
+        n += sb_apart_pause();
     }
-    ch->away_pauses = sb_lane_is_read(&ch->lane, 0) ? KEEP_AWAY_PAUSES : ch->away_pauses / 2;
+    ch->away_pauses = sb_lane_is_read(&ch->lane, 0) ? SB_AWAY_PAUSES : ch->away_pauses / 2;
 }
 
 /* There was no place at the first look. */
@@ -366,23 +343,21 @@ SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
     }
 }
 
-/* A receiver that is as fast as the sender is always at the cell that the sender is filling: the
- * same fight for its line as in keep_away(). So after messages without an end a receiver that may
- * not wait lets some of them gather, for microseconds at most, and less each time when none come:
- * who polls for single messages never waits here. */
+/* See apart.h: a receiver that is as fast as the sender is always at the cell that is being filled.
+ * So after messages without an end it lets some gather; who polls for single ones never waits. */
 static void let_gather(struct shmbus_channel *ch)
 {
-    uint64_t ahead = ch->lanes.mask / 8 < GATHER_CELLS ? ch->lanes.mask / 8 : GATHER_CELLS;
+    uint64_t ahead = sb_apart_messages(ch->lanes.mask + 1u, SB_GATHER_MESSAGES);
     uint32_t n = 0;
 
     if (ch->lanes.full_turns > 0) {
         ch->lanes.full_turns = 0;
-        ch->gather_pauses = GATHER_PAUSES;
+        ch->gather_pauses = SB_GATHER_PAUSES;
     }
     while (n < ch->gather_pauses && !sb_lanes_is_published(&ch->lanes, ahead)) {
-        n += some_pauses();
+        n += sb_apart_pause();
     }
-    ch->gather_pauses = n < ch->gather_pauses ? GATHER_PAUSES : ch->gather_pauses / 2;
+    ch->gather_pauses = n < ch->gather_pauses ? SB_GATHER_PAUSES : ch->gather_pauses / 2;
 }
 
 /* There was none at the first look. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "apart.h"
 #include "block.h"
 #include "clock.h"
 #include "copy.h"
@@ -235,16 +236,30 @@ static int send_one(struct shmbus_channel *ch, const struct sb_send *send)
     return r;
 }
 
+/* See apart.h: the next place of a full ring is the slot that the receivers are at. */
+static void keep_away(struct shmbus_channel *ch)
+{
+    uint64_t ahead = sb_apart_messages(1ull << ch->ring.shift, SB_AWAY_MESSAGES);
+    uint32_t n = 0;
+
+    while (n < ch->away_pauses && !sb_ring_is_cleared(&ch->ring, ahead)) {
+        n += sb_apart_pause();
+    }
+    ch->away_pauses = sb_ring_is_cleared(&ch->ring, 0) ? SB_AWAY_PAUSES : ch->away_pauses / 2;
+}
+
 /* A message for which there is no block, or no place in the ring. */
 SB_SELDOM static int send_late(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
                                const void *data, size_t size_bytes, int64_t timeout_ns)
 {
     struct sb_send send = { type, correlation_id, data, size_bytes, timeout_ns };
 
-    /* Before the work of filling a block in vain. */
     if (ch->view->on_full != SHMBUS_DROP_OLDEST && patience(ch, timeout_ns) == 0 &&
-        size_bytes <= ch->size_max && !sb_ring_writable(&ch->ring)) {
-        return -EAGAIN;
+        size_bytes <= ch->size_max && !sb_ring_has_place(&ch->ring)) {
+        keep_away(ch);
+        if (!sb_ring_writable(&ch->ring)) {
+            return -EAGAIN; /* before the work of filling a block in vain */
+        }
     }
     return send_one(ch, &send);
 }

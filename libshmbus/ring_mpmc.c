@@ -254,6 +254,12 @@ bool sb_ring_writable(struct sb_ring *ring)
     return find_place(ring) != SB_FULL;
 }
 
+bool sb_ring_is_cleared(const struct sb_ring *ring, uint64_t ahead)
+{
+    uint64_t t = ring->tail + ahead;
+    return laps_ahead(ring, sb_load_relaxed(slot_of(ring, t)), t) >= 0;
+}
+
 enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t hdr,
                                  uint64_t *ret_ticket)
 {

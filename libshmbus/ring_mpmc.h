@@ -44,6 +44,9 @@ bool sb_ring_has_place(const struct sb_ring *ring);
 /* Whether a send may find a place: false only if all are taken at this moment. */
 bool sb_ring_writable(struct sb_ring *ring);
 
+/* Whether the place @ahead tickets behind the next one has been cleared; a hint. */
+bool sb_ring_is_cleared(const struct sb_ring *ring, uint64_t ahead);
+
 /* Sends a block held in HTX or HRX (forward). @hdr: the header word the caller holds it by.
  * SB_OK with its ticket; SB_FULL, SB_BUSY (try again), SB_CORRUPT, SB_NOT_OWNER: still held, and
  * by the same header word. */

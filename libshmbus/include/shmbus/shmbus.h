@@ -25,8 +25,9 @@
  *
  * Time
  *   Every timeout is in nanoseconds, counts from the call, and is exact: 0 never blocks (the
- *   answer is then -EAGAIN), SHMBUS_WAIT_FOREVER waits without limit, otherwise -ETIMEDOUT.
- *   Signals do not shorten a wait; see shmbus_interrupt().
+ *   answer is then -EAGAIN, from a full or just emptied queue some microseconds later),
+ *   SHMBUS_WAIT_FOREVER waits without limit, otherwise -ETIMEDOUT. Signals do not shorten a wait;
+ *   see shmbus_interrupt().
  */
 #ifndef SHMBUS_H
 #define SHMBUS_H
