@@ -328,8 +328,9 @@ static void await_asleep(void)
 {
     char path[64], text[128];
     long number;
-    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", (int)watcher_tid());
     do {
+        /* Each time: one that has just been stopped may be listed for a moment. */
+        snprintf(path, sizeof path, "/proc/self/task/%d/syscall", (int)watcher_tid());
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
         if (fd >= 0)
