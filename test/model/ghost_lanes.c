@@ -323,9 +323,23 @@ void w_lane_access(const void *address, uint64_t old, uint64_t now)
     }
 }
 
+/* A lane's owner is alive. */
+static void check_owner(const struct sb_lane *lane)
+{
+    for (uint32_t p = 0; p < W_PROCESSES; p++) {
+        const struct w_process *process = &w_processes[p];
+        if (process->dead && lane->owner.v == sb_owner64_make(process->slot, process->epoch)) {
+            x_fail("the lane of a dead process was not given up");
+        }
+    }
+}
+
 void w_check_cells(void)
 {
-    for (uint32_t c = 0; c < w_plan->channel_count; c++) {
+    for (uint32_t c = 0; c < w_plan->channel_count && !x_failed(); c++) {
+        for (uint32_t i = 0; i < w_plan->channels[c].lanes; i++) {
+            check_owner(&w_segment.lanes[c][i]);
+        }
         for (uint32_t i = 0; i < w_plan->channels[c].lanes << shift_of(c); i++) {
             uint64_t w = w_segment.cells[c][i].header.w.v;
             if (sb_hdr_state(w) != SB_FREE || sb_hdr_owner(w) != 0 || sb_hdr_deliveries(w) != 0) {
