@@ -7,7 +7,7 @@
 
 #include "target.h"
 
-static struct fuzz_image images[2];
+static struct fuzz_image images[FUZZ_KINDS];
 static int file;
 static char name[SHMBUS_NAME_BYTES];
 
@@ -16,8 +16,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     fuzz_name("attach", name);
-    for (unsigned i = 0; i < 2; i++) {
-        fuzz_image_make(name, i == 1, &images[i]);
+    for (unsigned i = 0; i < FUZZ_KINDS; i++) {
+        fuzz_image_make(name, (enum fuzz_kind)i, &images[i]);
     }
     file = fuzz_file_make(name);
     return 0;
@@ -26,7 +26,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static size_t make_file(unsigned flags, const struct fuzz_record *records, size_t count)
 {
     static uint8_t bytes[FUZZ_SEGMENT_MAX];
-    const struct fuzz_image *image = &images[(flags & FUZZ_BARE) != 0];
+    const struct fuzz_image *image = &images[fuzz_kind_of(flags)];
     size_t size = image->size;
 
     memcpy(bytes, image->bytes, FUZZ_SEGMENT_MAX);

@@ -41,7 +41,7 @@ struct run {
     char dir[64]; /* of the segment */
     char bus[96]; /* its name */
     char config[96];
-    struct fuzz_image images[2];
+    struct fuzz_image images[FUZZ_KINDS];
     struct bytes inputs[SEEDS_MAX], texts[SEEDS_MAX];
     size_t input_count, text_count;
     int segment_fd, said_fd;
@@ -132,7 +132,7 @@ static void make_segment(struct run *run)
         size = fuzz_mutate(input, size, sizeof input, &run->random);
     }
     count = fuzz_parse(input, size, &flags, records);
-    image = &run->images[(flags & FUZZ_BARE) != 0];
+    image = &run->images[fuzz_kind_of(flags)];
     memcpy(bytes, image->bytes, FUZZ_SEGMENT_MAX);
     size = image->size;
     for (size_t i = 0; i < count; i++) {
@@ -365,8 +365,9 @@ static void prepare(struct run *run, const char *corpus)
     if (mkdir(run->dir, 0700) < 0) {
         fuzz_fail("%s: %s", run->dir, strerror(errno));
     }
-    fuzz_image_make(run->bus, false, &run->images[0]);
-    fuzz_image_make(run->bus, true, &run->images[1]);
+    for (unsigned i = 0; i < FUZZ_KINDS; i++) {
+        fuzz_image_make(run->bus, (enum fuzz_kind)i, &run->images[i]);
+    }
     run->segment_fd = fuzz_file_make(run->bus);
     run->said_fd = memfd_create("said", MFD_CLOEXEC);
     run->input_count = read_directory(corpus, "attach", run->inputs);

@@ -26,8 +26,10 @@ enum fuzz_flags {
     FUZZ_BARE = 2,     /* the segment that has streams and no blocks */
     FUZZ_SCRIBBLE = 4, /* live: a second thread applies the changes all the time */
     FUZZ_WATCHER = 8,  /* attach with the helper thread */
-    FUZZ_RESIZE = 16   /* attach: the first record's value is the length of the file */
+    FUZZ_RESIZE = 16,  /* attach: the first record's value is the length of the file */
+    FUZZ_LANES = 32    /* the segment whose queues have order per producer, unless FUZZ_BARE */
 };
+#define FUZZ_FLAGS 6u
 
 /* kind odd: a call, kind / 2 says which; even: a change, kind / 2 says of what. */
 struct fuzz_record {
@@ -62,9 +64,19 @@ struct fuzz_image {
     struct sb_geometry *geometry;
 };
 
+enum fuzz_kind { FUZZ_KIND_PLAIN, FUZZ_KIND_BARE, FUZZ_KIND_LANES, FUZZ_KINDS };
+
+/* What an input starts from. */
+static inline enum fuzz_kind fuzz_kind_of(unsigned flags)
+{
+    return (flags & FUZZ_BARE) != 0    ? FUZZ_KIND_BARE
+           : (flags & FUZZ_LANES) != 0 ? FUZZ_KIND_LANES
+                                       : FUZZ_KIND_PLAIN;
+}
+
 /* The segment to start from: made by shmbus_create(), used by two processes of which one died with
  * messages in hand (slot 0) and one is about to be taken for alive (slot 1). Always the same. */
-void fuzz_image_make(const char *name, bool bare, struct fuzz_image *ret);
+void fuzz_image_make(const char *name, enum fuzz_kind kind, struct fuzz_image *ret);
 
 /* Length and hash that fit the tables in @bytes, if there is such a length within the room. */
 void fuzz_image_fix(uint8_t *bytes, size_t *size);

@@ -50,9 +50,28 @@ static void add_channel(struct shmbus_plan *plan, const char *name, enum shmbus_
     must(shmbus_plan_add_channel(plan, &with), "add_channel");
 }
 
-static struct shmbus_plan *make_plan(bool bare)
+/* The queues, all but the dead-letter queue with lanes or none. */
+static void add_queues(struct shmbus_plan *plan, bool lanes)
+{
+    struct shmbus_channel_plan q = {.depth = 4, .max_deliveries = 3, .dead_letter = "dead"};
+    struct shmbus_channel_plan drop = {
+        .depth = 4, .on_full = SHMBUS_DROP_OLDEST, .timestamps = true};
+
+    if (lanes) {
+        q.order = drop.order = SHMBUS_ORDER_PRODUCER;
+        q.producers = drop.producers = 3;
+        q.message_bytes = 100;
+        drop.message_bytes = 2000;
+    }
+    add_channel(plan, "dead", SHMBUS_QUEUE, (struct shmbus_channel_plan){.depth = 4});
+    add_channel(plan, "q", SHMBUS_QUEUE, q);
+    add_channel(plan, "drop", SHMBUS_QUEUE, drop);
+}
+
+static struct shmbus_plan *make_plan(enum fuzz_kind kind)
 {
     struct shmbus_plan *plan = NULL;
+    bool bare = kind == FUZZ_KIND_BARE;
 
     must(shmbus_plan_new(0, &plan), "plan_new");
     plan->processes = 4;
@@ -65,13 +84,7 @@ static struct shmbus_plan *make_plan(bool bare)
     must(shmbus_plan_add_region(plan, "r", 100), "add_region");
     must(shmbus_plan_add_region(plan, "big", 5000), "add_region");
     if (!bare) {
-        add_channel(plan, "dead", SHMBUS_QUEUE, (struct shmbus_channel_plan){.depth = 4});
-        add_channel(
-            plan, "q", SHMBUS_QUEUE,
-            (struct shmbus_channel_plan){.depth = 4, .max_deliveries = 3, .dead_letter = "dead"});
-        add_channel(plan, "drop", SHMBUS_QUEUE,
-                    (struct shmbus_channel_plan){
-                        .depth = 4, .on_full = SHMBUS_DROP_OLDEST, .timestamps = true});
+        add_queues(plan, kind == FUZZ_KIND_LANES);
         must(shmbus_plan_add_blocks(plan, 64, 9), "add_blocks");
         must(shmbus_plan_add_blocks(plan, 2048, 4), "add_blocks");
     }
@@ -101,7 +114,22 @@ static void write_streams(struct shmbus *bus)
     }
 }
 
-static void write_queues(struct shmbus *bus)
+/* The producer passes over cells that are held, and a next one takes over another lane. */
+static void write_lanes(struct shmbus *bus, struct shmbus_channel *q)
+{
+    static const char text[64] = "past what is held";
+    struct shmbus_channel *other = NULL;
+    struct shmbus_msg msg;
+
+    must(shmbus_recv(q, &msg, 0), "recv");
+    must(shmbus_release(&msg), "release");
+    must(shmbus_send(q, text, sizeof text, 0), "send");
+    must(shmbus_open(bus, "q", SHMBUS_SEND, &other), "open");
+    must(shmbus_send(other, text, 20, 0), "send");
+    shmbus_close(other);
+}
+
+static void write_queues(struct shmbus *bus, bool lanes)
 {
     static const char text[64] = "a message";
     struct shmbus_channel *q = NULL, *dropping = NULL;
@@ -120,12 +148,15 @@ static void write_queues(struct shmbus *bus)
     must(shmbus_requeue(&msg), "requeue"); /* an orphan */
     must(shmbus_recv(q, &msg, 0), "recv"); /* in hand again */
     must(shmbus_recv(q, &msg, 0), "recv"); /* in hand for the first time */
+    if (lanes) {
+        write_lanes(bus, q);
+    }
     must(shmbus_send(dropping, text, 1, 0), "send");
     must(shmbus_reserve(dropping, 2000, &msg, 0), "reserve");
 }
 
 /* In a process of its own, which dies with all of it in hand. */
-static void make_history(const char *name, bool bare)
+static void make_history(const char *name, enum fuzz_kind kind)
 {
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus *dying = NULL, *living = NULL;
@@ -140,8 +171,8 @@ static void make_history(const char *name, bool bare)
     must(shmbus_region_open(dying, "r", &region), "region_open");
     must(shmbus_region_write(region, 3, name, 5, 0), "region_write");
     write_streams(dying);
-    if (!bare) {
-        write_queues(dying);
+    if (kind != FUZZ_KIND_BARE) {
+        write_queues(dying, kind == FUZZ_KIND_LANES);
         must(shmbus_open(living, "q", SHMBUS_RECV, &ch), "open");
         must(shmbus_open(living, "extra", SHMBUS_SEND, &ch), "open");
         must(shmbus_send(ch, "x", 1, 0), "send");
@@ -184,9 +215,9 @@ static void read_image(const char *name, struct fuzz_image *image)
     image->size = (size_t)n;
 }
 
-void fuzz_image_make(const char *name, bool bare, struct fuzz_image *ret)
+void fuzz_image_make(const char *name, enum fuzz_kind kind, struct fuzz_image *ret)
 {
-    struct shmbus_plan *plan = make_plan(bare);
+    struct shmbus_plan *plan = make_plan(kind);
     struct fuzz_image image = {.bytes = calloc(1, FUZZ_SEGMENT_MAX)};
     int status = 0;
     pid_t child;
@@ -196,7 +227,7 @@ void fuzz_image_make(const char *name, bool bare, struct fuzz_image *ret)
     shmbus_plan_free(plan);
     child = fork();
     if (child == 0) {
-        make_history(name, bare);
+        make_history(name, kind);
         _exit(0);
     }
     if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
@@ -243,6 +274,7 @@ static bool read_raw(const uint8_t *bytes, struct sb_geometry *g)
         ch->dead_letter = channels[i].dead_letter;
         ch->endpoints = channels[i].endpoints;
         ch->flags = channels[i].flags;
+        ch->lanes = channels[i].lanes;
         ch->bytes = channels[i].bytes;
     }
     for (uint32_t i = 0; i < g->region_count; i++) {

@@ -8,7 +8,7 @@
 
 #include "target.h"
 
-static struct fuzz_image images[2];
+static struct fuzz_image images[FUZZ_KINDS];
 static int file;
 static char name[SHMBUS_NAME_BYTES];
 
@@ -26,8 +26,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     (void)argc;
     (void)argv;
     fuzz_name("live", name);
-    for (unsigned i = 0; i < 2; i++) {
-        fuzz_image_make(name, i == 1, &images[i]);
+    for (unsigned i = 0; i < FUZZ_KINDS; i++) {
+        fuzz_image_make(name, (enum fuzz_kind)i, &images[i]);
     }
     file = fuzz_file_make(name);
     return 0;
@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (s.count == 0) {
         return 0;
     }
-    s.image = &images[(flags & FUZZ_BARE) != 0];
+    s.image = &images[fuzz_kind_of(flags)];
     free_running = (flags & FUZZ_SCRIBBLE) != 0;
     fuzz_file_write(file, s.image->bytes, s.image->size);
     s.base = mmap(NULL, s.image->size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);

@@ -32,11 +32,31 @@ static struct place table(uint64_t off, uint64_t entry_bytes, uint64_t count, un
                       : (struct place){off + index % count * entry_bytes, entry_bytes};
 }
 
+/* Owner and next of a lane, its skip, or the header of a cell. */
+static struct place place_in_lanes(const struct sb_channel_geometry *ch, unsigned index)
+{
+    unsigned what = index % 4u;
+    uint64_t lane = ch->ring_off + index / 4u % ch->lanes * sizeof(struct sb_lane);
+    uint64_t cell = (uint64_t)index / 2u % ((uint64_t)ch->lanes * ch->depth);
+
+    switch (what) {
+    case 0:
+        return (struct place){lane, 2 * sizeof(sb_word)};
+    case 1:
+        return (struct place){lane + offsetof(struct sb_lane, skip), sizeof(sb_word)};
+    default:
+        return (struct place){ch->cells_off + cell * ch->bytes, sizeof(struct sb_cell)};
+    }
+}
+
 static struct place place_in_channel(const struct sb_geometry *g, unsigned area, unsigned index)
 {
     const struct sb_channel_geometry *ch = &g->channels[index % g->channel_count];
     uint64_t ring_bytes = ch->kind == SHMBUS_STREAM ? ch->bytes : ch->depth * sizeof(sb_word);
 
+    if (area == FUZZ_RING && ch->lanes > 0) {
+        return place_in_lanes(ch, index / g->channel_count);
+    }
     if (area == FUZZ_RING) {
         return (struct place){ch->ring_off, ring_bytes};
     }
@@ -312,7 +332,7 @@ size_t fuzz_mutate(uint8_t *data, size_t size, size_t max, uint64_t *state)
         return size - FUZZ_RECORD_BYTES;
     default:
         if ((r & 0x40000000u) != 0) {
-            data[0] = (uint8_t)(data[0] ^ (1u << ((r >> 48) % 5u)));
+            data[0] = (uint8_t)(data[0] ^ (1u << ((r >> 48) % FUZZ_FLAGS)));
         } else {
             data[at + (r >> 48) % 4u] = (uint8_t)(r >> 56);
         }
