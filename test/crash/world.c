@@ -331,21 +331,27 @@ static void drain_stream(struct t_world *w)
 static struct t_bounds bounds_of(const struct t_world *w, unsigned id)
 {
     struct t_bounds b = { 0, 0 };
+    bool is_known = false, is_settled = false;
     if ((id >= 1 && id <= w->setup_ids) || (id == T_ID_WORK && w->sent_work) ||
         (id == T_ID_WORK_STREAM && w->sent_work_stream) ||
         (id == T_ID_WORK_LANES && w->sent_work_lanes)) {
         b = (struct t_bounds){ 1, 1 };
+        is_known = true;
     }
     for (unsigned a = 0; a < T_ACTORS; a++) {
         const struct t_ledger *l = w->ledger;
         const struct t_bounds *its = l->ended[a] ? &l->after[a][id] : &l->during[a][id];
-        if (l->concerns[a][id]) {
-            b.min = its->min < b.min || b.max == 0 ? its->min : b.min;
-            b.max = its->max > b.max ? its->max : b.max;
-            if (l->ended[a]) {
-                b.max = its->max;
-            }
+        if (!l->concerns[a][id]) {
+            continue;
         }
+        b.min = its->min < b.min || !is_known ? its->min : b.min;
+        if (l->ended[a]) { /* one may have sent it, and the other one have acknowledged it */
+            b.max = is_settled && b.max < its->max ? b.max : its->max;
+            is_settled = true;
+        } else if (!is_settled) {
+            b.max = its->max > b.max ? its->max : b.max;
+        }
+        is_known = true;
     }
     return b;
 }
