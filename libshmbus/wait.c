@@ -14,7 +14,7 @@
 
 #define SLICE_NS 100000000
 #define SLICES_WATCHED 10u /* from one look to the next while a watcher runs */
-#define SPIN_PAUSES 16u /* between two attempts while spinning */
+#define SPIN_PAUSES 16u /* at most, between two attempts while spinning */
 
 static bool is_over(int result)
 {
@@ -24,15 +24,17 @@ static bool is_over(int result)
 static int spin(struct shmbus_channel *ch, int64_t deadline_ns, sb_attempt_fn attempt, void *job)
 {
     int64_t end = sb_now_ns() + ch->bus->spin_ns;
+    uint32_t pauses = 1; /* twice as many each time: quick answers come at once */
     int r = -EAGAIN;
 
     if (end > deadline_ns) {
         end = deadline_ns;
     }
     while (sb_now_ns() < end) {
-        for (uint32_t n = 0; n < SPIN_PAUSES; n++) {
+        for (uint32_t n = 0; n < pauses; n++) {
             sb_pause();
         }
+        pauses = pauses < SPIN_PAUSES ? 2 * pauses : SPIN_PAUSES;
         r = attempt(ch, job);
         if (is_over(r)) {
             break;
