@@ -417,6 +417,15 @@ static const struct w_plan lane_drop = {
                ACTOR("receiver-b", 2, "r0 a")},
 };
 
+/* A full lane: the oldest message in the first cell, and the next one is free. */
+static const struct w_plan lane_drop_gap = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 2, .lanes = 1,
+                  .on_full = SHMBUS_DROP_OLDEST}},
+    .channel_count = 1,
+    .before = "l0 s0 s0 s0 s0 r0 a r0 r0 z r0 z s0 s0 s0 a",
+    .actors = {ACTOR("sender", 0, "s0"), ACTOR("receiver", 1, "r0 a"), RECOVERER},
+};
+
 static const struct w_plan lane_taken_over = {
     .channels = {LANES(1, 1)},
     .channel_count = 1,
@@ -699,6 +708,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(lane_requeue, "lane: requeue, undo, orphans", SMALL),
     SCENARIO(lane_close, "lane: closed with messages in hand, reopened", SMALL),
     SCENARIO(lane_drop, "lane: the oldest is dropped beside receivers", SMALL),
+    SCENARIO(lane_drop_gap, "lane: the same with a free cell behind the oldest", SMALL),
     SCENARIO(lane_taken_over, "lane: sender dies, another takes over", SMALL),
     SCENARIO(lane_recover, "lane: receiver dies, recoverer dies, one sleeps", TWO_KILLS),
     SCENARIO(lane_slot_reuse, "lane: slot taken again beside two recoverers", TWO_KILLS),

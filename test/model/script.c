@@ -14,7 +14,7 @@
  *   w v     write, read the region
  *   o i     become sender, receiver of the stream (channel 0) when that end is free
  *   t3 T3   send 8 * 3 bytes to the stream (T: wait)           B    send a batch of three
- *   e E     receive from the stream (E: wait)                 z    release the newest held
+ *   e E     receive from the stream (E: wait)                 z    acknowledge the newest held
  *   A       release all that are held, as a batch
  */
 #include "world.h"
@@ -551,7 +551,11 @@ static void with_held(uint32_t process, char word, uint32_t n)
         }
         break;
     case 'z':
-        stream_release(process, p->held_count - 1u);
+        if (is_stream()) {
+            stream_release(process, p->held_count - 1u);
+        } else {
+            w_release(process, p->held_count - 1u);
+        }
         break;
     case 'A':
         stream_release_all(process);
@@ -656,11 +660,9 @@ static void do_word(uint32_t process, char word, uint32_t n)
     }
 }
 
-void w_script_actor(uint32_t actor)
+void w_run_script(uint32_t process, const char *script)
 {
-    const struct w_actor_plan *a = &w_plan->actors[actor];
-
-    for (const char *at = a->script; *at != 0; at++) {
+    for (const char *at = script; *at != 0; at++) {
         char word = *at;
         uint32_t n = 0;
         if (word == ' ') {
@@ -672,9 +674,14 @@ void w_script_actor(uint32_t actor)
         }
         x_note("> %c%u", word, n);
         if (strchr("azAqufF", word) != NULL) {
-            with_held(a->process, word, n);
+            with_held(process, word, n);
         } else {
-            do_word(a->process, word, n);
+            do_word(process, word, n);
         }
     }
+}
+
+void w_script_actor(uint32_t actor)
+{
+    w_run_script(w_plan->actors[actor].process, w_plan->actors[actor].script);
 }

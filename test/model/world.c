@@ -532,6 +532,11 @@ void w_setup(const void *parameter)
         w_sleeps[i].what = W_WAIT_NONE;
         x_spawn(a->name, a->process, !a->immortal, w_script_actor);
     }
+    if (plan->before != NULL) {
+        w_acting = 0;
+        w_run_script(0, plan->before);
+        w_acting = W_DRIVER;
+    }
     x_flush();
 }
 

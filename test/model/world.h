@@ -60,6 +60,7 @@ struct w_plan {
     bool timestamps;
     bool first_is_dead;   /* process 0 received one of them and died; it has no actor */
     uint32_t queued;                      /* messages in channel 0 at the beginning */
+    const char *before;                   /* what process 0 has done before the beginning */
     uint32_t hidden;                      /* free blocks whose hint bits are clear: mask */
     uint32_t incarnation_of[W_PROCESSES]; /* plus 1: the process reuses that one's slot */
     struct w_actor_plan actors[W_SCRIPTS + 1];
@@ -220,6 +221,7 @@ bool w_stream_room(uint32_t need);
 
 /* script.c */
 void w_script_actor(uint32_t actor);
+void w_run_script(uint32_t process, const char *script);
 int w_send(uint32_t process, uint32_t channel, int64_t timeout_ns);
 int w_recv(uint32_t process, uint32_t channel, int64_t timeout_ns);
 int w_release(uint32_t process, uint32_t index);
