@@ -1,4 +1,4 @@
 # what:  a message that did not fit the buffer counts as received
 # files: libshmbus/queue.c
 # check: unit queue.a_copy_into_too_small_a_buffer_counts
-s|^    sb_count_given_back(ch, msg, undo);|    if (!undo) {\ns|if (undo) { /\* as if it had not been received \*/|if (undo) {\n    } else if (undo) {|\n    }|
+s|^    sb_count_given_back(ch, msg, undo);|    if (!undo) {\n&\n    }|
