@@ -1,6 +1,7 @@
 /*
  * Hostile messages: the bus and the calls are good, the header lines of blocks, the slots and cells
- * of queues and the bytes of streams are not. After each change everything is received, in every way.
+ * of queues and the bytes of streams are not. After each change everything is received, in every
+ * way.
  */
 #include <string.h>
 #include <sys/mman.h>

@@ -15,14 +15,14 @@
 
 /* Each number is sent once. Bits of its note, in the order in which they are set. */
 enum note {
-    TRYING = 1,   /* before the send */
-    SENT = 2,     /* after it */
-    TAKEN = 4,    /* after a receive */
-    ACKING = 8,   /* before the release */
-    ACKED = 16,   /* after it */
-    TWICE = 32,   /* came as a first delivery, but had been taken */
-    AFTER = 64,   /* came after its acknowledgement was certain */
-    FAILED = 128  /* the send said that it was not sent */
+    TRYING = 1,  /* before the send */
+    SENT = 2,    /* after it */
+    TAKEN = 4,   /* after a receive */
+    ACKING = 8,  /* before the release */
+    ACKED = 16,  /* after it */
+    TWICE = 32,  /* came as a first delivery, but had been taken */
+    AFTER = 64,  /* came after its acknowledgement was certain */
+    FAILED = 128 /* the send said that it was not sent */
 };
 
 struct chaos {
@@ -126,15 +126,33 @@ static void let_work(struct chaos *c, uint64_t steps)
     }
 }
 
-static struct chaos *chaos_new(void)
+static struct chaos *chaos_new(enum shmbus_order order)
 {
     struct chaos *c = t_shared(sizeof *c);
     struct shmbus_plan *plan = t_plan(16, 64, 200);
-    t_plan_queue(plan, "q", 32, SHMBUS_BLOCK, 0, NULL);
+    struct shmbus_channel_plan q = {
+        .name = "q", .kind = SHMBUS_QUEUE, .depth = 32, .timestamps = true, .order = order};
+    if (order == SHMBUS_ORDER_PRODUCER) {
+        q.depth = 8;
+        q.producers = 2 * WORKERS; /* half of them are of dead ones now and then */
+    }
+    T_OK_FATAL(shmbus_plan_add_channel(plan, &q));
     t_plan_stream(plan, "s", 4096);
     T_OK_FATAL(shmbus_create(t_bus_name(c->name), plan));
     shmbus_plan_free(plan);
     return c;
+}
+
+/* White box: lanes and cells that are not free. */
+static uint64_t cells_in_use(const struct shmbus *bus)
+{
+    const struct sb_channel_view *ch = &bus->view.channels[t_index(bus, "q")];
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < sb_cell_count(ch); i++)
+        n += sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w)) != SB_FREE;
+    for (uint32_t i = 0; i < ch->lane_count; i++)
+        n += sb_load_acquire(&ch->lanes[i].owner) != 0;
+    return n;
 }
 
 /* All are told to stop and end well; what is left is taken; then the accounts must be even. */
@@ -166,12 +184,14 @@ static void chaos_settle(struct chaos *c, const pid_t *pids, int count)
     CU_ASSERT_TRUE(sent > 100);
     CU_ASSERT_EQUAL(t_blocks(bus).free, 200);
     CU_ASSERT_EQUAL(t_free_and_hinted(bus), 200);
+    CU_ASSERT_EQUAL(cells_in_use(bus), 0);
     t_bus_end(bus, c->name);
 }
 
-static void chaos_run(int kills, bool senders, bool receivers, bool stop_too)
+static void chaos_run(enum shmbus_order order, int kills, bool senders, bool receivers,
+                      bool stop_too)
 {
-    struct chaos *c = chaos_new();
+    struct chaos *c = chaos_new(order);
     pid_t pids[2 * WORKERS];
     for (int i = 0; i < 2 * WORKERS; i++)
         pids[i] = t_fork(i % 2 ? chaos_send : chaos_recv, c);
@@ -196,24 +216,39 @@ static void chaos_run(int kills, bool senders, bool receivers, bool stop_too)
 
 T_TEST_TIMEOUT(chaos, senders_killed_under_load_lose_nothing_that_was_committed, 120)
 {
-    chaos_run(80, true, false, false);
+    chaos_run(SHMBUS_ORDER_TOTAL, 80, true, false, false);
+}
+
+T_TEST_TIMEOUT(chaos, senders_killed_in_their_lanes_lose_nothing_that_was_committed, 120)
+{
+    chaos_run(SHMBUS_ORDER_PRODUCER, 80, true, false, false);
 }
 
 T_TEST_TIMEOUT(chaos, receivers_killed_under_load_double_nothing_but_marked_redeliveries, 120)
 {
-    chaos_run(80, false, true, false);
+    chaos_run(SHMBUS_ORDER_TOTAL, 80, false, true, false);
+}
+
+T_TEST_TIMEOUT(chaos, receivers_of_lanes_killed_double_nothing_but_marked_redeliveries, 120)
+{
+    chaos_run(SHMBUS_ORDER_PRODUCER, 80, false, true, false);
 }
 
 T_TEST_TIMEOUT(chaos, killed_and_stopped_in_turn_the_accounts_are_even, 120)
 {
-    chaos_run(80, true, true, true);
+    chaos_run(SHMBUS_ORDER_TOTAL, 80, true, true, true);
+}
+
+T_TEST_TIMEOUT(chaos, killed_and_stopped_in_turn_the_accounts_of_lanes_are_even, 120)
+{
+    chaos_run(SHMBUS_ORDER_PRODUCER, 80, true, true, true);
 }
 
 /* One member stops for good in the middle of things; the others go on for thousands of messages. */
-T_TEST_TIMEOUT(chaos, a_stopped_process_holds_nobody_up, 120)
+static void stop_one(enum shmbus_order order)
 {
     for (int round = 0; round < 20; round++) {
-        struct chaos *c = chaos_new();
+        struct chaos *c = chaos_new(order);
         pid_t pids[4];
         for (int i = 0; i < 4; i++)
             pids[i] = t_fork(i % 2 ? chaos_send : chaos_recv, c);
@@ -224,6 +259,16 @@ T_TEST_TIMEOUT(chaos, a_stopped_process_holds_nobody_up, 120)
         t_continue(pids[round % 4]);
         chaos_settle(c, pids, 4);
     }
+}
+
+T_TEST_TIMEOUT(chaos, a_stopped_process_holds_nobody_up, 120)
+{
+    stop_one(SHMBUS_ORDER_TOTAL);
+}
+
+T_TEST_TIMEOUT(chaos, a_stopped_process_holds_nobody_up_in_lanes, 120)
+{
+    stop_one(SHMBUS_ORDER_PRODUCER);
 }
 
 /* ------------------------------------------------------------------------------------- streams */
@@ -342,7 +387,7 @@ static int come_and_go(void *argument)
 
 T_TEST_TIMEOUT(chaos, attaching_and_detaching_under_fire_leaves_every_slot_free, 120)
 {
-    struct chaos *c = chaos_new();
+    struct chaos *c = chaos_new(SHMBUS_ORDER_TOTAL);
     pid_t pids[8];
     for (int i = 0; i < 8; i++)
         pids[i] = t_fork(come_and_go, c);
