@@ -125,7 +125,6 @@ static SB_INLINE void sb_lane_publish(struct sb_lane_tx *tx, struct sb_cell *cel
     sb_store_release(&cell->w, sb_lane_published(sb_lane_lap(t, tx->shift))); /* P2 */
     tx->next = t + 1u;
     sb_store_relaxed(&tx->lane->next, t + 1u); /* P3 */
-    sb_prefetch_to_write(sb_lane_cell(tx->cells, tx->cell_bytes, (t + 2u) & tx->mask));
     if (sb_unlikely((t & (tx->mask >> 4)) == 0)) {
         sb_lane_note_depth(tx, t);
     }
