@@ -359,7 +359,7 @@ struct sb_lane {
 };
 
 /* A place in a lane: header and payload, side by side.
- *   w        as a block header: gen is the lap, states SB_FREE, SB_QUE, SB_HRX, SB_ORPHAN, SB_DEADL.
+ *   w        as a block header: gen is the lap; FREE, QUE, HRX, ORPHAN, DEADL.
  *            FREE -> QUE: the lane's owner, by a store. From QUE, ORPHAN, DEADL: anybody, by CAS.
  *            HRX -> any: its holder, by a store, or recovery after his death
  *   holder   as in a block; 0 when published

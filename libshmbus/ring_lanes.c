@@ -230,7 +230,7 @@ void sb_lanes_rx_init(struct sb_lanes_rx *rx, const struct sb_view *view, uint32
     sb_lane_scan_init(&rx->scan, view, channel, owner);
 }
 
-/* The message at the cursor could not be taken. SB_EMPTY: there is none yet; SB_BUSY: look again. */
+/* The message at the cursor could not be taken. SB_EMPTY: none is there; SB_BUSY: look again. */
 SB_SELDOM static enum sb_ring_result pass(struct sb_lanes_rx *rx, uint32_t lane)
 {
     uint64_t c = rx->cursor[lane];

@@ -7,7 +7,7 @@
  *   f1 F1   forward the oldest held (F: wait for room)        n0   reserve and commit in place
  *   x0      reserve and abort                                 k    give the stock of blocks back
  *   y       free block 0, held since the beginning
- *   l0      take a lane, wait until there is one              c0   close: give back all, and the lane
+ *   l0      take a lane, wait until there is one            c0   leave it, give back what is held
  *   p0      open once more for receiving
  *   D       wait for a death and recover, again and again     D1   once
  *   J       wait until the slot of the predecessor is free, become its next user

@@ -173,6 +173,9 @@ void sb_poll_rearm(struct sb_poll *poll)
 
 size_t shmbus_size_max(const struct shmbus_channel *ch)
 {
+    if (ch == NULL) {
+        return 0;
+    }
     if (ch->view->kind == SHMBUS_STREAM) {
         return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
     }

@@ -1,6 +1,6 @@
 /*
- * Queues with order per producer as a program sees them: the order of each producer, full and empty,
- * one reservation at a time, giving back and setting aside, what close and death leave, and
+ * Queues with order per producer as a program sees them: the order of each producer, full and
+ * empty, one reservation at a time, giving back and setting aside, what close and death leave, and
  * accounts that are even after everything.
  */
 #include <poll.h>
@@ -11,8 +11,8 @@
 
 #include "lanes_fixture.h"
 
-/* "q" and "r" of that policy set aside in "dead", after two deliveries and after one; "dead" and "t"
- * have total order. */
+/* "q" and "r" of that policy set aside in "dead", after two deliveries and after one; "dead" and
+ * "t" have total order. */
 static struct shmbus *bus_with(uint32_t producers, uint32_t depth, enum shmbus_on_full on_full,
                                char *name)
 {
@@ -488,7 +488,7 @@ T_TEST(lanes, a_forked_child_may_not_use_its_parents_handles)
     all_free(f.bus, name);
 }
 
-/* ------------------------------------------------------------------------- given back, set aside */
+/* ------------------------------------------------------------------------ given back, set aside */
 
 T_TEST(lanes, a_message_given_back_comes_before_the_others_with_its_count_raised)
 {

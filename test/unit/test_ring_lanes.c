@@ -532,7 +532,7 @@ T_TEST(lane, drop_oldest_around_held_cells_keeps_order_and_loses_no_account)
     }
 }
 
-/* ------------------------------------------------------- half-way pictures: a producer is killed */
+/* ------------------------------------------------------ half-way pictures: a producer is killed */
 
 #define EACH_DEPTH for (uint32_t depth = 1; depth <= 8; depth *= 2)
 
@@ -703,7 +703,7 @@ T_TEST(lane, a_lane_whose_words_are_impossible_is_refused_and_stays_free)
     rig_end(&rig);
 }
 
-/* ------------------------------------------------------- half-way pictures: a receiver is killed */
+/* ------------------------------------------------------ half-way pictures: a receiver is killed */
 
 /* C1 in the name of a dead process: what it took comes again, and the lane goes on meanwhile. */
 static void take_for_the_dead(struct rig *rig, struct tx *tx, struct t_corpse *d, uint64_t value,
