@@ -81,29 +81,19 @@ bool sb_cell_is_leaked(const struct sb_view *view, const struct sb_channel_view 
                        uint64_t cell)
 {
     const sb_word *w = &sb_cell_at(channel, cell)->w;
+    uint64_t seen = sb_load_acquire(w);
 
-    for (unsigned n = 0; n < LOOKS; n++) {
-        uint64_t seen = sb_load_acquire(w);
-        if (sb_hdr_state(seen) != SB_HRX || sb_owner_is_listed(view, sb_hdr_owner(seen)) ||
-            sb_load_acquire(w) != seen) {
-            return false;
-        }
-    }
-    return true;
+    return sb_hdr_state(seen) == SB_HRX && !sb_owner_is_listed(view, sb_hdr_owner(seen)) &&
+           sb_load_acquire(w) == seen; /* not given back before the process left */
 }
 
 bool sb_lane_is_leaked(const struct sb_view *view, const struct sb_channel_view *channel,
                        uint32_t lane)
 {
     const sb_word *owner = &channel->lanes[lane].owner;
+    uint64_t seen = sb_load_acquire(owner);
 
-    for (unsigned n = 0; n < LOOKS; n++) {
-        uint64_t seen = sb_load_acquire(owner);
-        if (seen == 0 || sb_owner64_is_listed(view, seen) || sb_load_acquire(owner) != seen) {
-            return false;
-        }
-    }
-    return true;
+    return seen != 0 && !sb_owner64_is_listed(view, seen) && sb_load_acquire(owner) == seen;
 }
 
 /* Whether what its producer looks at has room, from ticket @end on: see sb_lane_other_place(). */

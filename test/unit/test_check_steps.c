@@ -5,6 +5,8 @@
  */
 #include "fixture.h"
 
+#include "stat.h"
+
 static struct {
     bool armed, go_on, is_moving;
     uint64_t step, stop_at;
@@ -25,6 +27,8 @@ static void access_step(void)
 
 #define sb_load_relaxed(w) (access_step(), sb_load_relaxed(w))
 #define sb_load_acquire(w) (access_step(), sb_load_acquire(w))
+#define sb_owner_is_listed(view, owner) (access_step(), sb_owner_is_listed(view, owner))
+#define sb_owner64_is_listed(view, owner64) (access_step(), sb_owner64_is_listed(view, owner64))
 #define shmbus_check t_steps_check
 int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
 #define sb_cell_look t_check_cell_look
@@ -42,7 +46,7 @@ int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
 
 static struct rig {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus, *other;
+    struct shmbus *bus, *other, *guest; /* guest: comes and goes */
     struct shmbus_channel *tasks, *ticks_out, *ticks_in;
     struct shmbus_channel *jobs, *more_jobs; /* NULL: its lane is nobody's */
     struct shmbus_msg taken[BLOCKS], job;    /* job: passed over by its lane's producer */
@@ -64,6 +68,22 @@ static void move_messages(void)
     while (shmbus_recv(rig.tasks, &msg, 0) == 0) {
         T_OK(shmbus_release(&msg));
     }
+}
+
+/* A guest comes, takes a lane and holds a message; or leaves with both. */
+static void move_guest(void)
+{
+    struct shmbus_channel *ch;
+    struct shmbus_msg msg;
+    if (rig.guest != NULL) {
+        shmbus_detach(rig.guest);
+        rig.guest = NULL;
+        return;
+    }
+    rig.guest = t_attach(rig.name);
+    ch = t_open(rig.guest, "jobs", SHMBUS_SEND | SHMBUS_RECV);
+    t_put(ch, 1);
+    T_OK(shmbus_recv(ch, &msg, 0));
 }
 
 /* Messages go through a lane, some of them past one that is held; another lane changes hands. */
@@ -90,6 +110,7 @@ static void move_lanes(void)
         rig.more_jobs = t_open(rig.other, "jobs", SHMBUS_SEND);
         t_put(rig.more_jobs, 1);
     }
+    move_guest();
     while (shmbus_recv(rig.jobs, &msg, 0) == 0) {
         T_OK(shmbus_release(&msg));
     }
@@ -165,11 +186,13 @@ static void rig_up(void)
     t_put(t_open(gone, "tasks", SHMBUS_SEND), 1);
     t_put(t_open(gone, "jobs", SHMBUS_SEND), 1);
     shmbus_detach(gone);
+    move_guest();
 }
 
 static void rig_down(void)
 {
     move_blocks(false);
+    shmbus_detach(rig.guest);
     shmbus_detach(rig.other);
     t_bus_end(rig.bus, rig.name);
     memset(&rig, 0, sizeof rig);

@@ -341,6 +341,20 @@ T_TEST(lanes_look, impossible_words_of_cells_are_found)
     t_bus_end(rig.bus, rig.name);
 }
 
+T_TEST(lanes_look, what_a_stopped_producer_has_not_noted_yet_is_no_damage)
+{
+    struct rig rig;
+    uint64_t next;
+    rig_up(&rig);
+    next = sb_load_relaxed(&rig.tx->lane.lane->next);
+    sb_store_relaxed(&rig.tx->lane.lane->next, next - 1); /* between P2 and P3 */
+    CU_ASSERT_TRUE(is_healthy(rig.bus));
+    sb_store_relaxed(&rig.tx->lane.lane->next, next - 2); /* that he cannot have left */
+    CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_CRITICAL, "1 cells with impossible contents"));
+    sb_store_relaxed(&rig.tx->lane.lane->next, next);
+    t_bus_end(rig.bus, rig.name);
+}
+
 T_TEST(lanes_look, a_message_held_by_nobody_in_the_table_is_found)
 {
     struct rig rig;
