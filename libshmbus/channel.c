@@ -381,3 +381,19 @@ struct shmbus *shmbus_channel_bus(const struct shmbus_channel *ch)
 {
     return ch == NULL ? NULL : ch->bus;
 }
+
+int shmbus_counters(const struct shmbus_channel *ch, uint64_t *ret_counters, size_t count)
+{
+    if (ch == NULL || ret_counters == NULL) {
+        return sb_fail(-EINVAL, "shmbus_counters: an argument is NULL");
+    }
+    if (!sb_bus_is_ours(ch->bus)) {
+        return sb_fail(-SHMBUS_ERR_FORKED, "shmbus_counters: \"%s\" is the parent's", ch->name);
+    }
+    count = count < SHMBUS_COUNTER_COUNT ? count : SHMBUS_COUNTER_COUNT;
+    for (size_t i = 0; i < count; i++) {
+        ret_counters[i] =
+            sb_load_relaxed(&ch->row->counters[i]) - sb_load_relaxed(&ch->row->at_open[i]);
+    }
+    return (int)count;
+}

@@ -28,7 +28,7 @@ static const struct {
     F(shmbus_region_close), F(shmbus_region_bytes), F(shmbus_region_write), F(shmbus_region_read),
     F(shmbus_counter_name), F(shmbus_counter_unit), F(shmbus_counter_text), F(shmbus_bus_stat),
     F(shmbus_channel_stat), F(shmbus_process_stat), F(shmbus_block_stat), F(shmbus_region_stat),
-    F(shmbus_peek), F(shmbus_check), F(shmbus_list), F(shmbus_version),
+    F(shmbus_counters), F(shmbus_peek), F(shmbus_check), F(shmbus_list), F(shmbus_version),
 };
 
 #define ERROR_SUM(name, number, text, kind) +SHMBUS_ERR_##name

@@ -742,3 +742,34 @@ T_TEST(stat, looking_at_a_damaged_segment_ends_well)
     shmbus_detach(observer);
     t_bus_end(bus, name);
 }
+
+/* Of this handle and since it was opened: not what others counted, nor who had the row before. */
+T_TEST(stat, a_handle_reads_its_own_counters)
+{
+    char name[SHMBUS_NAME_BYTES];
+    uint64_t counters[SHMBUS_COUNTER_COUNT + 1];
+    struct shmbus *bus = make_bus(name);
+    struct shmbus_channel *first = t_open(bus, "tasks", SHMBUS_SEND), *other, *again;
+    T_OK_FATAL(shmbus_send(first, "1", 1, 0));
+    T_OK_FATAL(shmbus_send(first, "22", 2, 0));
+    other = t_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV);
+    counters[SHMBUS_COUNTER_COUNT] = 77;
+    CU_ASSERT_EQUAL(shmbus_counters(first, counters, SHMBUS_COUNTER_COUNT + 1),
+                    SHMBUS_COUNTER_COUNT);
+    CU_ASSERT_EQUAL(counters[SHMBUS_COUNTER_COUNT], 77);
+    CU_ASSERT_EQUAL(counters[SHMBUS_COUNT_sent], 2);
+    CU_ASSERT_EQUAL(counters[SHMBUS_COUNT_sent_bytes], 3);
+    CU_ASSERT_EQUAL(shmbus_counters(other, counters, SHMBUS_COUNTER_COUNT), SHMBUS_COUNTER_COUNT);
+    CU_ASSERT_EQUAL(counters[SHMBUS_COUNT_sent], 0);
+    shmbus_close(first);
+    again = t_open(bus, "tasks", SHMBUS_SEND); /* the same row */
+    counters[1] = 77;
+    CU_ASSERT_EQUAL(shmbus_counters(again, counters, 1), 1);
+    CU_ASSERT_EQUAL(counters[0], 0);
+    CU_ASSERT_EQUAL(counters[1], 77);
+    T_FAILS(shmbus_counters(NULL, counters, 1), -EINVAL);
+    T_FAILS(shmbus_counters(again, NULL, 1), -EINVAL);
+    shmbus_close(other);
+    shmbus_close(again);
+    t_bus_end(bus, name);
+}
