@@ -7,7 +7,11 @@
 #include "branch.h"
 #include "layout.h"
 
+/* The word: a sequence number above these. */
 #define SB_EVENT_SLEEPING 1u
+#define SB_EVENT_FENCED 2u  /* wakers fence before they look */
+#define SB_EVENT_TRUSTED 4u /* and have done so for long enough that sleepers need not */
+#define SB_EVENT_SEQ 8u
 
 /* Whether this process is registered for membarrier; constant after sb_event_setup(). */
 extern bool sb_event_asymmetric;
@@ -32,6 +36,9 @@ void sb_event_fence(void);
 /* V2 and V3; true if there was anybody to wake. */
 bool sb_event_wake_sleepers(struct sb_event *event);
 
+/* V0 to V3 after a plain store, where the word asks for a fence. */
+bool sb_event_wake_fenced(struct sb_event *event);
+
 /* Wakes everybody who sleeps; true if there was anybody to wake. The caller has just made work
  * visible by a locked operation. */
 static inline bool sb_event_wake(struct sb_event *event)
@@ -48,7 +55,9 @@ static inline bool sb_event_wake_after_store(struct sb_event *event)
     } else {
         sb_event_fence();
     }
-    return sb_unlikely(sb_event_armed(event)) && sb_event_wake_sleepers(event);
+    return sb_unlikely((sb_load32_relaxed(&event->word) &
+                        (SB_EVENT_SLEEPING | SB_EVENT_FENCED)) != 0) &&
+           sb_event_wake_fenced(event);
 }
 
 /* The same without testing first whether somebody sleeps: after a recovery. */

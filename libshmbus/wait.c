@@ -84,12 +84,16 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
     }
     sb_process_beat(&ch->bus->view, &ch->bus->member);
     sb_event_sleep(event, announced, slice);
+    r = attempt(ch, job);
+    if (is_over(r)) {
+        return r; /* somebody waits for the answer: all else can wait */
+    }
     if (sb_now_ns() - now >= SLICE_NS) {
         sb_wait_slept(ch->bus, slices);
         sb_stock_doubt_hints(&ch->stock);
+        r = attempt(ch, job);
     }
-    sb_process_beat(&ch->bus->view, &ch->bus->member);
-    return attempt(ch, job);
+    return r;
 }
 
 int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_ns,

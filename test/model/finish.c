@@ -58,6 +58,9 @@ static bool could_go_on(uint32_t actor)
         uint32_t slot = sb_owner64_slot(w_segment.region.lock.v);
         return slot >= W_SLOTS || !w_is_living(slot);
     }
+    if (address == &w_segment.bell) {
+        return w_segment.rung.v >= w_processes[process].need;
+    }
     for (uint32_t c = 0; c < w_plan->channel_count; c++) {
         const struct sb_channel *ch = &w_segment.channels[c];
         if (!is_queue(c)) {

@@ -338,6 +338,30 @@ static const struct w_plan stream_sleep = {
     .actors = {ACTOR("sender", 0, "o T3 T3"), ACTOR("receiver", 1, "i E a E a"), RECOVERER},
 };
 
+#define BELL .channels = {QUEUE(0)}, .channel_count = 1, .blocks = 1
+
+static const struct w_plan event_mode = {
+    BELL,
+    .actors = {IMMORTAL("waker", 0, "g g g"), ACTOR("sleeper", 1, "W1 W2 W3")},
+};
+
+static const struct w_plan event_first = {
+    BELL,
+    .actors = {IMMORTAL("waker", 0, "g"), ACTOR("sleeper-a", 1, "W1"), ACTOR("sleeper-b", 2, "W1")},
+};
+
+static const struct w_plan event_two = {
+    BELL,
+    .actors = {IMMORTAL("waker", 0, "g g"), ACTOR("sleeper-a", 1, "W1 W2"),
+               ACTOR("sleeper-b", 2, "W1 W2")},
+};
+
+static const struct w_plan event_take_back = {
+    BELL,
+    .actors = {IMMORTAL("waker", 0, "g g"), IMMORTAL("looker", 1, "h h"),
+               ACTOR("sleeper", 2, "W1 W2")},
+};
+
 static const struct w_plan region_writers = {
     .channels = {QUEUE(0)},
     .channel_count = 1,
@@ -720,6 +744,10 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(lane_sleep_requeue, "receiver sleeps, a lane's message is given back", SMALL),
     SCENARIO(lane_sleep_dead, "receiver of a lane's dead letters sleeps", SMALL),
     SCENARIO(lane_reserve, "lane: commits and an abort in place", SMALL),
+    SCENARIO(event_mode, "event: one sleeper, fences taken on and back", BIG),
+    SCENARIO(event_first, "event: two sleepers, the first of all", BIG),
+    SCENARIO(event_two, "event: two sleepers", BIG),
+    SCENARIO(event_take_back, "event: a second waker takes fences back", BIG),
     SCENARIO(region_writers, "region: two writers, one is killed", BIG),
     SCENARIO(region_reader, "region: writer and reader", BIG),
 };

@@ -16,6 +16,8 @@
  *   t3 T3   send 8 * 3 bytes to the stream (T: wait)           B    send a batch of three
  *   e E     receive from the stream (E: wait)                 z    acknowledge the newest held
  *   A       release all that are held, as a batch
+ *   g       ring the bell: a plain store, then wake        h     wake without any work
+ *   W3      sleep until the bell has rung three times
  */
 #include "world.h"
 
@@ -23,6 +25,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "event.h"
 #include "reclaim.h"
 #include "role.h"
 #include "stream.h"
@@ -596,6 +599,30 @@ static bool lacks_lane(uint32_t process, char word, uint32_t n)
     return strchr("sSbnx", word) != NULL && w_has_lanes(n) && !w_has_lane(process, n);
 }
 
+static void wait_for_bell(uint32_t process, uint32_t times)
+{
+    w_processes[process].need = times;
+    while (sb_load_acquire(&w_segment.rung) < times) {
+        uint32_t announced = sb_event_announce(&w_segment.bell);
+        if (sb_load_acquire(&w_segment.rung) < times) {
+            sb_event_sleep(&w_segment.bell, announced, 100000000);
+        }
+    }
+}
+
+static void bell_word(uint32_t process, char word, uint32_t n)
+{
+    if (word == 'W') {
+        wait_for_bell(process, n);
+        return;
+    }
+    if (word == 'g') { /* one actor only */
+        sb_store_release(&w_segment.rung, sb_load_relaxed(&w_segment.rung) + 1u);
+    }
+    sb_event_wake_after_store(&w_segment.bell);
+    sb_load32_relaxed(&w_segment.bell.word); /* others go on, the store still not seen by them */
+}
+
 static void do_word(uint32_t process, char word, uint32_t n)
 {
     if (lacks_lane(process, word, n)) {
@@ -654,6 +681,11 @@ static void do_word(uint32_t process, char word, uint32_t n)
         break;
     case 'v':
         region_read(process);
+        break;
+    case 'g':
+    case 'h':
+    case 'W':
+        bell_word(process, word, n);
         break;
     default:
         stream_word(process, word, n);

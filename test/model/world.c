@@ -97,7 +97,8 @@ long sb_explore_syscall(long number, ...)
             errno = ENOSYS;
             return -1;
         }
-        x_flush_all(); /* membarrier: a fence on every processor */
+        x_step(&w_segment.bell); /* others may go on before it */
+        x_flush_all();           /* membarrier: a fence on every processor */
         return 0;
     }
     va_start(args, number);
@@ -241,6 +242,8 @@ static void share_words(const struct w_plan *plan)
     share(&w_segment.region.lock, 5 * 8 + 4);
     share(w_segment.data, sizeof w_segment.data);
     share(w_segment.undo, sizeof w_segment.undo);
+    share(&w_segment.bell, 4);
+    share(&w_segment.rung, 8);
 }
 
 /* Every lane has come to the ticket where the channel begins, and is empty. */
@@ -665,6 +668,10 @@ static void describe(const void *address, char *text, size_t bytes)
         snprintf(text, bytes, "bitmap");
     } else if (address == &w_segment.super.blocks_freed) {
         snprintf(text, bytes, "blocks_freed");
+    } else if (address == &w_segment.bell) {
+        snprintf(text, bytes, "bell");
+    } else if (address == &w_segment.rung) {
+        snprintf(text, bytes, "rung");
     } else if (IS_IN(address, w_segment.ring)) {
         snprintf(text, bytes, "ring[%zu]", OFFSET_IN(address, w_segment.ring));
     } else if (!IS_IN(address, w_segment.channels) ||

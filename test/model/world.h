@@ -119,7 +119,7 @@ struct w_process {
     uint32_t held_count;
     uint64_t region_value; /* what it is writing */
     uint64_t region_seen;  /* values the region had during the present read: mask */
-    uint32_t need;         /* stream: bytes the sender waits for */
+    uint32_t need;         /* stream: bytes the sender waits for; bell: how often it is to ring */
 };
 
 struct w_ghost {
@@ -160,6 +160,9 @@ struct w_segment {
     struct sb_region region;
     sb_word data[W_REGION_WORDS + 1];
     sb_word undo[W_REGION_WORDS + 1];
+    struct sb_event bell; /* an event by itself: work is what was rung */
+    uint32_t bell_pad;
+    sb_word rung;
 };
 
 #define INDEX_IN(address, array) (((uintptr_t)(address) - (uintptr_t)(array)) / sizeof((array)[0]))
