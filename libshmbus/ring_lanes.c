@@ -51,6 +51,8 @@
 
 #include "event.h"
 
+#define CATCH_UP_MASK 0xffu /* of how many empty looks one looks at more */
+
 /* How many laps a word is ahead of the lap of @ticket; laps are circular numbers. */
 static SB_INLINE int64_t laps_ahead(uint64_t w, uint64_t ticket, uint32_t shift)
 {
@@ -116,21 +118,22 @@ static void note_used(const struct sb_channel_view *channel, uint32_t lane)
 enum sb_ring_result sb_lane_open(struct sb_lane_tx *tx, const struct sb_channel_view *channel,
                                  uint64_t owner64)
 {
+    enum sb_ring_result r = SB_FULL;
+
     for (uint32_t i = 0; i < channel->lane_count; i++) {
         sb_word *owner = &channel->lanes[i].owner;
-        enum sb_ring_result r;
         if (sb_load_relaxed(owner) != 0 || !sb_cas(owner, 0, owner64)) {
             continue;
         }
         use_lane(tx, channel, i);
         note_used(channel, i); /* before the first message */
-        r = find_next(tx);
-        if (r != SB_OK) {
-            sb_lane_close(tx, owner64);
+        if (find_next(tx) == SB_OK) {
+            return SB_OK;
         }
-        return r;
+        sb_lane_close(tx, owner64);
+        r = SB_CORRUPT; /* unless another one is sound */
     }
-    return SB_FULL;
+    return r;
 }
 
 void sb_lane_close(struct sb_lane_tx *tx, uint64_t owner64)
@@ -254,6 +257,20 @@ SB_SELDOM static enum sb_ring_result pass(struct sb_lanes_rx *rx, uint32_t lane)
     return SB_BUSY;
 }
 
+/* A handle that was not used for half of all laps takes newer laps for older ones. So a receiver
+ * that finds nothing looks now and then at next, which has all bits: what is more than a lap behind
+ * it is settled. */
+SB_SELDOM static void catch_up(struct sb_lanes_rx *rx, uint32_t used)
+{
+    for (uint32_t lane = 0; lane < used; lane++) {
+        uint64_t next = sb_load_acquire(&rx->channel->lanes[lane].next);
+        uint64_t oldest = next > rx->mask ? next - rx->mask - 1u : 0;
+        if ((int64_t)(oldest - rx->cursor[lane]) > 0) {
+            rx->cursor[lane] = oldest;
+        }
+    }
+}
+
 SB_SELDOM void sb_lanes_turn(struct sb_lanes_rx *rx)
 {
     rx->run = 0;
@@ -276,7 +293,13 @@ static enum sb_ring_result take_published(struct sb_lanes_rx *rx, struct sb_lane
             used = sb_lanes_used(rx->channel); /* a new one has its turn, too, before the others */
         }
     }
-    return empty < used ? SB_BUSY : SB_EMPTY;
+    if (empty < used) {
+        return SB_BUSY;
+    }
+    if ((++rx->empty_looks & CATCH_UP_MASK) == 0) {
+        catch_up(rx, used);
+    }
+    return SB_EMPTY;
 }
 
 SB_SELDOM enum sb_ring_result sb_lanes_take_any(struct sb_lanes_rx *rx, struct sb_lane_msg *ret_msg)

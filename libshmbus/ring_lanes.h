@@ -47,6 +47,7 @@ struct sb_lanes_rx {
     uint32_t owner;
     uint32_t lane;  /* the one to look at first */
     uint32_t run;   /* messages taken from it in a row */
+    uint32_t empty_looks;
     uint32_t full_turns; /* how often there was no end of them; whoever looks sets it to 0 */
     uint32_t tries; /* of the present call in the present lane, up to bound */
     uint32_t bound;

@@ -703,6 +703,39 @@ T_TEST(lane, a_lane_whose_words_are_impossible_is_refused_and_stays_free)
     rig_end(&rig);
 }
 
+T_TEST(lane, a_damaged_lane_does_not_keep_producers_from_the_others)
+{
+    struct rig rig;
+    rig_make(&rig, 2, 4);
+    struct tx tx;
+    sb_store_release(&cell_of(&rig, 0, 0)->w, sb_hdr_make(9, 0, SB_FREE, 0));
+    CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 7), SB_OK);
+    CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->lanes[0].owner), 0);
+    CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->lanes[1].owner), 7);
+    CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 8), SB_CORRUPT);
+    rig_end(&rig);
+}
+
+/* Laps are circular: from so far behind, the newest one looks older. */
+T_TEST(lane, a_receiver_that_slept_through_half_of_all_laps_finds_its_way)
+{
+    struct rig rig;
+    struct sb_lane_msg msg;
+    enum sb_ring_result r = SB_EMPTY;
+    uint64_t far = (1ull << 39) + 5;
+    rig_make(&rig, 1, 1);
+    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_cell *cell = cell_of(&rig, 0, 0);
+    sb_store_release(&rig.ch->shared->lanes_used, 1);
+    sb_store_release(&cell->w, sb_lane_published(sb_lane_lap(far, 0)));
+    sb_store_release(&rig.ch->lanes[0].next, far + 1u);
+    for (int n = 0; n < 300 && r != SB_OK; n++)
+        r = sb_lanes_take(&rx, &msg);
+    CU_ASSERT_EQUAL(r, SB_OK);
+    CU_ASSERT_EQUAL(msg.ticket, far);
+    rig_end(&rig);
+}
+
 /* ------------------------------------------------------ half-way pictures: a receiver is killed */
 
 /* C1 in the name of a dead process: what it took comes again, and the lane goes on meanwhile. */
