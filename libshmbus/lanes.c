@@ -439,7 +439,7 @@ static void give_back_in(struct shmbus_channel *ch, uint32_t channel)
 {
     const struct sb_view *view = &ch->bus->view;
     const struct sb_channel_view *origin = &view->channels[channel];
-    uint64_t end = (uint64_t)sb_lanes_used(origin) << origin->depth_shift;
+    uint64_t end = sb_cells_used(origin);
 
     for (uint64_t i = 0; i < end; i++) {
         struct sb_cell *cell = sb_cell_at(origin, i);

@@ -220,7 +220,7 @@ void sb_reclaim_cells(const struct sb_view *view, uint32_t slot, uint64_t w)
     struct dead d = { view, slot, w, sb_owner_make(slot, sb_proc_epoch(w)) };
     for (uint32_t c = 0; c < view->channel_count && still_to_do(&d); c++) {
         const struct sb_channel_view *ch = &view->channels[c];
-        uint64_t end = (uint64_t)sb_lanes_used(ch) << ch->depth_shift;
+        uint64_t end = sb_cells_used(ch);
         for (uint64_t i = 0; i < end; i++) {
             reclaim_cell(&d, ch, sb_cell_at(ch, i));
         }

@@ -53,12 +53,6 @@
 
 #define CATCH_UP_MASK 0xffu /* of how many empty looks one looks at more */
 
-/* How many laps a word is ahead of the lap of @ticket; laps are circular numbers. */
-static SB_INLINE int64_t laps_ahead(uint64_t w, uint64_t ticket, uint32_t shift)
-{
-    return (int64_t)((sb_hdr_gen(w) - sb_lane_lap(ticket, shift)) << 24) >> 24;
-}
-
 static uint64_t channel_mask(const struct sb_channel_view *channel)
 {
     return (1ull << channel->depth_shift) - 1u;
@@ -74,7 +68,6 @@ static SB_INLINE struct sb_cell *cell_of(const struct sb_lane_tx *tx, uint64_t t
 static void use_lane(struct sb_lane_tx *tx, const struct sb_channel_view *channel, uint32_t lane)
 {
     *tx = (struct sb_lane_tx){
-        .channel = channel,
         .lane = &channel->lanes[lane],
         .cells = channel->cells + ((uint64_t)lane << channel->depth_shift) * channel->cell_bytes,
         .cell_bytes = channel->cell_bytes,
@@ -94,7 +87,7 @@ static enum sb_ring_result find_next(struct sb_lane_tx *tx)
         t = skip;
     }
     for (uint64_t n = 0; n <= tx->mask + 1u; n++, t++) {
-        int64_t ahead = laps_ahead(sb_load_acquire(&cell_of(tx, t)->w), t, tx->shift);
+        int64_t ahead = sb_lane_ahead(sb_load_acquire(&cell_of(tx, t)->w), t, tx->shift);
         if (ahead < 0) {
             tx->next = t;
             sb_store_relaxed(&tx->lane->next, t);
@@ -238,7 +231,7 @@ SB_SELDOM static enum sb_ring_result pass(struct sb_lanes_rx *rx, uint32_t lane)
 {
     uint64_t c = rx->cursor[lane];
     uint64_t w = sb_load_acquire(&cell_in(rx, lane, c)->w); /* E0 */
-    int64_t ahead = laps_ahead(w, c, rx->shift);
+    int64_t ahead = sb_lane_ahead(w, c, rx->shift);
 
     if (ahead == 0) { /* taken by somebody else, or has just come */
         rx->cursor[lane] += w != sb_lane_published(sb_lane_lap(c, rx->shift));
@@ -322,7 +315,7 @@ bool sb_lanes_readable(const struct sb_lanes_rx *rx)
     for (uint32_t lane = 0; lane < used; lane++) {
         uint64_t c = rx->cursor[lane];
         uint64_t w = sb_load_acquire(&cell_in(rx, lane, c)->w);
-        if (laps_ahead(w, c, rx->shift) >= 0 ||
+        if (sb_lane_ahead(w, c, rx->shift) >= 0 ||
             (int64_t)(sb_load_acquire(&rx->channel->lanes[lane].skip) - c) > 0) {
             return true;
         }
@@ -409,7 +402,7 @@ static bool scan_cells(struct sb_lane_scan *scan, struct sb_lane_msg *ret)
         if (!is_source(scan, scan->at_channel)) {
             continue;
         }
-        end = (uint64_t)sb_lanes_used(ch) << ch->depth_shift;
+        end = sb_cells_used(ch);
         while (scan->at_cell < end) {
             uint64_t number = scan->at_cell++;
             ret->cell = sb_cell_at(ch, number);
@@ -483,7 +476,7 @@ uint32_t sb_lane_requeue(const struct sb_view *view, uint32_t channel, struct sb
 
 uint64_t sb_lanes_depth(const struct sb_channel_view *channel)
 {
-    uint64_t end = (uint64_t)sb_lanes_used(channel) << channel->depth_shift;
+    uint64_t end = sb_cells_used(channel);
     uint64_t depth = 0;
 
     for (uint64_t i = 0; i < end; i++) {

@@ -15,7 +15,6 @@
 
 /* A producer's private part. One thread. */
 struct sb_lane_tx {
-    const struct sb_channel_view *channel;
     struct sb_lane *lane;
     uint8_t *cells; /* of the lane */
     uint64_t cell_bytes;
@@ -67,6 +66,12 @@ struct sb_lane_msg {
 static SB_INLINE uint64_t sb_lane_lap(uint64_t ticket, uint32_t shift)
 {
     return sb_gen_next(ticket >> shift); /* from 1: a fresh cell is one lap behind */
+}
+
+/* How many laps a word is ahead of the lap of @ticket; laps are circular numbers. */
+static SB_INLINE int64_t sb_lane_ahead(uint64_t w, uint64_t ticket, uint32_t shift)
+{
+    return (int64_t)((sb_hdr_gen(w) - sb_lane_lap(ticket, shift)) << 24) >> 24;
 }
 
 static SB_INLINE uint64_t sb_lane_published(uint64_t lap)
@@ -226,6 +231,12 @@ static inline uint32_t sb_lanes_used(const struct sb_channel_view *channel)
 {
     uint64_t used = sb_load_acquire(&channel->shared->lanes_used);
     return used < channel->lane_count ? (uint32_t)used : channel->lane_count;
+}
+
+/* Their cells: how many of a channel may ever have been used. */
+static inline uint64_t sb_cells_used(const struct sb_channel_view *channel)
+{
+    return (uint64_t)sb_lanes_used(channel) << channel->depth_shift;
 }
 
 #endif

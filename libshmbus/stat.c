@@ -240,7 +240,7 @@ static void add_cells(const struct sb_view *view, uint32_t channel,
 {
     for (uint32_t c = 0; c < view->channel_count; c++) {
         const struct sb_channel_view *ch = &view->channels[c];
-        uint64_t end = (uint64_t)sb_lanes_used(ch) << ch->depth_shift;
+        uint64_t end = sb_cells_used(ch);
         if (c != channel && ch->dead_letter != channel) {
             continue;
         }
@@ -377,7 +377,7 @@ static void add_held_cells(const struct sb_view *view, uint32_t owner,
 {
     for (uint32_t c = 0; c < view->channel_count; c++) {
         const struct sb_channel_view *ch = &view->channels[c];
-        uint64_t end = (uint64_t)sb_lanes_used(ch) << ch->depth_shift;
+        uint64_t end = sb_cells_used(ch);
         for (uint64_t i = 0; i < end; i++) {
             uint64_t w = sb_load_acquire(&sb_cell_at(ch, i)->w);
             stat->held_blocks += sb_hdr_state(w) == SB_HRX && sb_hdr_owner(w) == owner;
