@@ -20,7 +20,7 @@
 
 #define SB_LINE 64u   /* cache line */
 #define SB_PAIR 128u  /* lines come in pairs: writers of different words keep this far apart */
-#define SB_LAYOUT_MAJOR 3u
+#define SB_LAYOUT_MAJOR 4u
 #define SB_LAYOUT_MINOR 0u
 #define SB_MAGIC "shmbus\r\n" /* 8 bytes; shows text-mode damage */
 #define SB_NAME_WORDS (SHMBUS_NAME_BYTES / 8)
@@ -215,7 +215,7 @@ static inline int64_t sb_lap_distance(uint64_t lap, uint64_t reference, uint32_t
 
 /* -------------------------------------------------------------------------------- the tables */
 
-/* seq:31 | sleeping:1; a futex word. See wait.c. */
+/* seq:29 | trusted:1 | fenced:1 | sleeping:1; a futex word. Bits and protocol: event.h, event.c. */
 struct sb_event {
     sb_word32 word;
 };
