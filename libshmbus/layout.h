@@ -39,6 +39,12 @@ static inline uint32_t sb_owner_make(uint32_t slot, uint64_t epoch)
     return ((slot + 1u) << SB_OWNER_EPOCH_BITS) | (uint32_t)(epoch & 15u);
 }
 
+/* The slot of an owner, SB_NONE for nobody; the caller range-checks it. */
+static inline uint32_t sb_owner_slot(uint32_t owner)
+{
+    return (owner >> SB_OWNER_EPOCH_BITS) - 1u;
+}
+
 static inline uint64_t sb_owner64_make(uint32_t slot, uint64_t epoch)
 {
     return (epoch << 16) | (slot + 1u);

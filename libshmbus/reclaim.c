@@ -1,7 +1,7 @@
 /*
  * Recovery
  *
- * For every block that names the dead incarnation D = (slot, epoch):
+ * For every block that names a dead incarnation D = (slot, epoch):
  *   HTX(D)                 being filled, or in stock: FREE
  *   QUE(D), not in a slot  send not committed: FREE
  *   QFW(D), not in a slot  forward not committed: as HRX where it came from, generation - 1
@@ -11,6 +11,8 @@
  * For every cell of a lane: HRX(D) likewise ORPHAN or DEADL; nothing else there names a process.
  * Then its open handles, lanes and stream ends, the locks of regions; then every receiver looks for
  * orphans and every sleeper looks again; last the slot of the process table becomes FREE.
+ * However many are dead, that is one pass: what a block, a cell or a row names is looked up in the
+ * set of the dead. Half of a thousand processes killed at once cost no more than one.
  *
  * Each change is one CAS from a word that was read while the process word still said "D, ACTIVE",
  * so any number of processes may do this at once and each may be killed or stopped anywhere: the
@@ -23,6 +25,8 @@
  */
 #include "reclaim.h"
 
+#include <string.h>
+
 #include "block.h"
 #include "event.h"
 #include "region.h"
@@ -31,16 +35,59 @@
 
 #define RETRIES 16u /* a block whose header keeps changing is not the dead process's */
 
+/* Those to clean up after. */
 struct dead {
     const struct sb_view *view;
-    uint32_t slot;
-    uint64_t w; /* process word of the incarnation */
-    uint32_t owner;
+    uint32_t at;                      /* in the slots before it nothing is left to do */
+    uint64_t w[SHMBUS_PROCESSES_MAX]; /* process word of the incarnation in each slot; 0: none */
 };
 
-static bool still_to_do(const struct dead *d)
+static void dead_none(struct dead *d, const struct sb_view *view)
 {
-    return sb_load_acquire(&d->view->processes[d->slot].w) == d->w;
+    d->view = view;
+    d->at = 0;
+    memset(d->w, 0, view->process_count * sizeof d->w[0]);
+}
+
+static void dead_one(struct dead *d, const struct sb_view *view, uint32_t slot, uint64_t w)
+{
+    dead_none(d, view);
+    d->w[slot] = w;
+}
+
+static bool still_to_do(const struct dead *d, uint32_t slot)
+{
+    return sb_load_acquire(&d->view->processes[slot].w) == d->w[slot];
+}
+
+/* False when others have done it all. */
+static bool anything_to_do(struct dead *d)
+{
+    while (d->at < d->view->process_count && (d->w[d->at] == 0 || !still_to_do(d, d->at))) {
+        d->at++;
+    }
+    return d->at < d->view->process_count;
+}
+
+/* The slot of the dead that a header names, SB_NONE if it names nobody of them. */
+static uint32_t named_by(const struct dead *d, uint32_t owner)
+{
+    uint32_t slot = sb_owner_slot(owner);
+
+    if (slot >= d->view->process_count || d->w[slot] == 0 ||
+        sb_owner_make(slot, sb_proc_epoch(d->w[slot])) != owner) {
+        return SB_NONE;
+    }
+    return slot;
+}
+
+/* The same of a word of 64 bits. */
+static bool is_named_by(const struct dead *d, uint64_t owner64)
+{
+    uint32_t slot = sb_owner64_slot(owner64);
+
+    return slot < d->view->process_count && d->w[slot] != 0 &&
+           sb_owner64_make(slot, sb_proc_epoch(d->w[slot])) == owner64;
 }
 
 /* The queue a location names; NULL if it names none. */
@@ -135,6 +182,7 @@ static bool reclaim_block(const struct dead *d, const struct sb_class_view *cls,
 
     for (uint32_t n = 0; n < RETRIES; n++) {
         uint64_t hdr = sb_load_acquire(&b->hdr);
+        uint32_t slot;
         uint64_t loc;
         uint64_t origin;
         uint64_t next;
@@ -143,7 +191,8 @@ static bool reclaim_block(const struct dead *d, const struct sb_class_view *cls,
         if (sb_hdr_state(hdr) == SB_FREE) {
             return true;
         }
-        if (sb_hdr_owner(hdr) != d->owner) {
+        slot = named_by(d, sb_hdr_owner(hdr));
+        if (slot == SB_NONE) {
             return false;
         }
         loc = sb_load_acquire(&b->loc[sb_hdr_gen(hdr) & 1u]);
@@ -151,7 +200,7 @@ static bool reclaim_block(const struct dead *d, const struct sb_class_view *cls,
         if (sb_hdr_state(hdr) == SB_QFW) {
             origin = sb_load_acquire(&b->loc[~sb_hdr_gen(hdr) & 1u]);
         }
-        if (!still_to_do(d)) {
+        if (!still_to_do(d, slot)) {
             return false; /* the owner may be a new process by now */
         }
         if (sb_load_acquire(&b->hdr) != hdr) {
@@ -197,10 +246,11 @@ static void reclaim_cell(const struct dead *d, const struct sb_channel_view *ch,
 {
     for (uint32_t n = 0; n < RETRIES; n++) {
         uint64_t w = sb_load_acquire(&cell->w);
+        uint32_t slot = named_by(d, sb_hdr_owner(w));
         uint64_t next;
         bool counts;
 
-        if (sb_hdr_owner(w) != d->owner || sb_hdr_state(w) != SB_HRX || !still_to_do(d)) {
+        if (slot == SB_NONE || sb_hdr_state(w) != SB_HRX || !still_to_do(d, slot)) {
             return;
         }
         next = given_back(ch, w, sb_hdr_gen(w));
@@ -215,44 +265,78 @@ static void reclaim_cell(const struct dead *d, const struct sb_channel_view *ch,
     }
 }
 
-void sb_reclaim_cells(const struct sb_view *view, uint32_t slot, uint64_t w)
+static void reclaim_cells(struct dead *d)
 {
-    struct dead d = { view, slot, w, sb_owner_make(slot, sb_proc_epoch(w)) };
-    for (uint32_t c = 0; c < view->channel_count && still_to_do(&d); c++) {
-        const struct sb_channel_view *ch = &view->channels[c];
+    for (uint32_t c = 0; c < d->view->channel_count && anything_to_do(d); c++) {
+        const struct sb_channel_view *ch = &d->view->channels[c];
         uint64_t end = sb_cells_used(ch);
         for (uint64_t i = 0; i < end; i++) {
-            reclaim_cell(&d, ch, sb_cell_at(ch, i));
+            reclaim_cell(d, ch, sb_cell_at(ch, i));
         }
     }
+}
+
+static void reclaim_blocks(struct dead *d)
+{
+    for (uint32_t c = 0; c < d->view->blocks.class_count && anything_to_do(d); c++) {
+        reclaim_class(d, &d->view->blocks.classes[c]);
+    }
+}
+
+void sb_reclaim_cells(const struct sb_view *view, uint32_t slot, uint64_t w)
+{
+    struct dead d;
+    dead_one(&d, view, slot, w);
+    reclaim_cells(&d);
 }
 
 void sb_reclaim_blocks(const struct sb_view *view, uint32_t slot, uint64_t w)
 {
-    struct dead d = { view, slot, w, sb_owner_make(slot, sb_proc_epoch(w)) };
-    for (uint32_t c = 0; c < view->blocks.class_count && still_to_do(&d); c++) {
-        reclaim_class(&d, &view->blocks.classes[c]);
+    struct dead d;
+    dead_one(&d, view, slot, w);
+    reclaim_blocks(&d);
+}
+
+/* A word that names its owner and nothing else: no owner64 ever comes again. */
+static void give_up(const struct dead *d, sb_word *owner)
+{
+    uint64_t owner64 = sb_load_relaxed(owner);
+    if (is_named_by(d, owner64)) {
+        sb_cas(owner, owner64, 0);
     }
 }
 
-static void reclaim_handles(const struct sb_view *view, uint64_t owner64)
+static void leave_end(const struct dead *d, sb_word *role)
 {
-    for (uint32_t c = 0; c < view->channel_count; c++) {
-        const struct sb_channel_view *ch = &view->channels[c];
+    uint64_t owner64 = sb_load_relaxed(role);
+    if (is_named_by(d, owner64)) {
+        sb_role_leave(role, owner64, SB_ROLE_DEAD);
+    }
+}
+
+static void reclaim_handles(const struct dead *d)
+{
+    for (uint32_t c = 0; c < d->view->channel_count; c++) {
+        const struct sb_channel_view *ch = &d->view->channels[c];
         for (uint32_t i = 0; i < ch->endpoint_count; i++) {
-            if (sb_load_relaxed(&ch->endpoints[i].w) == owner64) {
-                sb_cas(&ch->endpoints[i].w, owner64, 0);
-            }
+            give_up(d, &ch->endpoints[i].w);
         }
         if (ch->kind == SHMBUS_STREAM) {
-            sb_role_leave(&ch->shared->sender, owner64, SB_ROLE_DEAD);
-            sb_role_leave(&ch->shared->receiver, owner64, SB_ROLE_DEAD);
+            leave_end(d, &ch->shared->sender);
+            leave_end(d, &ch->shared->receiver);
         }
         for (uint32_t i = 0; i < ch->lane_count; i++) {
-            if (sb_load_relaxed(&ch->lanes[i].owner) == owner64) {
-                sb_cas(&ch->lanes[i].owner, owner64, 0);
-            }
+            give_up(d, &ch->lanes[i].owner);
         }
+    }
+}
+
+static void reclaim_regions(const struct dead *d)
+{
+    for (uint32_t i = 0; i < d->view->region_count; i++) {
+        struct sb_region *r = d->view->regions[i].shared;
+        uint64_t owner64 = sb_load_acquire(&r->lock);
+        sb_region_recover(r, is_named_by(d, owner64) ? owner64 : 0);
     }
 }
 
@@ -272,31 +356,55 @@ static void tell_everybody(const struct sb_view *view)
     sb_event_wake_all(view->blocks.freed);
 }
 
+/* The slots of the table, last. Returns how many this call freed. */
+static uint32_t free_slots(const struct dead *d)
+{
+    uint32_t freed = 0;
+    for (uint32_t slot = 0; slot < d->view->process_count; slot++) {
+        uint64_t w = d->w[slot];
+        if (w != 0 && sb_cas(&d->view->processes[slot].w, w,
+                             sb_proc_word(sb_proc_epoch(w) + 1u, SB_PROC_FREE))) {
+            freed++;
+        }
+    }
+    return freed;
+}
+
+static uint32_t reclaim(struct dead *d)
+{
+    if (!anything_to_do(d)) {
+        return 0;
+    }
+    reclaim_blocks(d);
+    reclaim_cells(d);
+    reclaim_handles(d);
+    reclaim_regions(d);
+    tell_everybody(d->view);
+    return free_slots(d);
+}
+
 bool sb_reclaim_slot(const struct sb_view *view, uint32_t slot, uint64_t w)
 {
-    uint64_t owner64 = sb_owner64_make(slot, sb_proc_epoch(w));
-
-    if (sb_load_acquire(&view->processes[slot].w) != w) {
-        return false;
-    }
-    sb_reclaim_blocks(view, slot, w);
-    sb_reclaim_cells(view, slot, w);
-    reclaim_handles(view, owner64);
-    sb_region_recover(view, owner64);
-    tell_everybody(view);
-    return sb_cas(&view->processes[slot].w, w, sb_proc_word(sb_proc_epoch(w) + 1u, SB_PROC_FREE));
+    struct dead d;
+    dead_one(&d, view, slot, w);
+    return reclaim(&d) != 0;
 }
 
 uint32_t sb_reclaim_dead(const struct sb_view *view, struct sb_oracle *oracle)
 {
-    uint32_t freed = 0;
+    struct dead d;
+    uint32_t freed;
+
+    dead_none(&d, view);
     for (uint32_t slot = 0; slot < view->process_count; slot++) {
         uint64_t w = sb_load_acquire(&view->processes[slot].w);
-        if (sb_proc_state(w) == SB_PROC_ACTIVE && sb_process_is_dead(view, oracle, slot, w) &&
-            sb_reclaim_slot(view, slot, w)) {
-            sb_fetch_add(&view->super->recoveries, 1);
-            freed++;
+        if (sb_proc_state(w) == SB_PROC_ACTIVE && sb_process_is_dead(view, oracle, slot, w)) {
+            d.w[slot] = w;
         }
+    }
+    freed = reclaim(&d);
+    if (freed > 0) {
+        sb_fetch_add(&view->super->recoveries, freed);
     }
     return freed;
 }

@@ -301,15 +301,12 @@ static int lock(struct shmbus_region *region, struct patience *p)
 /* The lock first, so that nobody goes to sleep after the wake-up because of the dead holder. Wakes
  * all, not only those of a locked region: the dead process may have unlocked and owe the wake-up.
  */
-void sb_region_recover(const struct sb_view *view, uint64_t dead_owner64)
+void sb_region_recover(struct sb_region *r, uint64_t dead_owner64)
 {
-    for (uint32_t i = 0; i < view->region_count; i++) {
-        struct sb_region *r = view->regions[i].shared;
-        if (sb_load_acquire(&r->lock) == dead_owner64) {
-            sb_cas(&r->lock, dead_owner64, 0);
-        }
-        sb_event_wake_all(&r->unlocked);
+    if (dead_owner64 != 0) {
+        sb_cas(&r->lock, dead_owner64, 0);
     }
+    sb_event_wake_all(&r->unlocked);
 }
 
 uint32_t sb_region_repair_all(struct shmbus *bus)

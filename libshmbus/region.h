@@ -8,9 +8,10 @@
 
 struct shmbus;
 
-/* For reclaim.c, once for each dead incarnation: its locks fall, whoever waits looks again.
- * The half write itself is undone by the next process with an identity that needs the region. */
-void sb_region_recover(const struct sb_view *view, uint64_t dead_owner64);
+/* For reclaim.c, after deaths: the lock falls if @dead_owner64 has it (0: none of the dead does),
+ * whoever waits looks again. The half write itself is undone by the next process with an identity
+ * that needs the region. */
+void sb_region_recover(struct sb_region *r, uint64_t dead_owner64);
 
 /* Undoes every half write of a dead process now. Never waits. Returns how many were undone. */
 uint32_t sb_region_repair_all(struct shmbus *bus);

@@ -142,7 +142,7 @@ bool sb_channel_name(const struct sb_channel_view *channel, char ret_name[SHMBUS
 
 bool sb_owner_is_listed(const struct sb_view *view, uint32_t owner)
 {
-    uint32_t slot = (owner >> SB_OWNER_EPOCH_BITS) - 1u;
+    uint32_t slot = sb_owner_slot(owner);
     uint64_t w;
     if (slot >= view->process_count) {
         return false;

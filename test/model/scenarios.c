@@ -150,6 +150,15 @@ static const struct w_plan two_recoverers = {
                ACTOR("recover-b", W_NOBODY + 1, "D1")},
 };
 
+static const struct w_plan two_dead = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 3,
+    .queued = 2,
+    .actors = {ACTOR("user", 0, "r0 s0 a"), ACTOR("other", 1, "r0 a"),
+               ACTOR("recover-a", W_NOBODY, "D1"), ACTOR("recover-b", W_NOBODY + 1, "D1")},
+};
+
 static const struct w_plan recover_sleep = {
     .channels = {QUEUE(0)},
     .channel_count = 1,
@@ -700,6 +709,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(alloc_free, "three users of two blocks, a lost hint", BIG),
     SCENARIO(stocks, "stocks: refill, free into, flush", BIG),
     SCENARIO(two_recoverers, "two recoverers, one of them killed", TWO_KILLS),
+    SCENARIO(two_dead, "two users die, two recoverers", TWO_KILLS),
     SCENARIO(recover_sleep, "receiver sleeps, recoverer is killed", TWO_KILLS),
     SCENARIO(slot_reuse, "slot taken again beside two recoverers", TWO_KILLS),
     SCENARIO(sleep_recv, "receiver sleeps, sender wakes", SMALL),

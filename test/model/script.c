@@ -284,8 +284,23 @@ static void wait_for_lane(uint32_t process, uint32_t channel)
 
 /* ------------------------------------------------------------------------- recovery, region */
 
+static uint32_t how_many_dead(void)
+{
+    uint32_t n = 0;
+    for (uint32_t p = 0; p < W_PROCESSES; p++) {
+        n += w_processes[p].dead;
+    }
+    return n;
+}
+
+/* Several in one pass over the blocks, one without having to look for it. */
 static void recover_dead(void)
 {
+    if (how_many_dead() > 1) {
+        sb_reclaim_dead(&w_view, NULL);
+        x_flush();
+        return;
+    }
     for (uint32_t p = 0; p < W_PROCESSES; p++) {
         const struct w_process *process = &w_processes[p];
         if (process->dead) {

@@ -2,4 +2,4 @@
 # files: libshmbus/reclaim.c
 # check: model recover_sleep
 # bounds: 0/2/0
-/^bool sb_reclaim_slot/,/^}/ s|^    sb_reclaim_blocks(view, slot, w);|    sb_reclaim_blocks(view, slot, w);\n    if (!sb_cas(\&view->processes[slot].w, w, sb_proc_word(sb_proc_epoch(w) + 1u, SB_PROC_FREE))) {\n        return false;\n    }|
+/^static uint32_t reclaim(/,/^}/ { s|^    reclaim_blocks(d);|    uint32_t freed;\n    reclaim_blocks(d);\n    freed = free_slots(d);|; s|return free_slots(d);|return freed;|; }

@@ -574,6 +574,42 @@ ROW(a_late_recovery_takes_nothing_from_the_next_owner_of_the_slot)
     nothing_left(&rig);
 }
 
+/* Every other slot of the table belongs to a dead process that held a message: one pass for all of
+ * them, whatever the order of slots, messages and blocks. */
+ROW(many_killed_at_once_are_cleaned_up_after_together)
+{
+    enum { SLOTS = 200 };
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus_plan *plan = t_plan(SLOTS, 64, SLOTS);
+    t_plan_queue(plan, "q", 256, SHMBUS_REJECT, 0, NULL);
+    struct shmbus *bus = t_bus_new(plan, name);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_msg msg = {0};
+    uint64_t sum = 0, expected = 0;
+    uint32_t dead = 0;
+    for (uint32_t slot = SLOTS - 1; slot > 1; slot -= 2) {
+        sb_store_release(&bus->view.processes[slot].w, sb_proc_word(slot, SB_PROC_ACTIVE));
+        t_put(q, slot);
+        CU_ASSERT_EQUAL(t_take(q, &msg), slot);
+        sb_store_release(&sb_block_at(&bus->view.blocks, sb_msg_number(&msg))->hdr,
+                         (msg.opaque_[0] & ~0x3fffull) | sb_owner_make(slot, slot));
+        expected += slot;
+        dead++;
+    }
+    uint64_t told = sb_load_acquire(&q->shared->orphan_seq);
+    CU_ASSERT_EQUAL(shmbus_reclaim(bus), (int)dead);
+    CU_ASSERT_EQUAL(sb_load_acquire(&q->shared->orphan_seq), told + 1); /* that was one pass */
+    CU_ASSERT_EQUAL(sb_load_acquire(&bus->view.super->recoveries), dead);
+    for (uint32_t i = 0; i < dead; i++) {
+        sum += t_take(q, &msg);
+        CU_ASSERT_EQUAL(msg.delivery_count, 2);
+        T_OK(shmbus_release(&msg));
+    }
+    CU_ASSERT_EQUAL(sum, expected);
+    CU_ASSERT_EQUAL(t_get(q), UINT64_MAX);
+    t_bus_end(bus, name);
+}
+
 ROW(nobody_takes_what_a_living_process_holds)
 {
     struct rig rig;
