@@ -1,6 +1,7 @@
 # Tests. Every test/*/test_*.c joins the one runner, every test/cli/*.sh the other; nobody keeps a
-# list.
-TEST_SRC := test/harness.c test/runner.c $(wildcard test/*/test_*.c)
+# list. The soak's books are tested with the rest.
+TEST_SRC := test/harness.c test/runner.c test/soak/history.c test/soak/ledger.c \
+            $(wildcard test/*/test_*.c)
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj-test/%.o)
 TEST_PROGRAM := $(B)/bin/shmbus-test
 # CUnit's macros compare whatever they are given.

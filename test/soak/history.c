@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 struct item {
-    uint32_t sender;
+    uint64_t seq;
+    uint32_t sender, receiver;
     int64_t send_start_ns, send_end_ns, recv_start_ns, recv_end_ns;
 };
 
@@ -49,60 +50,85 @@ static size_t collect(struct item *items, enum s_stage stage)
         bool known = (e->word & S_SENT) != 0 && e->first[stage] == 1 &&
                      e->send_end_ns >= e->send_start_ns && e->recv_start_ns != 0;
         if (known && e->deliveries == 1 + ((e->word & S_PASSING) != 0))
-            items[n++] = (struct item){e->sender, e->send_start_ns, e->send_end_ns,
-                                       e->recv_start_ns, e->recv_end_ns};
+            items[n++] =
+                (struct item){e->word >> 16,  e->sender,        e->holder,     e->send_start_ns,
+                              e->send_end_ns, e->recv_start_ns, e->recv_end_ns};
     }
     return n;
 }
 
-/* Among all messages whose send ended before @before, the latest start of a receive. */
+/* One finding more. The first one is told in full: it will not come again. Times are relative to
+ * the end of the send of @early, which was to come first and was received last. */
+static void found(struct s_history *history, const char *what, const struct item *early,
+                  int64_t start_ns, int64_t end_ns, uint32_t by)
+{
+    int64_t zero = early->send_end_ns;
+
+    if (history->violations++ == 0)
+        snprintf(history->first, sizeof history->first,
+                 "%s by life %u from %lld to %lld ns; message %llu of life %u was sent from %lld "
+                 "to 0 ns and taken by life %u from %lld to %lld ns",
+                 what, by, (long long)(start_ns - zero), (long long)(end_ns - zero),
+                 (unsigned long long)early->seq, early->sender,
+                 (long long)(early->send_start_ns - zero), early->receiver,
+                 (long long)(early->recv_start_ns - zero), (long long)(early->recv_end_ns - zero));
+}
+
+/* Among all messages whose send ended before @before, the one whose receive began last; or NULL. */
 struct sweep {
     struct item **by_end;
     size_t count, next;
-    int64_t latest_recv_ns;
+    const struct item *latest;
 };
 
-static int64_t latest_before(struct sweep *sweep, int64_t before)
+static const struct item *latest_before(struct sweep *sweep, int64_t before)
 {
     while (sweep->next < sweep->count && sweep->by_end[sweep->next]->send_end_ns < before) {
-        int64_t start = sweep->by_end[sweep->next++]->recv_start_ns;
-        if (start > sweep->latest_recv_ns)
-            sweep->latest_recv_ns = start;
+        const struct item *item = sweep->by_end[sweep->next++];
+        if (sweep->latest == NULL || item->recv_start_ns > sweep->latest->recv_start_ns)
+            sweep->latest = item;
     }
-    return sweep->latest_recv_ns;
+    return sweep->latest;
 }
 
 /* a was sent before b, but b had been taken before the taking of a began. */
-static uint64_t wrong_order(struct item *items, struct sweep sweep)
+static void look_for_wrong_order(struct s_history *history, struct item *items, struct sweep sweep)
 {
-    uint64_t found = 0;
-    for (size_t i = 0; i < sweep.count; i++)
-        found += latest_before(&sweep, items[i].send_start_ns) > items[i].recv_end_ns;
-    return found;
+    for (size_t i = 0; i < sweep.count; i++) {
+        const struct item *b = &items[i], *a = latest_before(&sweep, b->send_start_ns);
+        if (a != NULL && a->recv_start_ns > b->recv_end_ns)
+            found(history, "a later message was taken", a, b->recv_start_ns, b->recv_end_ns,
+                  b->receiver);
+    }
 }
 
 /* The same among the messages of each producer, who sends one after the other. Sorts them. */
-static uint64_t wrong_order_of_one(struct item *items, size_t count)
+static void look_for_wrong_order_of_one(struct s_history *history, struct item *items, size_t count)
 {
-    uint64_t found = 0;
-    int64_t latest_recv_ns = 0;
+    const struct item *a = NULL;
+
     qsort(items, count, sizeof *items, by_sender);
     for (size_t i = 0; i < count; i++) {
-        if (i == 0 || items[i].sender != items[i - 1].sender)
-            latest_recv_ns = 0;
-        found += latest_recv_ns > items[i].recv_end_ns;
-        if (items[i].recv_start_ns > latest_recv_ns)
-            latest_recv_ns = items[i].recv_start_ns;
+        const struct item *b = &items[i];
+        if (a != NULL && a->sender != b->sender)
+            a = NULL;
+        if (a != NULL && a->recv_start_ns > b->recv_end_ns)
+            found(history, "a later message of the same producer was taken", a, b->recv_start_ns,
+                  b->recv_end_ns, b->receiver);
+        if (a == NULL || b->recv_start_ns > a->recv_start_ns)
+            a = b;
     }
-    return found;
 }
 
-static uint64_t wrong_empty(struct s_empty *empties, size_t count, struct sweep sweep)
+static void look_for_wrong_empty(struct s_history *history, struct s_empty *empties, size_t count,
+                                 struct sweep sweep)
 {
-    uint64_t found = 0;
-    for (size_t i = 0; i < count; i++)
-        found += latest_before(&sweep, empties[i].start_ns) > empties[i].end_ns;
-    return found;
+    for (size_t i = 0; i < count; i++) {
+        const struct item *a = latest_before(&sweep, empties[i].start_ns);
+        if (a != NULL && a->recv_start_ns > empties[i].end_ns)
+            found(history, "\"empty\" was said", a, empties[i].start_ns, empties[i].end_ns,
+                  empties[i].by);
+    }
 }
 
 struct s_history s_check_history(enum s_stage stage)
@@ -123,12 +149,14 @@ struct s_history s_check_history(enum s_stage stage)
         by_end[i] = &items[i];
     qsort(by_end, n, sizeof *by_end, by_send_end);
     qsort(empty, empties, sizeof *empty, by_empty_start);
-    struct sweep sweep = {by_end, n, 0, 0};
+    struct sweep sweep = {by_end, n, 0, NULL};
     history.messages = n;
     history.empties = empties;
-    history.violations = wrong_empty(empty, empties, sweep);
-    history.violations +=
-        stage == S_JOBS ? wrong_order_of_one(items, n) : wrong_order(items, sweep);
+    look_for_wrong_empty(&history, empty, empties, sweep);
+    if (stage == S_JOBS)
+        look_for_wrong_order_of_one(&history, items, n);
+    else
+        look_for_wrong_order(&history, items, sweep);
     free(by_end);
     free(items);
     return history;

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "atomic.h"
+
 #define LONG_DEAD_NS 5000000000ll /* after that nothing of a killed process can turn up */
 #define MIX UINT64_C(0x9e3779b97f4a7c15)
 
@@ -36,6 +38,31 @@ int64_t s_now_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* The clock is read in this place of the program, and in no other: a processor orders memory, and
+ * the clock is none. */
+static void order_clock(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_lfence();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("isb" ::: "memory");
+#endif
+}
+
+int64_t s_before_ns(void)
+{
+    int64_t now = s_now_ns();
+    order_clock();
+    return now;
+}
+
+int64_t s_after_ns(void)
+{
+    sb_fence(); /* what was stored may still be on its way: another processor does not see it yet */
+    order_clock();
+    return s_now_ns();
 }
 
 void s_random_seed(uint64_t seed)
@@ -164,7 +191,7 @@ uint64_t s_begin_send(void *buffer, uint32_t bytes)
     memset(e->first, 0, sizeof e->first);
     e->send_end_ns = e->recv_start_ns = e->recv_end_ns = 0;
     fill(buffer, seq, bytes);
-    e->send_start_ns = s_now_ns();
+    e->send_start_ns = s_before_ns();
     s_mark(seq, 0, S_FAILED); /* from here on it may be sent */
     return seq;
 }
@@ -172,7 +199,7 @@ uint64_t s_begin_send(void *buffer, uint32_t bytes)
 void s_end_send(uint64_t seq, int result)
 {
     if (result == 0) {
-        entry_of(seq)->send_end_ns = s_now_ns();
+        entry_of(seq)->send_end_ns = s_after_ns();
         s_mark(seq, S_SENT, 0);
     } else {
         s_mark(seq, S_FAILED, 0);
@@ -221,7 +248,7 @@ static void judge(const struct shmbus_msg *msg, struct s_entry *e, uint64_t seq,
 
 uint64_t s_received(const struct shmbus_msg *msg, enum s_stage stage, int64_t start_ns)
 {
-    int64_t end_ns = s_now_ns();
+    int64_t end_ns = s_after_ns();
     struct wire wire;
     struct s_entry *e;
 
@@ -250,7 +277,7 @@ uint64_t s_received(const struct shmbus_msg *msg, enum s_stage stage, int64_t st
 void s_empty_seen(enum s_stage stage, int64_t start_ns, int64_t end_ns)
 {
     uint64_t i = __atomic_fetch_add(&s_books->empties[stage], 1, __ATOMIC_RELAXED);
-    s_books->empty[stage][i % S_EMPTIES] = (struct s_empty){start_ns, end_ns};
+    s_books->empty[stage][i % S_EMPTIES] = (struct s_empty){start_ns, end_ns, s_me};
 }
 
 void s_settle(void)

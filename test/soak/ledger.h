@@ -66,6 +66,7 @@ struct s_stream {
 
 struct s_empty {
     int64_t start_ns, end_ns;
+    uint32_t by;
 };
 
 struct s_ledger {
@@ -75,7 +76,7 @@ struct s_ledger {
     uint64_t messages, redelivered, skipped;
     uint64_t lost, duplicated, robbed, damaged, failures;
     uint32_t complaints;
-    char complaint[S_COMPLAINTS][200];
+    char complaint[S_COMPLAINTS][500];
     uint64_t empties[S_HISTORIES];
     struct s_empty empty[S_HISTORIES][S_EMPTIES];
     struct s_stream stream[S_STREAMS];
@@ -88,6 +89,12 @@ extern uint32_t s_me; /* my life */
 
 void s_books_open(void);
 int64_t s_now_ns(void);
+
+/* The time before and after something, for those who compare with the clock of another process. A
+ * call that commits by a plain store returns while the store is in the store buffer, up to a
+ * microsecond before others see it (doc/memory-model.md, "When it is sent"): s_after_ns() waits. */
+int64_t s_before_ns(void);
+int64_t s_after_ns(void);
 uint64_t s_random(void);
 void s_random_seed(uint64_t seed);
 
@@ -114,6 +121,7 @@ void s_settle(void);
 /* Whether the recorded history of tasks, or jobs, is one of such a queue. history.c */
 struct s_history {
     uint64_t messages, empties, violations;
+    char first[400]; /* the first violation, if there is one */
 };
 struct s_history s_check_history(enum s_stage stage);
 

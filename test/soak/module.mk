@@ -1,9 +1,9 @@
 # make soak [SOAK_SECONDS=600] [SOAK_SEED=N] [QUICK=1: one minute]: random kills and stops under
 # load, with exact accounts.
-SOAK_SRC := $(wildcard test/soak/*.c)
+SOAK_SRC := $(filter-out test/soak/test_%,$(wildcard test/soak/*.c))
 SOAK_OBJ := $(SOAK_SRC:%.c=$(B)/obj-test/%.o)
 SOAK_PROGRAM := $(B)/bin/shmbus-soak
-TIDY += $(SOAK_SRC)
+TIDY += $(filter-out $(TEST_SRC),$(SOAK_SRC))
 HAVE += soak
 
 $(SOAK_PROGRAM): $(SOAK_OBJ) $(LIB_TEST_A) $(B)/flags

@@ -425,8 +425,8 @@ static void judge_history(enum s_stage stage, const char *name)
            history.messages, name, history.empties, history.violations);
     if (history.violations > 0)
         s_complain(&s_books->failures,
-                   "the history of %s is not one of a queue: %" PRIu64 " violations", name,
-                   history.violations);
+                   "the history of %s is not one of a queue: %" PRIu64 " violations; %s", name,
+                   history.violations, history.first);
 }
 
 static void report(const struct soak *soak, uint64_t leaked, uint64_t recoveries)

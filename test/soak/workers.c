@@ -193,7 +193,7 @@ static bool pass_on(struct held *held, struct shmbus_channel *to)
 static bool take(struct shmbus_channel *ch, enum s_stage stage, int64_t wait_ns, struct held *held,
                  bool *good)
 {
-    int64_t start = s_now_ns();
+    int64_t start = s_before_ns();
     int r = shmbus_recv(ch, &held->msg, wait_ns);
     if (r == 0) {
         held->stage = stage;
@@ -203,7 +203,7 @@ static bool take(struct shmbus_channel *ch, enum s_stage stage, int64_t wait_ns,
         return held->seq != 0;
     }
     if (r == -EAGAIN && stage < S_HISTORIES)
-        s_empty_seen(stage, start, s_now_ns());
+        s_empty_seen(stage, start, s_after_ns());
     *good = is_expected(r, "recv");
     return false;
 }
