@@ -28,6 +28,19 @@
  *   answer is then -EAGAIN, from a full or just emptied queue some microseconds later),
  *   SHMBUS_WAIT_FOREVER waits without limit, otherwise -ETIMEDOUT. Signals do not shorten a wait;
  *   see shmbus_interrupt().
+ *
+ * Sent, taken, released: since when
+ *   What a call did is there for everybody who learns through memory (a message, or a word stored
+ *   with release and read with acquire) or through the kernel (a pipe, a signal, a wake-up, an
+ *   exit, a death) that it has returned; and it stays done if its process is killed at that very
+ *   instruction. Not by the clock alone: into a lane (SHMBUS_ORDER_PRODUCER) or a stream a message
+ *   is sent by a plain store, and every release is one. Another core may see it up to about a
+ *   microsecond after the call has returned and until then answer "empty", or "full". It comes by
+ *   itself; nothing is lost, and nothing changes places. Two consequences:
+ *   - who compares times of several processes puts a full fence between the call and the look at
+ *     the clock: atomic_thread_fence(memory_order_seq_cst);
+ *   - two processes that each send and then ask, with a timeout of 0, whether the other one has may
+ *     both find nothing. Wait with a timeout, ask again, or put that fence in between.
  */
 #ifndef SHMBUS_H
 #define SHMBUS_H
