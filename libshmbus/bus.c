@@ -105,7 +105,7 @@ static int join(struct shmbus *bus, const struct shmbus_attach_opts *opts)
     if (bus->observer) {
         return 0;
     }
-    return sb_process_join(&bus->view, bus->segment.fd, name, &bus->member);
+    return sb_process_join(&bus->view, &bus->oracle, bus->segment.fd, name, &bus->member);
 }
 
 static void free_bus(struct shmbus *bus)

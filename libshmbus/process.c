@@ -1,29 +1,39 @@
 /*
  * Who is alive
  *
- * A process holds an open-file-description lock on the byte of its slot for as long as it is
- * attached. The kernel drops the lock when the last reference to that open file goes, which is the
- * mapping made here: no descriptor is left that somebody could close, the mapping is not inherited
- * by fork(), and exec and exit end it. So the lock says "alive" through SIGSTOP, debuggers and
- * containers, and never of a zombie.
+ * Every slot has two bytes, far beyond the end of the file, for open-file-description locks.
+ * LIVE(s) is held by a process for as long as it is attached, and says "alive"; JOIN(s) keeps
+ * newcomers apart, and says nothing. The kernel drops both when the last reference to that open
+ * file goes, which is the mapping made here (the anchor): no descriptor is left that somebody could
+ * close, the mapping is not inherited by fork(), and exec and exit end it. So LIVE(s) says "alive"
+ * through SIGSTOP, debuggers and containers, and never of a zombie.
  *
  *   join                                       is it dead?
- *   J1 lock byte of the slot                   K1 load w: ACTIVE(e)
- *   J2 map the file, close the descriptor      K2 ask the kernel: byte not locked
- *   J3 w still ACTIVE: let go of the lock,     K3 load w again: still ACTIVE(e)
- *      reclaim after the dead, once more J1
- *   J4 identity; cas w FREE(e) -> ACTIVE(e)    -> incarnation e is dead, for ever
+ *   J0 w ACTIVE, by K1 to K3 of a dead:        K1 load w: ACTIVE(e)
+ *      reclaim after it, without any lock      K2 ask the kernel: LIVE(s) not locked
+ *   J1 lock JOIN(s); busy: next slot           K3 load w again: still ACTIVE(e)
+ *   J2 load w; not FREE: unlock, next slot     -> incarnation e is dead, for ever
+ *   J3 lock LIVE(s); busy: unlock, next slot
+ *   J4 identity; cas w FREE(e) -> ACTIVE(e)
+ *   J5 close the descriptor
  *   leave
  *   L1 everything given back; cas w ACTIVE(e) -> FREE(e+1)
- *   L2 unmap: the lock goes
+ *   L2 unmap: both locks go
  *
- * The lock is held during all of ACTIVE(e). Seeing ACTIVE(e) before and after an instant without a
- * lock therefore means that its holder lost the lock without leaving. The kernel tears down a dying
+ * LIVE(s) is held during all of ACTIVE(e). Seeing ACTIVE(e) before and after an instant without it
+ * therefore means that its holder lost the lock without leaving. The kernel tears down a dying
  * process's memory before its files: after the lock is gone it writes nothing more.
- * A newcomer does not reclaim under the lock: stopped there it would make the dead look alive.
- * Killed J1-J4: w is FREE, or before J3 still that of the dead; the lock is gone, nothing to do.
- * L1-L2: FREE.
- * Checked by: test/unit/test_process.c
+ *
+ * Nobody ever holds LIVE(s) while w is another's ACTIVE: J3 comes after J2 found FREE, and from
+ * then on only the holder of JOIN(s) makes it ACTIVE, which is he himself (J4) or, if he is killed,
+ * somebody after the kernel has dropped both. So a newcomer may stand still at any step, for ever,
+ * and no dead predecessor looks alive for it: with JOIN(s) alone it says nothing, with LIVE(s) the
+ * predecessor is cleaned up after already (FREE). What is lost while it stands still is that slot
+ * for other newcomers; the same holds for one that stands still between L1 and L2.
+ * LIVE(s) busy at J3: the user of the slot is between L1 and L2.
+ * Killed J0-J4: w is FREE, or at J0 to J2 still that of the dead; the locks are gone, nothing to
+ * do. J5: dead. L1-L2: FREE.
+ * Checked by: test/unit/test_process.c, test/unit/test_newcomer.c
  */
 #include "process.h"
 
@@ -43,16 +53,17 @@
 #include "reclaim.h"
 
 /* Locks need no bytes to exist: these lie beyond the end of any segment. */
-#define LOCK_BASE (1ll << 62)
+#define LIVE_BASE (1ll << 62)
+#define JOIN_BASE (LIVE_BASE + SHMBUS_PROCESSES_MAX + 1)
 
 /* A newcomer who finds no slot but one whose user is leaving waits so long for it. */
 #define LEAVING_NS 100000000
 #define LEAVING_PAUSE_NS 1000000
 
-static struct flock lock_of(uint32_t slot)
+static struct flock lock_of(long long base, uint32_t slot)
 {
     return (struct flock){
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_BASE + slot, .l_len = 1};
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = base + slot, .l_len = 1};
 }
 
 /* Another open file description of the same file, whatever its name is by now. */
@@ -116,7 +127,7 @@ static bool oracle_is_ready(struct sb_oracle *oracle)
 bool sb_process_is_dead(const struct sb_view *view, struct sb_oracle *oracle, uint32_t slot,
                         uint64_t w)
 {
-    struct flock lock = lock_of(slot);
+    struct flock lock = lock_of(LIVE_BASE, slot);
     struct sb_proc *proc = &view->processes[slot];
 
     if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_load_acquire(&proc->w) != w) { /* K1 */
@@ -143,36 +154,62 @@ enum shmbus_life sb_process_life(const struct sb_view *view, struct sb_oracle *o
 
 /* --------------------------------------------------------------------------------- joining */
 
-/* J1, J2. NULL with errno EAGAIN if a living process has the slot. */
-static void *hold_slot(int segment_fd, uint32_t slot)
-{
-    struct flock lock = lock_of(slot);
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    int fd = reopen(segment_fd, O_RDWR);
-    void *anchor = MAP_FAILED;
-    int e;
+/* What keeps a slot's locks: an open file that in the end only a mapping refers to. */
+struct anchor {
+    int fd;
+    void *page;
+};
 
-    if (fd < 0) {
-        return NULL;
-    }
-    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
-        anchor = mmap(NULL, page, PROT_NONE, MAP_SHARED, fd, 0);
-    } else if (errno == EACCES) {
-        errno = EAGAIN;
-    }
-    if (anchor != MAP_FAILED && madvise(anchor, page, MADV_DONTFORK) < 0) {
-        munmap(anchor, page);
-        anchor = MAP_FAILED;
-    }
-    e = errno;
-    close(fd);
-    errno = e;
-    return anchor == MAP_FAILED ? NULL : anchor;
+static void release_slot(void *page)
+{
+    munmap(page, (size_t)sysconf(_SC_PAGESIZE));
 }
 
-static void release_slot(void *anchor)
+/* Not inherited by fork() before anything is locked. */
+static int anchor_make(struct anchor *anchor, int segment_fd)
 {
-    munmap(anchor, (size_t)sysconf(_SC_PAGESIZE));
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    anchor->page = MAP_FAILED;
+    anchor->fd = reopen(segment_fd, O_RDWR);
+    if (anchor->fd >= 0) {
+        anchor->page = mmap(NULL, page, PROT_NONE, MAP_SHARED, anchor->fd, 0);
+    }
+    if (anchor->page != MAP_FAILED && madvise(anchor->page, page, MADV_DONTFORK) == 0) {
+        return 0;
+    }
+    return -errno;
+}
+
+static void anchor_drop(struct anchor *anchor)
+{
+    if (anchor->page != MAP_FAILED) {
+        release_slot(anchor->page);
+    }
+    if (anchor->fd >= 0) {
+        close(anchor->fd);
+    }
+}
+
+/* 0; -EAGAIN: somebody else has it; -errno. */
+static int lock_byte(const struct anchor *anchor, long long base, uint32_t slot)
+{
+    struct flock lock = lock_of(base, slot);
+
+    if (fcntl(anchor->fd, F_OFD_SETLK, &lock) == 0) {
+        return 0;
+    }
+    return errno == EACCES ? -EAGAIN : -errno;
+}
+
+static void unlock_bytes(const struct anchor *anchor, uint32_t slot)
+{
+    struct flock live = lock_of(LIVE_BASE, slot);
+    struct flock join = lock_of(JOIN_BASE, slot);
+
+    live.l_type = join.l_type = F_UNLCK;
+    fcntl(anchor->fd, F_OFD_SETLK, &live);
+    fcntl(anchor->fd, F_OFD_SETLK, &join);
 }
 
 /* Field 22 of /proc/PID/stat; the name in field 2 may contain anything, so count from its end. */
@@ -226,7 +263,12 @@ static void introduce(struct sb_proc *proc, const char *name)
     sb_name_store(proc->name, name);
 }
 
-/* J4 with the slot's lock held. */
+static bool is_free(const struct sb_view *view, uint32_t slot)
+{
+    return sb_proc_state(sb_load_acquire(&view->processes[slot].w)) == SB_PROC_FREE;
+}
+
+/* J4 with both of the slot's locks held. */
 static bool enter_slot(const struct sb_view *view, uint32_t slot, const char *name,
                        struct sb_member *member)
 {
@@ -248,50 +290,56 @@ static bool enter_slot(const struct sb_view *view, uint32_t slot, const char *na
     return true;
 }
 
-/* Takes @slot if nobody living has it. 0; -EAGAIN: not this one; -errno. */
-static int try_slot(const struct sb_view *view, int segment_fd, uint32_t slot, const char *name,
-                    struct sb_member *member)
+/* J0: true unless somebody living has the slot. */
+static bool clear_slot(const struct sb_view *view, struct sb_oracle *oracle, uint32_t slot)
 {
-    void *anchor = hold_slot(segment_fd, slot);
-    uint64_t w;
+    uint64_t w = sb_load_acquire(&view->processes[slot].w);
 
-    if (anchor == NULL) {
-        return -errno;
+    if (sb_proc_state(w) == SB_PROC_FREE) {
+        return true;
     }
-    w = sb_load_acquire(&view->processes[slot].w);
-    if (sb_proc_state(w) == SB_PROC_ACTIVE) { /* J3: nobody has the lock but we, so it is dead */
-        release_slot(anchor);
-        if (sb_reclaim_slot(view, slot, w)) {
-            sb_fetch_add(&view->super->recoveries, 1);
-        }
-        anchor = hold_slot(segment_fd, slot);
-        if (anchor == NULL) {
-            return -errno;
-        }
+    if (!sb_process_is_dead(view, oracle, slot, w)) {
+        return false;
     }
-    if (!enter_slot(view, slot, name, member)) {
-        release_slot(anchor);
-        return -EAGAIN;
+    if (sb_reclaim_slot(view, slot, w)) {
+        sb_fetch_add(&view->super->recoveries, 1);
     }
-    member->anchor = anchor;
-    return 0;
+    return true;
 }
 
-static bool is_free(const struct sb_view *view, uint32_t slot)
+/* Takes @slot if nobody has it. 0; -EAGAIN: not this one; -errno. */
+static int try_slot(const struct sb_view *view, const struct anchor *anchor, uint32_t slot,
+                    const char *name, struct sb_member *member)
 {
-    return sb_proc_state(sb_load_acquire(&view->processes[slot].w)) == SB_PROC_FREE;
+    int r = lock_byte(anchor, JOIN_BASE, slot); /* J1 */
+
+    if (r < 0) {
+        return r;
+    }
+    r = is_free(view, slot) ? 0 : -EAGAIN; /* J2 */
+    if (r == 0) {
+        r = lock_byte(anchor, LIVE_BASE, slot); /* J3 */
+    }
+    if (r == 0 && !enter_slot(view, slot, name, member)) {
+        r = -EAGAIN;
+    }
+    if (r < 0) {
+        unlock_bytes(anchor, slot);
+    }
+    return r;
 }
 
 /* Tries every slot, or those alone that nobody left in a mess. -EAGAIN if all are taken. */
-static int try_slots(const struct sb_view *view, int segment_fd, bool only_free, const char *name,
+static int try_slots(const struct sb_view *view, const struct anchor *anchor,
+                     struct sb_oracle *oracle, bool only_free, const char *name,
                      struct sb_member *ret)
 {
     for (uint32_t slot = 0; slot < view->process_count; slot++) {
         int r;
-        if (only_free && !is_free(view, slot)) {
+        if (only_free ? !is_free(view, slot) : !clear_slot(view, oracle, slot)) {
             continue;
         }
-        r = try_slot(view, segment_fd, slot, name, ret);
+        r = try_slot(view, anchor, slot, name, ret);
         if (r == -EAGAIN) {
             continue;
         }
@@ -300,42 +348,73 @@ static int try_slots(const struct sb_view *view, int segment_fd, bool only_free,
     return -EAGAIN;
 }
 
-/* A slot may be FREE and locked: its user is about to let it go. */
-static bool somebody_leaves(const struct sb_view *view)
+/* Slots that are FREE and could not be had: their users are about to let them go. */
+static uint32_t half_free(const struct sb_view *view)
 {
+    uint32_t n = 0;
+
     for (uint32_t slot = 0; slot < view->process_count; slot++) {
-        if (is_free(view, slot)) {
-            return true;
-        }
+        n += is_free(view, slot);
     }
-    return false;
+    return n;
 }
 
-int sb_process_join(const struct sb_view *view, int segment_fd, const char *process_name,
-                    struct sb_member *ret)
+static int no_slot(const struct sb_view *view)
 {
-    const struct timespec pause = { 0, LEAVING_PAUSE_NS };
-    int64_t deadline_ns = sb_now_ns() + LEAVING_NS;
-    bool last = false;
-    int r = try_slots(view, segment_fd, true, process_name, ret);
+    uint32_t halves = half_free(view);
 
-    /* All slots: one that was not free a moment ago may be now, and be passed over for ever by who
-     * looks at the others only. */
-    while (r == -EAGAIN) {
-        r = try_slots(view, segment_fd, false, process_name, ret);
-        if (r != -EAGAIN || last || sb_now_ns() > deadline_ns) {
-            break;
-        }
-        last = !somebody_leaves(view); /* once more: other newcomers may have held a dead one's */
-        nanosleep(&pause, NULL);
-    }
-    if (r != -EAGAIN) {
-        return r;
+    if (halves > 0) {
+        return sb_fail(-SHMBUS_ERR_TOO_MANY,
+                       "all %u process slots are in use; %u of them by a process that stands still "
+                       "in the middle of its attach or detach",
+                       view->process_count, halves);
     }
     return sb_fail(-SHMBUS_ERR_TOO_MANY,
                    "all %u process slots are in use by living processes; create the bus with more "
                    "(`processes`)",
                    view->process_count);
+}
+
+/* A free slot, or in the end one that a dead process left. */
+static int find_slot(const struct sb_view *view, const struct anchor *anchor,
+                     struct sb_oracle *oracle, const char *process_name, struct sb_member *ret)
+{
+    const struct timespec pause = { 0, LEAVING_PAUSE_NS };
+    int64_t deadline_ns = sb_now_ns() + LEAVING_NS;
+    bool last = false;
+    int r = try_slots(view, anchor, oracle, true, process_name, ret);
+
+    /* All slots: one that was not free a moment ago may be now, and be passed over for ever by who
+     * looks at the others only. */
+    while (r == -EAGAIN) {
+        r = try_slots(view, anchor, oracle, false, process_name, ret);
+        if (r != -EAGAIN || last || sb_now_ns() > deadline_ns) {
+            break;
+        }
+        last = half_free(view) == 0; /* once more: other newcomers may have held a dead one's */
+        nanosleep(&pause, NULL);
+    }
+    return r == -EAGAIN ? no_slot(view) : r;
+}
+
+int sb_process_join(const struct sb_view *view, struct sb_oracle *oracle, int segment_fd,
+                    const char *process_name, struct sb_member *ret)
+{
+    struct anchor anchor;
+    int r = anchor_make(&anchor, segment_fd);
+
+    if (r < 0) {
+        sb_fail(r, "the page that holds a process slot cannot be mapped: %s", strerror(-r));
+    } else {
+        r = find_slot(view, &anchor, oracle, process_name, ret);
+    }
+    if (r < 0) {
+        anchor_drop(&anchor);
+        return r;
+    }
+    ret->anchor = anchor.page;
+    close(anchor.fd); /* J5 */
+    return 0;
 }
 
 void sb_process_leave(const struct sb_view *view, struct sb_member *member)

@@ -32,8 +32,8 @@ bool sb_process_is_dead(const struct sb_view *view, struct sb_oracle *oracle, ui
                         uint64_t w);
 
 /* Claims a slot; cleans up after a dead predecessor first. -SHMBUS_ERR_TOO_MANY, -errno. */
-int sb_process_join(const struct sb_view *view, int segment_fd, const char *process_name,
-                    struct sb_member *ret);
+int sb_process_join(const struct sb_view *view, struct sb_oracle *oracle, int segment_fd,
+                    const char *process_name, struct sb_member *ret);
 
 /* Ends the membership: the slot is FREE first, then the lock goes. Everything the process held
  * must have been given back (sb_reclaim_slot() on itself does both). */
