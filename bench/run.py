@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Measures every contestant on every workload, interleaved, and tells who is ahead of whom."""
 import argparse
+import collections
 import json
 import os
 import random
 import re
-import statistics
 import sys
 import tempfile
 import time
@@ -75,7 +75,7 @@ class Run:
         run = measure.run(row.contestant, row.case, ms,
                           hist=self.scratch.name if latency else None)
         row.add(run, flag)
-        if latency and run.get("value") is not None and flag != "one core":
+        if latency and run.get("value") is not None and flag not in measure.MOVED:
             key = (row.contestant.name, row.case.workload, row.case.size)
             hgrm.merge(self.histograms.setdefault(key, {}), hgrm.read_counts(self.scratch.name))
 
@@ -125,14 +125,13 @@ def write_results(run, header, records):
 
 def say_machine(run, header):
     m = run.machine
-    header["line_ns"] = statistics.median(m.line_ns) if m.line_ns else None
-    header["measurements_busy"] = m.busy
-    header["measurements_one_core"] = m.one_core
+    header.update(m.header())
     header["measurements"] = sum(len(r.runs) for r in run.rows)
     header["load_end"] = os.getloadavg()[0]
     header["skipped"] = {c.name: c.skip for c in run.all if c.skip}
-    if m.line_ns:
-        print(f"\na cache line's round trip was {header['line_ns']:.0f} ns (median)")
+    print()
+    for sentence in m.say():
+        print(sentence)
     if m.busy * 20 > header["measurements"]:
         header["flag"] = "busy machine"
         print(f"BUSY MACHINE: somebody else had a core before {m.busy} of "
@@ -141,6 +140,27 @@ def say_machine(run, header):
     for name, why in header["skipped"].items():
         print(f"skipped: {name}: {why}")
     print("fan-out: skipped, this library has no topics yet")
+
+
+def judge(run):
+    """A run that measured nothing has failed, and says why; one with gaps says so."""
+    timed = [r for r in run.rows if not r.case.once] or run.rows
+    supported = [r for r in timed if not r.runs or r.note() != "not supported"]
+    missing = [r for r in supported if not r.values()]
+    if not run.rows:
+        raise SystemExit("bench: NOTHING MEASURED: no contestant fits" +
+                         (f" --only '{run.args.only}'" if run.args.only else ""))
+    if len(missing) == len(supported):
+        raise SystemExit(f"bench: NOTHING MEASURED: none of {len(supported)} rows has a number: " +
+                         reasons(missing))
+    if missing:
+        print(f"{len(missing)} of {len(supported)} rows have no number: {reasons(missing)}")
+
+
+def reasons(rows):
+    """"DISTURBED 12, failed 3": the usual ones first."""
+    counts = collections.Counter(r.note() for r in rows)
+    return "; ".join(f"{why}: {n}" for why, n in counts.most_common(3))
 
 
 def main():
@@ -163,6 +183,7 @@ def main():
         table.print_case(group[0].case.title(), of_case, sys.stdout)
     say_machine(run, header)
     print(f"written: {write_results(run, header, records)}")
+    judge(run)
 
 
 if __name__ == "__main__":

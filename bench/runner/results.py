@@ -1,6 +1,8 @@
 """From measurements to rows: medians, and ratios to the best peer and to the reference."""
 import statistics
 
+from .measure import MOVED
+
 LESS_IS_BETTER = ("ns", "ns_per_s", "descriptors")
 
 
@@ -25,7 +27,7 @@ class Row:
     def good(self):
         """The measurements that count: those that nobody disturbed, if there are enough."""
         measured = [(r, f) for r, f in zip(self.runs, self.flags) if r.get("value") is not None]
-        usable = [(disturbance(r, f), r) for r, f in measured if f != "one core"]
+        usable = [(disturbance(r, f), r) for r, f in measured if f not in MOVED]
         for level in (0, 1, 2):
             chosen = [r for d, r in usable if d <= level]
             if len(chosen) >= (2 if level == 0 and len(usable) > 2 else 1):
@@ -45,6 +47,8 @@ class Row:
     def note(self):
         if self.values():
             return None
+        if any(f in MOVED for f in self.flags):
+            return "never on the cores that are usual here"
         return next((r["note"] for r in reversed(self.runs) if "note" in r), "not measured")
 
     def busy(self):

@@ -272,7 +272,7 @@ def main():
         print("\nbench-scale: interrupted, nothing is written", file=sys.stderr)
         raise SystemExit(130) from None
     records = [merge(row, n, words, runs[row, n, *words]) for row, n, words in points()]
-    header["line_ns"] = statistics.median(machine.line_ns) if machine.line_ns else None
+    header.update(machine.header())
     os.makedirs(args.results, exist_ok=True)
     path = os.path.join(args.results, "scale.jsonl")
     with open(path, "w", encoding="utf-8") as out:
@@ -285,8 +285,11 @@ def main():
     if flagged:
         print(f"BUSY MACHINE: {flagged} of {len(records)} points were disturbed in each of their "
               f"rounds; repeat on a quiet one")
+    print("\n".join(machine.say()))
     plot(records, os.path.join(args.results, "plots"))
     print(f"written: {path}")
+    if all("note" in r for r in records):
+        raise SystemExit(f"bench-scale: NOTHING MEASURED: {records[0]['note']}")
 
 
 if __name__ == "__main__":
