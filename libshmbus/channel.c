@@ -71,6 +71,7 @@ static int claim_row(struct shmbus_channel *ch, uint64_t owner64)
         }
         ch->row = row;
         sb_store_relaxed(&row->mode, ch->mode & (SHMBUS_SEND | SHMBUS_RECV));
+        sb_store_relaxed(&row->waits, SB_WAITS_NOT);
         for (uint32_t k = 0; k < SHMBUS_COUNTER_COUNT; k++) {
             sb_store_relaxed(&row->at_open[k], sb_load_relaxed(&row->counters[k]));
         }
@@ -111,12 +112,15 @@ static int busy_end(const struct shmbus_channel *ch, uint64_t holder)
 {
     uint32_t slot = sb_owner64_slot(holder);
     uint64_t pid = 0;
+    bool is_near = true;
     if (slot < ch->bus->view.process_count) {
-        pid = sb_load_relaxed(&ch->bus->view.processes[slot].pid);
+        const struct sb_proc *proc = &ch->bus->view.processes[slot];
+        pid = sb_load_relaxed(&proc->pid);
+        is_near = sb_load_relaxed(&proc->pid_namespace) == sb_own_pid_namespace();
     }
-    return sb_fail(-EBUSY, "stream \"%s\" has a %s already: process %llu in slot %u", ch->name,
+    return sb_fail(-EBUSY, "stream \"%s\" has a %s already: process %llu%s in slot %u", ch->name,
                    (ch->mode & SHMBUS_SEND) != 0 ? "sender" : "receiver",
-                   (unsigned long long)pid, slot);
+                   (unsigned long long)pid, is_near ? "" : " of another pid namespace", slot);
 }
 
 static sb_word *own_end(const struct shmbus_channel *ch)

@@ -5,59 +5,20 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "clock.h"
+#include "check.h"
 #include "error.h"
 #include "lanes_look.h"
 #include "name.h"
 #include "stat.h"
 
-#define TEXT_BYTES 320
 #define LOOKS 3u        /* a suspicion must be seen so often */
 #define NEARLY_FULL 90u /* per cent */
 #define FREE_BYTES_LOW (16u << 20)
-
-struct check {
-    struct shmbus *bus;
-    shmbus_finding_fn each;
-    void *context;
-    int bad; /* findings above a note */
-    char cure[TEXT_BYTES];
-};
-
-/* Sets the cure of the next finding. */
-__attribute__((format(printf, 2, 3))) static void cure(struct check *check, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(check->cure, sizeof check->cure, format, args);
-    va_end(args);
-}
-
-/* Reports; the cure is what cure() said before. */
-__attribute__((format(printf, 3, 4))) static void found(struct check *check,
-                                                        enum shmbus_severity severity,
-                                                        const char *format, ...)
-{
-    char what[TEXT_BYTES];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
-    va_end(args);
-    check->bad += severity > SHMBUS_NOTE;
-    check->each(check->context, severity, what, check->cure);
-}
-
-static const char *bus_name(const struct check *check)
-{
-    return check->bus->segment.name;
-}
 
 /* ------------------------------------------------------------------------------ file and bus */
 
@@ -84,46 +45,6 @@ static void check_file(struct check *check)
     }
 }
 
-static bool read_boot_id(uint8_t ret_id[16])
-{
-    char text[64] = "";
-    unsigned digits = 0;
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-    if (file == NULL) {
-        return false;
-    }
-    if (fgets(text, sizeof text, file) == NULL) {
-        text[0] = '\0';
-    }
-    fclose(file);
-    memset(ret_id, 0, 16);
-    for (const char *c = text; *c != '\0' && digits < 32; c++) {
-        unsigned value = *c >= '0' && *c <= '9'   ? (unsigned)(*c - '0')
-                         : *c >= 'a' && *c <= 'f' ? (unsigned)(*c - 'a' + 10)
-                                                  : 16;
-        if (value < 16) {
-            ret_id[digits / 2] = (uint8_t)((unsigned)ret_id[digits / 2] << 4 | value);
-            digits++;
-        }
-    }
-    return digits == 32;
-}
-
-static void check_boot(struct check *check)
-{
-    static const uint8_t unknown[16];
-    const uint8_t *then = check->bus->view.super->boot_id;
-    uint8_t now[16];
-    if (memcmp(then, unknown, sizeof unknown) != 0 && read_boot_id(now) &&
-        memcmp(now, then, sizeof now) != 0) {
-        cure(check,
-             "none needed if this is a copy kept for examination; else remove it with "
-             "shmbusctl rm %s",
-             bus_name(check));
-        found(check, SHMBUS_NOTE, "the segment was made before the machine was started");
-    }
-}
-
 static void check_space(struct check *check)
 {
     struct statvfs fs;
@@ -139,31 +60,6 @@ static void check_space(struct check *check)
               "the file system of the segment has only %" PRIu64 " KiB left: creating a bus may "
               "fail (this one is safe, its memory is reserved)",
               available / 1024);
-    }
-}
-
-/* --------------------------------------------------------------------------------- processes */
-
-static void check_process(struct check *check, uint32_t index)
-{
-    struct shmbus_process_stat stat = {.struct_bytes = sizeof stat};
-    if (shmbus_process_stat(check->bus, index, &stat) < 0) {
-        return;
-    }
-    if (stat.life == SHMBUS_DEAD) {
-        cure(check, "shmbusctl reclaim %s", bus_name(check));
-        found(check, SHMBUS_WARNING,
-              "process %s (slot %" PRIu32
-              ", pid %d) is dead and not cleaned up after; it held %" PRIu64 " blocks or cells",
-              stat.name, stat.slot, (int)stat.pid, stat.held_blocks + stat.stock_blocks);
-    } else if (stat.life == SHMBUS_STALLED) {
-        cure(check, "look at what it does; kill -CONT %d if it was stopped, kill %d to end it",
-             (int)stat.pid, (int)stat.pid);
-        found(check, SHMBUS_WARNING,
-              "process %s (slot %" PRIu32
-              ", pid %d) was last heard of %.1f s ago; it keeps its %" PRIu64 " blocks or cells",
-              stat.name, stat.slot, (int)stat.pid, (double)stat.heartbeat_age_ns / 1e9,
-              stat.held_blocks);
     }
 }
 
@@ -339,20 +235,6 @@ static void check_channel(struct check *check, uint32_t index)
 
 /* ------------------------------------------------------------------------------------ blocks */
 
-/* A sent block is held by the slot it lies in, not by its sender. */
-static bool is_in_slot(const struct sb_view *view, const struct sb_block_look *look, uint32_t block)
-{
-    uint32_t channel = sb_loc_channel(look->loc);
-    uint64_t ticket = sb_loc_ticket(look->loc);
-    const struct sb_channel_view *ch;
-    if (channel >= view->channel_count || view->channels[channel].slots == NULL) {
-        return false;
-    }
-    ch = &view->channels[channel];
-    return sb_load_acquire(&ch->slots[sb_slot_index(ticket, ch->depth_shift)]) ==
-           sb_slot_make(sb_lap_of(ticket, ch->depth_shift), block);
-}
-
 /* Whether nobody will ever give this block back: its owner is no incarnation in the table. */
 static bool is_leaked(const struct sb_view *view, uint32_t block)
 {
@@ -367,7 +249,7 @@ static bool is_leaked(const struct sb_view *view, uint32_t block)
             sb_owner_is_listed(view, sb_hdr_owner(look.hdr))) {
             return state > SB_DEADL;
         }
-        if ((state == SB_QUE || state == SB_QFW) && is_in_slot(view, &look, block)) {
+        if ((state == SB_QUE || state == SB_QFW) && sb_block_is_in_slot(view, &look, block)) {
             return false;
         }
     }
@@ -451,6 +333,23 @@ static void check_region(struct check *check, uint32_t index)
     found(check, SHMBUS_WARNING, "region %s: a process died while it was writing there", name);
 }
 
+/* A name without its directory would be another bus. */
+static void set_name(struct check *check)
+{
+    const struct sb_segment *segment = &check->bus->segment;
+    const char *file = strrchr(segment->path, '/');
+    int dir_bytes = file != NULL ? (int)(file - segment->path) : 0;
+    bool is_default = dir_bytes == (int)strlen(SHMBUS_DIR_DEFAULT) &&
+                      strncmp(segment->path, SHMBUS_DIR_DEFAULT, (size_t)dir_bytes) == 0;
+
+    if (is_default) {
+        snprintf(check->name, sizeof check->name, "%s", segment->name);
+    } else {
+        snprintf(check->name, sizeof check->name, "%.*s/%s", dir_bytes, segment->path,
+                 segment->name);
+    }
+}
+
 int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context)
 {
     struct check check = {.bus = bus, .each = each, .context = context};
@@ -461,12 +360,11 @@ int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context)
     if (each == NULL) {
         return sb_fail(-EINVAL, "the check needs a function to call for each finding");
     }
+    set_name(&check);
     check_file(&check);
-    check_boot(&check);
+    sb_check_boot(&check);
     check_space(&check);
-    for (uint32_t i = 0; i < bus->view.process_count; i++) {
-        check_process(&check, i);
-    }
+    sb_check_processes(&check);
     for (uint32_t i = 0; i < bus->view.channel_count; i++) {
         check_channel(&check, i);
     }

@@ -278,7 +278,7 @@ static inline enum sb_proc_state sb_proc_state(uint64_t w)
  *   w          joiner (holding the slot's lock byte): FREE(e) -> ACTIVE(e); the process itself or
  *              whoever recovered it: ACTIVE(e) -> FREE(e+1)
  *   identity   written by the joiner before ACTIVE; for people only
- *   heartbeat, progress: the process alone */
+ *   heartbeat, progress, region_waits: the process alone */
 struct sb_proc {
     sb_word w;
     uint8_t pad0[SB_PAIR - 8];
@@ -286,12 +286,15 @@ struct sb_proc {
     sb_word pid_namespace;
     sb_word start_time_ticks;
     sb_word uid;
-    sb_word attached_ns; /* CLOCK_MONOTONIC */
+    sb_word attached_ns; /* CLOCK_MONOTONIC, as this process sees it */
     sb_word name[SB_NAME_WORDS];
-    uint8_t pad1[SB_PAIR - 88];
-    sb_word heartbeat_ns; /* CLOCK_MONOTONIC */
+    sb_word time_namespace;  /* inode, 0: unknown */
+    sb_word clock_offset_ns; /* what its CLOCK_MONOTONIC is ahead of the machine's; see here.h */
+    uint8_t pad1[SB_PAIR - 104];
+    sb_word heartbeat_ns; /* CLOCK_MONOTONIC, as this process sees it */
     sb_word progress;
-    uint8_t pad2[SB_PAIR - 16];
+    sb_word region_waits; /* its threads that sleep until a region is unlocked */
+    uint8_t pad2[SB_PAIR - 24];
 };
 
 struct sb_class {
@@ -383,11 +386,15 @@ struct sb_cell {
  * the rows is exact without folding anything when a process goes.
  *   w        owner64; 0 -> me by CAS; me -> 0 by the owner, or by recovery after his death
  *   others   the owner alone */
+enum sb_waits { SB_WAITS_NOT = 0, SB_WAITS_MESSAGE = 1, SB_WAITS_ROOM = 2, SB_WAITS_BLOCK = 3 };
+
 struct sb_endpoint {
     sb_word w;
     sb_word mode;
     sb_word depth_max; /* high-water mark seen by this handle */
-    uint8_t pad0[SB_LINE - 24];
+    sb_word thread;    /* who opened it, or used it last when it beat: a number of gettid() */
+    sb_word waits;     /* enum sb_waits: asleep in a call, and for what; for people only */
+    uint8_t pad0[SB_LINE - 40];
     sb_word counters[SHMBUS_COUNTER_COUNT];
     sb_word at_open[SHMBUS_COUNTER_COUNT]; /* counters when the present owner opened it */
 };

@@ -140,18 +140,6 @@ bool sb_process_is_dead(const struct sb_view *view, struct sb_oracle *oracle, ui
     return sb_load_acquire(&proc->w) == w; /* K3 */
 }
 
-enum shmbus_life sb_process_life(const struct sb_view *view, struct sb_oracle *oracle,
-                                 uint32_t slot, uint64_t w, int64_t now_ns)
-{
-    int64_t beat = (int64_t)sb_load_relaxed(&view->processes[slot].heartbeat_ns);
-
-    if (sb_process_is_dead(view, oracle, slot, w)) {
-        return SHMBUS_DEAD;
-    }
-    /* now - beat might overflow: beat is whatever the segment says. */
-    return beat < now_ns - view->heartbeat_timeout_ns ? SHMBUS_STALLED : SHMBUS_ALIVE;
-}
-
 /* --------------------------------------------------------------------------------- joining */
 
 /* What keeps a slot's locks: an open file that in the end only a mapping refers to. */
@@ -212,54 +200,21 @@ static void unlock_bytes(const struct anchor *anchor, uint32_t slot)
     fcntl(anchor->fd, F_OFD_SETLK, &join);
 }
 
-/* Field 22 of /proc/PID/stat; the name in field 2 may contain anything, so count from its end. */
-uint64_t sb_start_time_ticks(pid_t pid)
-{
-    char text[1024];
-    char path[40];
-    ssize_t n;
-    const char *p;
-    int fd;
-
-    if (pid == 0) {
-        snprintf(path, sizeof path, "/proc/self/stat");
-    } else {
-        snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    }
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return 0;
-    }
-    n = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (n <= 0) {
-        return 0;
-    }
-    text[n] = 0;
-    p = strrchr(text, ')');
-    for (int field = 2; p != NULL && field < 22; field++) {
-        p = strchr(p + 1, ' ');
-    }
-    return p == NULL ? 0 : strtoull(p, NULL, 10);
-}
-
-uint64_t sb_own_pid_namespace(void)
-{
-    struct stat st;
-    return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
-}
-
 static void introduce(struct sb_proc *proc, const char *name)
 {
-    uint64_t now = (uint64_t)sb_now_ns();
+    struct sb_here here = sb_here();
+    uint64_t now = (uint64_t)here.now_ns;
 
     sb_store_relaxed(&proc->pid, (uint64_t)getpid());
-    sb_store_relaxed(&proc->pid_namespace, sb_own_pid_namespace());
+    sb_store_relaxed(&proc->pid_namespace, here.pid_namespace);
+    sb_store_relaxed(&proc->time_namespace, here.time_namespace);
+    sb_store_relaxed(&proc->clock_offset_ns, (uint64_t)here.clock_offset_ns);
     sb_store_relaxed(&proc->start_time_ticks, sb_start_time_ticks(0));
     sb_store_relaxed(&proc->uid, (uint64_t)geteuid());
     sb_store_relaxed(&proc->attached_ns, now);
     sb_store_relaxed(&proc->heartbeat_ns, now);
     sb_store_relaxed(&proc->progress, 0);
+    sb_store_relaxed(&proc->region_waits, 0);
     sb_name_store(proc->name, name);
 }
 

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include "here.h"
 #include "view.h"
 
 /* This process's membership. */
@@ -41,16 +42,5 @@ void sb_process_leave(const struct sb_view *view, struct sb_member *member);
 
 /* Heartbeat now. */
 void sb_process_beat(const struct sb_view *view, const struct sb_member *member);
-
-/* alive, stalled or dead, at @now_ns. */
-enum shmbus_life sb_process_life(const struct sb_view *view, struct sb_oracle *oracle,
-                                 uint32_t slot, uint64_t w, int64_t now_ns);
-
-/* When the process (0: this one) started, for telling it from a later one with the same number; 0:
- * unknown. */
-uint64_t sb_start_time_ticks(pid_t pid);
-
-/* Inode of this process's pid namespace; 0: unknown. */
-uint64_t sb_own_pid_namespace(void);
 
 #endif

@@ -111,7 +111,10 @@ static void sleep_until_unlocked(struct shmbus_region *region, uint64_t holder, 
     sb_process_beat(&region->bus->view, &region->bus->member);
     announced = sb_event_announce(&r->unlocked);
     if (sb_load_acquire(&r->lock) == holder) {
+        sb_word *waits = &region->bus->view.processes[region->bus->member.slot].region_waits;
+        sb_fetch_add(waits, 1); /* other threads wait, too */
         sb_event_sleep(&r->unlocked, announced, slice_ns);
+        sb_fetch_add(waits, UINT64_MAX);
     }
 }
 

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "clock.h"
 #include "error.h"
+#include "life.h"
 #include "name.h"
 #include "region.h"
 #include "ring_lanes.h"
@@ -176,13 +176,18 @@ bool sb_owner64_is_dead(struct shmbus *bus, uint64_t owner64)
     return dead;
 }
 
-enum shmbus_life sb_bus_life(struct shmbus *bus, uint32_t slot, uint64_t w, int64_t now_ns)
+bool sb_block_is_in_slot(const struct sb_view *view, const struct sb_block_look *look,
+                         uint32_t block)
 {
-    enum shmbus_life life;
-    pthread_mutex_lock(&bus->oracle_lock);
-    life = sb_process_life(&bus->view, &bus->oracle, slot, w, now_ns);
-    pthread_mutex_unlock(&bus->oracle_lock);
-    return life;
+    uint32_t channel = sb_loc_channel(look->loc);
+    uint64_t ticket = sb_loc_ticket(look->loc);
+    const struct sb_channel_view *ch;
+    if (channel >= view->channel_count || view->channels[channel].slots == NULL) {
+        return false;
+    }
+    ch = &view->channels[channel];
+    return sb_load_acquire(&ch->slots[sb_slot_index(ticket, ch->depth_shift)]) ==
+           sb_slot_make(sb_lap_of(ticket, ch->depth_shift), block);
 }
 
 /* ---------------------------------------------------------------------------------- channels */
@@ -310,31 +315,48 @@ int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channe
 
 /* --------------------------------------------------------------------------------- processes */
 
-static uint64_t own_pid_namespace(void)
+static int64_t age_ns(const struct sb_proc *proc, const struct sb_here *here,
+                      const sb_word *stamp_ns)
 {
-    struct stat st;
-    return stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
+    return sb_age_ns(here, sb_load_relaxed(&proc->time_namespace),
+                     (int64_t)sb_load_relaxed(&proc->clock_offset_ns),
+                     (int64_t)sb_load_relaxed(stamp_ns));
 }
 
-static int64_t age_ns(int64_t now_ns, const sb_word *since_ns)
-{
-    int64_t since = (int64_t)sb_load_relaxed(since_ns);
-    return since > 0 && since < now_ns ? now_ns - since : 0;
-}
-
-static void add_identity(const struct sb_proc *proc, int64_t now_ns,
+static void add_identity(const struct sb_proc *proc, const struct sb_here *here,
                          struct shmbus_process_stat *stat)
 {
-    uint64_t own = own_pid_namespace();
     sb_name_load(proc->name, stat->name);
     stat->pid = (pid_t)(sb_load_relaxed(&proc->pid) & INT32_MAX);
     stat->pid_namespace = sb_load_relaxed(&proc->pid_namespace);
-    stat->same_pid_namespace = own != 0 && own == stat->pid_namespace;
+    stat->same_pid_namespace =
+        here->pid_namespace != 0 && here->pid_namespace == stat->pid_namespace;
     stat->start_time_ticks = sb_load_relaxed(&proc->start_time_ticks);
     stat->uid = (uid_t)sb_load_relaxed(&proc->uid);
-    stat->attached_age_ns = age_ns(now_ns, &proc->attached_ns);
-    stat->heartbeat_age_ns = age_ns(now_ns, &proc->heartbeat_ns);
+    stat->attached_age_ns = age_ns(proc, here, &proc->attached_ns);
+    stat->heartbeat_age_ns = age_ns(proc, here, &proc->heartbeat_ns);
     stat->progress = sb_load_relaxed(&proc->progress);
+}
+
+/* Whether somebody stopped it is nobody's guess where its number means the same here. */
+static bool is_stopped(const struct shmbus_process_stat *stat)
+{
+    char state = stat->same_pid_namespace ? sb_process_state(stat->pid, stat->start_time_ticks) : 0;
+    return state == 'T' || state == 't';
+}
+
+static void add_hands(const struct sb_view *view, const struct sb_hands *hands,
+                      struct shmbus_process_stat *stat)
+{
+    stat->held_blocks = hands->messages;
+    stat->stock_blocks = hands->stock;
+    stat->half_sent = (uint32_t)hands->half_sent;
+    stat->regions_locked = hands->regions;
+    stat->waiting_calls = hands->calls;
+    if (hands->waits_in < view->channel_count) {
+        sb_channel_name(&view->channels[hands->waits_in], stat->waits_in);
+    }
+    stat->handles = hands->handles;
 }
 
 /* What its handles have counted since they were opened. */
@@ -356,40 +378,11 @@ static void add_counters(const struct sb_view *view, uint64_t owner64,
     }
 }
 
-static void add_holdings(const struct sb_blocks *blocks, uint32_t owner,
-                         struct shmbus_process_stat *stat)
-{
-    struct sb_census census = {0};
-    for (uint32_t b = 0; b < blocks->count; b++) {
-        struct sb_block_look look;
-        if (sb_hdr_owner(sb_load_relaxed(&sb_block_at(blocks, b)->hdr)) == owner &&
-            sb_block_look(blocks, b, &look) && sb_hdr_owner(look.hdr) == owner) {
-            sb_census_add(&census, &look);
-        }
-    }
-    stat->held_blocks += census.held;
-    stat->stock_blocks = census.stock;
-}
-
-/* Received messages that lie in cells. A reservation there is a free cell. */
-static void add_held_cells(const struct sb_view *view, uint32_t owner,
-                           struct shmbus_process_stat *stat)
-{
-    for (uint32_t c = 0; c < view->channel_count; c++) {
-        const struct sb_channel_view *ch = &view->channels[c];
-        uint64_t end = sb_cells_used(ch);
-        for (uint64_t i = 0; i < end; i++) {
-            uint64_t w = sb_load_acquire(&sb_cell_at(ch, i)->w);
-            stat->held_blocks += sb_hdr_state(w) == SB_HRX && sb_hdr_owner(w) == owner;
-        }
-    }
-}
-
 int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_process_stat *ret_stat)
 {
     struct shmbus_process_stat stat = {0};
     const struct sb_proc *proc;
-    int64_t now_ns;
+    struct sb_here here;
     uint64_t w;
     int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
     if (result < 0) {
@@ -400,15 +393,16 @@ int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_proces
     }
     proc = &bus->view.processes[index];
     w = sb_load_acquire(&proc->w);
-    now_ns = sb_now_ns();
-    add_identity(proc, now_ns, &stat);
     if (sb_proc_state(w) == SB_PROC_ACTIVE) {
+        struct sb_hands hands = sb_hands(&bus->view, index, w);
+        here = sb_here();
+        add_identity(proc, &here, &stat);
         stat.slot = index;
         stat.epoch = sb_proc_epoch(w);
-        stat.life = sb_bus_life(bus, index, w, now_ns);
+        stat.life = sb_life(bus, index, w, &here, &hands);
+        stat.stopped = stat.life != SHMBUS_DEAD && is_stopped(&stat);
         add_counters(&bus->view, sb_owner64_make(index, stat.epoch), &stat);
-        add_holdings(&bus->view.blocks, sb_owner_make(index, stat.epoch), &stat);
-        add_held_cells(&bus->view, sb_owner_make(index, stat.epoch), &stat);
+        add_hands(&bus->view, &hands, &stat);
     }
     if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_load_acquire(&proc->w) != w) {
         return sb_fail_quick(-ENODATA, bus->segment.name, "free process slot");

@@ -16,6 +16,11 @@ struct sb_block_look {
 /* False if the block changed hands all the time. @block must be below blocks->count. */
 bool sb_block_look(const struct sb_blocks *blocks, uint32_t block, struct sb_block_look *ret);
 
+/* Whether the place that the block names has it: it is sent. Otherwise it is about to be, or was
+ * taken. */
+bool sb_block_is_in_slot(const struct sb_view *view, const struct sb_block_look *look,
+                         uint32_t block);
+
 /* What the blocks of one class, channel or owner are doing. */
 struct sb_census {
     uint64_t free, queued, held, stock, redeliverable, dead_letters;
@@ -35,9 +40,6 @@ bool sb_owner64_is_listed(const struct sb_view *view, uint64_t owner64);
 
 /* Whether the kernel calls the holder of an owner64 dead, or nobody of that name is listed. */
 bool sb_owner64_is_dead(struct shmbus *bus, uint64_t owner64);
-
-/* sb_process_life() under the lock of the bus's oracle. */
-enum shmbus_life sb_bus_life(struct shmbus *bus, uint32_t slot, uint64_t w, int64_t now_ns);
 
 /* How every one of these calls begins: handle, result and size are usable, and all of the mapping
  * is backed by the file (nothing could be looked at without a SIGBUS otherwise). */

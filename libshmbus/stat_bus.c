@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "clock.h"
+#include "life.h"
 #include "stat.h"
 
 bool sb_bus_is_unlinked(const struct shmbus *bus)
@@ -37,28 +37,6 @@ static void format_uuid(const uint8_t uuid[16], char ret_text[37])
     }
 }
 
-static void count_processes(struct shmbus *bus, struct shmbus_bus_stat *stat)
-{
-    int64_t now_ns = sb_now_ns();
-    for (uint32_t i = 0; i < bus->view.process_count; i++) {
-        uint64_t w = sb_load_acquire(&bus->view.processes[i].w);
-        if (sb_proc_state(w) != SB_PROC_ACTIVE) {
-            continue;
-        }
-        switch (sb_bus_life(bus, i, w, now_ns)) {
-        case SHMBUS_ALIVE:
-            stat->processes_alive++;
-            break;
-        case SHMBUS_STALLED:
-            stat->processes_stalled++;
-            break;
-        case SHMBUS_DEAD:
-            stat->processes_dead++;
-            break;
-        }
-    }
-}
-
 int shmbus_bus_stat(struct shmbus *bus, struct shmbus_bus_stat *ret_stat)
 {
     struct shmbus_bus_stat stat = {0};
@@ -77,7 +55,7 @@ int shmbus_bus_stat(struct shmbus *bus, struct shmbus_bus_stat *ret_stat)
     stat.layout_major = super->layout_major;
     stat.layout_minor = super->layout_minor;
     stat.processes_max = bus->view.process_count;
-    count_processes(bus, &stat);
+    sb_count_lives(bus, &stat);
     stat.channels_max = bus->view.channel_count;
     for (uint32_t i = 0; i < bus->view.channel_count; i++) {
         stat.channels_used += sb_channel_name(&bus->view.channels[i], name);

@@ -13,7 +13,9 @@
 #include "watcher.h"
 
 #define SLICE_NS 100000000
+#define SLICE_MIN_NS 1000000
 #define SLICES_WATCHED 10u /* from one look to the next while a watcher runs */
+#define BEAT_NS 10000000 /* from one heartbeat to the next while spinning */
 #define SPIN_PAUSES 16u /* at most, between two attempts while spinning */
 
 static bool is_over(int result)
@@ -23,14 +25,20 @@ static bool is_over(int result)
 
 static int spin(struct shmbus_channel *ch, int64_t deadline_ns, sb_attempt_fn attempt, void *job)
 {
-    int64_t end = sb_now_ns() + ch->bus->spin_ns;
+    int64_t now = sb_now_ns();
+    int64_t end = ch->bus->spin_ns > INT64_MAX - now ? INT64_MAX : now + ch->bus->spin_ns;
+    int64_t beat_ns = now + BEAT_NS;
     uint32_t pauses = 1; /* twice as many each time: quick answers come at once */
     int r = -EAGAIN;
 
     if (end > deadline_ns) {
         end = deadline_ns;
     }
-    while (sb_now_ns() < end) {
+    for (; now < end; now = sb_now_ns()) {
+        if (now >= beat_ns) {
+            beat_ns = now + BEAT_NS;
+            sb_process_beat(&ch->bus->view, &ch->bus->member);
+        }
         for (uint32_t n = 0; n < pauses; n++) {
             sb_pause();
         }
@@ -63,13 +71,39 @@ void sb_wait_slept(struct shmbus *bus, uint32_t *slices)
     }
 }
 
+/* Who sleeps beats often enough to be called alive. */
+static int64_t slice_ns(const struct sb_view *view)
+{
+    int64_t often = view->heartbeat_timeout_ns / 2 < view->heartbeat_interval_ns
+                        ? view->heartbeat_timeout_ns / 2
+                        : view->heartbeat_interval_ns;
+
+    often = often < SLICE_MIN_NS ? SLICE_MIN_NS : often;
+    return often < SLICE_NS ? often : SLICE_NS;
+}
+
+/* Sleeps, and says meanwhile that it stands in a call and for what. */
+static void sleep_for(struct shmbus_channel *ch, struct sb_event *event, uint32_t announced,
+                      int64_t ns)
+{
+    enum sb_waits what = event == ch->bus->view.blocks.freed    ? SB_WAITS_BLOCK
+                         : event == &ch->view->shared->writable ? SB_WAITS_ROOM
+                                                                : SB_WAITS_MESSAGE;
+
+    sb_process_beat(&ch->bus->view, &ch->bus->member);
+    sb_store_relaxed(&ch->row->waits, what);
+    sb_event_sleep(event, announced, ns);
+    sb_store_relaxed(&ch->row->waits, SB_WAITS_NOT);
+}
+
 /* @slices: whole ones slept through since the table was looked at last. */
 static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t deadline_ns,
                       uint32_t *slices, sb_attempt_fn attempt, void *job)
 {
     uint32_t announced = sb_event_announce(event);
     int64_t now;
-    int64_t slice = SLICE_NS;
+    int64_t slice = slice_ns(&ch->bus->view);
+    int64_t whole = slice;
     int r = attempt(ch, job);
 
     if (is_over(r) || (r == -SHMBUS_ERR_NO_BLOCKS) != (event == ch->bus->view.blocks.freed)) {
@@ -82,13 +116,12 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
     if (deadline_ns - now < slice) {
         slice = deadline_ns - now;
     }
-    sb_process_beat(&ch->bus->view, &ch->bus->member);
-    sb_event_sleep(event, announced, slice);
+    sleep_for(ch, event, announced, slice);
     r = attempt(ch, job);
     if (is_over(r)) {
         return r; /* somebody waits for the answer: all else can wait */
     }
-    if (sb_now_ns() - now >= SLICE_NS) {
+    if (sb_now_ns() - now >= whole) {
         sb_wait_slept(ch->bus, slices);
         sb_stock_doubt_hints(&ch->stock);
         r = attempt(ch, job);

@@ -14,6 +14,8 @@ enum process_field {
     PROCESS_HELD,
     PROCESS_STOCK,
     PROCESS_PROGRESS,
+    PROCESS_HANDLES,
+    PROCESS_WAITS,
 };
 
 static void fill_process(FILL_ARGS)
@@ -31,6 +33,7 @@ static void fill_process(FILL_ARGS)
     case PROCESS_STATE:
         CELL("%s", snapshot_life(now->life));
         cell->style = now->life == SHMBUS_ALIVE     ? TABLE_GOOD
+                      : now->life == SHMBUS_IDLE    ? TABLE_PLAIN
                       : now->life == SHMBUS_STALLED ? TABLE_ODD
                                                     : TABLE_BAD;
         break;
@@ -61,6 +64,14 @@ static void fill_process(FILL_ARGS)
     case PROCESS_PROGRESS:
         column_count(cell, now->progress);
         break;
+    case PROCESS_HANDLES:
+        column_count(cell, now->handles);
+        break;
+    case PROCESS_WAITS:
+        CELL("%s", now->waits_in[0]           ? now->waits_in
+                   : now->waiting_calls != 0 ? "region"
+                                             : "-");
+        break;
     }
 }
 
@@ -82,19 +93,23 @@ const struct table_column columns_process[] = {
     {"pid", "PID", "process id; with a * in another pid namespace", fill_process, PROCESS_PID,
      true},
     {"name", "NAME", "name given when it attached", fill_process, PROCESS_NAME, false},
-    {"state", "STATE", "alive, stalled (silent) or dead (proved)", fill_process, PROCESS_STATE,
-     false},
+    {"state", "STATE",
+     "alive, idle (silent), stalled (silent with something in hand) or dead (proved)", fill_process,
+     PROCESS_STATE, false},
     {"slot", "SLOT", "slot of the process table", fill_process, PROCESS_SLOT, true},
     {"epoch", "EPOCH", "how often the slot was used before", fill_process, PROCESS_EPOCH, true},
     {"uid", "UID", "user id", fill_process, PROCESS_UID, true},
     {"pidns", "PIDNS", "inode of its pid namespace", fill_process, PROCESS_PID_NAMESPACE, true},
-    {"beat", "BEAT", "time since its last heartbeat", fill_process, PROCESS_BEAT, true},
+    {"beat", "BEAT", "time since its last heartbeat; - if its clock cannot be compared",
+     fill_process, PROCESS_BEAT, true},
     {"attached", "ATTACHED", "time since it attached", fill_process, PROCESS_ATTACHED, true},
     {"held", "HELD", "messages in its hands, received or reserved", fill_process, PROCESS_HELD,
      true},
     {"stock", "STOCK", "free blocks it keeps for its next messages", fill_process, PROCESS_STOCK,
      true},
     {"progress", "PROGRESS", "operations so far", fill_process, PROCESS_PROGRESS, true},
+    {"handles", "HANDLES", "channels it has open", fill_process, PROCESS_HANDLES, true},
+    {"waits", "WAITS", "channel of a call in which it sleeps", fill_process, PROCESS_WAITS, false},
     COUNTERS(fill_process_counter),
     RATES(fill_process_rate),
     {NULL, NULL, NULL, NULL, 0, false},

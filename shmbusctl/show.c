@@ -82,9 +82,10 @@ void show_bus(const struct snapshot *now)
     text_age(text_since_ns(now->realtime_ns, bus->created_realtime_ns), age, sizeof(age));
     text_clean(bus->name, name, sizeof(name));
     text_clean(bus->path, path, sizeof(path));
-    printf("%s  %s  %s  age %s  processes %u alive, %u stalled, %u dead  recoveries %ju%s%s\n",
-           name, path, size, age, bus->processes_alive, bus->processes_stalled, bus->processes_dead,
-           (uintmax_t)bus->recoveries, bus->shutting_down ? "  stopping" : "",
+    printf("%s  %s  %s  age %s  processes %u alive, %u idle, %u stalled, %u dead  "
+           "recoveries %ju%s%s\n",
+           name, path, size, age, bus->processes_alive, bus->processes_idle, bus->processes_stalled,
+           bus->processes_dead, (uintmax_t)bus->recoveries, bus->shutting_down ? "  stopping" : "",
            bus->unlinked ? "  removed" : "");
 }
 

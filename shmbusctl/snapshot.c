@@ -155,6 +155,8 @@ const char *snapshot_life(enum shmbus_life life)
     switch (life) {
     case SHMBUS_ALIVE:
         return "alive";
+    case SHMBUS_IDLE:
+        return "idle";
     case SHMBUS_STALLED:
         return "stalled";
     case SHMBUS_DEAD:

@@ -17,6 +17,7 @@ static struct json_object *bus_json(const struct shmbus_bus_stat *bus)
     json_add_count(object, "layout_minor", bus->layout_minor);
     json_add_count(object, "processes_max", bus->processes_max);
     json_add_count(object, "processes_alive", bus->processes_alive);
+    json_add_count(object, "processes_idle", bus->processes_idle);
     json_add_count(object, "processes_stalled", bus->processes_stalled);
     json_add_count(object, "processes_dead", bus->processes_dead);
     json_add_count(object, "channels_max", bus->channels_max);
@@ -113,6 +114,12 @@ static struct json_object *process_json(const struct process_row *row)
     json_add_count(object, "progress", now->progress);
     json_add_count(object, "held_blocks", now->held_blocks);
     json_add_count(object, "stock_blocks", now->stock_blocks);
+    json_add_count(object, "half_sent", now->half_sent);
+    json_add_count(object, "regions_locked", now->regions_locked);
+    json_add_count(object, "handles", now->handles);
+    json_add_count(object, "waiting_calls", now->waiting_calls);
+    json_add_text(object, "waits_in", now->waits_in);
+    json_add_bool(object, "stopped", now->stopped);
     json_add(object, "counters", counters_json(now->counters));
     add_rates(object, now->counters, row->before ? row->before->counters : NULL, row->seconds);
     return object;

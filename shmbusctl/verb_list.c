@@ -38,6 +38,7 @@ enum list_field {
     LIST_NAME,
     LIST_SIZE,
     LIST_ALIVE,
+    LIST_IDLE,
     LIST_STALLED,
     LIST_DEAD,
     LIST_CHANNELS,
@@ -87,6 +88,8 @@ static void fill(struct table_cell *cell, const void *data, int arg,
         text_size(stat->segment_bytes, table_options->exact_bytes, out, room);
     else if (arg == LIST_ALIVE)
         snprintf(out, room, "%u", stat->processes_alive);
+    else if (arg == LIST_IDLE)
+        snprintf(out, room, "%u", stat->processes_idle);
     else if (arg == LIST_STALLED)
         snprintf(out, room, "%u", stat->processes_stalled);
     else if (arg == LIST_DEAD)
@@ -112,7 +115,9 @@ static const struct table_column columns[] = {
     {"name", "NAME", "name of the bus, or its path", fill, LIST_NAME, false},
     {"size", "SIZE", "memory of the segment", fill, LIST_SIZE, true},
     {"alive", "ALIVE", "processes at work", fill, LIST_ALIVE, true},
-    {"stalled", "STALLED", "processes silent for too long", fill, LIST_STALLED, true},
+    {"idle", "IDLE", "silent processes with nothing in hand", fill, LIST_IDLE, true},
+    {"stalled", "STALLED", "silent processes with a message, a lock or a call in hand", fill,
+     LIST_STALLED, true},
     {"dead", "DEAD", "dead processes nobody cleaned up after yet", fill, LIST_DEAD, true},
     {"channels", "CHANNELS", "channels in use", fill, LIST_CHANNELS, true},
     {"owner", "OWNER", "user", fill, LIST_OWNER, false},
@@ -123,6 +128,8 @@ static const struct table_column columns[] = {
     {"uuid", "UUID", "identity of the segment", fill, LIST_UUID, false},
     {NULL, NULL, NULL, NULL, 0, false},
 };
+
+#define DEFAULT_COLUMNS "name,size,alive,idle,stalled,dead,channels,owner,age,status"
 
 static void look_at(struct list_row *row)
 {
@@ -181,6 +188,7 @@ static bool print_json(const struct list *list)
             json_add_text(item, "uuid", row->stat.uuid);
             json_add_count(item, "segment_bytes", row->stat.segment_bytes);
             json_add_count(item, "processes_alive", row->stat.processes_alive);
+            json_add_count(item, "processes_idle", row->stat.processes_idle);
             json_add_count(item, "processes_stalled", row->stat.processes_stalled);
             json_add_count(item, "processes_dead", row->stat.processes_dead);
             json_add_count(item, "channels_used", row->stat.channels_used);
@@ -238,10 +246,7 @@ static int run(struct ctl_args *args)
     else if (!json)
         ctl_note("no bus in %s", dir ? dir : SHMBUS_DIR_DEFAULT);
     good = json ? print_json(&list)
-                : print_table(&list,
-                              output ? output
-                                     : "name,size,alive,stalled,dead,channels,owner,age,status",
-                              &table_options);
+                : print_table(&list, output ? output : DEFAULT_COLUMNS, &table_options);
     free(list.rows);
     return good ? CTL_DONE : output ? CTL_USAGE : CTL_FAILED;
 }

@@ -66,9 +66,11 @@ static void more_help(FILE *out)
 const struct ctl_verb verb_ps = {
     .name = "ps",
     .operands = "NAME",
-    .summary = "Show the attached processes: alive, stalled or dead",
-    .text = "Dead is what the kernel proves; stalled is who was silent for longer than the "
-            "heartbeat timeout, and keeps everything it holds.",
+    .summary = "Show the attached processes: alive, idle, stalled or dead",
+    .text = "Dead is what the kernel proves. Silent for longer than the heartbeat timeout are: "
+            "idle, who has nothing in hand that others could miss (a front end without requests); "
+            "stalled, who holds a message, a reservation or a region's lock, or stands in a call. "
+            "Both keep everything they have.",
     .examples = "shmbusctl ps demo\n"
                 "shmbusctl ps demo -o pid,name,state,beat --no-headings\n",
     .options = options,

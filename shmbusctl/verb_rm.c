@@ -9,7 +9,7 @@ static const struct ctl_option options[] = {
     {0, NULL, NULL, NULL},
 };
 
-/* "worker[123], worker[124] and 3 more" */
+/* "worker[123], worker[1 in another pid namespace] and 3 more" */
 static void list_users(const struct snapshot *snapshot, char *out, size_t out_bytes)
 {
     size_t used = 0, shown = 0, users = 0;
@@ -23,8 +23,9 @@ static void list_users(const struct snapshot *snapshot, char *out, size_t out_by
         users++;
         if (shown == 5)
             continue;
-        used += (size_t)snprintf(out + used, out_bytes - used, "%s%s[%jd]", shown ? ", " : "",
-                                 process->name, (intmax_t)process->pid);
+        used += (size_t)snprintf(out + used, out_bytes - used, "%s%s[%jd%s]", shown ? ", " : "",
+                                 process->name, (intmax_t)process->pid,
+                                 process->same_pid_namespace ? "" : " in another pid namespace");
         shown++;
     }
     if (users > shown)
@@ -36,7 +37,7 @@ static int fail_in_use(const char *name)
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct snapshot snapshot;
     struct shmbus *bus;
-    char users[5 * (SHMBUS_NAME_BYTES + 16) + 32] = "";
+    char users[5 * (SHMBUS_NAME_BYTES + 48) + 32] = "";
 
     opts.flags = SHMBUS_ATTACH_OBSERVE | SHMBUS_ATTACH_EXISTING | SHMBUS_ATTACH_ANY_OWNER;
     if (shmbus_attach(name, &opts, &bus) == 0) {

@@ -192,7 +192,8 @@ static int watch(const struct request *request, struct shmbus *bus, const char *
         code = print(request, &now, first ? NULL : &before);
         if (code == CTL_DONE)
             code = ctl_flush();
-        if (code == CTL_DONE && now.bus.unlinked && now.bus.processes_alive == 0)
+        if (code == CTL_DONE && now.bus.unlinked &&
+            now.bus.processes_alive + now.bus.processes_idle + now.bus.processes_stalled == 0)
             code = ctl_fail(CTL_NOT_FOUND, "bus %s was removed", name);
         if (code == CTL_DONE && ctl_signals_wait(-1, request->watch_ns) < 0)
             code = CTL_SIGNALLED;

@@ -29,6 +29,22 @@ json "doctor --json is valid" "j['schema'] == 1 and j['status'] in ('ok', 'warni
 works "there is nothing to reclaim" reclaim "$bus"
 check "and it says so" says 'after 0 dead'
 
+# -------------------------------------------------------------------------------------------- idle
+mkfifo "$dir/input"
+exec 7<>"$dir/input"
+"$ctl" send "$bus" tasks <"$dir/input" 7>&- 2>/dev/null &
+sender=$!
+pids=$sender
+check "a sender that waits for its own input is idle" eventually state_is idle
+check "doctor finds nothing wrong with it" healthy
+run stats "$bus"
+check "stats counts it as idle" says ' 0 alive, 1 idle, 0 stalled, 0 dead '
+run list
+check "so does list" says "^$bus  *[0-9.]*MiB  *0  *1  *0  *0 "
+exec 7>&-
+stop "$sender" KILL
+works "it is cleaned up after" reclaim "$bus"
+
 # ----------------------------------------------------------------------------------------- stalled
 mkfifo "$dir/pipe"
 exec 8<>"$dir/pipe"
@@ -44,7 +60,9 @@ works "reclaim takes nothing from the stalled" reclaim "$bus"
 check "it cleaned up after nobody" says 'after 0 dead'
 check "it still holds its message" field_is tasks held 1
 run doctor "$bus"
-check "doctor warns of it, with a cure" eval 'status_is 1 && says "^warning.*pid $reader" && says "cure: "'
+check "doctor warns of it, and the cure is to let it go on" \
+    eval 'status_is 1 && says "^warning.*pid $reader.*is stopped" && says "cure: .*kill -CONT $reader"'
+check "nobody is told to kill it" eval '! says "kill $reader"'
 run doctor "$bus" --json
 json "in JSON as well" "j['status'] == 'warning' and all(f['cure'] for f in j['findings'] if f['severity'] == 'warning')"
 
@@ -54,7 +72,7 @@ check "killed it is dead" eventually state_is dead
 run doctor "$bus"
 check "doctor names the dead" eval 'status_is 1 && says "dead"'
 works "reclaim cleans up" reclaim "$bus" --json
-json "after one" "j['reclaimed'] == 1 and j['recoveries'] == 1 and j['schema'] == 1"
+json "after one" "j['reclaimed'] == 1 and j['recoveries'] == 2 and j['schema'] == 1"
 check "nobody is left" same "$("$ctl" ps "$bus" --no-headings)" ""
 check "the message waits again" field_is tasks redeliverable 1
 works "peek shows it" peek "$bus" tasks --json

@@ -364,6 +364,8 @@ static void make_view(const struct w_plan *plan)
         .process_count = W_SLOTS,
         .channel_count = plan->channel_count,
         .region_count = 1,
+        .heartbeat_interval_ns = 5000000000,
+        .heartbeat_timeout_ns = 10000000000,
         .channels = channel_views,
         .regions = &region_view,
         .blocks = {.count = plan->blocks, .class_count = 1, .freed = &w_segment.super.blocks_freed},

@@ -1,4 +1,4 @@
 # what:  the age of a heartbeat overflows
-# files: libshmbus/process.c
+# files: libshmbus/here.c
 # check: unit process.with_a_heartbeat_from_long_before
-s/return beat < now_ns - view->heartbeat_timeout_ns ?/return (int64_t)((uint64_t)now_ns - (uint64_t)beat) > view->heartbeat_timeout_ns ?/
+s/        return stamp_ns < 0 . INT64_MAX : -1;/        return (int64_t)((uint64_t)now_ns - (uint64_t)stamp_ns);/

@@ -29,6 +29,8 @@ static void access_step(void)
 #define sb_load_acquire(w) (access_step(), sb_load_acquire(w))
 #define sb_owner_is_listed(view, owner) (access_step(), sb_owner_is_listed(view, owner))
 #define sb_owner64_is_listed(view, owner64) (access_step(), sb_owner64_is_listed(view, owner64))
+#define sb_block_is_in_slot(view, look, block)                                                     \
+    (access_step(), sb_block_is_in_slot(view, look, block))
 #define shmbus_check t_steps_check
 int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
 #define sb_cell_look t_check_cell_look

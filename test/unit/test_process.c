@@ -71,6 +71,13 @@ static uint64_t word_of(const struct shmbus *bus, uint32_t slot)
     return sb_load_acquire(&bus->view.processes[slot].w);
 }
 
+static enum shmbus_life life_of(struct shmbus *bus, uint32_t slot)
+{
+    struct shmbus_process_stat stat = {.struct_bytes = sizeof stat};
+    T_OK(shmbus_process_stat(bus, slot, &stat));
+    return stat.life;
+}
+
 static struct shmbus *bus_for(uint32_t processes, char *name)
 {
     return t_bus_new(t_plan(processes, 64, 16), name);
@@ -97,8 +104,7 @@ T_TEST(process, killed_is_dead_even_before_the_zombie_is_reaped)
     kill(pid, SIGKILL);
     CU_ASSERT_EQUAL_FATAL(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
     CU_ASSERT_TRUE(is_dead(bus, guest));
-    CU_ASSERT_EQUAL(sb_process_life(&bus->view, &bus->oracle, guest->slot, guest->w, 0),
-                    SHMBUS_DEAD);
+    CU_ASSERT_EQUAL(life_of(bus, guest->slot), SHMBUS_DEAD);
     CU_ASSERT_EQUAL(t_wait_exit(pid), 128 + SIGKILL);
     CU_ASSERT_TRUE(is_dead(bus, guest));
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 1);
@@ -181,7 +187,7 @@ T_TEST(process, exec_ends_the_membership)
 
 /* ---------------------------------------------------------------------------------- no ends */
 
-T_TEST(process, stopped_is_stalled_but_never_dead_and_goes_on_later)
+T_TEST(process, stopped_is_silent_but_never_dead_and_goes_on_later)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(4, 64, 16);
@@ -193,8 +199,7 @@ T_TEST(process, stopped_is_stalled_but_never_dead_and_goes_on_later)
     int64_t until = t_now_ns() + 20 * T_MS;
     while (t_now_ns() < until)
         CU_ASSERT_FALSE(is_dead(bus, guest));
-    CU_ASSERT_EQUAL(sb_process_life(&bus->view, &bus->oracle, guest->slot, guest->w, t_now_ns()),
-                    SHMBUS_STALLED);
+    CU_ASSERT_EQUAL(life_of(bus, guest->slot), SHMBUS_IDLE); /* it has nothing in its hands */
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0);
     CU_ASSERT_EQUAL(word_of(bus, guest->slot), guest->w);
     t_continue(pid);
@@ -203,18 +208,18 @@ T_TEST(process, stopped_is_stalled_but_never_dead_and_goes_on_later)
     t_bus_end(bus, name);
 }
 
-T_TEST(process, a_heartbeat_ends_being_stalled)
+T_TEST(process, a_heartbeat_ends_being_silent)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_for(2, name);
     uint32_t slot = bus->member.slot;
-    int64_t later = t_now_ns() + 11 * T_S; /* the default limit is 10 s */
-    CU_ASSERT_EQUAL(sb_process_life(&bus->view, &bus->oracle, slot, word_of(bus, slot), t_now_ns()),
-                    SHMBUS_ALIVE);
-    CU_ASSERT_EQUAL(sb_process_life(&bus->view, &bus->oracle, slot, word_of(bus, slot), later),
-                    SHMBUS_STALLED);
-    int64_t before = t_now_ns();
+    int64_t before = t_now_ns() - 11 * T_S; /* the default limit is 10 s */
+    CU_ASSERT_EQUAL(life_of(bus, slot), SHMBUS_ALIVE);
+    sb_store_relaxed(&bus->view.processes[slot].heartbeat_ns, (uint64_t)before);
+    CU_ASSERT_EQUAL(life_of(bus, slot), SHMBUS_IDLE);
+    before = t_now_ns();
     T_OK(shmbus_heartbeat(bus));
+    CU_ASSERT_EQUAL(life_of(bus, slot), SHMBUS_ALIVE);
     CU_ASSERT_TRUE((int64_t)sb_load_relaxed(&bus->view.processes[slot].heartbeat_ns) >= before);
     t_bus_end(bus, name);
 }

@@ -173,7 +173,8 @@ T_TEST(stat, the_bus_tells_who_it_is_and_who_lives)
     sb_store_relaxed(&bus->view.processes[bus->member.slot].heartbeat_ns, 1);
     T_OK(shmbus_bus_stat(bus, &stat));
     CU_ASSERT_EQUAL(stat.processes_alive, 0);
-    CU_ASSERT_EQUAL(stat.processes_stalled, 1);
+    CU_ASSERT_EQUAL(stat.processes_idle, 1);
+    CU_ASSERT_EQUAL(stat.processes_stalled, 0);
     CU_ASSERT_EQUAL(stat.processes_dead, 1);
     CU_ASSERT_EQUAL(stat.mode, 0640);
     CU_ASSERT_TRUE(stat.shutting_down);
@@ -477,10 +478,6 @@ T_TEST(check, a_sound_bus_has_no_finding_and_a_dead_process_is_one)
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 1);
     CU_ASSERT_TRUE(is_healthy(observer));
     CU_ASSERT_NOT_EQUAL(sb_load_relaxed(&bus->view.processes[dead.slot].w), dead.w);
-    sb_store_relaxed(&bus->view.processes[bus->member.slot].heartbeat_ns, 1);
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "was last heard of"));
-    T_OK(shmbus_heartbeat(bus));
-    CU_ASSERT_TRUE(is_healthy(observer));
     shmbus_detach(observer);
     t_bus_end(bus, name);
 }
@@ -617,8 +614,6 @@ T_TEST(check, a_lost_name_and_open_permissions_are_found)
     CU_ASSERT_TRUE(is_healthy(observer));
     T_OK(shmbus_shutdown(bus, true));
     CU_ASSERT_TRUE(finds(observer, SHMBUS_NOTE, "is shutting down"));
-    bus->view.super->boot_id[0] ^= 1;
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_NOTE, "before the machine was started"));
     T_OK(shmbus_unlink(name));
     CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "the name of this segment is gone"));
     T_OK(shmbus_create(name, NULL)); /* another one under that name */

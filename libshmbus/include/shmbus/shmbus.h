@@ -3,6 +3,7 @@
  *
  * Read this first
  *   - Death is what the kernel proves. A process that is merely paused keeps everything it holds.
+ *     Nor is silence a fault: see enum shmbus_life.
  *   - A queue delivers at least once: a message that a dead consumer held comes again, with its
  *     delivery count raised. Nothing else is ever delivered twice.
  *   - After fork() the child must not use the parent's handles: every call answers
@@ -171,7 +172,7 @@ struct shmbus_plan {
     uint32_t spare_channels;      /* queues that shmbus_open() may name later, default 16 */
     uint32_t spare_depth;         /* their depth, default 1024 */
     int64_t heartbeat_interval_ns; /* default 5 s */
-    int64_t heartbeat_timeout_ns;  /* silent for longer: stalled; default 10 s */
+    int64_t heartbeat_timeout_ns;  /* silent for longer: idle or stalled; default 10 s */
     struct shmbus_block_plan *blocks;
     size_t block_count;
     struct shmbus_channel_plan *channels;
@@ -266,7 +267,9 @@ SHMBUS_API int shmbus_unlink(const char *name);
 SHMBUS_API int shmbus_unlink_if_unused(const char *name);
 
 /* Say "I am working": refreshes this process's heartbeat. Sending, receiving and waiting do it
- * too; call it from long computations. Never from a thread that is not the one working. */
+ * too; call it from long computations with a message in hand: without it they are shown as stalled
+ * after the timeout of the bus, which has no consequence but a warning. Never from a thread that is
+ * not the one working. */
 SHMBUS_API int shmbus_heartbeat(struct shmbus *bus);
 
 /* This process's place in the process table: the index for shmbus_process_stat() and what others
@@ -335,7 +338,8 @@ struct shmbus_msg {
     struct shmbus_channel *channel; /* before commit of a received message: where to forward */
     uint64_t sequence;              /* from 1, without gaps, per channel; order producer: per
                                      * lane, with gaps where a message was slow */
-    int64_t time_ns;                /* CLOCK_MONOTONIC when sent; 0 if the channel has no stamps */
+    int64_t time_ns;                /* the sender's CLOCK_MONOTONIC (another clock in another time
+                                     * namespace); 0 if the channel has no stamps */
     uint64_t correlation_id;        /* writable before commit; 0 if unused (stream: always 0) */
     uint32_t delivery_count;        /* 1 the first time; stops at SHMBUS_DELIVERIES_MAX */
     uint16_t sender;                /* index for shmbus_process_stat(), or SHMBUS_SENDER_UNKNOWN */
@@ -483,7 +487,14 @@ SHMBUS_API const char *shmbus_counter_text(unsigned counter);
 SHMBUS_API int shmbus_counters(const struct shmbus_channel *ch, uint64_t *ret_counters,
                                size_t count);
 
-enum shmbus_life { SHMBUS_ALIVE = 1, SHMBUS_STALLED = 2, SHMBUS_DEAD = 3 };
+/* Alive: its heartbeat is younger than the timeout of the bus.
+ * Idle: it is older, and the process has nothing that anybody could miss: no call to make (a front
+ *   end without requests), or it waits in epoll_wait() on shmbus_fd().
+ * Stalled: it is older although the process holds a message, a reservation or a region's lock, or
+ *   sleeps in a call, which beats while it waits: it was stopped, hangs, or computes without
+ *   shmbus_heartbeat().
+ * Dead: the kernel says so; nothing else ever does, and only the dead lose what they hold. */
+enum shmbus_life { SHMBUS_ALIVE = 1, SHMBUS_STALLED = 2, SHMBUS_DEAD = 3, SHMBUS_IDLE = 4 };
 
 struct shmbus_bus_stat {
     size_t struct_bytes;
@@ -504,6 +515,7 @@ struct shmbus_bus_stat {
     mode_t mode;
     bool shutting_down;
     bool unlinked;              /* the name is gone: nobody new can join this segment */
+    uint32_t processes_idle;    /* alive + idle + stalled + dead are attached */
 };
 
 struct shmbus_channel_stat {
@@ -536,13 +548,20 @@ struct shmbus_process_stat {
     bool same_pid_namespace;    /* the pid means the same to the caller */
     uint64_t start_time_ticks;  /* field 22 of /proc/PID/stat */
     uid_t uid;
-    int64_t attached_age_ns;
-    int64_t heartbeat_age_ns;
+    int64_t attached_age_ns;    /* these two: -1 if the clock of its time namespace cannot be */
+    int64_t heartbeat_age_ns;   /* compared with the caller's; then it is never stalled or idle */
     uint64_t progress;          /* operations, raised by the working loop */
     uint64_t held_blocks;       /* received or reserved, in the application's hands; order
-                                 * producer: received only */
+                                 * producer and stream: received only */
     uint64_t stock_blocks;      /* free blocks kept for its next messages */
     uint64_t counters[SHMBUS_COUNTER_COUNT]; /* since it attached */
+    uint32_t half_sent;         /* messages in the middle of being sent */
+    uint32_t regions_locked;
+    uint32_t waiting_calls;     /* asleep in a call */
+    uint32_t handles;           /* channels open */
+    char waits_in[SHMBUS_NAME_BYTES]; /* channel of one of those calls; "" for a region, or none */
+    bool stopped;               /* by a signal or a debugger; false where /proc cannot tell: in
+                                 * another pid namespace, or hidden */
 };
 
 struct shmbus_block_stat {
