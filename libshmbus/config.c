@@ -654,7 +654,6 @@ static int read_channel(struct loader *l, const struct text *name)
 
     memset(&channel, 0, sizeof channel);
     channel.kind = SHMBUS_QUEUE;
-    channel.on_full = SHMBUS_BLOCK;
     int r = check_name(l, name, "channel");
     if (r == 0)
         r = read_map(l, name->value, channel_keys, COUNT_OF(channel_keys), &channel, &seen);
@@ -668,7 +667,7 @@ static int read_channel(struct loader *l, const struct text *name)
         return r;
     if ((seen & BIT(TIMESTAMPS)) == 0)
         channel.timestamps = channel.kind == SHMBUS_QUEUE;
-    if (channel.kind == SHMBUS_STREAM && channel.on_full != SHMBUS_BLOCK) {
+    if (channel.kind == SHMBUS_STREAM && channel.on_full > SHMBUS_BLOCK) {
         return fail_at(l, name->mark, "channel `%s`: a stream blocks when full; remove `on_full`",
                        name->value);
     }
@@ -789,7 +788,7 @@ static int add_dead_letter_queues(struct loader *l)
             continue;
         memcpy(added.name, added.dead_letter, sizeof added.name);
         memset(added.dead_letter, 0, sizeof added.dead_letter);
-        added.on_full = SHMBUS_BLOCK;
+        added.on_full = 0;
         added.max_deliveries = 0;
         added.order = SHMBUS_ORDER_TOTAL;
         added.message_bytes = 0;

@@ -175,7 +175,7 @@ static void take_channel(const struct shmbus_plan *plan, const struct shmbus_cha
 {
     memcpy(to->name, from->name, sizeof to->name);
     to->kind = from->kind;
-    to->on_full = from->on_full;
+    to->on_full = sb_plan_on_full(plan, from);
     to->max_deliveries = from->max_deliveries;
     to->dead_letter = channel_index(plan, from->dead_letter);
     to->endpoints = from->endpoints != 0 ? from->endpoints : 2 * plan->processes;

@@ -304,13 +304,16 @@ struct incoming {
     int got;
 };
 
-/* As many as there are, up to @max. */
+/* As many as there are, up to @max. What is delivered again comes alone: see queue.c. */
 static SB_INLINE int take(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max)
 {
     size_t got = 0;
 
     while (got < max && sb_lanes_take(&ch->lanes, &ch->taken) == SB_OK) {
         hand_out(ch, &ch->taken, &ret_msgs[got++]);
+        if (sb_unlikely(sb_hdr_deliveries(ch->taken.hdr) > 1)) {
+            break;
+        }
     }
     return (int)got;
 }

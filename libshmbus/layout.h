@@ -67,7 +67,8 @@ enum sb_block_state {
     SB_QUE = 3,    /* being sent or sent: the slot named by loc decides */
     SB_QFW = 4,    /* the same, but it was a received message (forwarding) */
     SB_ORPHAN = 5, /* to be delivered again, by any receiver of loc's channel */
-    SB_DEADL = 6   /* dead letter of loc's channel, for a receiver of its dead-letter queue */
+    SB_DEADL = 6   /* set aside and not yet moved to the dead-letter queue of loc's channel: for a
+                    * receiver of either to move it, or of the latter to take it */
 };
 
 static inline uint64_t sb_hdr_make(uint64_t gen, uint32_t deliveries, enum sb_block_state state,
@@ -84,6 +85,15 @@ static inline uint64_t sb_hdr_gen(uint64_t hdr)
 static inline uint32_t sb_hdr_deliveries(uint64_t hdr)
 {
     return (uint32_t)(hdr >> 18) & 63u;
+}
+
+#ifndef SB_DELIVERIES_STOP /* where counts stop; a model is built with 1 */
+#define SB_DELIVERIES_STOP SHMBUS_DELIVERIES_MAX
+#endif
+
+static inline uint32_t sb_deliveries_next(uint32_t deliveries)
+{
+    return deliveries < SB_DELIVERIES_STOP ? deliveries + 1u : deliveries;
 }
 
 static inline enum sb_block_state sb_hdr_state(uint64_t hdr)
@@ -123,7 +133,8 @@ static inline uint64_t sb_loc_ticket(uint64_t loc)
     return loc & ((1ull << 48) - 1u);
 }
 
-/* meta: size:32 | sender slot:16 | type:8 | flags:8 */
+/* meta: size:32 | sender slot:16 | type:8 | aside:8. aside: in a dead-letter queue, how
+ * often the message was delivered before it came there, 0 for any other; elsewhere nothing */
 static inline uint64_t sb_meta_make(uint32_t size_bytes, uint32_t sender, uint32_t type)
 {
     return ((uint64_t)size_bytes << 32) | ((uint64_t)(sender & 0xffffu) << 16) |
@@ -145,12 +156,23 @@ static inline uint8_t sb_meta_type(uint64_t meta)
     return (uint8_t)(meta >> 8);
 }
 
+static inline uint8_t sb_meta_aside(uint64_t meta)
+{
+    return (uint8_t)meta;
+}
+
+static inline uint64_t sb_meta_set_aside(uint64_t meta, uint32_t deliveries)
+{
+    return (meta & ~0xffull) | deliveries;
+}
+
 /* The header of a block: one line.
  *   hdr          the truth about the block. Writers: see ring_mpmc.c; each change names the owner.
  *   loc[gen & 1] where generation gen was sent; written by whoever holds hdr in QUE or QFW, after
  *                he stored hdr and before he fills the slot. The other one is the previous place,
  *                needed as long as a forward may still be undone.
- *   the rest     about the message; written by the owner while HTX, read-only afterwards. */
+ *   the rest     about the message; written by the owner while HTX, read-only afterwards; but aside
+ *                in meta: by the holder, before he sets the message aside. */
 struct sb_block {
     sb_word hdr;
     sb_word loc[2];
@@ -334,7 +356,8 @@ struct sb_channel {
     sb_word sender;           /* stream: owner64 or a departure */
     sb_word receiver;         /* likewise */
     sb_word lanes_used;       /* lanes: that many were ever taken; only goes up, by any opener */
-    uint8_t pad1[SB_PAIR - 48];
+    sb_word letters_dropped;  /* statistic: dead letters thrown away for newer ones */
+    uint8_t pad1[SB_PAIR - 56];
     /* Queue: hints, each may lag, never leads. Any sender / any receiver. */
     sb_word tail;
     uint8_t pad2[SB_PAIR - 8];

@@ -44,18 +44,21 @@ static void copy_racy(uint64_t *to, const void *from, uint64_t size_bytes)
     }
 }
 
-/* The delivery count that the next receiver of this block will see. */
-static uint32_t next_delivery(uint64_t hdr)
+/* The delivery count that the next receiver of this message will see. */
+static uint32_t next_delivery(uint64_t hdr, uint64_t meta)
 {
     uint32_t deliveries = sb_hdr_deliveries(hdr);
+    uint32_t before = sb_meta_aside(meta) > 0 ? sb_meta_aside(meta) - 1u : 0;
     switch (sb_hdr_state(hdr)) {
     case SB_ORPHAN:
-        return deliveries < SHMBUS_DELIVERIES_MAX ? deliveries + 1u : deliveries;
+        deliveries = sb_deliveries_next(deliveries) + before;
+        break;
     case SB_DEADL:
-        return deliveries; /* set aside is not delivered */
+        break; /* set aside is not delivered */
     default:
-        return 1; /* sent; if it was forwarded, it is a first delivery there */
+        deliveries = 1 + before; /* sent; if it was forwarded, it is a first delivery there */
     }
+    return deliveries < SHMBUS_DELIVERIES_MAX ? deliveries : SHMBUS_DELIVERIES_MAX;
 }
 
 /* Shows block @block if its header is @hdr, that of a waiting message, before and after its payload
@@ -81,7 +84,7 @@ static void show_block(struct peek *peek, uint32_t block, uint64_t hdr, uint64_t
     msg.sequence = sequence;
     msg.time_ns = (int64_t)look.stamp_ns;
     msg.correlation_id = look.correlation_id;
-    msg.delivery_count = next_delivery(hdr);
+    msg.delivery_count = next_delivery(hdr, peek->channel->takes_letters ? look.meta : 0);
     msg.sender = sb_meta_sender(look.meta);
     msg.type = sb_meta_type(look.meta);
     show(peek, &msg);
@@ -155,7 +158,7 @@ static void show_cell(struct peek *peek, const struct sb_channel_view *origin, s
     msg.sequence = look.ticket + 1u;
     msg.time_ns = (int64_t)look.stamp_ns;
     msg.correlation_id = look.correlation_id;
-    msg.delivery_count = next_delivery(w);
+    msg.delivery_count = next_delivery(w, 0);
     msg.sender = sb_meta_sender(look.meta);
     msg.type = sb_meta_type(look.meta);
     show(peek, &msg);

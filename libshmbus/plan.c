@@ -154,8 +154,8 @@ int shmbus_plan_add_channel(struct shmbus_plan *plan, const struct shmbus_channe
     *added = *channel;
     if (added->kind == 0)
         added->kind = SHMBUS_QUEUE;
-    if (added->on_full == 0)
-        added->on_full = SHMBUS_BLOCK;
+    if (added->on_full == 0 && added->kind == SHMBUS_STREAM)
+        added->on_full = SHMBUS_BLOCK; /* that of a queue depends on who calls it its dead_letter */
     if (added->kind == SHMBUS_QUEUE && added->depth == 0)
         added->depth = SB_DEPTH_DEFAULT;
     if (added->order == 0)
@@ -423,6 +423,18 @@ static int validate_blocks(const struct shmbus_plan *plan)
     return 0;
 }
 
+enum shmbus_on_full sb_plan_on_full(const struct shmbus_plan *plan,
+                                    const struct shmbus_channel_plan *channel)
+{
+    if (channel->on_full != 0)
+        return channel->on_full;
+    for (size_t i = 0; i < plan->channel_count; i++) {
+        if (strncmp(plan->channels[i].dead_letter, channel->name, SHMBUS_NAME_BYTES) == 0)
+            return SHMBUS_DROP_OLDEST;
+    }
+    return SHMBUS_BLOCK;
+}
+
 static int validate_dead_letter(const struct shmbus_plan *plan, const struct shmbus_channel_plan *c)
 {
     const char *name = c->name, *target_name = c->dead_letter;
@@ -503,7 +515,8 @@ static int validate_queue(const struct shmbus_plan *plan, const struct shmbus_ch
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: depth %u is not within 1 .. %u", c->name,
                        c->depth, SB_DEPTH_MAX);
     }
-    switch (c->on_full) {
+    switch ((int)c->on_full) {
+    case 0:
     case SHMBUS_BLOCK:
     case SHMBUS_REJECT:
     case SHMBUS_DROP_OLDEST:

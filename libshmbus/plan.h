@@ -28,6 +28,10 @@ bool sb_name_is_valid(const char *name);
  * supported yet, with the option to change in shmbus_detail(). */
 int sb_plan_validate(const struct shmbus_plan *plan);
 
+/* What a queue does when it is full, its default if the plan does not say: see shmbus.h. */
+enum shmbus_on_full sb_plan_on_full(const struct shmbus_plan *plan,
+                                    const struct shmbus_channel_plan *channel);
+
 /* A cell of a lane: header and the largest message, in whole lines. */
 uint64_t sb_cell_bytes(uint64_t message_bytes);
 

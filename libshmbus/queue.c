@@ -457,6 +457,24 @@ SB_FLAT int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *m
 
 /* ----------------------------------------------------------------------------------- receiving */
 
+/* The count of a message that is not delivered for the first time. A dead letter counts on from
+ * where it was set aside; being set aside is no delivery. */
+SB_SELDOM static void count_deliveries(struct shmbus_channel *ch, const struct sb_block *b,
+                                       uint64_t meta, struct shmbus_msg *msg)
+{
+    uint64_t loc = sb_load_relaxed(&b->loc[sb_hdr_gen(msg->opaque_[0]) & 1u]);
+    uint32_t deliveries = msg->delivery_count;
+
+    if (sb_loc_channel(loc) != ch->index) {
+        deliveries -= deliveries > 1; /* not moved here yet */
+    } else if (ch->view->takes_letters && sb_meta_aside(meta) > 0) {
+        deliveries += sb_meta_aside(meta) - 1u;
+    }
+    msg->delivery_count =
+        deliveries < SHMBUS_DELIVERIES_MAX ? deliveries : SHMBUS_DELIVERIES_MAX;
+    sb_count(ch, SHMBUS_COUNT_redelivered, msg->delivery_count > 1);
+}
+
 static SB_INLINE void hand_out(struct shmbus_channel *ch, uint32_t block, uint64_t hdr,
                                uint64_t ticket, struct shmbus_msg *msg)
 {
@@ -481,8 +499,8 @@ static SB_INLINE void hand_out(struct shmbus_channel *ch, uint32_t block, uint64
     msg->opaque_[2] = 0;
     sb_count(ch, SHMBUS_COUNT_received, 1);
     sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
-    if (sb_unlikely(msg->delivery_count > 1)) {
-        sb_count(ch, SHMBUS_COUNT_redelivered, 1);
+    if (sb_unlikely(msg->delivery_count > 1 || sb_meta_aside(meta) > 0)) {
+        count_deliveries(ch, b, meta, msg);
     }
 }
 
@@ -501,7 +519,8 @@ SB_SELDOM static void take_dead_letters(struct shmbus_channel *ch, struct incomi
     }
 }
 
-/* As many as there are; @got counts them. */
+/* As many as there are; @got counts them. What is delivered again comes last, and so alone, as it
+ * comes before all others: if it kills its receiver every time, it takes nothing with it. */
 static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct incoming *in)
 {
     enum sb_ring_result r = SB_OK;
@@ -515,6 +534,9 @@ static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct inco
             break;
         }
         hand_out(ch, block, hdr, ticket, &in->msgs[in->got++]);
+        if (sb_unlikely(sb_hdr_deliveries(hdr) > 1)) {
+            break;
+        }
     }
     if (sb_unlikely(ch->buries_cells && r == SB_EMPTY)) {
         take_dead_letters(ch, in);

@@ -168,11 +168,12 @@ static uint64_t repaired(const struct sb_view *view, uint64_t hdr, uint64_t loc,
     }
 }
 
-/* Whether the handle that had a message was open on @channel: what was received from a dead-letter
- * queue is a dead letter already. */
-static bool was_received_from(uint64_t holder, uint32_t channel)
+/* Whether a message of @ch that becomes DEADL as @dead was none before: who receives a dead letter,
+ * or moves it, raises its count, and the handle that had it was open on the dead-letter queue. */
+static bool is_set_aside_now(const struct sb_channel_view *ch, uint64_t dead, uint64_t holder)
 {
-    return ((holder >> 16) & 0xffffu) == channel + 1ull;
+    return sb_hdr_deliveries(dead) == ch->max_deliveries &&
+           ((holder >> 16) & 0xffffu) != ch->dead_letter + 1ull;
 }
 
 /* Repairs one block; true if it is FREE afterwards. */
@@ -211,8 +212,7 @@ static bool reclaim_block(const struct dead *d, const struct sb_class_view *cls,
             return false;
         }
         counts = sb_hdr_state(next) == SB_DEADL &&
-                 !was_received_from(sb_load_relaxed(&b->holder),
-                                    queue_at(d->view, origin)->dead_letter);
+                 is_set_aside_now(queue_at(d->view, origin), next, sb_load_relaxed(&b->holder));
         if (sb_cas(&b->hdr, hdr, next)) {
             if (counts) {
                 sb_fetch_add(&queue_at(d->view, origin)->shared->dead_lettered, 1);
@@ -255,7 +255,7 @@ static void reclaim_cell(const struct dead *d, const struct sb_channel_view *ch,
         }
         next = given_back(ch, w, sb_hdr_gen(w));
         counts = sb_hdr_state(next) == SB_DEADL &&
-                 !was_received_from(sb_load_relaxed(&cell->holder), ch->dead_letter);
+                 is_set_aside_now(ch, next, sb_load_relaxed(&cell->holder));
         if (sb_cas(&cell->w, w, next)) {
             if (counts) {
                 sb_fetch_add(&ch->shared->dead_lettered, 1);

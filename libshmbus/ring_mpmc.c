@@ -47,6 +47,7 @@
 
 #include "branch.h"
 #include "event.h"
+#include "letters.h"
 #include "prefetch.h"
 
 #define HINT_LAG 8u /* tail and head are brought up to date every so many tickets */
@@ -92,13 +93,14 @@ static void set_depth(struct sb_ring *ring, uint32_t shift)
     ring->lap_mask = (1ull << sb_lap_bits(shift)) - 1u;
 }
 
-void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t channel,
+static void start(struct sb_ring *ring, const struct sb_blocks *blocks,
+                  const struct sb_channel_view *channels, uint32_t channel_count, uint32_t channel,
                   uint32_t owner)
 {
-    const struct sb_channel_view *ch = &view->channels[channel];
+    const struct sb_channel_view *ch = &channels[channel];
 
     *ring = (struct sb_ring){
-        .blocks = &view->blocks,
+        .blocks = blocks,
         .slots = ch->slots,
         .shared = ch->shared,
         .channel = channel,
@@ -106,14 +108,25 @@ void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t cha
         .bound = 64 + (8u << ch->depth_shift),
         .tail = sb_load_acquire(&ch->shared->tail),
         .head = sb_load_acquire(&ch->shared->head),
-        .orphan_next = view->blocks.count,
+        .orphan_next = blocks->count,
         /* Never equal at first: orphans of earlier times are looked for. */
         .orphan_seen = sb_load_acquire(&ch->shared->orphan_seq) - 1u,
-        .channels = view->channels,
-        .channel_count = view->channel_count,
+        .channels = channels,
+        .channel_count = channel_count,
     };
     ring->head_seen = ring->head;
     set_depth(ring, ch->depth_shift);
+}
+
+void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t channel,
+                  uint32_t owner)
+{
+    start(ring, &view->blocks, view->channels, view->channel_count, channel, owner);
+}
+
+void sb_ring_beside(const struct sb_ring *ring, uint32_t channel, struct sb_ring *ret_ring)
+{
+    start(ret_ring, ring->blocks, ring->channels, ring->channel_count, channel, ring->owner);
 }
 
 /* S4 and R3: a hint never leads, so it only ever goes up to what the caller knows to be done. */
@@ -314,34 +327,44 @@ enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t 
     return r;
 }
 
-/* ORPHAN at its last delivery: DEADL. The channel that now has it, SB_NONE if somebody else was
- * faster or there is nowhere to go. */
-static uint32_t bury(const struct sb_ring *ring, struct sb_block *b, uint64_t hdr, uint32_t origin)
-{
-    const struct sb_channel_view *ch = &ring->channels[origin];
-    uint64_t dead = sb_hdr_make(sb_hdr_gen(hdr), sb_hdr_deliveries(hdr), SB_DEADL, 0);
-
-    if (ch->dead_letter >= ring->channel_count || !sb_cas(&b->hdr, hdr, dead)) {
-        return SB_NONE;
-    }
-    sb_fetch_add(&ch->shared->dead_lettered, 1);
-    sb_fetch_add(&ring->channels[ch->dead_letter].shared->orphan_seq, 1);
-    return ch->dead_letter;
-}
-
 static bool at_last_delivery(const struct sb_channel_view *ch, uint64_t hdr)
 {
     return ch->max_deliveries > 0 && sb_hdr_deliveries(hdr) >= ch->max_deliveries &&
            ch->dead_letter != SB_NONE;
 }
 
-/* O1 on block @i, if it is one for this channel. */
-static bool take_orphan(struct sb_ring *ring, struct sb_block *b, uint64_t *ret_hdr,
-                        uint64_t *ret_ticket)
+/* A message of this queue that may not be delivered again: to the dead-letter queue, DEADL if that
+ * has no place. Whoever meets one does that, so that what a dead process held is counted against
+ * the depth of the queue where it waits, and not held by this one. */
+SB_SELDOM static void bury(struct sb_ring *ring, uint32_t block, uint64_t hdr)
+{
+    struct sb_block *b = sb_block_at(ring->blocks, block);
+    const struct sb_channel_view *ch = &ring->channels[ring->channel];
+    uint64_t gen = sb_hdr_gen(hdr);
+    uint32_t deliveries = sb_hdr_deliveries(hdr);
+    uint64_t mine = sb_hdr_make(gen, sb_deliveries_next(deliveries), SB_HRX, ring->owner);
+    bool is_new = sb_hdr_state(hdr) == SB_ORPHAN;
+
+    if (ch->dead_letter >= ring->channel_count || !sb_letter_has_place(ring, is_new) ||
+        !sb_cas(&b->hdr, hdr, mine)) { /* O1 */
+        return;
+    }
+    if (!sb_letter_move(ring, block, mine, deliveries)) {
+        sb_store_release(&b->hdr, sb_hdr_make(gen, deliveries, SB_DEADL, 0));   /* Q1 */
+        sb_fetch_add(&ring->channels[ch->dead_letter].shared->orphan_seq, 1); /* Q2 */
+    }
+    if (is_new) {
+        sb_fetch_add(&ch->shared->dead_lettered, 1);
+    }
+    sb_event_wake(&ring->channels[ch->dead_letter].shared->readable);
+}
+
+/* O1 on block @block, if it is one for this channel. */
+static bool take_orphan(struct sb_ring *ring, uint32_t block, struct sb_block *b,
+                        uint64_t *ret_hdr, uint64_t *ret_ticket)
 {
     uint64_t hdr = sb_load_acquire(&b->hdr);
     enum sb_block_state state = sb_hdr_state(hdr);
-    uint32_t deliveries = sb_hdr_deliveries(hdr);
     uint32_t origin;
     uint64_t loc;
     uint64_t mine;
@@ -354,22 +377,16 @@ static bool take_orphan(struct sb_ring *ring, struct sb_block *b, uint64_t *ret_
     if (sb_load_acquire(&b->hdr) != hdr || origin >= ring->channel_count) {
         return false; /* taken meanwhile; or nonsense */
     }
-    if (state == SB_ORPHAN) {
-        if (origin != ring->channel) {
+    if (origin == ring->channel) {
+        if (state == SB_DEADL || at_last_delivery(&ring->channels[origin], hdr)) {
+            bury(ring, block, hdr);
             return false;
         }
-        if (at_last_delivery(&ring->channels[origin], hdr)) {
-            uint32_t where = bury(ring, b, hdr, origin);
-            if (where != SB_NONE) {
-                sb_event_wake(&ring->channels[where].shared->readable);
-            }
-            return false;
-        }
-        deliveries += deliveries < SHMBUS_DELIVERIES_MAX ? 1u : 0u;
-    } else if (ring->channels[origin].dead_letter != ring->channel) {
+    } else if (state != SB_DEADL || ring->channels[origin].dead_letter != ring->channel) {
         return false;
     }
-    mine = sb_hdr_make(sb_hdr_gen(hdr), deliveries, SB_HRX, ring->owner);
+    mine = sb_hdr_make(sb_hdr_gen(hdr), sb_deliveries_next(sb_hdr_deliveries(hdr)), SB_HRX,
+                       ring->owner);
     if (!sb_cas(&b->hdr, hdr, mine)) { /* O1 */
         return false;
     }
@@ -387,7 +404,7 @@ static bool scan_orphans(struct sb_ring *ring, uint32_t *ret_block, uint64_t *re
         uint32_t end = cls->first + cls->count;
         while (ring->orphan_next < end) {
             uint32_t block = ring->orphan_next++;
-            if (take_orphan(ring, sb_block_in(cls, block), ret_hdr, ret_ticket)) {
+            if (take_orphan(ring, block, sb_block_in(cls, block), ret_hdr, ret_ticket)) {
                 *ret_block = block;
                 return true;
             }
@@ -522,13 +539,35 @@ enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint
     return sb_ring_recv_placed(ring, ret_block, ret_hdr, ret_ticket);
 }
 
+/* Where a message given back goes that may not be delivered again by its queue @origin. The first
+ * time it is set aside; one that is a dead letter already stays one. */
+SB_SELDOM static uint32_t give_up(struct sb_ring *ring, uint32_t block, uint64_t hdr,
+                                  uint32_t origin, bool undo)
+{
+    const struct sb_channel_view *ch = &ring->channels[origin];
+    struct sb_block *b = sb_block_at(ring->blocks, block);
+    uint32_t deliveries = sb_hdr_deliveries(hdr);
+    bool is_new = origin == ring->channel;
+
+    if (undo && deliveries > ch->max_deliveries) {
+        deliveries--;
+    }
+    if (!is_new || !sb_letter_move(ring, block, hdr, deliveries)) {
+        sb_store_relaxed(&b->holder, 0);
+        sb_store_release(&b->hdr, sb_hdr_make(sb_hdr_gen(hdr), deliveries, SB_DEADL, 0)); /* Q1 */
+        sb_fetch_add(&ring->channels[ch->dead_letter].shared->orphan_seq, 1);             /* Q2 */
+    }
+    if (is_new) {
+        sb_fetch_add(&ch->shared->dead_lettered, 1);
+    }
+    return ch->dead_letter;
+}
+
 uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, bool undo)
 {
     struct sb_block *b;
     uint32_t origin;
-    uint32_t where;
     uint32_t deliveries = sb_hdr_deliveries(hdr);
-    enum sb_block_state state = SB_ORPHAN;
 
     if (block >= ring->blocks->count || sb_hdr_state(hdr) != SB_HRX ||
         sb_hdr_owner(hdr) != ring->owner) {
@@ -539,20 +578,16 @@ uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, boo
     if (sb_load_relaxed(&b->hdr) != hdr || origin >= ring->channel_count) {
         return SB_NONE;
     }
-    where = origin;
     if (at_last_delivery(&ring->channels[origin], hdr) && (!undo || origin != ring->channel)) {
-        state = SB_DEADL;
-        where = ring->channels[origin].dead_letter;
-        if (origin == ring->channel) { /* not one that was a dead letter already */
-            sb_fetch_add(&ring->channels[origin].shared->dead_lettered, 1);
-        }
-    } else if (undo && deliveries > 0) {
+        return give_up(ring, block, hdr, origin, undo);
+    }
+    if (undo && deliveries > 0) {
         deliveries--;
     }
     sb_store_relaxed(&b->holder, 0);
-    sb_store_release(&b->hdr, sb_hdr_make(sb_hdr_gen(hdr), deliveries, state, 0)); /* Q1 */
-    sb_fetch_add(&ring->channels[where].shared->orphan_seq, 1);                    /* Q2 */
-    return where;
+    sb_store_release(&b->hdr, sb_hdr_make(sb_hdr_gen(hdr), deliveries, SB_ORPHAN, 0)); /* Q1 */
+    sb_fetch_add(&ring->channels[origin].shared->orphan_seq, 1);                       /* Q2 */
+    return origin;
 }
 
 bool sb_ring_readable(struct sb_ring *ring)

@@ -38,6 +38,9 @@ struct sb_ring {
 void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t channel,
                   uint32_t owner);
 
+/* Another queue of the same bus, for the same process. */
+void sb_ring_beside(const struct sb_ring *ring, uint32_t channel, struct sb_ring *ret_ring);
+
 /* Whether the next send finds a place at once, unless somebody else is faster. */
 bool sb_ring_has_place(const struct sb_ring *ring);
 
@@ -61,7 +64,8 @@ enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint
 enum sb_ring_result sb_ring_recv_placed(struct sb_ring *ring, uint32_t *ret_block,
                                         uint64_t *ret_hdr, uint64_t *ret_ticket);
 
-/* Gives a received block back: ORPHAN, or DEADL at max_deliveries. @undo: the delivery did not
+/* Gives a received block back: ORPHAN; at max_deliveries to the dead-letter queue, DEADL if there
+ * is no place. @undo: the delivery did not
  * count (the receiver could not take it). Returns the channel whose receivers must be woken,
  * SB_NONE if the block is not held by @hdr. */
 uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, bool undo);

@@ -89,8 +89,30 @@ bool sb_block_look(const struct sb_blocks *blocks, uint32_t block, struct sb_blo
     return false;
 }
 
-void sb_census_add(struct sb_census *census, const struct sb_block_look *look)
+bool sb_is_letter(const struct sb_view *view, const struct sb_block_look *look)
 {
+    uint32_t channel = sb_loc_channel(look->loc);
+
+    switch (sb_hdr_state(look->hdr)) {
+    case SB_DEADL:
+        return true;
+    case SB_QUE:
+    case SB_QFW:
+    case SB_ORPHAN:
+        return sb_meta_aside(look->meta) > 0 && channel < view->channel_count &&
+               view->channels[channel].takes_letters;
+    default:
+        return false;
+    }
+}
+
+void sb_census_add(struct sb_census *census, const struct sb_view *view,
+                   const struct sb_block_look *look)
+{
+    if (sb_is_letter(view, look)) {
+        census->dead_letters++;
+        return;
+    }
     switch (sb_hdr_state(look->hdr)) {
     case SB_FREE:
         census->free++;
@@ -108,9 +130,6 @@ void sb_census_add(struct sb_census *census, const struct sb_block_look *look)
         break;
     case SB_ORPHAN:
         census->redeliverable++;
-        break;
-    case SB_DEADL:
-        census->dead_letters++;
         break;
     default:
         break;
@@ -212,6 +231,8 @@ static void add_endpoints(const struct sb_view *view, const struct sb_channel_vi
     }
     /* Recovery sets messages aside, too, and has no row. */
     stat->counters[SHMBUS_COUNT_dead_lettered] = sb_load_relaxed(&ch->shared->dead_lettered);
+    /* Whoever sets one aside throws away the oldest, in a queue that he has no handle of. */
+    stat->counters[SHMBUS_COUNT_dropped] += sb_load_relaxed(&ch->shared->letters_dropped);
 }
 
 /* What the blocks say about one queue. */
@@ -223,18 +244,11 @@ static void add_blocks(const struct sb_view *view, uint32_t channel,
         if (!sb_block_look(&view->blocks, b, &look)) {
             continue;
         }
-        switch (sb_hdr_state(look.hdr)) {
-        case SB_HRX:
-            stat->held += sb_loc_channel(look.loc) == channel;
-            break;
-        case SB_ORPHAN:
-            stat->redeliverable += sb_waits_for(view, &look) == channel;
-            break;
-        case SB_DEADL:
+        if (sb_is_letter(view, &look)) {
             stat->dead_letters += sb_waits_for(view, &look) == channel;
-            break;
-        default:
-            break;
+        } else if (sb_loc_channel(look.loc) == channel) {
+            stat->held += sb_hdr_state(look.hdr) == SB_HRX;
+            stat->redeliverable += sb_hdr_state(look.hdr) == SB_ORPHAN;
         }
     }
 }
@@ -429,7 +443,7 @@ int shmbus_block_stat(struct shmbus *bus, uint32_t index, struct shmbus_block_st
     for (uint32_t b = cls->first; b < cls->first + cls->count; b++) {
         struct sb_block_look look;
         sb_block_look(&bus->view.blocks, b, &look); /* changing all the time: any state will do */
-        sb_census_add(&census, &look);
+        sb_census_add(&census, &bus->view, &look);
     }
     stat.size_bytes = cls->size_bytes;
     stat.count = cls->count;

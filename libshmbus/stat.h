@@ -25,7 +25,11 @@ bool sb_block_is_in_slot(const struct sb_view *view, const struct sb_block_look 
 struct sb_census {
     uint64_t free, queued, held, stock, redeliverable, dead_letters;
 };
-void sb_census_add(struct sb_census *census, const struct sb_block_look *look);
+void sb_census_add(struct sb_census *census, const struct sb_view *view,
+                   const struct sb_block_look *look);
+
+/* Whether the block waits as a dead letter: in a dead-letter queue, or for it. */
+bool sb_is_letter(const struct sb_view *view, const struct sb_block_look *look);
 
 /* The queue whose receivers will get this block, which is ORPHAN or DEADL; SB_NONE if damaged. */
 uint32_t sb_waits_for(const struct sb_view *view, const struct sb_block_look *look);

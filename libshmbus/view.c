@@ -99,6 +99,9 @@ int sb_view_make(uint8_t *base, const struct sb_geometry *g, struct sb_view *ret
     view.blocks.freed = &view.super->blocks_freed;
     for (uint32_t i = 0; i < g->channel_count; i++)
         view_channel(base, &g->channels[i], &channels[i], &view.channels[i]);
+    for (uint32_t i = 0; i < g->channel_count; i++)
+        if (g->channels[i].dead_letter < g->channel_count)
+            view.channels[g->channels[i].dead_letter].takes_letters = true;
     for (uint32_t i = 0; i < g->region_count; i++) {
         view.regions[i].shared = &regions[i];
         view.regions[i].bytes = g->regions[i].bytes;

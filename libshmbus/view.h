@@ -37,6 +37,7 @@ struct sb_channel_view {
     uint32_t on_full;
     uint32_t max_deliveries;
     uint32_t dead_letter; /* channel index or SB_NONE */
+    bool takes_letters;   /* it is the dead-letter queue of another one */
     uint32_t flags;
     uint32_t depth_shift;    /* queue: depth is 1 << depth_shift */
     sb_word *slots;          /* queue with total order */

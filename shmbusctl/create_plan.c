@@ -146,7 +146,6 @@ static int add_channel(struct shmbus_plan *plan, enum create_what what, char *sp
         .kind = what == CREATE_QUEUE ? SHMBUS_QUEUE : SHMBUS_STREAM,
         .depth = what == CREATE_QUEUE ? 1024 : 0,
         .bytes = what == CREATE_QUEUE ? 0 : 1u << 20,
-        .on_full = SHMBUS_BLOCK,
         .timestamps = what == CREATE_QUEUE, /* as in YAML */
     };
     char *name = strsep(&spec, ":"), *key;
@@ -227,8 +226,7 @@ static int add_dead_letter_queues(struct shmbus_plan *plan)
         struct shmbus_channel_plan channel = {
             .kind = SHMBUS_QUEUE,
             .depth = served->depth,
-            .on_full = SHMBUS_BLOCK,
-            .timestamps = true,
+                .timestamps = true,
         };
 
         if (!served->dead_letter[0] || has_channel(plan, served->dead_letter))

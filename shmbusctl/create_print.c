@@ -100,6 +100,19 @@ static void add_detail(struct plan_row *row, const char *format, ...)
     va_end(args);
 }
 
+/* As the library settles what the plan leaves open: see shmbus.h. */
+static enum shmbus_on_full on_full_of(const struct shmbus_plan *plan, size_t index)
+{
+    const struct shmbus_channel_plan *channel = &plan->channels[index];
+
+    if (channel->on_full)
+        return channel->on_full;
+    for (size_t i = 0; i < plan->channel_count; i++)
+        if (strcmp(plan->channels[i].dead_letter, channel->name) == 0)
+            return SHMBUS_DROP_OLDEST;
+    return SHMBUS_BLOCK;
+}
+
 static struct plan_row channel_row_of(const struct shmbus_plan *plan, size_t index)
 {
     const struct shmbus_channel_plan *channel = &plan->channels[index];
@@ -112,7 +125,7 @@ static struct plan_row channel_row_of(const struct shmbus_plan *plan, size_t ind
         return row;
     }
     add_detail(&row, "depth=%ju on_full=%s", (uintmax_t)power_of_two(channel->depth),
-               snapshot_on_full(channel->on_full));
+               snapshot_on_full(on_full_of(plan, index)));
     if (channel->order == SHMBUS_ORDER_PRODUCER) {
         row.has_bytes = true;
         row.bytes = lanes_bytes(plan, index);

@@ -95,12 +95,37 @@ void w_end(uint32_t process)
 
 /* ---------------------------------------------------------------------------------- ring slots */
 
+/* Whether what is filled into a slot of channel @c is set aside, not sent by the application. */
+static bool is_letter(const struct w_message *m, uint32_t c)
+{
+    enum w_op op = w_processes[w_me()].op;
+
+    return m->state == W_TAKEN && op != W_FORWARD && w_is_address(m->channel, c, true);
+}
+
+static void letter_moved(struct w_message *m, const struct w_message *before)
+{
+    uint32_t max = w_plan->channels[before->channel].max_deliveries;
+    uint32_t deliveries = before->deliveries - before->moving;
+
+    if (deliveries < max) {
+        x_fail("a message is set aside after %u deliveries, %u are allowed", deliveries, max);
+    } else if (sb_meta_aside(w_segment.blocks[m->block].meta.v) != deliveries) {
+        x_fail("a dead letter was delivered %u times and says %u", deliveries,
+               sb_meta_aside(w_segment.blocks[m->block].meta.v));
+    }
+    w_ghost.dead_letters += !before->buried;
+    m->buried = true;
+    m->aside = deliveries;
+}
+
 static void slot_filled(uint32_t c, uint32_t index, uint64_t now)
 {
     uint32_t block = sb_slot_block(now);
     uint32_t shift = w_plan->channels[c].depth_shift;
     uint64_t ticket = w_ghost.base[c] + w_ghost.committed[c];
     struct w_message *m;
+    struct w_message before;
     uint64_t id;
     uint64_t hdr;
 
@@ -119,6 +144,7 @@ static void slot_filled(uint32_t c, uint32_t index, uint64_t now)
         return;
     }
     m = &w_ghost.messages[id];
+    before = *m;
     if (m->state != W_NEW && (m->state != W_TAKEN || m->holder != w_me() || m->block != block)) {
         x_fail("message %" PRIu64 " is sent while it is %s", id, w_state_names[m->state]);
         return;
@@ -135,7 +161,11 @@ static void slot_filled(uint32_t c, uint32_t index, uint64_t now)
     w_ghost.block_message[block] = (uint32_t)id;
     w_ghost.fifo[c][w_ghost.committed[c] % 64] = (uint32_t)id;
     w_ghost.committed[c]++;
-    w_ghost.commits++;
+    if (is_letter(&before, c)) {
+        letter_moved(m, &before);
+    } else {
+        w_ghost.commits++;
+    }
     note_level(c);
 }
 
@@ -178,6 +208,13 @@ bool w_is_address(uint32_t from, uint32_t to, bool dead_letter)
     return dead_letter ? w_plan->channels[from].dead_letter == to + 1u : from == to;
 }
 
+/* Whether @p may throw away what waits in channel @c: for a dead letter that takes its place. */
+static bool drops_letter(const struct w_process *p, uint32_t c)
+{
+    return p->op != W_IDLE && w_is_address(p->op_channel, c, true) &&
+           w_plan->channels[c].on_full == SHMBUS_DROP_OLDEST;
+}
+
 static void taken_from_slot(uint32_t block, uint64_t now)
 {
     struct w_message *m = message_in(block);
@@ -194,7 +231,7 @@ static void taken_from_slot(uint32_t block, uint64_t now)
                w_ghost.fifo[c][w_ghost.taken[c] % 64]);
         return;
     }
-    if (p->op_channel != c || (p->op != W_RECV && p->op != W_SEND)) {
+    if (!drops_letter(p, c) && (p->op_channel != c || (p->op != W_RECV && p->op != W_SEND))) {
         x_fail("message %u of channel %u is received from channel %u", number_of(m), c,
                p->op_channel);
         return;
@@ -211,6 +248,22 @@ static void taken_from_slot(uint32_t block, uint64_t now)
     note_level(c);
 }
 
+/* O1 by a receiver of its own queue: to be moved. */
+static void taken_to_be_moved(struct w_message *m, uint64_t now)
+{
+    if (m->deliveries < w_plan->channels[m->channel].max_deliveries) {
+        x_fail("a message is set aside after %u deliveries", m->deliveries);
+        return;
+    }
+    m->moving = true;
+    m->deliveries++;
+    m->state = W_TAKEN;
+    m->holder = w_me();
+    if (sb_hdr_deliveries(now) != m->deliveries) {
+        x_fail("moving after delivery %u is counted as %u", m->deliveries, sb_hdr_deliveries(now));
+    }
+}
+
 /* O1: an orphan or a dead letter is taken. */
 void w_redelivered(struct w_message *m, uint64_t old, uint64_t now)
 {
@@ -223,12 +276,19 @@ void w_redelivered(struct w_message *m, uint64_t old, uint64_t now)
         x_fail("an orphan is taken whose message is %s", w_state_names[m->state]);
         return;
     }
+    if (!w_has_lanes(m->channel) && (p->op == W_RECV || p->op == W_SEND) &&
+        p->op_channel == m->channel &&
+        (dead_letter || (max > 0 && m->deliveries >= max))) {
+        taken_to_be_moved(m, now);
+        return;
+    }
     if ((p->op != W_RECV && p->op != W_SEND) ||
         !w_is_address(m->channel, p->op_channel, dead_letter)) {
         x_fail("a message of channel %u is redelivered by channel %u", m->channel, p->op_channel);
         return;
     }
-    m->deliveries += dead_letter ? 0 : 1;
+    m->deliveries += dead_letter && w_has_lanes(m->channel) ? 0 : 1;
+    m->moving = false;
     m->state = W_TAKEN;
     m->holder = me;
     w_ghost.takes++;
@@ -251,7 +311,14 @@ void w_given_back(struct w_message *m, uint64_t now)
         x_fail("a message becomes a dead letter after %u deliveries", m->deliveries);
         return;
     }
-    m->deliveries -= undone && !dead_letter ? 1 : 0;
+    if (m->moving && m->holder == w_me()) {
+        m->deliveries--; /* no place: back to where it was */
+    }
+    if (undone && (!dead_letter ||
+                   (!w_has_lanes(m->channel) && m->deliveries > channel->max_deliveries))) {
+        m->deliveries--;
+    }
+    m->moving = false;
     w_ghost.undone += undone;
     if (sb_hdr_deliveries(now) != m->deliveries) {
         x_fail("delivery %u is kept as %u", m->deliveries, sb_hdr_deliveries(now));
@@ -287,7 +354,9 @@ static void let_go(uint32_t block)
     if (w_ghost.block_message[block] == 0 || !is_alive(m)) {
         return;
     }
-    if (m->state == W_TAKEN && m->holder == me && (op == W_RELEASE || op == W_SEND)) {
+    if (m->state == W_TAKEN && m->holder == me &&
+        (op == W_RELEASE || op == W_SEND ||
+         (me < W_PROCESSES && drops_letter(&w_processes[me], m->channel)))) {
         m->state = op == W_RELEASE ? W_ACKED : W_DROPPED;
         w_ghost.acks += op == W_RELEASE;
         w_ghost.block_message[block] = 0;
@@ -454,6 +523,15 @@ bool w_has_for_receiver(uint32_t channel)
     return false;
 }
 
+/* The delivery count that a receiver of @channel is told: being set aside is no delivery. */
+static uint32_t called(const struct w_message *m, uint32_t channel)
+{
+    if (m->channel != channel) {
+        return w_has_lanes(m->channel) ? m->deliveries : m->deliveries - 1u;
+    }
+    return m->deliveries + (m->aside > 0 ? m->aside - 1u : 0);
+}
+
 void w_check_received(uint32_t process, const struct shmbus_msg *msg)
 {
     uint64_t id = *(const uint64_t *)msg->data;
@@ -463,9 +541,9 @@ void w_check_received(uint32_t process, const struct shmbus_msg *msg)
         x_fail("message %" PRIu64 " is handed out although it is %s", id, w_state_names[m->state]);
     } else if (msg->size_bytes != 8) {
         x_fail("message %" PRIu64 " has %zu bytes", id, msg->size_bytes);
-    } else if (msg->delivery_count != m->deliveries) {
-        x_fail("delivery %u of message %" PRIu64 " is called %u", m->deliveries, id,
-               msg->delivery_count);
+    } else if (msg->delivery_count != called(m, msg->channel->index)) {
+        x_fail("delivery %u of message %" PRIu64 " is called %u",
+               called(m, msg->channel->index), id, msg->delivery_count);
     } else if (msg->sequence != m->ticket + 1u) {
         x_fail("message %" PRIu64 " has sequence %" PRIu64 ", not %" PRIu64, id, msg->sequence,
                m->ticket + 1u);
@@ -513,11 +591,13 @@ static void check_count(const char *what, uint64_t counted, uint32_t true_count)
 static void check_counts(void)
 {
     uint64_t buried = 0;
+    uint64_t dropped = sum(SHMBUS_COUNT_dropped);
     for (uint32_t c = 0; c < w_plan->channel_count; c++) {
         buried += w_segment.channels[c].dead_lettered.v;
+        dropped += w_segment.channels[c].letters_dropped.v;
     }
     check_count("sent", sum(SHMBUS_COUNT_sent), w_ghost.commits);
-    check_count("received", sum(SHMBUS_COUNT_received) + sum(SHMBUS_COUNT_dropped),
+    check_count("received", sum(SHMBUS_COUNT_received) + dropped,
                 w_ghost.takes - w_ghost.undone);
     check_count("acknowledged", sum(SHMBUS_COUNT_acknowledged), w_ghost.acks);
     check_count("dead letters", buried, w_ghost.dead_letters);

@@ -123,6 +123,45 @@ static const struct w_plan dead_letters_two = {
     .actors = {ACTOR("worker-a", 0, "r0 q r0 q"), ACTOR("worker-b", 1, "r0 q r1 a")},
 };
 
+#define LETTERS(on_full_)                                                                          \
+    {.kind = SHMBUS_QUEUE, .depth_shift = 1, .max_deliveries = 1, .dead_letter = 2},               \
+    {                                                                                              \
+        .kind = SHMBUS_QUEUE, .depth_shift = 0, .on_full = (on_full_)                              \
+    }
+
+static const struct w_plan letters_dropped = {
+    .channels = {LETTERS(SHMBUS_DROP_OLDEST)},
+    .channel_count = 2,
+    .blocks = 3,
+    .queued = 2,
+    .actors = {ACTOR("worker", 0, "r0 q r0 q"), ACTOR("undertaker", 1, "r1 a r1 q"), RECOVERER},
+};
+
+static const struct w_plan letters_kept = {
+    .channels = {LETTERS(SHMBUS_BLOCK)},
+    .channel_count = 2,
+    .blocks = 3,
+    .queued = 2,
+    .actors = {ACTOR("worker", 0, "r0 q r0 q r0"), ACTOR("undertaker", 1, "r1 a r1 q"), RECOVERER},
+};
+
+static const struct w_plan letters_of_two = {
+    .channels = {LETTERS(SHMBUS_DROP_OLDEST)},
+    .channel_count = 2,
+    .blocks = 3,
+    .queued = 2,
+    .actors = {ACTOR("worker-a", 0, "r0 q r0"), ACTOR("worker-b", 1, "r0 q r0"), RECOVERER},
+};
+
+static const struct w_plan letters_of_the_dead = {
+    .channels = {LETTERS(SHMBUS_BLOCK)},
+    .channel_count = 2,
+    .blocks = 2,
+    .queued = 2,
+    .first_is_dead = true,
+    .actors = {ACTOR("worker-a", 1, "r0 r0"), ACTOR("worker-b", 2, "r0 q"), RECOVERER},
+};
+
 static const struct w_plan alloc_free = {
     .channels = {QUEUE(1)},
     .channel_count = 1,
@@ -706,6 +745,10 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(dead_letters, "dead letters, their receiver dies", BIG),
     SCENARIO(dead_letter_forward, "a dead letter is forwarded back", SMALL),
     SCENARIO(dead_letters_two, "dead letter after two deliveries", SMALL),
+    SCENARIO(letters_dropped, "dead letters, the oldest gives way", SMALL),
+    SCENARIO(letters_kept, "dead letters without a place stay where they are", SMALL),
+    SCENARIO(letters_of_two, "two set aside into one place", SMALL),
+    SCENARIO(letters_of_the_dead, "a dead holder's last delivery is moved", SMALL),
     SCENARIO(alloc_free, "three users of two blocks, a lost hint", BIG),
     SCENARIO(stocks, "stocks: refill, free into, flush", BIG),
     SCENARIO(two_recoverers, "two recoverers, one of them killed", TWO_KILLS),

@@ -267,6 +267,16 @@ static void first_lanes(const struct w_plan *plan, uint32_t c)
     channel_views[c].cells = (uint8_t *)w_segment.cells[c];
 }
 
+static bool takes_letters(const struct w_plan *plan, uint32_t c)
+{
+    for (uint32_t i = 0; i < plan->channel_count; i++) {
+        if (plan->channels[i].dead_letter == c + 1u) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void first_channel(const struct w_plan *plan, uint32_t c)
 {
     const struct w_channel_plan *from = &plan->channels[c];
@@ -293,6 +303,7 @@ static void first_channel(const struct w_plan *plan, uint32_t c)
         .on_full = from->on_full == 0 ? SHMBUS_BLOCK : from->on_full,
         .max_deliveries = from->max_deliveries,
         .dead_letter = from->dead_letter - 1u,
+        .takes_letters = takes_letters(plan, c),
         .flags = plan->timestamps ? SB_CHANNEL_TIMESTAMPS : 0,
         .depth_shift = from->depth_shift,
         .slots = from->kind == SHMBUS_QUEUE ? w_segment.slots[c] : NULL,

@@ -76,6 +76,8 @@ struct w_message {
     uint32_t deliveries;
     uint32_t holder;
     bool buried; /* has been a dead letter, which is counted once */
+    bool moving; /* taken by O1 only to be moved to the dead-letter queue */
+    uint32_t aside; /* in the dead-letter queue: deliveries before */
 };
 
 enum w_op { W_IDLE, W_SEND, W_RECV, W_RELEASE, W_REQUEUE, W_UNDO, W_FORWARD, W_RESERVE, W_FLUSH };

@@ -129,7 +129,7 @@ T_TEST(config, every_key_arrives_in_the_plan)
     CU_ASSERT_TRUE(c[2].timestamps);
     CU_ASSERT_EQUAL(c[3].kind, SHMBUS_QUEUE);
     CU_ASSERT_EQUAL(c[3].depth, 1024);
-    CU_ASSERT_EQUAL(c[3].on_full, SHMBUS_BLOCK);
+    CU_ASSERT_EQUAL(c[3].on_full, 0);
     CU_ASSERT_EQUAL(c[3].max_deliveries, 0);
     CU_ASSERT_TRUE(c[3].timestamps);
     CU_ASSERT_EQUAL(c[4].bytes, 1 << 20);
@@ -150,7 +150,7 @@ T_TEST(config, an_undeclared_dead_letter_queue_is_made_as_deep_as_its_queue)
     CU_ASSERT_STRING_EQUAL(plan->channels[2].name, "gone");
     CU_ASSERT_EQUAL(plan->channels[2].kind, SHMBUS_QUEUE);
     CU_ASSERT_EQUAL(plan->channels[2].depth, 77);
-    CU_ASSERT_EQUAL(plan->channels[2].on_full, SHMBUS_BLOCK);
+    CU_ASSERT_EQUAL(plan->channels[2].on_full, 0);
     CU_ASSERT_EQUAL(plan->channels[2].max_deliveries, 0);
     CU_ASSERT_STRING_EQUAL(plan->channels[2].dead_letter, "");
     shmbus_plan_free(plan);

@@ -121,7 +121,9 @@ SHMBUS_API const char *shmbus_detail(void);
 
 enum shmbus_kind { SHMBUS_QUEUE = 1, SHMBUS_STREAM = 2 };
 
-/* What a send into a full queue does. */
+/* What a send into a full queue does. A dead letter never waits: into a full dead-letter queue that
+ * drops its oldest it goes in place of that; otherwise it stays, in the memory of the queue that it
+ * comes from, until there is a place or a receiver of the dead-letter queue takes it from there. */
 enum shmbus_on_full {
     SHMBUS_BLOCK = 1,       /* waits for room, at most the timeout */
     SHMBUS_REJECT = 2,      /* -EAGAIN at once, whatever the timeout; counted as rejected */
@@ -148,7 +150,9 @@ struct shmbus_channel_plan {
     enum shmbus_kind kind;
     uint32_t depth;                      /* queue: messages; rounded up to a power of two */
     uint64_t bytes;                      /* stream: capacity; rounded up to a power of two */
-    enum shmbus_on_full on_full;         /* queue; a stream blocks */
+    /* queue; a stream blocks. 0: SHMBUS_BLOCK, but SHMBUS_DROP_OLDEST for the dead-letter queue of
+     * another one */
+    enum shmbus_on_full on_full;
     uint32_t max_deliveries;             /* queue: 0 no limit, else 1 .. 62; needs dead_letter */
     char dead_letter[SHMBUS_NAME_BYTES]; /* queue: name of another queue, or "" */
     uint32_t endpoints;                  /* handles open at once; 0: twice the processes */
@@ -341,7 +345,8 @@ struct shmbus_msg {
     int64_t time_ns;                /* the sender's CLOCK_MONOTONIC (another clock in another time
                                      * namespace); 0 if the channel has no stamps */
     uint64_t correlation_id;        /* writable before commit; 0 if unused (stream: always 0) */
-    uint32_t delivery_count;        /* 1 the first time; stops at SHMBUS_DELIVERIES_MAX */
+    uint32_t delivery_count;        /* 1 the first time; stops at SHMBUS_DELIVERIES_MAX. A dead
+                                     * letter counts on from where it was set aside */
     uint16_t sender;                /* index for shmbus_process_stat(), or SHMBUS_SENDER_UNKNOWN */
     uint8_t type;                   /* enum shmbus_msg_type; writable before commit */
     uint8_t reserved_;
@@ -381,7 +386,8 @@ SHMBUS_API int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *
 SHMBUS_API int shmbus_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msg,
                            int64_t timeout_ns);
 
-/* Receives up to @max messages that are there, waiting only for the first. */
+/* Receives up to @max messages that are there, waiting only for the first. A queue's message that
+ * is delivered again comes alone, or last: one that kills its receivers takes no others along. */
 SHMBUS_API int shmbus_recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs,
                                  size_t max, int64_t timeout_ns);
 
@@ -396,7 +402,8 @@ SHMBUS_API int shmbus_release(struct shmbus_msg *msg);
 SHMBUS_API int shmbus_release_batch(struct shmbus_msg *msgs, size_t count);
 
 /* Queue: give it back for another delivery, ahead of the others. At max_deliveries it goes to
- * the dead-letter queue instead. Stream: -SHMBUS_ERR_KIND. */
+ * the dead-letter queue instead, which never waits: see enum shmbus_on_full. Stream:
+ * -SHMBUS_ERR_KIND. */
 SHMBUS_API int shmbus_requeue(struct shmbus_msg *msg);
 
 /* Room for one message, to be filled in place; what shmbus_send() returns. The memory is yours
@@ -465,7 +472,7 @@ SHMBUS_API int shmbus_region_read(struct shmbus_region *region, uint64_t offset_
     X(requeued, "messages", "messages given back by their holder")                                 \
     X(forwarded, "messages", "received messages sent on to another queue")                         \
     X(dead_lettered, "messages", "messages set aside after max_deliveries")                        \
-    X(dropped, "messages", "messages thrown away by drop_oldest")                                  \
+    X(dropped, "messages", "messages thrown away by drop_oldest, dead letters too")                \
     X(rejected, "messages", "sends refused because the channel was full")                          \
     X(send_timeouts, "calls", "sends that ran into their timeout")                                 \
     X(recv_timeouts, "calls", "receives that ran into their timeout")                              \
@@ -530,7 +537,7 @@ struct shmbus_channel_stat {
     uint64_t depth_max;         /* high-water mark, same unit */
     uint64_t held;              /* queue: taken and not acknowledged */
     uint64_t redeliverable;     /* queue: given back, waiting for another delivery */
-    uint64_t dead_letters;      /* queue: set aside, waiting in the dead-letter queue */
+    uint64_t dead_letters;      /* dead-letter queue: waiting there (in depth, too), or for room */
     uint32_t senders, receivers; /* handles open now */
     uint64_t counters[SHMBUS_COUNTER_COUNT];
     enum shmbus_order order;    /* queue; order producer: capacity is that of the lanes used so */
