@@ -135,6 +135,8 @@ static bool is_settled(const struct s_entry *e, uint64_t word)
 {
     if (word == 0 || (word & (S_ACKED | S_FAILED)) != 0)
         return true;
+    if ((word & S_FILLING) != 0) /* and if its sender is killed now, never */
+        return false;
     if ((word & S_ACKING) != 0 && is_long_dead(e->holder))
         return true;
     return (word & S_SENT) == 0 && e->holder == 0 && is_long_dead(e->sender);
@@ -180,7 +182,7 @@ uint64_t s_begin_send(void *buffer, uint32_t bytes)
     uint64_t word = word_of(e);
 
     if (!is_settled(e, word) ||
-        !__atomic_compare_exchange_n(&e->word, &word, (seq << 16) | S_FAILED, false,
+        !__atomic_compare_exchange_n(&e->word, &word, (seq << 16) | S_FILLING, false,
                                      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
         __atomic_fetch_add(&s_books->skipped, 1, __ATOMIC_RELAXED);
         return 0;
@@ -192,7 +194,7 @@ uint64_t s_begin_send(void *buffer, uint32_t bytes)
     e->send_end_ns = e->recv_start_ns = e->recv_end_ns = 0;
     fill(buffer, seq, bytes);
     e->send_start_ns = s_before_ns();
-    s_mark(seq, 0, S_FAILED); /* from here on it may be sent */
+    s_mark(seq, 0, S_FILLING); /* from here on it may be sent */
     return seq;
 }
 
@@ -285,7 +287,7 @@ void s_settle(void)
     for (uint32_t i = 0; i < S_WINDOW; i++) {
         const struct s_entry *e = &s_books->entry[i];
         uint64_t word = e->word;
-        if (word == 0 || (word & (S_ACKED | S_FAILED)) != 0 ||
+        if (word == 0 || (word & (S_ACKED | S_FAILED | S_FILLING)) != 0 ||
             ((word & S_ACKING) != 0 && s_was_killed(e->holder)))
             continue;
         if ((word & S_SENT) != 0 || e->holder != 0) {

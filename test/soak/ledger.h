@@ -34,7 +34,8 @@ enum s_flag {
     S_ACKING = 8,   /* the holder is about to release it */
     S_ACKED = 16,   /* it was released */
     S_PASSING = 32, /* the holder is about to forward it */
-    S_PASSED = 64   /* it was forwarded */
+    S_PASSED = 64,  /* it was forwarded */
+    S_FILLING = 128 /* its entry is being filled in: nobody else may have it */
 };
 
 struct s_entry {
