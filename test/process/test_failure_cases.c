@@ -257,7 +257,7 @@ T_TEST(failure, case_05_blocked_on_a_peer_that_died)
         int64_t start = t_now_ns();
         CU_ASSERT_EQUAL(t_kill_wait(peer, SIGKILL), 128 + SIGKILL);
         t_gate_wait(&scene->done, 1);
-        CU_ASSERT_TRUE(t_now_ns() - start < T_S);
+        CU_ASSERT_TRUE(t_now_ns() - start < SOON_NS);
         CU_ASSERT_EQUAL(scene->result, -SHMBUS_ERR_PEER_DEAD);
         CU_ASSERT_EQUAL(t_wait_exit(blocked), 0);
         scene_end(scene, bus);
@@ -277,7 +277,7 @@ T_TEST(failure, case_05_blocked_while_the_only_message_is_in_dead_hands)
     CU_ASSERT_EQUAL(t_kill_wait(pid, SIGKILL), 128 + SIGKILL);
     int64_t start = t_now_ns();
     T_OK(shmbus_recv(q, &msg, SHMBUS_WAIT_FOREVER));
-    CU_ASSERT_TRUE(t_now_ns() - start < T_S);
+    CU_ASSERT_TRUE(t_now_ns() - start < SOON_NS);
     CU_ASSERT_EQUAL(t_value(&msg), 42);
     T_OK(shmbus_release(&msg));
     scene_end(scene, bus);
@@ -713,8 +713,8 @@ static int answer(void *argument)
     return 0;
 }
 
-/* Each message must wake somebody: one wake-up lost and a slice passes. Idleness: test_wait.c. */
-T_TEST(failure, case_14_no_wake_up_is_missed)
+/* So many round trips; how many took about a slice or longer. */
+static uint64_t slow_round_trips(void)
 {
     struct scene *scene = t_shared(sizeof *scene);
     struct shmbus *bus = NULL;
@@ -736,9 +736,19 @@ T_TEST(failure, case_14_no_wake_up_is_missed)
         slow += i > 0 && t_now_ns() - start > 90 * T_MS;
         T_OK(shmbus_release(&msg));
     }
-    CU_ASSERT_TRUE(slow <= 3); /* the machine may stall, but not as often as wake-ups got lost */
     CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
     scene_end(scene, bus);
+    return slow;
+}
+
+/* Each message must wake somebody: one wake-up lost and a slice passes. Idleness: test_wait.c. The
+ * machine may stall, but not in each of three runs as often as wake-ups got lost. */
+T_TEST_TIMEOUT(failure, case_14_no_wake_up_is_missed, 180)
+{
+    uint64_t slow = slow_round_trips();
+    for (int again = 0; again < 2 && slow > 3; again++)
+        slow = slow_round_trips();
+    CU_ASSERT_TRUE(slow <= 3);
 }
 
 /* ---------------------------------------------------------------------------------------- 15 */

@@ -127,16 +127,11 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Told by the kernel, not found at the next tick of 100 ms: then half of them would take longer
- * than 50. */
-T_TEST(watcher, is_told_of_a_death_at_once)
+/* How long it takes until a death is known, in the median. */
+static int64_t median_of_deaths(struct shmbus *bus, const char *name)
 {
-    enum { DEATHS = 15 };
-    char name[SHMBUS_NAME_BYTES];
+    enum { DEATHS = 25 };
     int64_t took[DEATHS];
-    if (t_is_sanitized())
-        t_skip("a sanitizer's watcher may do without descriptors");
-    struct shmbus *bus = watching_bus(name);
     for (int i = 0; i < DEATHS; i++) {
         struct guest *guest = guest_new(name);
         pid_t pid = guest_start(guest);
@@ -151,7 +146,25 @@ T_TEST(watcher, is_told_of_a_death_at_once)
     int64_t median = took[DEATHS / 2];
     printf("median %.2f ms, most %.2f ms\n", (double)median / T_MS,
            (double)took[DEATHS - 1] / T_MS);
-    CU_ASSERT_TRUE(median < 30 * T_MS);
+    return median;
+}
+
+/* Told by the kernel, not found at the next tick of 100 ms: then half of them would take longer
+ * than 50. Beside a load even the told one may have to wait for a processor: the best of some rounds
+ * counts (of ticks alone a median below 25 comes once in three hundred). */
+T_TEST_TIMEOUT(watcher, is_told_of_a_death_at_once, 120)
+{
+    enum { ROUNDS = 5 };
+    char name[SHMBUS_NAME_BYTES];
+    int64_t best = INT64_MAX;
+    if (t_is_sanitized())
+        t_skip("a sanitizer's watcher may do without descriptors");
+    struct shmbus *bus = watching_bus(name);
+    for (int i = 0; i < ROUNDS && best >= 25 * T_MS; i++) {
+        int64_t median = median_of_deaths(bus, name);
+        best = median < best ? median : best;
+    }
+    CU_ASSERT_TRUE(best < 25 * T_MS);
     t_bus_end(bus, name);
 }
 
@@ -344,23 +357,26 @@ static void await_asleep(void)
     );
 }
 
-/* Without being woken it would sleep on for up to 100 ms each time. */
+/* Without being woken it would sleep on for about 100 ms each time it has just gone to sleep. Beside
+ * a load the end of a thread may take long, too, but not nearly always. */
 T_TEST(watcher, stops_when_told)
 {
-    enum { TIMES = 30 };
+    enum { TIMES = 30, AT_LEAST = 5 };
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = t_bus_new(t_plan(8, 64, 16), name);
-    int64_t start = t_now_ns();
+    int quick = 0;
     for (int i = 0; i < TIMES; i++) {
         sb_watcher_start(bus);
         sb_watcher_start(bus); /* there is one already */
         if (i % 2 == 0)
             await_asleep(); /* otherwise it is stopped while it starts */
+        int64_t start = t_now_ns();
         sb_watcher_stop(bus);
+        quick += i % 2 == 0 && t_now_ns() - start < 50 * T_MS;
         CU_ASSERT_PTR_NULL(bus->watcher);
     }
-    printf("%.1f ms each\n", (double)(t_now_ns() - start) / T_MS / TIMES);
-    CU_ASSERT_TRUE(t_now_ns() - start < TIMES * 25 * T_MS);
+    printf("%d of %d that slept were quick\n", quick, TIMES / 2);
+    CU_ASSERT_TRUE(quick >= AT_LEAST);
     t_bus_end(bus, name);
 }
 
