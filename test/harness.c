@@ -278,6 +278,11 @@ int64_t t_now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+bool t_is_enough(int64_t start_ns)
+{
+    return t_now_ns() - start_ns > 8 * INT64_C(1000000000);
+}
+
 bool t_is_sanitized(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

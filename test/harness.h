@@ -8,7 +8,8 @@
  *
  * A test registers itself; any test/DIRECTORY/test_*.c is picked up. Names are sentences. Each test
  * runs in a process of its own: a crash, a hang, a left-over file descriptor, child process or
- * segment fails that test alone. `shmbus-test --help` has the options.
+ * segment fails that test alone. `shmbus-test --help` has the options. The time limit is for hangs:
+ * beside a load everything takes several times as long, so a test gets four times its own.
  */
 #ifndef T_HARNESS_H
 #define T_HARNESS_H
@@ -103,6 +104,10 @@ uint64_t t_random_below(uint64_t limit);
 
 /* CLOCK_MONOTONIC. */
 int64_t t_now_ns(void);
+
+/* Whether a stress test that began then has done enough. It may do what it has to do at once, but
+ * beside a load thousands of hand-overs between threads can take minutes. */
+bool t_is_enough(int64_t start_ns);
 
 /* Whether this build runs under ASan or TSan (for limits of time or size). */
 bool t_is_sanitized(void);

@@ -22,6 +22,8 @@
 
 #include "harness.h"
 
+#define LOAD_FACTOR 4 /* how many times as long a test may take beside a load */
+
 enum { EXIT_FAILED = 1, EXIT_SKIP = 77, EXIT_USAGE = 2 };
 enum outcome { PASSED, FAILED, SKIPPED, OUTCOMES };
 
@@ -234,7 +236,8 @@ static enum outcome run_one(const struct t_test *test, const struct options *opt
         exit(run_here(test, options->seed));
     }
     setpgid(pid, pid);
-    int status = wait_for(pid, test->timeout_s * options->timeout_factor, &timed_out);
+    int status = wait_for(pid, LOAD_FACTOR * test->timeout_s * options->timeout_factor,
+                          &timed_out);
 
     FILE *out = fdopen(dup(output), "a");
     int left = out != NULL ? remove_segments(pid, out) : 0;

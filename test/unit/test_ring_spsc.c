@@ -771,7 +771,9 @@ static uint64_t size_of(uint64_t seq, uint64_t max)
 
 struct both {
     struct rig rig;
-    uint64_t messages, bad;
+    int64_t start_ns;
+    uint64_t messages; /* the sender lowers it when it has taken long enough */
+    uint64_t bad;
 };
 
 static void *sending(void *arg)
@@ -781,6 +783,10 @@ static void *sending(void *arg)
     uint64_t max = sb_stream_size_max(tx->bytes, tx->head_bytes > 8);
     static uint8_t data[4][8192];
     while (tx->seq < both->messages) {
+        if (both->start_ns != 0 && t_is_enough(both->start_ns)) {
+            __atomic_store_n(&both->messages, tx->seq, __ATOMIC_SEQ_CST);
+            break;
+        }
         struct iovec items[4];
         size_t sent = 0, count = 1 + tx->seq % 4;
         count = count < both->messages - tx->seq ? count : both->messages - tx->seq;
@@ -805,8 +811,11 @@ static void *receiving(void *arg)
     uint64_t max = sb_stream_size_max(rx->bytes, rx->head_bytes > 8);
     struct shmbus_msg msgs[3];
     unsigned n = 0;
-    while (rx->seq < both->messages || n > 0) {
-        if (rx->seq < both->messages && n < 3 && sb_stream_recv(rx, NULL, 0, &msgs[n]) == SB_OK) {
+    for (;;) {
+        bool more = rx->seq < __atomic_load_n(&both->messages, __ATOMIC_SEQ_CST);
+        if (!more && n == 0)
+            break;
+        if (more && n < 3 && sb_stream_recv(rx, NULL, 0, &msgs[n]) == SB_OK) {
             struct shmbus_msg *msg = &msgs[n++];
             both->bad += msg->sequence != rx->seq ||
                          msg->size_bytes != size_of(msg->sequence, max) ||
@@ -828,7 +837,7 @@ T_TEST(stream, two_threads_pass_every_byte_unharmed)
     for (uint64_t bytes = 64; bytes <= 8192; bytes *= 8) {
         /* The smallest ring holds one message: each costs a switch on a busy machine. */
         uint64_t rounds = t_is_sanitized() || bytes == 64 ? 1 : 10;
-        struct both both = {.messages = rounds * (1000 + bytes)};
+        struct both both = {.messages = rounds * (1000 + bytes), .start_ns = t_now_ns()};
         pthread_t sender, receiver;
         rig_make(&both.rig, bytes, bytes == 512);
         rig_open(&both.rig);
@@ -923,7 +932,9 @@ T_TEST_TIMEOUT(stream, processes_killed_at_random_lose_and_repeat_nothing, 120)
         rig_make(&ledger->rig, bytes, false);
         sender = t_fork(mortal_sender, ledger);
         receiver = t_fork(mortal_receiver, ledger);
-        for (unsigned i = 0; i < rounds && sb_load_acquire(&ledger->bad) == 0; i++) {
+        int64_t start = t_now_ns();
+        for (unsigned i = 0;
+             i < rounds && sb_load_acquire(&ledger->bad) == 0 && !t_is_enough(start); i++) {
             watch(ledger, t_random_below(2) == 0 ? &ledger->released : &ledger->sent,
                   t_random_below(100));
             if (t_random_below(2) == 0) {

@@ -150,8 +150,8 @@ static int64_t median_of_deaths(struct shmbus *bus, const char *name)
 }
 
 /* Told by the kernel, not found at the next tick of 100 ms: then half of them would take longer
- * than 50. Beside a load even the told one may have to wait for a processor: the best of some rounds
- * counts (of ticks alone a median below 25 comes once in three hundred). */
+ * than 50. Beside a load even the told one may have to wait for a processor: the best of some
+ * rounds counts (of ticks alone a median below 25 comes once in three hundred). */
 T_TEST_TIMEOUT(watcher, is_told_of_a_death_at_once, 120)
 {
     enum { ROUNDS = 5 };
@@ -357,8 +357,8 @@ static void await_asleep(void)
     );
 }
 
-/* Without being woken it would sleep on for about 100 ms each time it has just gone to sleep. Beside
- * a load the end of a thread may take long, too, but not nearly always. */
+/* Without being woken it would sleep on for about 100 ms each time it has just gone to sleep.
+ * Beside a load the end of a thread may take long, too, but not nearly always. */
 T_TEST(watcher, stops_when_told)
 {
     enum { TIMES = 30, AT_LEAST = 5 };
