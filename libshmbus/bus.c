@@ -13,20 +13,18 @@
 #include "clock.h"
 #include "error.h"
 #include "event.h"
+#include "inherit.h"
 #include "reclaim.h"
 #include "region.h"
 #include "watcher.h"
 
 #define SPIN_DEFAULT_NS 20000
 
-int shmbus_create(const char *name, const struct shmbus_plan *plan)
+static int create(const char *name, const struct shmbus_plan *plan)
 {
     struct shmbus_plan *built_in = NULL;
     int r;
 
-    if (name == NULL) {
-        return sb_fail(-EINVAL, "shmbus_create: the name is NULL");
-    }
     if (plan == NULL) {
         r = shmbus_plan_new(0, &built_in);
         if (r < 0) {
@@ -36,6 +34,32 @@ int shmbus_create(const char *name, const struct shmbus_plan *plan)
     }
     r = sb_segment_create(name, plan);
     shmbus_plan_free(built_in);
+    return r;
+}
+
+struct creation {
+    const char *name;
+    const struct shmbus_plan *plan;
+};
+
+static int create_job(void *argument)
+{
+    const struct creation *c = argument;
+    return create(c->name, c->plan);
+}
+
+int shmbus_create(const char *name, const struct shmbus_plan *plan)
+{
+    struct creation c = {name, plan};
+    struct sb_keeper *keeper;
+    int r;
+
+    if (name == NULL) {
+        return sb_fail(-EINVAL, "shmbus_create: the name is NULL");
+    }
+    keeper = sb_keeper_start();
+    r = sb_keeper_do(keeper, create_job, &c);
+    sb_keeper_stop(keeper);
     return r;
 }
 
@@ -54,7 +78,7 @@ static int open_or_create(const char *name, const struct shmbus_attach_opts *opt
         if (r != -ENOENT || !may_create) {
             return r;
         }
-        r = shmbus_create(name, opts->plan);
+        r = create(name, opts->plan);
         if (r < 0 && r != -EEXIST) {
             return r;
         }
@@ -71,18 +95,17 @@ static const uint64_t *make_cookie(void)
     if (page == MAP_FAILED) {
         return NULL;
     }
-    if (madvise(page, bytes, MADV_WIPEONFORK) < 0) {
-        munmap(page, bytes);
-        return NULL;
-    }
     *page = SB_COOKIE;
-    mprotect(page, bytes, PROT_READ);
+    if (sb_inherit_not(page, bytes, SB_INHERIT_WIPE)) {
+        mprotect(page, bytes, PROT_READ);
+    }
     return page;
 }
 
 static void drop_cookie(const uint64_t *cookie)
 {
     if (cookie != NULL) {
+        sb_inherit_forget(cookie);
         munmap((void *)(uintptr_t)cookie, (size_t)sysconf(_SC_PAGESIZE));
     }
 }
@@ -97,20 +120,92 @@ static uint32_t next_bus_id(void)
     return (id + 1u) & 0xffffffu;
 }
 
-static int join(struct shmbus *bus, const struct shmbus_attach_opts *opts)
+struct attachment {
+    struct shmbus *bus;
+    const char *name;
+    const struct shmbus_attach_opts *opts;
+    bool apart; /* the thread has a descriptor table of its own */
+};
+
+static int join(const struct attachment *a)
 {
+    struct shmbus *bus = a->bus;
     const char *name =
-        opts->process_name != NULL ? opts->process_name : program_invocation_short_name;
+        a->opts->process_name != NULL ? a->opts->process_name : program_invocation_short_name;
 
     if (bus->observer) {
         return 0;
     }
-    return sb_process_join(&bus->view, &bus->oracle, bus->segment.fd, name, &bus->member);
+    return sb_process_join(&bus->view, &bus->oracle, bus->segment.fd, a->apart, name,
+                           &bus->member);
+}
+
+/* Leaves no descriptor behind but the oracle's, and none if it fails. */
+static int attach_job(void *argument)
+{
+    const struct attachment *a = argument;
+    struct shmbus *bus = a->bus;
+    int r = open_or_create(a->name, a->opts, &bus->segment, &bus->geometry);
+
+    if (r < 0) {
+        return r;
+    }
+    r = sb_view_make(bus->segment.base, bus->geometry, &bus->view);
+    if (r == 0) {
+        r = sb_oracle_open(&bus->oracle, bus->segment.fd, bus->segment.path);
+    }
+    if (r == 0) {
+        r = join(a);
+    }
+    close(bus->segment.fd);
+    bus->segment.fd = -1;
+    if (r < 0) {
+        sb_oracle_close(&bus->oracle);
+    }
+    return r;
+}
+
+static int close_job(void *argument)
+{
+    sb_oracle_close(argument);
+    return 0;
+}
+
+/* The keeper stays with its descriptor, or we get one of our own and the keeper ends. */
+static void keep_or_end(struct shmbus *bus, struct sb_keeper *keeper)
+{
+    struct sb_oracle of_keeper = bus->oracle;
+
+    if (!bus->no_watcher && sb_keeper_is_private(keeper)) {
+        bus->keeper = keeper;
+        sb_oracle_entrust(&bus->oracle, keeper);
+        return;
+    }
+    sb_oracle_take_over(&bus->oracle, keeper);
+    sb_keeper_do(keeper, close_job, &of_keeper); /* its table may be ours */
+    sb_keeper_stop(keeper);
+}
+
+/* What is opened meanwhile, other threads can neither inherit nor hit. */
+static int attach_apart(struct shmbus *bus, const char *name,
+                        const struct shmbus_attach_opts *opts)
+{
+    struct sb_keeper *keeper = sb_keeper_start();
+    struct attachment a = {bus, name, opts, sb_keeper_is_apart(keeper)};
+    int r = sb_keeper_do(keeper, attach_job, &a);
+
+    if (r < 0) {
+        sb_keeper_stop(keeper);
+    } else if (keeper != NULL) {
+        keep_or_end(bus, keeper);
+    }
+    return r;
 }
 
 static void free_bus(struct shmbus *bus)
 {
     sb_oracle_close(&bus->oracle);
+    sb_keeper_stop(bus->keeper);
     sb_view_clear(&bus->view);
     sb_segment_close(&bus->segment);
     sb_geometry_free(bus->geometry);
@@ -175,27 +270,13 @@ int shmbus_attach(const char *name, const struct shmbus_attach_opts *opts, struc
     bus->spin_ns = o.spin_ns < 0 ? SPIN_DEFAULT_NS : o.spin_ns;
     bus->cookie = make_cookie();
     if (bus->cookie == NULL) {
-        r = sb_fail(-ENOMEM, "bus \"%s\": no page that fork() wipes (MADV_WIPEONFORK)", name);
+        r = sb_fail(-ENOMEM, "bus \"%s\": out of memory", name);
         goto fail;
     }
-    r = open_or_create(name, &o, &bus->segment, &bus->geometry);
+    r = attach_apart(bus, name, &o);
     if (r < 0) {
         goto fail;
     }
-    r = sb_view_make(bus->segment.base, bus->geometry, &bus->view);
-    if (r < 0) {
-        goto fail;
-    }
-    r = sb_oracle_open(&bus->oracle, bus->segment.fd, bus->segment.path);
-    if (r < 0) {
-        goto fail;
-    }
-    r = join(bus, &o);
-    if (r < 0) {
-        goto fail;
-    }
-    close(bus->segment.fd);
-    bus->segment.fd = -1;
     *ret_bus = bus;
     return 0;
 
@@ -233,17 +314,30 @@ void shmbus_detach(struct shmbus *bus)
 
 /* ------------------------------------------------------------------------------ the whole bus */
 
+/* In the keeper, if there is one: one call for all, not one a process. */
+static int sweep_job(void *argument)
+{
+    struct shmbus *bus = argument;
+    struct sb_oracle oracle;
+
+    if (bus->keeper == NULL) {
+        return (int)sb_reclaim_dead(&bus->view, &bus->oracle);
+    }
+    oracle = sb_oracle_of_keeper(&bus->oracle);
+    return (int)sb_reclaim_dead(&bus->view, &oracle);
+}
+
 uint32_t sb_bus_sweep(struct shmbus *bus)
 {
-    uint32_t freed;
+    int freed;
 
     if (bus->observer) {
         return 0;
     }
     pthread_mutex_lock(&bus->oracle_lock);
-    freed = sb_reclaim_dead(&bus->view, &bus->oracle);
+    freed = sb_keeper_do(bus->keeper, sweep_job, bus);
     pthread_mutex_unlock(&bus->oracle_lock);
-    return freed;
+    return freed < 0 ? 0 : (uint32_t)freed;
 }
 
 static int check_bus(const struct shmbus *bus, const char *call)

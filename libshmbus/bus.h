@@ -16,8 +16,9 @@ struct shmbus {
     struct sb_segment segment;
     struct sb_geometry *geometry;
     struct sb_view view;
+    struct sb_keeper *keeper; /* NULL: no thread wanted, or to be had */
     struct sb_oracle oracle;
-    pthread_mutex_t oracle_lock; /* the oracle's descriptor is shared by the process's threads */
+    pthread_mutex_t oracle_lock; /* the oracle is shared by the process's threads */
     struct sb_member member;
     bool observer;
     bool no_watcher;

@@ -4,8 +4,8 @@
  * Every slot has two bytes, far beyond the end of the file, for open-file-description locks.
  * LIVE(s) is held by a process for as long as it is attached, and says "alive"; JOIN(s) keeps
  * newcomers apart, and says nothing. The kernel drops both when the last reference to that open
- * file goes, which is the mapping made here (the anchor): no descriptor is left that somebody could
- * close, the mapping is not inherited by fork(), and exec and exit end it. So LIVE(s) says "alive"
+ * file goes, which is a mapping (anchor.c): no descriptor is left that somebody could close, no
+ * child inherits it, and exec and exit end it. So LIVE(s) says "alive"
  * through SIGSTOP, debuggers and containers, and never of a zombie.
  *
  *   join                                       is it dead?
@@ -15,7 +15,7 @@
  *   J2 load w; not FREE: unlock, next slot     -> incarnation e is dead, for ever
  *   J3 lock LIVE(s); busy: unlock, next slot
  *   J4 identity; cas w FREE(e) -> ACTIVE(e)
- *   J5 close the descriptor
+ *   J5 close the descriptor (anchor.c: T6)
  *   leave
  *   L1 everything given back; cas w ACTIVE(e) -> FREE(e+1)
  *   L2 unmap: both locks go
@@ -42,13 +42,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "error.h"
+#include "inherit.h"
 #include "name.h"
 #include "reclaim.h"
 
@@ -59,20 +59,6 @@
 /* A newcomer who finds no slot but one whose user is leaving waits so long for it. */
 #define LEAVING_NS 100000000
 #define LEAVING_PAUSE_NS 1000000
-
-static struct flock lock_of(long long base, uint32_t slot)
-{
-    return (struct flock){
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = base + slot, .l_len = 1};
-}
-
-/* Another open file description of the same file, whatever its name is by now. */
-static int reopen(int fd, int flags)
-{
-    char path[40];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return open(path, flags | O_CLOEXEC);
-}
 
 /* -------------------------------------------------------------------------------------- oracle */
 
@@ -87,54 +73,118 @@ int sb_oracle_open(struct sb_oracle *oracle, int segment_fd, const char *path)
 {
     struct stat st;
 
-    oracle->path = path;
-    oracle->fd = reopen(segment_fd, O_RDONLY);
+    *oracle = (struct sb_oracle){.path = path, .fd = sb_reopen(segment_fd, path, O_RDONLY)};
     if (oracle->fd < 0 || fstat(oracle->fd, &st) < 0) {
-        return sb_fail(-errno, "%s cannot be opened through /proc/self/fd: %s", path,
-                       strerror(errno));
+        return sb_fail(-errno, "%s cannot be opened once more: %s", path, strerror(errno));
     }
     oracle->device = st.st_dev;
     oracle->inode = st.st_ino;
     return 0;
 }
 
+/* The number is one of the keeper's table, where only its end closes it. */
+void sb_oracle_entrust(struct sb_oracle *oracle, struct sb_keeper *keeper)
+{
+    oracle->keeper = keeper;
+}
+
+static void open_by_name(struct sb_oracle *oracle)
+{
+    oracle->fd = sb_fd_above_standard(
+        open(oracle->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    if (oracle->fd >= 0 && !is_the_segment(oracle, oracle->fd)) {
+        close(oracle->fd);
+        oracle->fd = -1;
+    }
+}
+
+void sb_oracle_take_over(struct sb_oracle *oracle, const struct sb_keeper *keeper)
+{
+    char link[64];
+
+    snprintf(link, sizeof link, "/proc/self/task/%d/fd/%d", (int)sb_keeper_tid(keeper),
+             oracle->fd);
+    oracle->fd = sb_fd_above_standard(open(link, O_RDONLY | O_CLOEXEC));
+    if (oracle->fd < 0) {
+        open_by_name(oracle); /* no /proc. If that fails, it is tried again with each question */
+    }
+}
+
+struct sb_oracle sb_oracle_of_keeper(const struct sb_oracle *oracle)
+{
+    struct sb_oracle own = *oracle;
+    own.keeper = NULL;
+    return own;
+}
+
 void sb_oracle_close(struct sb_oracle *oracle)
 {
-    if (is_the_segment(oracle, oracle->fd)) { /* somebody may have closed it for us */
+    if (oracle->keeper == NULL && is_the_segment(oracle, oracle->fd)) { /* not closed for us */
         close(oracle->fd);
     }
     oracle->fd = -1;
 }
 
-/* The application may close descriptors that it does not know (closefrom), and the number may be
- * another file by now. */
+/* In the application's table: it may close descriptors that it does not know (closefrom), and the
+ * number may be another file by now. */
 static bool oracle_is_ready(struct sb_oracle *oracle)
 {
     if (is_the_segment(oracle, oracle->fd)) {
         return true;
     }
-    oracle->fd = open(oracle->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (is_the_segment(oracle, oracle->fd)) {
-        return true;
+    open_by_name(oracle);
+    return oracle->fd >= 0;
+}
+
+struct question {
+    struct sb_oracle *oracle;
+    uint32_t slot;
+    struct stat *st; /* what is asked for instead, if not NULL */
+};
+
+/* 0: nobody has LIVE(s), or the answer is there. 1: somebody has it. Any doubt is not 0. */
+static int answer(void *argument)
+{
+    const struct question *q = argument;
+    int r;
+
+    if (!oracle_is_ready(q->oracle)) {
+        return 1;
     }
-    if (oracle->fd >= 0) {
-        close(oracle->fd);
-        oracle->fd = -1;
+    if (q->st != NULL) {
+        return fstat(q->oracle->fd, q->st) == 0 ? 0 : 1;
     }
-    return false;
+    r = sb_byte_is_locked(q->oracle->fd, LIVE_BASE + q->slot);
+    return r == 0 && is_the_segment(q->oracle, q->oracle->fd) ? 0 : 1;
+}
+
+static bool ask(struct sb_oracle *oracle, uint32_t slot, struct stat *st)
+{
+    struct sb_oracle own;
+    struct question q = {oracle, slot, st};
+
+    if (oracle->keeper == NULL) {
+        return answer(&q) == 0;
+    }
+    own = sb_oracle_of_keeper(oracle);
+    q.oracle = &own;
+    return sb_keeper_do(oracle->keeper, answer, &q) == 0;
+}
+
+bool sb_oracle_stat(struct sb_oracle *oracle, struct stat *ret)
+{
+    return ask(oracle, 0, ret);
 }
 
 bool sb_process_is_dead(const struct sb_view *view, struct sb_oracle *oracle, uint32_t slot,
                         uint64_t w)
 {
-    struct flock lock = lock_of(LIVE_BASE, slot);
     struct sb_proc *proc = &view->processes[slot];
 
     if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_load_acquire(&proc->w) != w) { /* K1 */
         return false;
     }
-    if (!oracle_is_ready(oracle) || fcntl(oracle->fd, F_OFD_GETLK, &lock) < 0 ||
-        lock.l_type != F_UNLCK || !is_the_segment(oracle, oracle->fd)) { /* K2 */
+    if (!ask(oracle, slot, NULL)) { /* K2 */
         return false;
     }
     return sb_load_acquire(&proc->w) == w; /* K3 */
@@ -142,62 +192,10 @@ bool sb_process_is_dead(const struct sb_view *view, struct sb_oracle *oracle, ui
 
 /* --------------------------------------------------------------------------------- joining */
 
-/* What keeps a slot's locks: an open file that in the end only a mapping refers to. */
-struct anchor {
-    int fd;
-    void *page;
-};
-
-static void release_slot(void *page)
+static void unlock_both(const struct sb_anchor *anchor, uint32_t slot)
 {
-    munmap(page, (size_t)sysconf(_SC_PAGESIZE));
-}
-
-/* Not inherited by fork() before anything is locked. */
-static int anchor_make(struct anchor *anchor, int segment_fd)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-    anchor->page = MAP_FAILED;
-    anchor->fd = reopen(segment_fd, O_RDWR);
-    if (anchor->fd >= 0) {
-        anchor->page = mmap(NULL, page, PROT_NONE, MAP_SHARED, anchor->fd, 0);
-    }
-    if (anchor->page != MAP_FAILED && madvise(anchor->page, page, MADV_DONTFORK) == 0) {
-        return 0;
-    }
-    return -errno;
-}
-
-static void anchor_drop(struct anchor *anchor)
-{
-    if (anchor->page != MAP_FAILED) {
-        release_slot(anchor->page);
-    }
-    if (anchor->fd >= 0) {
-        close(anchor->fd);
-    }
-}
-
-/* 0; -EAGAIN: somebody else has it; -errno. */
-static int lock_byte(const struct anchor *anchor, long long base, uint32_t slot)
-{
-    struct flock lock = lock_of(base, slot);
-
-    if (fcntl(anchor->fd, F_OFD_SETLK, &lock) == 0) {
-        return 0;
-    }
-    return errno == EACCES ? -EAGAIN : -errno;
-}
-
-static void unlock_bytes(const struct anchor *anchor, uint32_t slot)
-{
-    struct flock live = lock_of(LIVE_BASE, slot);
-    struct flock join = lock_of(JOIN_BASE, slot);
-
-    live.l_type = join.l_type = F_UNLCK;
-    fcntl(anchor->fd, F_OFD_SETLK, &live);
-    fcntl(anchor->fd, F_OFD_SETLK, &join);
+    sb_anchor_unlock(anchor, LIVE_BASE + slot);
+    sb_anchor_unlock(anchor, JOIN_BASE + slot);
 }
 
 static void introduce(struct sb_proc *proc, const char *name)
@@ -263,29 +261,29 @@ static bool clear_slot(const struct sb_view *view, struct sb_oracle *oracle, uin
 }
 
 /* Takes @slot if nobody has it. 0; -EAGAIN: not this one; -errno. */
-static int try_slot(const struct sb_view *view, const struct anchor *anchor, uint32_t slot,
+static int try_slot(const struct sb_view *view, const struct sb_anchor *anchor, uint32_t slot,
                     const char *name, struct sb_member *member)
 {
-    int r = lock_byte(anchor, JOIN_BASE, slot); /* J1 */
+    int r = sb_anchor_lock(anchor, JOIN_BASE + slot); /* J1 */
 
     if (r < 0) {
         return r;
     }
     r = is_free(view, slot) ? 0 : -EAGAIN; /* J2 */
     if (r == 0) {
-        r = lock_byte(anchor, LIVE_BASE, slot); /* J3 */
+        r = sb_anchor_lock(anchor, LIVE_BASE + slot); /* J3 */
     }
     if (r == 0 && !enter_slot(view, slot, name, member)) {
         r = -EAGAIN;
     }
     if (r < 0) {
-        unlock_bytes(anchor, slot);
+        unlock_both(anchor, slot);
     }
     return r;
 }
 
 /* Tries every slot, or those alone that nobody left in a mess. -EAGAIN if all are taken. */
-static int try_slots(const struct sb_view *view, const struct anchor *anchor,
+static int try_slots(const struct sb_view *view, const struct sb_anchor *anchor,
                      struct sb_oracle *oracle, bool only_free, const char *name,
                      struct sb_member *ret)
 {
@@ -331,7 +329,7 @@ static int no_slot(const struct sb_view *view)
 }
 
 /* A free slot, or in the end one that a dead process left. */
-static int find_slot(const struct sb_view *view, const struct anchor *anchor,
+static int find_slot(const struct sb_view *view, const struct sb_anchor *anchor,
                      struct sb_oracle *oracle, const char *process_name, struct sb_member *ret)
 {
     const struct timespec pause = { 0, LEAVING_PAUSE_NS };
@@ -352,24 +350,36 @@ static int find_slot(const struct sb_view *view, const struct anchor *anchor,
     return r == -EAGAIN ? no_slot(view) : r;
 }
 
-int sb_process_join(const struct sb_view *view, struct sb_oracle *oracle, int segment_fd,
-                    const char *process_name, struct sb_member *ret)
+static int join(const struct sb_view *view, struct sb_oracle *oracle, int segment_fd,
+                const char *process_name, struct sb_member *ret)
 {
-    struct anchor anchor;
-    int r = anchor_make(&anchor, segment_fd);
+    int r = sb_anchor_make(&ret->anchor, segment_fd, oracle->path);
 
     if (r < 0) {
-        sb_fail(r, "the page that holds a process slot cannot be mapped: %s", strerror(-r));
-    } else {
-        r = find_slot(view, &anchor, oracle, process_name, ret);
-    }
-    if (r < 0) {
-        anchor_drop(&anchor);
         return r;
     }
-    ret->anchor = anchor.page;
-    close(anchor.fd); /* J5 */
+    r = find_slot(view, &ret->anchor, oracle, process_name, ret);
+    if (r < 0) {
+        sb_anchor_drop(&ret->anchor);
+        return r;
+    }
+    sb_anchor_close_fd(&ret->anchor); /* J5 */
     return 0;
+}
+
+int sb_process_join(const struct sb_view *view, struct sb_oracle *oracle, int segment_fd,
+                    bool apart, const char *process_name, struct sb_member *ret)
+{
+    int r;
+
+    if (!apart) {
+        sb_inherit_hold();
+    }
+    r = join(view, oracle, segment_fd, process_name, ret);
+    if (!apart) {
+        sb_inherit_release();
+    }
+    return r;
 }
 
 void sb_process_leave(const struct sb_view *view, struct sb_member *member)
@@ -378,8 +388,7 @@ void sb_process_leave(const struct sb_view *view, struct sb_member *member)
 
     sb_cas(&view->processes[member->slot].w, active,
            sb_proc_word(member->epoch + 1u, SB_PROC_FREE)); /* L1, unless reclaiming did it */
-    release_slot(member->anchor);                           /* L2 */
-    member->anchor = NULL;
+    sb_anchor_drop(&member->anchor);                        /* L2 */
 }
 
 void sb_process_beat(const struct sb_view *view, const struct sb_member *member)

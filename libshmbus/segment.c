@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "anchor.h"
 #include "error.h"
 #include "plan.h"
 
@@ -118,6 +119,26 @@ static int check_room(int fd, const char *path, const char *dir, uint64_t bytes,
     return 0;
 }
 
+/* Where a sandbox does not know fallocate(): zeros are as good, only slower. */
+static int write_zeros(int fd, uint64_t offset, uint64_t bytes)
+{
+    static const char zeros[64u << 10];
+
+    while (bytes > 0) {
+        size_t want = bytes < sizeof zeros ? (size_t)bytes : sizeof zeros;
+        ssize_t n = pwrite(fd, zeros, want, (off_t)offset);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n < 0 ? errno : ENOSPC;
+        }
+        offset += (uint64_t)n;
+        bytes -= (uint64_t)n;
+    }
+    return 0;
+}
+
 /* Really reserves the pages, so that no later access can fail. Piece by piece: a signal makes the
  * kernel begin the piece again, and a program with a fast timer must get to the end, too. */
 static int reserve(int fd, const char *path, const char *dir, uint64_t bytes)
@@ -130,6 +151,9 @@ static int reserve(int fd, const char *path, const char *dir, uint64_t bytes)
         int e = posix_fallocate(fd, (off_t)done, (off_t)piece);
         if (e == EINTR) {
             continue;
+        }
+        if (e == ENOSYS || e == EPERM || e == EOPNOTSUPP) {
+            e = write_zeros(fd, done, piece);
         }
         if (e == ENOSPC) {
             r = no_space(path, dir, bytes, &fs);
@@ -159,11 +183,26 @@ static int fill(int fd, const char *path, const struct sb_geometry *geometry)
     uint8_t *base = mmap(NULL, geometry->segment_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (base == MAP_FAILED) {
-        return sb_fail(-errno, "%s cannot be mapped: %s", path, strerror(errno));
+        return sb_map_failed(path, geometry->segment_bytes, errno);
     }
     sb_layout_format(base, geometry);
     munmap(base, geometry->segment_bytes);
     return 0;
+}
+
+static int no_descriptor(const char *path, int error, const char *what)
+{
+    switch (error) {
+    case EMFILE:
+    case EINVAL: /* a limit below 3 */
+        return sb_fail(-EMFILE, "%s: %s: this process may have no more descriptors; raise "
+                                "RLIMIT_NOFILE (ulimit -n)", path, what);
+    case ENFILE:
+        return sb_fail(-ENFILE, "%s: %s: the system has no descriptor left; raise fs.file-max",
+                       path, what);
+    default:
+        return sb_fail(-error, "%s: %s: %s", path, what, strerror(error));
+    }
 }
 
 static int already_there(const char *path)
@@ -175,18 +214,22 @@ static int already_there(const char *path)
  * nothing. */
 static int publish(int fd, const char *path)
 {
-    char source[40];
+    char source[48];
     int e = 0;
 
-    snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
+    snprintf(source, sizeof source, "/proc/thread-self/fd/%d", fd);
     if (linkat(AT_FDCWD, source, AT_FDCWD, path, AT_SYMLINK_FOLLOW) < 0) {
         e = errno;
     }
     if (e == ENOENT && linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH) == 0) {
-        e = 0; /* no /proc, but the right to do without */
+        e = 0; /* no /proc, but the right to do without, or a kernel of 2024 */
     }
     if (e == EEXIST) {
         return already_there(path);
+    }
+    if (e == ENOENT) {
+        return sb_fail(-ENOENT, "%s cannot be linked without /proc; mount it, or create as root",
+                       path);
     }
     return e == 0 ? 0 : sb_fail(-e, "%s cannot be linked: %s", path, strerror(e));
 }
@@ -212,7 +255,7 @@ static int open_unnamed(const char *path, const char *dir, int *ret_fd)
     if (lstat(path, &st) == 0) {
         return already_there(path); /* before reserving memory for nothing */
     }
-    *ret_fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    *ret_fd = sb_fd_above_standard(open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
     if (*ret_fd >= 0) {
         return 0;
     }
@@ -224,7 +267,7 @@ static int open_unnamed(const char *path, const char *dir, int *ret_fd)
                        "%s is on a file system without unnamed files (O_TMPFILE); use a tmpfs",
                        dir);
     }
-    return sb_fail(-errno, "no file can be made in %s: %s", dir, strerror(errno));
+    return no_descriptor(dir, errno, "no file can be made in it");
 }
 
 int sb_segment_create(const char *name, const struct shmbus_plan *plan)
@@ -285,7 +328,7 @@ static int cannot_open(const char *path, int error)
                        "with `mode` and `group` (mode: \"0660\")",
                        path, owner, (unsigned)(st.st_mode & 07777));
     }
-    return sb_fail(-error, "%s cannot be opened: %s", path, strerror(error));
+    return no_descriptor(path, error, "cannot be opened");
 }
 
 static int check_file(struct sb_segment *segment, bool any_owner)
@@ -355,7 +398,7 @@ static int map(struct sb_segment *segment)
     void *base = mmap(NULL, segment->bytes, prot, MAP_SHARED, segment->fd, 0);
 
     if (base == MAP_FAILED) {
-        return sb_fail(-errno, "%s cannot be mapped: %s", segment->path, strerror(errno));
+        return sb_map_failed(segment->path, segment->bytes, errno);
     }
     segment->base = base;
     return 0;
@@ -371,7 +414,7 @@ int sb_segment_open(const char *name, bool read_only, bool any_owner, struct sb_
     if (r < 0) {
         return r;
     }
-    s.fd = open(s.path, flags);
+    s.fd = sb_fd_above_standard(open(s.path, flags));
     if (s.fd < 0) {
         return cannot_open(s.path, errno);
     }

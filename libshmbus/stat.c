@@ -26,8 +26,7 @@ static uint64_t file_bytes(struct shmbus *bus)
     struct stat st;
 
     pthread_mutex_lock(&bus->oracle_lock);
-    if (fstat(bus->oracle.fd, &st) == 0 && (uint64_t)st.st_dev == bus->segment.device &&
-        (uint64_t)st.st_ino == bus->segment.inode) {
+    if (sb_oracle_stat(&bus->oracle, &st)) {
         bytes = (uint64_t)st.st_size;
     }
     pthread_mutex_unlock(&bus->oracle_lock);

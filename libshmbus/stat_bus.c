@@ -19,14 +19,17 @@ bool sb_bus_is_unlinked(const struct shmbus *bus)
 }
 
 /* Permissions now: somebody may have changed them since we attached. */
-static mode_t mode_now(const struct shmbus *bus)
+static mode_t mode_now(struct shmbus *bus)
 {
     struct stat st;
-    if (fstat(bus->oracle.fd, &st) == 0 && (uint64_t)st.st_dev == bus->segment.device &&
-        (uint64_t)st.st_ino == bus->segment.inode) {
-        return st.st_mode & 07777;
+    mode_t mode = bus->segment.mode;
+
+    pthread_mutex_lock(&bus->oracle_lock);
+    if (sb_oracle_stat(&bus->oracle, &st)) {
+        mode = st.st_mode;
     }
-    return bus->segment.mode & 07777;
+    pthread_mutex_unlock(&bus->oracle_lock);
+    return mode & 07777;
 }
 
 static void format_uuid(const uint8_t uuid[16], char ret_text[37])

@@ -6,10 +6,9 @@
  * somebody is dead. Processes it has no pidfd for (another pid namespace, no such call) are looked
  * at every tick instead.
  *
- * Its descriptors are in a table of its own (close_range with CLOSE_RANGE_UNSHARE), because the
- * application may close descriptors that it does not know (closefrom) and get the numbers again for
- * its own files. So they are not inherited, not counted against its limit, and never hit anybody
- * else. Where that is not possible the thread needs no descriptor at all: it sweeps every tick.
+ * It is started by the keeper and shares its descriptor table (keeper.c), in which the application
+ * can neither close nor reuse anything: the oracle, the pidfds, and the pipe by which it is woken.
+ * Where there is no such table the thread has no descriptor at all: it sweeps every tick.
  */
 #include "watcher.h"
 
@@ -17,9 +16,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,27 +26,15 @@
 #include "reclaim.h"
 
 #define TICK_MS 100
-#define STACK_BYTES (128u * 1024u)
-
-/* Sanitizers report from this thread, too. */
-#ifdef SB_DEBUG
-#define FIRST_CLOSED 3
-#else
-#define FIRST_CLOSED 0
-#endif
 
 struct sb_watcher {
     struct shmbus *bus;
     pthread_t thread;
     sb_word32 stop;
     struct sb_event wake; /* sleeping without descriptors */
-    /* Where to poke the thread that sleeps with descriptors: set before is_private. */
-    pid_t tid;
-    int poke_fd;
-    sb_word32 is_private;
+    int poke_fds[2];      /* a pipe, to wake it otherwise; -1: there is none */
     /* The thread alone. */
-    struct sb_oracle oracle;
-    bool has_left; /* the process's descriptor table: the bus's oracle is out of reach */
+    struct sb_oracle oracle; /* if it shares the keeper's table */
     uint64_t pid_namespace;
     bool is_blind;        /* somebody cannot be watched: look every tick */
     uint64_t *seen;       /* process words for which pidfds was set */
@@ -63,50 +49,6 @@ static bool is_stopped(struct sb_watcher *watcher)
 }
 
 /* ---------------------------------------------------------------------- with own descriptors */
-
-/* Leaves the process's descriptor table, keeping @kept (or nothing: -1). */
-static bool leave_table(int kept)
-{
-#if defined(CLOSE_RANGE_UNSHARE) && !defined(SB_TSAN) /* TSan takes equal numbers for one file */
-    int above = kept + 1 > FIRST_CLOSED ? kept + 1 : FIRST_CLOSED;
-
-    if (close_range((unsigned)above, UINT_MAX, CLOSE_RANGE_UNSHARE) < 0) {
-        return false;
-    }
-    if (kept > FIRST_CLOSED) {
-        close_range(FIRST_CLOSED, (unsigned)kept - 1u, 0);
-    }
-    return true;
-#else
-    (void)kept;
-    return false;
-#endif
-}
-
-static bool become_private(struct sb_watcher *watcher)
-{
-    struct shmbus *bus = watcher->bus;
-    int ends[2];
-
-    /* The number of the bus's oracle stands for the same open file in both tables; one opened here
-     * would stay behind in the process's table. */
-    pthread_mutex_lock(&bus->oracle_lock);
-    watcher->oracle = bus->oracle;
-    watcher->has_left = leave_table(bus->oracle.fd);
-    pthread_mutex_unlock(&bus->oracle_lock);
-    if (!watcher->has_left) {
-        return false;
-    }
-    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-        return false;
-    }
-    watcher->polls[0] = (struct pollfd){.fd = ends[0], .events = POLLIN};
-    watcher->poke_fd = ends[1];
-    watcher->tid = (pid_t)syscall(SYS_gettid);
-    sb_store32_release(&watcher->is_private, 1);
-    sb_fence(); /* against sb_watcher_stop(): either we see stop, or it sees is_private */
-    return true;
-}
 
 /* Asks the kernel about an incarnation that may have ended. */
 static void settle(struct sb_watcher *watcher, uint32_t slot, uint64_t w)
@@ -136,7 +78,7 @@ static int open_pidfd(const struct sb_watcher *watcher, uint32_t slot)
         close(fd);
         fd = -1;
     }
-    return fd;
+    return sb_fd_above_standard(fd);
 }
 
 static void forget(struct sb_watcher *watcher, uint32_t slot)
@@ -233,7 +175,7 @@ static void sweep_every_tick(struct sb_watcher *watcher)
         if (is_stopped(watcher)) {
             return;
         }
-        if (watcher->has_left) {
+        if (watcher->bus->keeper != NULL) {
             sb_reclaim_dead(&watcher->bus->view, &watcher->oracle);
         } else {
             sb_bus_sweep(watcher->bus);
@@ -245,17 +187,21 @@ static void *watcher_main(void *argument)
 {
     struct sb_watcher *watcher = argument;
 
+    prctl(PR_SET_NAME, "shmbus-watcher", 0, 0, 0);
     watcher->pid_namespace = sb_own_pid_namespace();
-    if (become_private(watcher)) {
+    if (watcher->poke_fds[0] >= 0) {
+        watcher->polls[0] = (struct pollfd){.fd = watcher->poke_fds[0], .events = POLLIN};
         watch_privately(watcher);
     }
     sweep_every_tick(watcher);
+    for (uint32_t slot = 0; slot < watcher->bus->view.process_count; slot++) {
+        forget(watcher, slot); /* the table lives on */
+    }
     return NULL;
 }
 
 /* ------------------------------------------------------------------------ starting, stopping */
 
-/* The thread's descriptors end with the thread. */
 static void watcher_free(struct sb_watcher *watcher)
 {
     free(watcher->seen);
@@ -274,6 +220,8 @@ static struct sb_watcher *watcher_new(struct shmbus *bus)
         return NULL;
     }
     watcher->bus = bus;
+    watcher->oracle = sb_oracle_of_keeper(&bus->oracle);
+    watcher->poke_fds[0] = watcher->poke_fds[1] = -1;
     watcher->seen = calloc(count, sizeof *watcher->seen);
     watcher->pidfds = calloc(count, sizeof *watcher->pidfds);
     watcher->polls = calloc(count + 1u, sizeof *watcher->polls);
@@ -289,24 +237,33 @@ static struct sb_watcher *watcher_new(struct shmbus *bus)
     return watcher;
 }
 
-/* The application's signals are for its own threads. */
-static int start_thread(struct sb_watcher *watcher)
+static void close_poke(struct sb_watcher *watcher)
 {
-    pthread_attr_t attributes;
-    sigset_t all;
-    sigset_t old;
+    for (int i = 0; i < 2; i++) {
+        if (watcher->poke_fds[i] >= 0) {
+            close(watcher->poke_fds[i]);
+            watcher->poke_fds[i] = -1;
+        }
+    }
+}
+
+/* In the keeper; without a pipe the thread sleeps without descriptors. */
+static int start_job(void *argument)
+{
+    struct sb_watcher *watcher = argument;
     int e;
 
-    sigfillset(&all);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    e = pthread_create(&watcher->thread, &attributes, watcher_main, watcher);
-    if (e == EINVAL) { /* a program with much thread-local data needs more stack */
-        e = pthread_create(&watcher->thread, NULL, watcher_main, watcher);
+    if (watcher->bus->keeper != NULL && pipe2(watcher->poke_fds, O_CLOEXEC | O_NONBLOCK) == 0) {
+        watcher->poke_fds[0] = sb_fd_above_standard(watcher->poke_fds[0]);
+        watcher->poke_fds[1] = sb_fd_above_standard(watcher->poke_fds[1]);
+        if (watcher->poke_fds[0] < 0 || watcher->poke_fds[1] < 0) {
+            close_poke(watcher);
+        }
     }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    pthread_attr_destroy(&attributes);
+    e = sb_thread_start(&watcher->thread, watcher_main, watcher);
+    if (e != 0) {
+        close_poke(watcher);
+    }
     return e;
 }
 
@@ -321,7 +278,7 @@ void sb_watcher_start(struct shmbus *bus)
     pthread_mutex_lock(&bus->lock);
     if (bus->watcher == NULL) {
         watcher = watcher_new(bus);
-        if (watcher != NULL && start_thread(watcher) != 0) {
+        if (watcher != NULL && sb_keeper_do(bus->keeper, start_job, watcher) != 0) {
             watcher_free(watcher);
             watcher = NULL;
         }
@@ -330,21 +287,19 @@ void sb_watcher_start(struct shmbus *bus)
     pthread_mutex_unlock(&bus->lock);
 }
 
-/* Writes into the thread's pipe, which is not in our descriptor table. Without /proc the thread
- * sees by itself at the next tick that it is to stop; so it may end at any moment, and its reading
- * end with it: opened for reading as well, the pipe has a reader all the same and never SIGPIPE. */
-static void poke(const struct sb_watcher *watcher)
+static int poke_job(void *argument)
 {
-    char path[64];
-    int fd;
+    const struct sb_watcher *watcher = argument;
+    ssize_t written = write(watcher->poke_fds[1], "", 1);
+    (void)written; /* full: it has been poked already */
+    return 0;
+}
 
-    snprintf(path, sizeof path, "/proc/self/task/%d/fd/%d", (int)watcher->tid, watcher->poke_fd);
-    fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    if (fd >= 0) {
-        ssize_t written = write(fd, "", 1);
-        (void)written; /* full: it has been poked already */
-        close(fd);
-    }
+/* When the thread has ended. */
+static int close_job(void *argument)
+{
+    close_poke(argument);
+    return 0;
 }
 
 static void set_watcher(struct shmbus *bus, struct sb_watcher *watcher)
@@ -362,13 +317,16 @@ void sb_watcher_stop(struct shmbus *bus)
         return;
     }
     if (sb_bus_is_ours(bus)) { /* a forked child has its memory, not the thread */
+        bool has_pipe = watcher->poke_fds[1] >= 0;
         sb_store32_release(&watcher->stop, 1);
-        sb_fence();
-        if (sb_load32_acquire(&watcher->is_private) != 0) {
-            poke(watcher);
+        if (has_pipe) {
+            sb_keeper_do(bus->keeper, poke_job, watcher);
         }
         sb_event_wake_all(&watcher->wake);
         pthread_join(watcher->thread, NULL);
+        if (has_pipe) {
+            sb_keeper_do(bus->keeper, close_job, watcher);
+        }
         set_watcher(bus, NULL);
     } else {
         bus->watcher = NULL; /* the lock may be held for ever */

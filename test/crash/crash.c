@@ -359,6 +359,7 @@ int main(int argc, char **argv)
         return 2;
     }
     printf("seed %llu\n", (unsigned long long)run.seed);
+    sb_keeper_refused = true; /* one thread is stepped: everything is to happen in it */
     lengths = calloc(t_operation_count, sizeof *lengths);
     if (lengths == NULL) {
         return 1;

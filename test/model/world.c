@@ -353,8 +353,11 @@ static void make_buses(void)
         buses[p].view = w_view;
         buses[p].geometry = &geometry;
         buses[p].cookie = &cookie;
-        buses[p].member = (struct sb_member){process->slot, process->epoch, process->owner,
-                                             sb_owner64_make(process->slot, process->epoch), NULL};
+        buses[p].member = (struct sb_member){.slot = process->slot,
+                                             .epoch = process->epoch,
+                                             .owner = process->owner,
+                                             .owner64 = sb_owner64_make(process->slot,
+                                                                        process->epoch)};
         if (regions[p] == NULL) {
             pthread_mutex_init(&buses[p].oracle_lock, NULL);
             pthread_mutex_init(&buses[p].lock, NULL);

@@ -33,12 +33,17 @@ static struct guest *guest_new(const char *name)
     return guest;
 }
 
-static struct shmbus *guest_attach(struct guest *guest)
+static void guest_knows(struct guest *guest, const struct shmbus *bus)
 {
-    struct shmbus *bus = t_attach(guest->name);
     guest->slot = bus->member.slot;
     guest->w = sb_load_acquire(&bus->view.processes[guest->slot].w);
     guest->pid = getpid();
+}
+
+static struct shmbus *guest_attach(struct guest *guest)
+{
+    struct shmbus *bus = t_attach(guest->name);
+    guest_knows(guest, bus);
     return bus;
 }
 
@@ -333,8 +338,12 @@ T_TEST(process, a_forked_child_can_neither_use_nor_end_its_parents_membership)
 static int guest_closes_everything(void *argument)
 {
     struct guest *guest = argument;
-    struct shmbus *bus = guest_attach(guest);
+    struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    struct shmbus *bus = NULL;
     int mine[8];
+    opts.flags = SHMBUS_ATTACH_EXISTING | (guest->result != 0 ? SHMBUS_ATTACH_NO_WATCHER : 0);
+    T_OK_FATAL(shmbus_attach(guest->name, &opts, &bus));
+    guest_knows(guest, bus);
     closefrom(3);
     for (int i = 0; i < 8; i++)
         mine[i] = open("/dev/null", O_RDONLY);
@@ -349,11 +358,12 @@ static int guest_closes_everything(void *argument)
     return 0;
 }
 
-static void closing_test(bool unlinked, int expected)
+static void closing_test(bool no_thread, bool unlinked, int expected)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_for(4, name);
     struct guest *guest = guest_new(name), *victim = guest_new(name);
+    guest->result = no_thread;
     pid_t pid = guest_start(guest, guest_closes_everything);
     pid_t victim_pid = guest_start(victim, guest_sits);
     CU_ASSERT_FALSE(is_dead(bus, guest));
@@ -373,13 +383,25 @@ static void closing_test(bool unlinked, int expected)
 
 T_TEST(process, that_closed_all_descriptors_is_alive_and_still_finds_the_dead)
 {
-    closing_test(false, 1);
+    closing_test(false, false, 1);
 }
 
-/* It has no way left to ask the kernel: then nobody is dead. */
+T_TEST(process, that_closed_all_descriptors_of_an_unlinked_segment_still_finds_the_dead)
+{
+    if (t_is_sanitized())
+        t_skip("under a sanitizer there is no descriptor table of its own");
+    closing_test(false, true, 1);
+}
+
+T_TEST(process, without_helper_threads_that_closed_all_descriptors_still_finds_the_dead)
+{
+    closing_test(true, false, 1);
+}
+
+/* Without a thread that keeps a descriptor it has no way left to ask: then nobody is dead. */
 T_TEST(process, that_cannot_ask_takes_everybody_for_alive)
 {
-    closing_test(true, 0);
+    closing_test(true, true, 0);
 }
 
 /* --------------------------------------------------------------------------------- namespaces */

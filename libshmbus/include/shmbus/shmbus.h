@@ -231,7 +231,8 @@ enum shmbus_attach_flags {
     SHMBUS_ATTACH_OBSERVE = 1,   /* read-only: no slot, nothing can be changed; for statistics */
     SHMBUS_ATTACH_EXISTING = 2,  /* -ENOENT when there is none, instead of creating it */
     SHMBUS_ATTACH_ANY_OWNER = 4, /* accept a segment that another user created */
-    /* No helper thread: deaths are noticed by who waits (within 0.1 s) or polls (0.5 s). */
+    /* No helper thread stays: deaths are noticed by who waits (within 0.1 s) or polls (0.5 s), and
+     * the library has one descriptor (read-only) in the process's table. */
     SHMBUS_ATTACH_NO_WATCHER = 8
 };
 
@@ -250,9 +251,19 @@ struct shmbus_attach_opts {
  * shmbus_attach() - take part in the bus, creating it when it is not there.
  * @opts: NULL for the defaults.
  *
- * Claims a slot of the process table; first repairs what a dead process left in it. A thread that
- * watches for deaths starts with the first call that has to sleep or with shmbus_fd() (all signals
- * blocked in it, no descriptor in the process's table).
+ * Claims a slot of the process table; first repairs what a dead process left in it. Two helper
+ * threads, with all signals blocked: one that keeps the library's descriptors in a table of its own
+ * (asleep, from here to shmbus_detach()), and one that watches for deaths (from the first call that
+ * has to sleep, or shmbus_fd(), on). So none of the library's descriptors but that of shmbus_fd()
+ * is in the process's table: closing all descriptors, the standard ones too, chroot(), another
+ * namespace, another user, a lowered RLIMIT_NOFILE, and the segment's unlinking harm nothing. What
+ * a process with threads may not do (unshare(CLONE_NEWUSER), say), it does before, or attaches with
+ * SHMBUS_ATTACH_NO_WATCHER.
+ *
+ * Other threads may fork meanwhile, by fork(), posix_spawn() or a raw clone(): the child gets
+ * nothing that would keep its parent alive. One that shares its parent's memory (vfork(),
+ * posix_spawn() until its exec, clone(CLONE_VM)) could still write to it, and so keeps the parent
+ * alive for the others as long as it lives: keep it short, and call nothing of the library in it.
  * Return: 0; -ENOENT; -EACCES; -SHMBUS_ERR_OWNER; -SHMBUS_ERR_LAYOUT; -SHMBUS_ERR_CORRUPT;
  *   -SHMBUS_ERR_TOO_MANY (all slots taken by living processes); what shmbus_create() returns.
  */
