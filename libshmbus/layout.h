@@ -32,11 +32,19 @@
  * owner64 epoch:48 | slot+1:16 in endpoint rows, stream ends and region locks (0 nobody)
  */
 #define SB_OWNER_BITS 14u
+#ifndef SB_OWNER_EPOCH_BITS /* a model is built with none, so that names come back at once */
 #define SB_OWNER_EPOCH_BITS 4u
+#endif
+
+/* The epoch that a header shows: its last bits. */
+static inline uint32_t sb_owner_epoch(uint64_t epoch)
+{
+    return (uint32_t)epoch & ((1u << SB_OWNER_EPOCH_BITS) - 1u);
+}
 
 static inline uint32_t sb_owner_make(uint32_t slot, uint64_t epoch)
 {
-    return ((slot + 1u) << SB_OWNER_EPOCH_BITS) | (uint32_t)(epoch & 15u);
+    return ((slot + 1u) << SB_OWNER_EPOCH_BITS) | sb_owner_epoch(epoch);
 }
 
 /* The slot of an owner, SB_NONE for nobody; the caller range-checks it. */

@@ -4,10 +4,10 @@
  * For every block that names a dead incarnation D = (slot, epoch):
  *   HTX(D)                 being filled, or in stock: FREE
  *   QUE(D), not in a slot  send not committed: FREE
- *   QFW(D), not in a slot  forward not committed: as HRX where it came from, generation - 1
+ *   QFW(D), not in a slot  forward not committed: as HRX where it came from, generation + 1
  *   QUE, QFW, in its slot  sent: leave it
  *   HRX(D)                 received: clear its slot if D had not yet, then ORPHAN (DEADL at the
- *                          last delivery)
+ *                          last delivery), generation + 2
  * For every cell of a lane: HRX(D) likewise ORPHAN or DEADL; nothing else there names a process.
  * Then its open handles, lanes and stream ends, the locks of regions; then every receiver looks for
  * orphans and every sleeper looks again; last the slot of the process table becomes FREE.
@@ -17,7 +17,11 @@
  * Each change is one CAS from a word that was read while the process word still said "D, ACTIVE",
  * so any number of processes may do this at once and each may be killed or stopped anywhere: the
  * next one does the rest. One that was stopped for long finds the process word changed, or its CAS
- * fails, as the generation or the owner in the header has moved on.
+ * fails: the first repair raised the generation, by two steps in all from where the block was
+ * received, so that loc[gen & 1] still says where that was, and it never goes below that again (the
+ * one step down, of a send that found no place, is a step down from a step up). FREE need not: the
+ * next user raises it. The name in the header would not do: it has few bits of the epoch, so that a
+ * later incarnation of the slot may hold the same message by the same name and count.
  * The slot of the table is freed last, so nobody can join as (slot, epoch + 1) before all is done.
  *
  * The hint bit of every free block is set without looking whether it is set: see block.c, A3.
@@ -129,8 +133,8 @@ static void clear_slot(const struct sb_view *view, uint64_t loc, uint32_t block)
     }
 }
 
-/* What a received block of a dead process becomes, as generation @gen, which it had when it was
- * received from @ch. */
+/* What a received block of a dead process becomes, as generation @gen: a new one, of the parity
+ * that it had when it was received from @ch. */
 static uint64_t given_back(const struct sb_channel_view *ch, uint64_t hdr, uint64_t gen)
 {
     uint32_t deliveries = sb_hdr_deliveries(hdr);
@@ -159,10 +163,10 @@ static uint64_t repaired(const struct sb_view *view, uint64_t hdr, uint64_t loc,
     case SB_QFW:
         return is_in_slot(view, loc, block)
                    ? hdr
-                   : given_back(queue_at(view, origin), hdr, sb_gen_prev(gen));
+                   : given_back(queue_at(view, origin), hdr, sb_gen_next(gen));
     case SB_HRX:
         clear_slot(view, loc, block);
-        return given_back(queue_at(view, loc), hdr, gen);
+        return given_back(queue_at(view, loc), hdr, sb_gen_next(sb_gen_next(gen)));
     default: /* states without an owner */
         return hdr;
     }

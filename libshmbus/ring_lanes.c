@@ -373,7 +373,7 @@ static bool take_back(const struct sb_lane_scan *scan, struct sb_cell *cell, uin
             bury(scan->view, origin, cell, w);
             return false;
         }
-        deliveries += deliveries < SHMBUS_DELIVERIES_MAX ? 1u : 0u;
+        deliveries = sb_deliveries_next(deliveries);
     } else if (sb_hdr_state(w) != SB_DEADL || origin->dead_letter != scan->channel) {
         return false;
     }

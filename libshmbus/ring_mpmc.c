@@ -32,16 +32,21 @@
  *   I5 loc is written only while the writer holds the header by his own S1
  *
  * Killed before S3: not sent; recovery frees the block, or, for a forward (QFW), gives the message
- * back to where it came from: the other loc word still says where that was, and the generation
- * goes back by one, which is safe as no slot ever carried the newer one. After S3: sent.
+ * back to where it came from: the other loc word still says where that was, and one generation more
+ * makes that one loc[gen & 1] again. After S3: sent.
  * Killed before R1: nothing. R1-R2: whoever meets the slot clears it (consumer or wrapping sender);
- * recovery clears it too and makes the block ORPHAN. Later: ORPHAN.
+ * recovery clears it too and makes the block ORPHAN, two generations up. Later: ORPHAN.
  * Killed Q1-Q2: recovery raises orphan_seq of every channel. Stopped anywhere: the same pictures,
  * nothing is taken away; between Q1 and Q2 the message waits for its holder to go on.
  * Checked by: test/unit/test_ring_mpmc.c, test/model, test/crash
  *
- * ABA. slot: 40 bits of lap; header: 40 bits of generation for each block. A stale CAS would need
- * the same word again after 2^40 uses of that slot or block.
+ * ABA. slot: 40 bits of lap. Header: the owner in it is a name that comes back with the 16th later
+ * incarnation of its slot, and counts stop, so what tells two words apart is the generation. S1 and
+ * A1 of block.c raise it by one, recovery by two (reclaim.c). The undo of S1 takes its own step
+ * back, so only the process itself sees a word of its own again. R1 and O1 expect words that nobody
+ * owns: QUE and QFW of a generation are in a slot once; ORPHAN and DEADL of one generation may come
+ * again, from Q1, but as the same message in the same state, which O1 may take.
+ * A stale CAS would need the same word after 2^40 steps of that slot or block: doc/memory-model.md.
  */
 #include "ring_mpmc.h"
 

@@ -137,8 +137,9 @@ static bool shut_down(void)
     w_ghost.shut_down = true;
     w_segment.super.shutdown.v = 1;
     for (uint32_t i = 0; i < x_actors(); i++) {
+        enum w_wait what = w_sleeps[i].what;
         if (x_is_blocked(i) &&
-            (w_sleeps[i].what == W_WAIT_FUTEX || w_sleeps[i].what == W_WAIT_END)) {
+            (what == W_WAIT_FUTEX || what == W_WAIT_END || what == W_WAIT_REST)) {
             x_wake(i);
             any = true;
         }

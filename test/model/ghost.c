@@ -30,12 +30,20 @@ bool w_is_living(uint32_t process)
     return process < W_PROCESSES && w_processes[process].used && !w_processes[process].dead;
 }
 
+/* A successor lives from the moment its word is ACTIVE. */
+static bool has_joined(uint32_t process)
+{
+    const struct w_process *p = &w_processes[process];
+    return w_plan->incarnation_of[process] == 0 ||
+           w_segment.processes[p->slot].w.v == sb_proc_word(p->epoch, SB_PROC_ACTIVE);
+}
+
 /* The living process that a header names; W_NOBODY if there is none. */
 uint32_t w_living_owner(uint64_t hdr)
 {
     uint32_t owner = sb_hdr_owner(hdr);
     for (uint32_t p = 0; owner != 0 && p < W_PROCESSES; p++) {
-        if (w_processes[p].owner == owner && w_is_living(p)) {
+        if (w_processes[p].owner == owner && w_is_living(p) && has_joined(p)) {
             return p;
         }
     }
@@ -287,7 +295,9 @@ void w_redelivered(struct w_message *m, uint64_t old, uint64_t now)
         x_fail("a message of channel %u is redelivered by channel %u", m->channel, p->op_channel);
         return;
     }
-    m->deliveries += dead_letter && w_has_lanes(m->channel) ? 0 : 1;
+    if (!dead_letter || !w_has_lanes(m->channel)) {
+        m->deliveries = sb_deliveries_next(m->deliveries);
+    }
     m->moving = false;
     m->state = W_TAKEN;
     m->holder = me;

@@ -143,6 +143,28 @@ static bool explore_share(void *context, unsigned i)
     return share->totals[i].failures > 0;
 }
 
+/* Where an incarnation of a slot follows another the narrow program runs, too: in it all of them
+ * have one name in headers, and delivery counts stop at once. What needs that it runs alone. */
+static bool is_for_this_program(const struct x_scenario *s)
+{
+#if SB_OWNER_EPOCH_BITS == 0
+    const struct w_plan *plan = s->parameter;
+    for (uint32_t p = 0; p < W_PROCESSES; p++) {
+        if (plan->incarnation_of[p] != 0) {
+            return true;
+        }
+    }
+    return false;
+#else
+    return !((const struct w_plan *)s->parameter)->same_name;
+#endif
+}
+
+static bool is_chosen(const struct x_scenario *s, const struct settings *set)
+{
+    return set->only == NULL ? is_for_this_program(s) : strcmp(set->only, s->name) == 0;
+}
+
 /* What wakes after a plain store comes twice, at first as if membarrier may not be called: the
  * library asks only once in a process. */
 static unsigned choose(struct share *share, const struct settings *set)
@@ -150,14 +172,15 @@ static unsigned choose(struct share *share, const struct settings *set)
     static const char *const plain_stores[] = {"stream_sleep", "tiny_lane_sleep",
                                                "lane_sleep_send"};
     unsigned n = 0;
-    bool twice = set->only == NULL && !set->have_bounds && !w_no_membarrier;
+    bool twice = set->only == NULL && !set->have_bounds && !w_no_membarrier &&
+                 SB_OWNER_EPOCH_BITS > 0;
 
     while (twice && n < sizeof plain_stores / sizeof plain_stores[0]) {
         share->scenarios[n] = find(plain_stores[n]);
         share->no_membarrier[n++] = true;
     }
     for (unsigned i = 0; i < t_scenario_count && n < SHARES_MAX; i++) {
-        if (set->only == NULL || strcmp(set->only, t_scenarios[i].name) == 0) {
+        if (is_chosen(&t_scenarios[i], set)) {
             share->scenarios[n++] = &t_scenarios[i];
         }
     }
@@ -188,12 +211,17 @@ static void explore_within_bounds(const struct settings *set, struct totals *t)
 
 static void explore_random(const struct settings *set, struct totals *t)
 {
-    double each = set->random_s / (set->only != NULL ? 1 : t_scenario_count);
+    unsigned chosen = 0;
+    double each;
     printf("\nrandom schedules beyond these bounds: up to 8 switches, 2 kills, 1 stop; seed %llu\n",
            (unsigned long long)set->seed);
+    for (unsigned i = 0; i < t_scenario_count; i++) {
+        chosen += is_chosen(&t_scenarios[i], set);
+    }
+    each = set->random_s / chosen;
     for (unsigned i = 0; i < t_scenario_count && t->failures == 0; i++) {
         struct x_result r;
-        if (set->only != NULL && strcmp(set->only, t_scenarios[i].name) != 0) {
+        if (!is_chosen(&t_scenarios[i], set)) {
             continue;
         }
         r = x_random(&t_scenarios[i], set->seed + i, each);
@@ -231,9 +259,10 @@ static int explore_all(const struct settings *set)
     if (t.incomplete > 0) {
         printf("%u explorations were cut by their limit of time\n", t.incomplete);
     }
-    printf("{\"target\":\"model\",\"schedules\":%llu,\"scenarios\":%u,\"failures\":%u,"
-           "\"seconds\":%.1f}\n",
-           (unsigned long long)t.schedules, t.scenarios, t.failures, seconds() - begin);
+    printf("{\"target\":\"model\",\"owner_epoch_bits\":%u,\"schedules\":%llu,\"scenarios\":%u,"
+           "\"failures\":%u,\"seconds\":%.1f}\n",
+           SB_OWNER_EPOCH_BITS, (unsigned long long)t.schedules, t.scenarios, t.failures,
+           seconds() - begin);
     append_results(&t);
     return t.failures > 0 || (t.incomplete > 0 && !set->have_bounds) || t.schedules == 0;
 }

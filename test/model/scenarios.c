@@ -219,6 +219,39 @@ static const struct w_plan slot_reuse = {
                IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
 };
 
+/* A user, its successor in the slot, which headers name alike in the narrow program, and two
+ * recoverers, one of which may be late. */
+#define SAME_NAME(user, successor)                                                                 \
+    .incarnation_of = {[1] = 1}, .same_name = true,                                                \
+    .actors = {ACTOR("user", 0, user), IMMORTAL("successor", 1, successor),                        \
+               ACTOR("recover-a", W_NOBODY, "D1"), IMMORTAL("recover-b", W_NOBODY + 1, "D1")}
+
+static const struct w_plan same_name_again = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 1,
+    .queued = 1,
+    SAME_NAME("r0 a", "J r0 H a"),
+};
+
+static const struct w_plan same_name_dead_letter = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .max_deliveries = 1, .dead_letter = 2},
+                 QUEUE(0)},
+    .channel_count = 2,
+    .blocks = 1,
+    .queued = 1,
+    .before = "r0 q",
+    SAME_NAME("r1 a", "J r1 H a"),
+};
+
+static const struct w_plan same_name_forward = {
+    .channels = {QUEUE(0), QUEUE(0)},
+    .channel_count = 2,
+    .blocks = 1,
+    .queued = 1,
+    SAME_NAME("r0 f1", "J r0 f1 r1 H a"),
+};
+
 static const struct w_plan sleep_recv = {
     .channels = {QUEUE(1)},
     .channel_count = 1,
@@ -755,6 +788,9 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(two_dead, "two users die, two recoverers", TWO_KILLS),
     SCENARIO(recover_sleep, "receiver sleeps, recoverer is killed", TWO_KILLS),
     SCENARIO(slot_reuse, "slot taken again beside two recoverers", TWO_KILLS),
+    SCENARIO(same_name_again, "late recoverer, message and name come again", SMALL),
+    SCENARIO(same_name_dead_letter, "the same with a dead letter", SMALL),
+    SCENARIO(same_name_forward, "the same beside forwards", SMALL),
     SCENARIO(sleep_recv, "receiver sleeps, sender wakes", SMALL),
     SCENARIO(sleep_recv_two, "two receivers sleep", BIG),
     SCENARIO(sleep_send, "sender sleeps on a full ring", SMALL),

@@ -11,6 +11,7 @@
  *   p0      open once more for receiving
  *   D       wait for a death and recover, again and again     D1   once
  *   J       wait until the slot of the predecessor is free, become its next user
+ *   H       hold on until nobody else can go on, the stopped ones included
  *   w v     write, read the region
  *   o i     become sender, receiver of the stream (channel 0) when that end is free
  *   t3 T3   send 8 * 3 bytes to the stream (T: wait)           B    send a batch of three
@@ -690,6 +691,9 @@ static void do_word(uint32_t process, char word, uint32_t n)
         break;
     case 'J':
         join(process);
+        break;
+    case 'H':
+        w_wait_for(W_WAIT_REST, 0);
         break;
     case 'w':
         region_write(process);

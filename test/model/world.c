@@ -325,7 +325,11 @@ static void first_process(const struct w_plan *plan, uint32_t p)
     uint32_t old = plan->incarnation_of[p];
 
     process->slot = old > 0 ? old - 1u : p;
-    process->epoch = old > 0 ? FIRST_EPOCH + 1u : FIRST_EPOCH;
+    process->epoch = FIRST_EPOCH;
+    for (uint32_t before = old; before > 0; before = plan->incarnation_of[before - 1u]) {
+        process->epoch++;
+        process->slot = before - 1u;
+    }
     process->owner = sb_owner_make(process->slot, process->epoch);
     process->used = true;
     if (old == 0) {
@@ -707,7 +711,7 @@ static void describe_value(const void *address, uint64_t value, char *text, size
         const char *state = states[(unsigned)sb_hdr_state(value)];
         uint32_t owner = sb_hdr_owner(value);
         snprintf(text, bytes, "%s(slot %d/%u, g%" PRIu64 ", n%u)", state == NULL ? "?" : state,
-                 (int)(owner >> SB_OWNER_EPOCH_BITS) - 1, owner & 15u, sb_hdr_gen(value),
+                 (int)(owner >> SB_OWNER_EPOCH_BITS) - 1, sb_owner_epoch(owner), sb_hdr_gen(value),
                  sb_hdr_deliveries(value));
     } else if (IS_IN(address, w_segment.blocks) &&
                OFFSET_IN(address, w_segment.blocks) % sizeof(struct sb_block) <= 16) {

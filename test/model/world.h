@@ -59,6 +59,7 @@ struct w_plan {
     bool region;
     bool timestamps;
     bool first_is_dead;   /* process 0 received one of them and died; it has no actor */
+    bool same_name;       /* for the narrow program: a successor is named as the one before */
     uint32_t queued;                      /* messages in channel 0 at the beginning */
     const char *before;                   /* what process 0 has done before the beginning */
     uint32_t hidden;                      /* free blocks whose hint bits are clear: mask */
@@ -243,7 +244,7 @@ void w_finish(void);
 bool w_quiescent(void);
 
 /* What an actor waits for besides the library's events. */
-enum w_wait { W_WAIT_NONE, W_WAIT_FUTEX, W_WAIT_DEATH, W_WAIT_SLOT, W_WAIT_END };
+enum w_wait { W_WAIT_NONE, W_WAIT_FUTEX, W_WAIT_DEATH, W_WAIT_SLOT, W_WAIT_END, W_WAIT_REST };
 struct w_sleep {
     enum w_wait what;
     const void *address;

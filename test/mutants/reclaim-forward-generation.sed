@@ -1,4 +1,4 @@
-# what:  recovery of a forward does not go back to where it came from
+# what:  recovery of a forward does not go on to where it came from
 # files: libshmbus/reclaim.c
 # check: model tiny_forward
-s|sb_gen_prev(gen)|gen|
+s|given_back(queue_at(view, origin), hdr, sb_gen_next(gen))|given_back(queue_at(view, origin), hdr, gen)|

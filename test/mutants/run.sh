@@ -9,6 +9,7 @@
 #   # check: model SCENARIO...        the schedule explorer on these scenarios
 #            (# bounds: 2/1/0 preemptions/kills/stops, if others than these;
 #             # options: --no-membarrier)
+#            narrow SCENARIO...       the same, built with names that come back at once
 #            unit PATTERN...          the unit tests whose names match
 #            crash PATTERN...         the crash stepper on these operations
 set -u
@@ -55,6 +56,7 @@ build() {
         [ -e "$out/$1/$base.c" ] || cp "$file" "$out/$1/$base.c" || return 1
         case $2 in
         model) compile=$T_MODEL_COMPILE ;;
+        narrow) compile=$T_NARROW_COMPILE ;;
         *) compile=$T_TEST_COMPILE ;;
         esac
         $compile -w -iquote libshmbus -c -o "$out/$1/$base.o" "$out/$1/$base.c" \
@@ -62,9 +64,11 @@ build() {
         objects="$objects $out/$1/$base.o"
     done
     case $2 in
-    model)
+    model | narrow)
         others=
-        for object in $T_MODEL_OBJECTS; do
+        model_objects=$T_MODEL_OBJECTS
+        [ "$2" = model ] || model_objects=$T_NARROW_OBJECTS
+        for object in $model_objects; do
             [ -e "$out/$1/$(basename "$object")" ] || others="$others $object"
         done
         $T_LINK -o "$out/$1/check" $others $objects ;;
@@ -84,13 +88,13 @@ check() {
     for argument in $3; do
         log=$out/$1/$argument.log
         case $2 in
-        model) timeout 200 "$out/$1/check" $options --bounds "$bounds" --limit 60 --only "$argument" ;;
+        model | narrow) timeout 200 "$out/$1/check" $options --bounds "$bounds" --limit 60 --only "$argument" ;;
         unit) timeout 120 "$out/$1/check" --filter "$argument" ;;
         crash) timeout 300 "$out/$1/check" --quick --only "$argument" ;;
         esac >"$log" 2>&1
         status=$?
         case $2 in
-        model) said=$(sed -n 's/^FAILURE in \([a-z_]*\): /\1: /p' "$log" | head -n 1) ;;
+        model | narrow) said=$(sed -n 's/^FAILURE in \([a-z_]*\): /\1: /p' "$log" | head -n 1) ;;
         *) said=$(grep -m 1 -i -e '^not ok' -e '^FAIL' -e fail "$log") ;;
         esac
         [ $status = 1 ] && [ -n "$said" ] && return 0
