@@ -14,6 +14,7 @@
 #include "plan.h"
 #include "poll.h"
 #include "role.h"
+#include "stream.h"
 #include "watcher.h"
 
 #define BEAT_SHORT_NS 10000000
@@ -146,14 +147,15 @@ static int open_stream(struct shmbus_channel *ch)
     }
     if ((ch->mode & SHMBUS_SEND) != 0) {
         r = sb_stream_tx_init(&ch->tx, ch->view);
-        ch->departure_seen = sb_load_acquire(&ch->view->shared->receiver);
+        sb_stream_ch_departure_told(ch);
     } else {
         r = sb_stream_rx_init(&ch->rx, ch->view);
         ch->rx.mark = sb_msg_mark(ch, SB_MSG_STREAM_RX, 0);
         /* A sender that left before us is news only if it left something. */
-        ch->departure_seen = r == SB_OK && sb_stream_readable(&ch->rx)
-                                 ? 0
-                                 : sb_load_acquire(&ch->view->shared->sender);
+        ch->departure_seen = 0;
+        if (r == SB_OK && !sb_stream_readable(&ch->rx)) {
+            sb_stream_ch_departure_told(ch);
+        }
     }
     if (r != SB_OK) {
         sb_role_leave(own_end(ch), ch->bus->member.owner64, SB_ROLE_CLOSED);

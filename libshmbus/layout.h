@@ -29,7 +29,8 @@
 /* ------------------------------------------------------------------------------ owner words
  *
  * owner   slot+1:10 | epoch:4 in block headers (14 bits, 0 nobody), written by that process only
- * owner64 epoch:48 | slot+1:16 in endpoint rows, stream ends and region locks (0 nobody)
+ * owner64 epoch:46 | how:2 | slot+1:16 in endpoint rows, lanes, stream ends, region locks (0
+ *         nobody); how is 0, but where a stream end says how its last owner left it: see role.h
  */
 #define SB_OWNER_BITS 14u
 #ifndef SB_OWNER_EPOCH_BITS /* a model is built with none, so that names come back at once */
@@ -55,7 +56,7 @@ static inline uint32_t sb_owner_slot(uint32_t owner)
 
 static inline uint64_t sb_owner64_make(uint32_t slot, uint64_t epoch)
 {
-    return (epoch << 16) | (slot + 1u);
+    return (epoch << 18) | (slot + 1u);
 }
 
 /* The slot of an owner64, SB_NONE for nobody; the caller range-checks it. */

@@ -22,6 +22,7 @@
 #include "error.h"
 #include "event.h"
 #include "role.h"
+#include "stream.h"
 #include "wait.h"
 #include "watcher.h"
 
@@ -173,7 +174,7 @@ void sb_poll_rearm(struct sb_poll *poll)
     }
     poll->ring = poll->ch->ring;
     poll->rx = poll->ch->rx;
-    poll->departure = poll->ch->departure_seen;
+    poll->departure = poll->ch->kind == SB_STREAM ? sb_stream_ch_departure(poll->ch) : 0;
     if (sb_cas32(&poll->state, POLL_REPORTED, POLL_WATCHING)) {
         sem_post(&poll->armed);
     }

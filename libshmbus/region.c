@@ -86,7 +86,7 @@ static bool holder_is_dead(struct shmbus *bus, uint64_t holder, bool ask_kernel)
         return true; /* names nobody: damage */
     }
     w = sb_load_acquire(&bus->view.processes[slot].w);
-    if (sb_proc_state(w) != SB_PROC_ACTIVE || ((sb_proc_epoch(w) << 16) >> 16) != holder >> 16) {
+    if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_owner64_make(slot, sb_proc_epoch(w)) != holder) {
         return true;
     }
     if (!ask_kernel) {

@@ -1,24 +1,34 @@
 /*
  * The two ends of a stream: who has them. One word each, owner64 or how the last one left.
  *
- *   me    CAS (nobody, closed or dead) -> owner64       at open
- *   me    CAS owner64 -> closed                         at close
- *   all   CAS owner64 -> dead                           recovery, after a proven death
+ *   me    CAS (nobody, closed or dead) -> owner64                  at open
+ *   me    CAS owner64 -> the same, closed                          at close
+ *   all   CAS owner64 -> the same, dead                            recovery, after a proven death
  *
- * A departure carries the epoch of who left, so that it is told from the one before.
+ * A departure says who left, slot and epoch, so that it is told from that of anybody else. A
+ * process dies once, so "dead" comes once for ever; it may close, open and close again, which
+ * leaves one word twice: see departure() in stream.c.
  */
 #ifndef SB_ROLE_H
 #define SB_ROLE_H
 
 #include "layout.h"
 
-#define SB_ROLE_CLOSED 0xfffeu
-#define SB_ROLE_DEAD 0xffffu
+enum sb_role_how { SB_ROLE_HELD = 0, SB_ROLE_CLOSED = 1, SB_ROLE_DEAD = 2 };
+
+static inline enum sb_role_how sb_role_how(uint64_t role)
+{
+    return (enum sb_role_how)((role >> 16) & 3u);
+}
 
 static inline bool sb_role_is_held(uint64_t role)
 {
-    uint64_t who = role & 0xffffu;
-    return who != 0 && who < SB_ROLE_CLOSED;
+    return (role & 0xffffu) != 0 && sb_role_how(role) == SB_ROLE_HELD;
+}
+
+static inline uint64_t sb_role_left(uint64_t owner64, enum sb_role_how how)
+{
+    return owner64 | ((uint64_t)how << 16);
 }
 
 /* False: a process holds it; *ret_holder says which. */
@@ -36,11 +46,11 @@ static inline bool sb_role_take(sb_word *role, uint64_t owner64, uint64_t *ret_h
     }
 }
 
-/* @how is SB_ROLE_CLOSED or SB_ROLE_DEAD; nothing happens if somebody else has it. */
-static inline void sb_role_leave(sb_word *role, uint64_t owner64, uint32_t how)
+/* Nothing happens if somebody else has it. */
+static inline void sb_role_leave(sb_word *role, uint64_t owner64, enum sb_role_how how)
 {
     if (sb_load_relaxed(role) == owner64) {
-        sb_cas(role, owner64, (owner64 & ~0xffffull) | how);
+        sb_cas(role, owner64, sb_role_left(owner64, how));
     }
 }
 

@@ -18,16 +18,43 @@ SB_COLD static int corrupt(struct shmbus_channel *ch)
         ch->name);
 }
 
-/* Whether the other end has left since we last looked: told once for each departure. */
+/* How far the other end has come: what it released, or what there was to receive from it. */
+static uint64_t progress_of_other_end(const struct shmbus_channel *ch)
+{
+    return (ch->mode & SHMBUS_SEND) != 0 ? sb_load_acquire(&ch->shared->acked) : ch->rx.next;
+}
+
+void sb_stream_ch_departure_told(struct shmbus_channel *ch)
+{
+    const struct sb_channel *shared = ch->view->shared;
+
+    ch->departure_seen = sb_load_acquire((ch->mode & SHMBUS_SEND) != 0 ? &shared->receiver
+                                                                       : &shared->sender);
+    ch->departure_at = progress_of_other_end(ch);
+}
+
+uint64_t sb_stream_ch_departure(const struct shmbus_channel *ch)
+{
+    return ch->departure_at == progress_of_other_end(ch) ? ch->departure_seen : 0;
+}
+
+/* Whether the other end has left since we last looked: told once for each departure. The word alone
+ * does not tell two of them apart if one process closes, opens and closes again: between them it
+ * had the end, or has come further; one that did neither under our eyes was not there for us. */
 static int departure(struct shmbus_channel *ch, const sb_word *other_end)
 {
     uint64_t role = sb_load_acquire(other_end);
 
-    if (role == 0 || sb_role_is_held(role) || role == ch->departure_seen) {
+    if (role == 0 || sb_role_is_held(role)) {
+        ch->departure_seen = 0;
+        return 0;
+    }
+    if (role == sb_stream_ch_departure(ch)) {
         return 0;
     }
     ch->departure_seen = role;
-    return (role & 0xffffu) == SB_ROLE_DEAD ? -SHMBUS_ERR_PEER_DEAD : -SHMBUS_ERR_PEER_CLOSED;
+    ch->departure_at = progress_of_other_end(ch);
+    return sb_role_how(role) == SB_ROLE_DEAD ? -SHMBUS_ERR_PEER_DEAD : -SHMBUS_ERR_PEER_CLOSED;
 }
 
 static uint64_t stamp(const struct shmbus_channel *ch)

@@ -21,4 +21,9 @@ int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct sh
 int sb_stream_ch_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg);
 int sb_stream_ch_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg);
 
+/* How the other end last left is no news to this handle. */
+void sb_stream_ch_departure_told(struct shmbus_channel *ch);
+/* The departure that is no news to it; 0: any would be. */
+uint64_t sb_stream_ch_departure(const struct shmbus_channel *ch);
+
 #endif

@@ -16,6 +16,7 @@
 #include "event.h"
 #include "poll.h"
 #include "process.h"
+#include "stream.h"
 #include "watcher.h"
 
 #define FIRST_EPOCH 5u
@@ -485,13 +486,15 @@ void w_open_stream(uint32_t process, uint32_t channel, bool sender)
     if (sender) {
         ch->mode = SHMBUS_SEND;
         r = sb_stream_tx_init(&ch->tx, ch->view);
-        ch->departure_seen = sb_load_acquire(&ch->view->shared->receiver);
+        sb_stream_ch_departure_told(ch);
     } else {
         ch->mode = SHMBUS_RECV;
         r = sb_stream_rx_init(&ch->rx, ch->view);
         ch->rx.mark = sb_msg_mark(ch, SB_MSG_STREAM_RX, 0);
-        ch->departure_seen =
-            sb_stream_readable(&ch->rx) ? 0 : sb_load_acquire(&ch->view->shared->sender);
+        ch->departure_seen = 0;
+        if (!sb_stream_readable(&ch->rx)) {
+            sb_stream_ch_departure_told(ch);
+        }
     }
     if (r != SB_OK) {
         x_fail("the stream's positions are found to be impossible");

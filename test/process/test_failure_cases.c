@@ -264,6 +264,96 @@ T_TEST(failure, case_05_blocked_on_a_peer_that_died)
     }
 }
 
+static int attach_and_stay(void *argument)
+{
+    struct scene *scene = argument;
+    t_attach(scene->name);
+    t_gate_post(&scene->here);
+    return stay();
+}
+
+/* On a young bus the incarnations of all slots have the same number. */
+T_TEST(failure, case_05_every_death_at_the_other_end_is_told_whatever_slot_it_was_in)
+{
+    static const unsigned killed[] = {SHMBUS_SEND, SHMBUS_RECV};
+    for (int k = 0; k < 2; k++) {
+        struct shmbus *bus;
+        struct scene *scene = scene_new(&bus);
+        struct shmbus_channel *s = t_open(bus, "s", killed[1 - k]);
+        struct shmbus_msg msg;
+        pid_t neighbours[4];
+        scene->number = killed[k];
+        while (killed[k] == SHMBUS_RECV && t_send(s, 1, 0) == 0)
+            ;
+        for (uint32_t i = 0; i < 4; i++) {
+            pid_t peer = t_fork(open_end_and_stay, scene);
+            t_gate_wait(&scene->here, 2 * i + 1);
+            CU_ASSERT_EQUAL(t_kill_wait(peer, SIGKILL), 128 + SIGKILL);
+            shmbus_reclaim(bus); /* so that no call of ours finds the end held */
+            if (killed[k] == SHMBUS_RECV) {
+                T_FAILS(t_send(s, 1, 0), -SHMBUS_ERR_PEER_DEAD);
+                T_FAILS(t_send(s, 1, 0), -EAGAIN); /* once */
+            } else {
+                T_FAILS(shmbus_recv(s, &msg, 0), -SHMBUS_ERR_PEER_DEAD);
+                T_FAILS(shmbus_recv(s, &msg, 0), -EAGAIN);
+            }
+            neighbours[i] = t_fork(attach_and_stay, scene); /* so the next peer has another */
+            t_gate_wait(&scene->here, 2 * i + 2);
+        }
+        for (int i = 0; i < 4; i++)
+            t_kill_wait(neighbours[i], SIGKILL);
+        shmbus_reclaim(bus);
+        scene_end(scene, bus);
+    }
+}
+
+/* One and the same process leaves the same word each time. */
+T_TEST(failure, case_05_who_comes_back_and_leaves_again_is_told_of_again)
+{
+    struct shmbus *bus;
+    struct scene *scene = scene_new(&bus);
+    struct shmbus_channel *tx = t_open(bus, "s", SHMBUS_SEND), *rx;
+    struct shmbus_msg msg = {0};
+    for (int i = 0; i < 3; i++) { /* it takes something, and we are told when it is full */
+        rx = t_open(bus, "s", SHMBUS_RECV);
+        while (t_send(tx, 1, 0) == 0)
+            ;
+        T_OK(shmbus_recv(rx, &msg, 0));
+        T_OK(shmbus_release(&msg));
+        shmbus_close(rx);
+        T_OK(t_send(tx, 1, 0));
+        T_FAILS(t_send(tx, 1, 0), -SHMBUS_ERR_PEER_CLOSED);
+        T_FAILS(t_send(tx, 1, 0), -EAGAIN);
+    }
+    for (int i = 0; i < 3; i++) { /* nothing is taken, but we find it there */
+        rx = t_open(bus, "s", SHMBUS_RECV);
+        T_FAILS(t_send(tx, 1, 0), -EAGAIN);
+        shmbus_close(rx);
+        T_FAILS(t_send(tx, 1, 0), -SHMBUS_ERR_PEER_CLOSED);
+        T_FAILS(t_send(tx, 1, 0), -EAGAIN);
+    }
+    rx = t_open(bus, "s", SHMBUS_RECV);
+    while (shmbus_recv(rx, &msg, 0) == 0)
+        T_OK(shmbus_release(&msg));
+    for (int i = 0; i < 3; i++) { /* the sender likewise: after what it sent */
+        shmbus_close(tx);
+        T_FAILS(shmbus_recv(rx, &msg, 0), -SHMBUS_ERR_PEER_CLOSED);
+        T_FAILS(shmbus_recv(rx, &msg, 0), -EAGAIN);
+        tx = t_open(bus, "s", SHMBUS_SEND);
+        t_put(tx, 7);
+        shmbus_close(tx);
+        CU_ASSERT_EQUAL(t_take(rx, &msg), 7);
+        T_OK(shmbus_release(&msg));
+        T_FAILS(shmbus_recv(rx, &msg, 0), -SHMBUS_ERR_PEER_CLOSED);
+        T_FAILS(shmbus_recv(rx, &msg, 0), -EAGAIN);
+        tx = t_open(bus, "s", SHMBUS_SEND);
+        t_put(tx, 8);
+        CU_ASSERT_EQUAL(t_take(rx, &msg), 8);
+        T_OK(shmbus_release(&msg));
+    }
+    scene_end(scene, bus);
+}
+
 /* A receiver that waits gets what the dead one held, soon and not at its own timeout. */
 T_TEST(failure, case_05_blocked_while_the_only_message_is_in_dead_hands)
 {

@@ -224,7 +224,7 @@ T_TEST(region, a_repair_that_was_interrupted_is_repeated)
                 sb_store_relaxed(word(rig.view->data, 2 + i), 0x7777777777777777ull);
             }
             sb_store_relaxed(&rig.view->shared->rollbacks, counted);
-            sb_store_relaxed(&rig.view->shared->lock, dead_owner(&rig) + (1u << 16));
+            sb_store_relaxed(&rig.view->shared->lock, dead_owner(&rig) + (1u << 18));
             check_after(&rig, BEFORE_EVEN, 1);
             rig_close(&rig);
         }

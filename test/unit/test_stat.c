@@ -592,7 +592,7 @@ T_TEST(check, damage_in_rings_and_regions_is_found)
     CU_ASSERT_TRUE(is_healthy(observer));
     sb_store_relaxed(&region->lock, bus->member.owner64);
     CU_ASSERT_TRUE(is_healthy(observer));
-    sb_store_relaxed(&region->lock, bus->member.owner64 + (1u << 16));
+    sb_store_relaxed(&region->lock, bus->member.owner64 + (1u << 18));
     CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "region data: a process died"));
     sb_store_relaxed(&region->lock, 0);
     sb_store_relaxed(&region->version, 1);
