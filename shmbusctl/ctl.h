@@ -1,8 +1,8 @@
 /*
  * What every part of shmbusctl shares: exit codes, messages, the verb table and its options.
  *
- * One verb is one file verb_NAME.c with one struct ctl_verb; parsing, help and completion all come
- * from that struct. Data goes to stdout, everything else to stderr.
+ * One verb is one struct ctl_verb, in a file verb_NAME.c of its own or with its like; parsing, help
+ * and completion all come from that struct. Data goes to stdout, everything else to stderr.
  */
 #ifndef SHMBUSCTL_CTL_H
 #define SHMBUSCTL_CTL_H
@@ -58,7 +58,9 @@ extern const struct ctl_verb *const ctl_verbs[]; /* ends with NULL */
 const struct ctl_verb *ctl_verb_find(const char *name);
 
 extern const struct ctl_verb verb_create, verb_list, verb_stats, verb_ps, verb_send, verb_recv,
-    verb_peek, verb_reclaim, verb_doctor, verb_rm, verb_version, verb_help, verb_completion;
+    verb_peek, verb_reclaim, verb_doctor, verb_rm, verb_supervise, verb_status, verb_start,
+    verb_stop, verb_restart, verb_reload, verb_scale, verb_rollout, verb_logs, verb_version,
+    verb_help, verb_completion;
 
 /* ---------------------------------------------------------------------------------- arguments */
 
@@ -95,6 +97,7 @@ void ctl_set_verb(const char *name); /* the word after "shmbusctl: " */
 /* One line on stderr, without control characters. ctl_fail() returns @code. */
 int ctl_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void ctl_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *ctl_last_note(void); /* without "shmbusctl: VERB: "; "" before any */
 
 /* The failure @result of the library, about @subject; returns the exit code for it. */
 int ctl_fail_bus(int result, const char *subject);

@@ -1,5 +1,6 @@
-# shmbusctl: the command line tool. Uses the public header of libshmbus and json-c, nothing else.
-CTL_SRC := $(wildcard shmbusctl/*.c)
+# shmbusctl: the command line tool. Uses the public header of libshmbus and json-c; the supervisor
+# reads its file with libyaml.
+CTL_SRC := $(wildcard shmbusctl/*.c shmbusctl/supervise/*.c)
 CTL_OBJ := $(CTL_SRC:%.c=$(B)/obj/%.o)
 CTL_PROGRAM := $(B)/bin/shmbusctl
 TIDY += $(CTL_SRC)
@@ -10,4 +11,4 @@ $(eval $(call stamp,shmbusctl.list,$(CTL_SRC)))
 $(CTL_PROGRAM): $(CTL_OBJ) $(LIB_SO_LINK) $(B)/flags $(B)/shmbusctl.list
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CTL_OBJ) $(LINK_SHARED) -ljson-c
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CTL_OBJ) $(LINK_SHARED) -ljson-c -lyaml

@@ -8,6 +8,7 @@
 #include "text.h"
 
 static const char *verb_name;
+static char last_note[2048];
 
 void ctl_set_verb(const char *name)
 {
@@ -21,6 +22,7 @@ static void say(const char *format, va_list list)
 
     vsnprintf(text, sizeof(text), format, list);
     text_clean(text, clean, sizeof(clean));
+    memcpy(last_note, clean, sizeof(last_note));
     if (verb_name)
         fprintf(stderr, "shmbusctl: %s: %s\n", verb_name, clean);
     else
@@ -44,6 +46,11 @@ void ctl_note(const char *format, ...)
     va_start(list, format);
     say(format, list);
     va_end(list);
+}
+
+const char *ctl_last_note(void)
+{
+    return last_note;
 }
 
 int ctl_exit_of(int result)

@@ -18,7 +18,8 @@ section() {
     sed 's/\\f[BIR]//g; s/\\-/-/g' "$page" |
         awk -v verb="$1" '/^\.S[SH] / { inside = $1 == ".SS" && $2 == verb } inside'
 }
-for verb in create list stats ps send recv peek doctor reclaim rm version help completion; do
+for verb in create list stats ps send recv peek doctor reclaim rm supervise status start stop restart \
+    reload scale rollout logs version help completion; do
     section "$verb" >"$plain"
     check "the page explains $verb" test -s "$plain"
     for option in $("$ctl" help "$verb" |

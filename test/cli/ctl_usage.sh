@@ -25,7 +25,7 @@ works "completion bash works" completion bash
 if command -v bash >/dev/null; then
     check "bash accepts its completion" bash -n "$out"
     printf '%s\n' "COMP_WORDS=(shmbusctl re) COMP_CWORD=1; _shmbusctl; echo \${COMPREPLY[*]}" >>"$out"
-    check "completion finds verbs" same "$(bash "$out")" "recv reclaim"
+    check "completion finds verbs" same "$(bash "$out")" "recv reclaim restart reload"
 else
     skip "bash accepts its completion" "no bash"
 fi

@@ -1,0 +1,273 @@
+/*
+ * Starting a process, so that nobody ever runs who is not written down.
+ *
+ * The child waits on a socket for the word to begin. The supervisor gives it only when pid and
+ * start time are in the state file. Killed before that, the child reads the end of the file and
+ * leaves; killed after it, the next supervisor finds the worker in the file. When exec fails the
+ * child says so on the same socket, which is closed by an exec that succeeds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "memory.h"
+#include "sockets.h"
+#include "sup.h"
+
+enum { FIRST_FD = 3, GROUPS_MAX = 64 };
+
+struct start_failure {
+    int error;
+    char what[32];
+};
+
+/* All that the child needs, made before the fork: behind it only system calls are allowed, because
+ * the bus has a thread. */
+struct start {
+    const struct sup_program_spec *spec;
+    char **environment;
+    char *listen_pid; /* in environment, or NULL */
+    char *path;       /* of the command, as found in PATH */
+    int fds[SUP_SOCKETS_MAX];
+    size_t fd_count;
+    gid_t groups[GROUPS_MAX];
+    int group_count;
+    int socket;
+    sigset_t no_signals;
+};
+
+uint64_t sup_start_ticks(pid_t pid)
+{
+    char path[32], text[1024], *field;
+    ssize_t bytes;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    bytes = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (bytes <= 0) {
+        return 0;
+    }
+    text[bytes] = 0;
+    field = strrchr(text, ')'); /* the name may have anything in it */
+    for (int i = 2; field != NULL && i < 22; i++) {
+        field = strchr(field + 1, ' ');
+    }
+    return field != NULL ? strtoull(field, NULL, 10) : 0;
+}
+
+/* ------------------------------------------------------------------------------------ the child */
+
+static void leave(const struct start *start, const char *what)
+{
+    struct start_failure failure = {.error = errno};
+
+    strncpy(failure.what, what, sizeof failure.what - 1);
+    send(start->socket, &failure, sizeof failure, MSG_NOSIGNAL);
+    _exit(127);
+}
+
+static void write_pid(char *out)
+{
+    char digits[12];
+    size_t count = 0;
+
+    for (pid_t pid = getpid(); pid > 0; pid /= 10) {
+        digits[count++] = (char)('0' + pid % 10);
+    }
+    while (count > 0) {
+        *out++ = digits[--count];
+    }
+    *out = 0;
+}
+
+/* The listening sockets become 3, 4, ...; the socket to the supervisor and all others are closed by
+ * exec. First out of the way, then into place. */
+static void place_descriptors(struct start *start)
+{
+    int above = FIRST_FD + (int)start->fd_count;
+
+    start->socket = fcntl(start->socket, F_DUPFD_CLOEXEC, above);
+    if (start->socket < 0) {
+        _exit(127);
+    }
+    for (size_t i = 0; i < start->fd_count; i++) {
+        start->fds[i] = fcntl(start->fds[i], F_DUPFD_CLOEXEC, above);
+        if (start->fds[i] < 0) {
+            leave(start, "keep its sockets");
+        }
+    }
+    for (size_t i = 0; i < start->fd_count; i++) {
+        if (dup2(start->fds[i], FIRST_FD + (int)i) < 0) {
+            leave(start, "keep its sockets");
+        }
+    }
+    close(STDIN_FILENO);
+    if (open("/dev/null", O_RDONLY) != STDIN_FILENO) {
+        leave(start, "open /dev/null");
+    }
+}
+
+static void become(const struct start *start)
+{
+    const struct sup_program_spec *p = start->spec;
+
+    if (p->nice != 0 && nice(p->nice) == -1 && errno != 0) {
+        leave(start, "set nice");
+    }
+    if (p->has_cpus && sched_setaffinity(0, sizeof p->cpu_set, &p->cpu_set) < 0) {
+        leave(start, "use these cpus");
+    }
+    if (p->has_user && geteuid() == 0 &&
+        (setgroups((size_t)start->group_count, start->groups) < 0 || setgid(p->gid) < 0 ||
+         setuid(p->uid) < 0)) {
+        leave(start, "become its user");
+    }
+    if (p->directory != NULL && chdir(p->directory) < 0) {
+        leave(start, "enter its directory");
+    }
+}
+
+static void child(struct start *start)
+{
+    char word;
+
+    setsid();
+    place_descriptors(start);
+    close_range((unsigned)FIRST_FD + (unsigned)start->fd_count, ~0u, CLOSE_RANGE_CLOEXEC);
+    for (int i = 1; i < NSIG; i++) {
+        signal(i, SIG_DFL);
+    }
+    sigprocmask(SIG_SETMASK, &start->no_signals, NULL);
+    if (recv(start->socket, &word, 1, 0) != 1) {
+        _exit(127); /* the supervisor has died before it wrote this process down */
+    }
+    if (start->listen_pid != NULL) {
+        write_pid(start->listen_pid);
+    }
+    errno = 0;
+    become(start);
+    execve(start->path, start->spec->command, start->environment);
+    leave(start, "run it");
+}
+
+/* ----------------------------------------------------------------------------------- the parent */
+
+static char *find_command(const char *command, char *const *environment)
+{
+    const char *path = "/usr/local/bin:/usr/bin:/bin";
+    char *copy, *left, *dir, *found = NULL;
+
+    if (strchr(command, '/') != NULL) {
+        return sup_strdup(command);
+    }
+    for (; *environment != NULL; environment++) {
+        if (strncmp(*environment, "PATH=", 5) == 0) {
+            path = *environment + 5;
+        }
+    }
+    copy = left = sup_strdup(path);
+    while (found == NULL && (dir = strsep(&left, ":")) != NULL) {
+        found = sup_printf("%s/%s", dir[0] != 0 ? dir : ".", command);
+        if (access(found, X_OK) < 0) {
+            free(found);
+            found = NULL;
+        }
+    }
+    free(copy);
+    return found != NULL ? found : sup_strdup(command);
+}
+
+static void prepare(struct start *start, const struct sup_worker *w, int socket)
+{
+    *start = (struct start){.spec = w->spec, .socket = socket, .group_count = GROUPS_MAX};
+    start->environment = sup_environment(w);
+    for (char **pair = start->environment; *pair != NULL; pair++) {
+        if (strncmp(*pair, "LISTEN_PID=", 11) == 0) {
+            start->listen_pid = *pair + 11;
+        }
+    }
+    start->path = find_command(w->spec->command[0], start->environment);
+    start->fd_count = sup_sockets_of(w, start->fds);
+    sigemptyset(&start->no_signals);
+    if (w->spec->user == NULL ||
+        getgrouplist(w->spec->user, w->spec->gid, start->groups, &start->group_count) < 0) {
+        start->groups[0] = w->spec->gid;
+        start->group_count = 1;
+    }
+}
+
+static void start_ended(struct sup *s, struct sup_source *source, uint32_t events)
+{
+    struct sup_worker *w =
+        (struct sup_worker *)((char *)source - offsetof(struct sup_worker, start));
+    struct start_failure failure;
+    ssize_t bytes = recv(source->fd, &failure, sizeof failure, MSG_DONTWAIT);
+
+    (void)events;
+    if (bytes == (ssize_t)sizeof failure && w->start_error == NULL) {
+        failure.what[sizeof failure.what - 1] = 0;
+        w->start_error = sup_printf("cannot %s: %s", failure.what, strerror(failure.error));
+    }
+    sup_unwatch(s, source);
+}
+
+bool sup_spawn(struct sup_worker *w)
+{
+    struct sup *s = w->program->s;
+    struct start start;
+    int pair[2];
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+        w->start_error = sup_printf("cannot start it: %s", strerror(errno));
+        return false;
+    }
+    sup_notify_open(w);
+    prepare(&start, w, pair[1]);
+    pid = fork();
+    if (pid == 0) {
+        child(&start);
+        _exit(127);
+    }
+    if (pid < 0) {
+        w->start_error = sup_printf("cannot fork: %s", strerror(errno));
+        close(pair[0]);
+    } else {
+        w->pid = pid;
+        w->ours = true;
+        w->start_ticks = sup_start_ticks(pid);
+        w->pidfd = pidfd_open(pid, 0);
+        sup_watch(s, &w->start, pair[0], EPOLLIN, start_ended);
+        s->dirty = true;
+    }
+    close(pair[1]);
+    sup_list_free(start.environment);
+    free(start.path);
+    return pid > 0;
+}
+
+/* The state file has them all now. */
+void sup_workers_begin(struct sup *s)
+{
+    for (size_t i = 0; i < s->program_count; i++) {
+        for (struct sup_worker *w = s->programs[i]->workers; w != NULL; w = w->next) {
+            if (!w->told_to_go && w->start.fd >= 0) {
+                w->told_to_go = true;
+                send(w->start.fd, "", 1, MSG_NOSIGNAL);
+            }
+        }
+    }
+}

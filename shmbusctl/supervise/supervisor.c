@@ -1,0 +1,172 @@
+/* The life of a supervisor: what is opened in which order, and closed again. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../ctl.h"
+#include "memory.h"
+#include "sockets.h"
+#include "sup.h"
+
+enum { LEFT_OVER_ROUNDS = 200 };
+
+/* Listening sockets from who has them: this process before its exec, systemd, living workers (those
+ * were asked while they were taken over); the rest is bound now. */
+static int open_sockets(struct sup *s)
+{
+    const char *kept = getenv("SHMBUS_SUPERVISE_FDS"), *pid = getenv("LISTEN_PID");
+
+    while (kept != NULL && *kept != 0) {
+        char *end;
+        int fd = (int)strtol(kept, &end, 10);
+
+        if (end == kept || *end != ' ') {
+            break;
+        }
+        if (!sup_sockets_offer(s, fd)) {
+            close(fd);
+        }
+        kept = end + 1;
+    }
+    if (pid != NULL && strtol(pid, NULL, 10) == getpid()) {
+        sup_sockets_inherit(s, getenv("LISTEN_FDS"));
+    }
+    unsetenv("SHMBUS_SUPERVISE_FDS");
+    unsetenv("SHMBUS_SUPERVISE_LOCK");
+    return sup_sockets_open(s, s->file);
+}
+
+static void add_programs(struct sup *s)
+{
+    for (size_t i = 0; i < s->file->program_count; i++) {
+        sup_program_add(s, s->file, s->file->programs[i].name);
+    }
+}
+
+static int open_all(struct sup *s)
+{
+    int code = sup_dir_open(s);
+
+    if (code != CTL_DONE) {
+        return code;
+    }
+    code = sup_log_open(s, s->file);
+    if (code == CTL_DONE) {
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        add_programs(s);
+        sup_state_adopt(s);
+        code = open_sockets(s);
+    }
+    if (code == CTL_DONE) {
+        code = sup_control_open(s);
+    }
+    if (code == CTL_DONE) {
+        sup_bus_open(s);
+        sup_up_init(s);
+        sup_groups_make(s);
+        sup_event_of(s, NULL, "begin", false, "supervisor pid %d of bus %s, from %s%s", getpid(),
+                     s->file->bus, s->path, s->adopted ? ", taking over" : "");
+    }
+    return code;
+}
+
+/* Processes that left their group and were handed to us by the kernel. */
+static bool signal_children(int number)
+{
+    char path[64], text[4096], *at = text;
+    ssize_t bytes;
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    bytes = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+    close(fd);
+    text[bytes > 0 ? bytes : 0] = 0;
+    for (char *end; *at != 0; at = end) {
+        pid_t pid = (pid_t)strtol(at, &end, 10);
+
+        if (end == at) {
+            break;
+        }
+        kill(pid, number);
+    }
+    return text[0] != 0;
+}
+
+static void end_left_overs(void)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    bool any = signal_children(SIGTERM);
+
+    for (int i = 0; any && i < LEFT_OVER_ROUNDS; i++) {
+        while (waitpid(-1, NULL, WNOHANG) > 0) {
+        }
+        if (waitpid(-1, NULL, WNOHANG) < 0) {
+            return;
+        }
+        nanosleep(&pause, NULL);
+    }
+    if (any) {
+        signal_children(SIGKILL);
+        while (waitpid(-1, NULL, 0) > 0) {
+        }
+    }
+}
+
+static void close_all(struct sup *s, bool owner)
+{
+    sup_control_close(s);
+    while (s->program_count > 0) {
+        sup_program_free(s->programs[--s->program_count]);
+    }
+    for (size_t i = 0; i < s->group_count; i++) {
+        free(s->groups[i].members);
+    }
+    sup_sockets_close(s);
+    sup_bus_close(s);
+    sup_unwatch(s, &s->signals);
+    if (owner) {
+        sup_dir_remove(s);
+    }
+    for (size_t i = 0; i < SUP_RECENT; i++) {
+        free(s->recent[i]);
+    }
+    free(s->groups);
+    free(s->programs);
+    free(s->said_status);
+    free(s->dir);
+    free(s->path);
+    sup_spec_drop(s->file);
+    close(s->epoll);
+    free(s);
+}
+
+int sup_main(struct sup_spec *file)
+{
+    struct sup *s = sup_zalloc(sizeof *s);
+    char absolute[PATH_MAX];
+    int code;
+
+    s->file = file;
+    s->path = sup_strdup(realpath(file->path, absolute) != NULL ? absolute : file->path);
+    s->dir = sup_dir_of_bus(file->bus);
+    s->epoll = epoll_create1(EPOLL_CLOEXEC);
+    s->signals.fd = s->control.fd = s->lock_fd = -1;
+    s->log_fd = STDERR_FILENO;
+    s->now_ns = s->started_ns = sup_now_ns();
+    code = open_all(s);
+    if (code == CTL_DONE) {
+        code = sup_run(s);
+        sup_event_of(s, NULL, "end", false, "all programs are stopped");
+        end_left_overs();
+        close_all(s, true);
+    }
+    return code; /* refused: nothing was begun, the system takes back the rest */
+}

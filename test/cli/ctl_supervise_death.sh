@@ -1,0 +1,82 @@
+#!/bin/sh
+# shmbusctl supervise: killed itself, at random moments of reloads; the workers are taken over.
+name=supervise-death
+. "$(dirname "$0")/supervise.inc"
+rounds=${T_ROUNDS:-200}
+[ "${T_LIMIT_S:-180}" -le 180 ] || rounds=40 # sanitized: several times slower
+port=$((20000 + $$ % 20000))
+
+cat >"$file" <<END
+bus: $bus
+sockets: { http: { tcp: "127.0.0.1:$port" } }
+programs:
+  web:
+    command: [$bin/test-httpd]
+    count: 2
+    sockets: [http]
+    ready: { by: notify, deadline: 60s }
+  plain:
+    command: [sleep, "1000"]
+    ready: { by: alive, after: 5ms }
+    reload: { max_unavailable: 1 }
+END
+die() {
+    kill -9 "$supervisor"
+    wait "$supervisor" 2>/dev/null
+    pids=
+}
+begun() { [ "$(grep -c ' begin  ' "$log")" -ge "$1" ]; }
+begin
+check "three workers are up" up
+old=$(users | sort | grep -v "/$supervisor/")
+die
+check "the supervisor is killed; they live" same "$old" "$(users | sort)"
+: >"$log"
+begin
+check "the next one takes them over" eventually eval '[ "$(grep -c "adopted " "$log")" = 3 ]'
+check "and starts no second set" same "$old" "$(users | sort)"
+check "its socket came from a worker" eventually rows_are 'web .* ready' 2
+one=$(worker_pid plain)
+kill -9 "$one"
+check "the death of one that is no child is seen" eventually logged "plain pid $one ended: end not known"
+check "and answered" eventually rows_are 'plain .* ready .*crash:1' 1
+works "those taken over can be replaced" reload "$bus" --wait --timeout=60s
+
+# A pid that was given to somebody else is nobody to take over.
+die
+sed 's/"start_ticks":[0-9]*/"start_ticks":1/g' "/dev/shm/supervise.$bus/state" >"$dir/state"
+cp "$dir/state" "/dev/shm/supervise.$bus/state"
+strangers=$(users | sort)
+sleep 1000 &
+stranger=$!
+sed "s/\"pid\":[0-9]*,/\"pid\":$stranger,/" "$dir/state" >"/dev/shm/supervise.$bus/state"
+for left in $(echo "$strangers" | cut -d/ -f3); do kill -9 "$left" 2>/dev/null; done
+eventually nobody_is_left
+begin
+check "with pids that others have by now, all are started anew" eventually rows_are ready 3
+check "and the others are left alone" kill -0 "$stranger"
+kill -9 "$stranger"
+
+# Killed again and again, while generations change.
+"$bin/test-load" "$port" "$dir/load" 2>"$dir/load.err" &
+load=$!
+round=0 begins=$(grep -c ' begin  ' "$log")
+while [ $round -lt "$rounds" ]; do
+    round=$((round + 1))
+    kill -HUP "$supervisor"
+    perl -e 'select undef, undef, undef, rand 0.06' # the moment is the test
+    die
+    begin
+    eventually begun $((begins + round))
+done
+pids="$supervisor $load"
+works "killed $rounds times: the last one ends the change of generations" reload "$bus" --wait --timeout=60s
+check "two and one workers run" eventually eval 'rows_are "^web .* ready" 2 && rows_are "^plain .* ready" 1 && rows_are . 3'
+check "and no other process" eventually eval '[ "$(users | grep -cv "/$supervisor/")" = 3 ]'
+kill -TERM $load
+status=0
+wait $load || status=$?
+check "no request has failed through all of that" eval 'status_is 0 || ! sed 5q "$dir/load.err"'
+ended
+check "stopped: exit code 0" status_is 0
+end_supervise
