@@ -79,7 +79,7 @@ static int lock_dir(struct sup *s)
     if (code != CTL_DONE && fd >= 0) {
         close(fd);
     }
-    s->lock_fd = fd;
+    s->lock_fd = code == CTL_DONE ? fd : -1;
     return code;
 }
 

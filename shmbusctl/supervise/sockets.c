@@ -272,9 +272,12 @@ void sup_sockets_drop_unused(struct sup *s)
     }
 }
 
-void sup_sockets_close(struct sup *s)
+void sup_sockets_close(struct sup *s, bool remove_paths)
 {
     while (s->listener_count > 0) {
+        if (!remove_paths) {
+            s->listeners[s->listener_count - 1].made_path = false;
+        }
         forget_last(s);
     }
     free(s->listeners);

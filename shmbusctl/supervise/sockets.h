@@ -16,7 +16,8 @@ int sup_socket_check(const struct sup_spec *spec, const struct sup_socket_spec *
 /* Makes what @spec names and is not there yet; an exit code, having changed nothing. */
 int sup_sockets_open(struct sup *s, const struct sup_spec *spec);
 void sup_sockets_drop_unused(struct sup *s);
-void sup_sockets_close(struct sup *s);
+/* Paths stay when workers of before listen there still. */
+void sup_sockets_close(struct sup *s, bool remove_paths);
 /* The descriptors of @w in order; returns how many. */
 size_t sup_sockets_of(const struct sup_worker *w, int fds[SUP_SOCKETS_MAX]);
 

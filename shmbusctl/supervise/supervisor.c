@@ -122,14 +122,16 @@ static void end_left_overs(void)
 
 static void close_all(struct sup *s, bool owner)
 {
-    sup_control_close(s);
+    if (s->control.fd >= 0) {
+        sup_control_close(s);
+    }
     while (s->program_count > 0) {
         sup_program_free(s->programs[--s->program_count]);
     }
     for (size_t i = 0; i < s->group_count; i++) {
         free(s->groups[i].members);
     }
-    sup_sockets_close(s);
+    sup_sockets_close(s, owner);
     sup_bus_close(s);
     sup_unwatch(s, &s->signals);
     if (owner) {
@@ -167,6 +169,8 @@ int sup_main(struct sup_spec *file)
         sup_event_of(s, NULL, "end", false, "all programs are stopped");
         end_left_overs();
         close_all(s, true);
+    } else {
+        close_all(s, s->lock_fd >= 0 && !s->adopted); /* workers of before are left to the next */
     }
-    return code; /* refused: nothing was begun, the system takes back the rest */
+    return code;
 }
