@@ -11,7 +11,7 @@
 
 #include "channel.h"
 
-#define LONGEST_CALL_NS 2000000000 /* a busy machine; far below any hang */
+#define LONGEST_CALL_NS 10000000000 /* a busy machine; a hang would be for ever */
 
 struct payload {
     uint64_t id;
