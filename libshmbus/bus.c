@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "channel.h"
 #include "clock.h"
 #include "error.h"
@@ -219,7 +220,8 @@ static int check_opts(const char *name, const struct shmbus_attach_opts *opts,
                       struct shmbus_attach_opts *ret)
 {
     const unsigned known = SHMBUS_ATTACH_OBSERVE | SHMBUS_ATTACH_EXISTING |
-                           SHMBUS_ATTACH_ANY_OWNER | SHMBUS_ATTACH_NO_WATCHER;
+                           SHMBUS_ATTACH_ANY_OWNER | SHMBUS_ATTACH_NO_WATCHER |
+                           SHMBUS_ATTACH_EINTR;
     *ret = (struct shmbus_attach_opts)SHMBUS_ATTACH_OPTS_INIT;
     if (name == NULL) {
         return sb_fail(-EINVAL, "shmbus_attach: the name is NULL");
@@ -244,7 +246,7 @@ static int check_opts(const char *name, const struct shmbus_attach_opts *opts,
     return 0;
 }
 
-int shmbus_attach(const char *name, const struct shmbus_attach_opts *opts, struct shmbus **ret_bus)
+static int attach(const char *name, const struct shmbus_attach_opts *opts, struct shmbus **ret_bus)
 {
     struct shmbus_attach_opts o;
     struct shmbus *bus;
@@ -267,6 +269,7 @@ int shmbus_attach(const char *name, const struct shmbus_attach_opts *opts, struc
     bus->id = next_bus_id();
     bus->observer = (o.flags & SHMBUS_ATTACH_OBSERVE) != 0;
     bus->no_watcher = (o.flags & SHMBUS_ATTACH_NO_WATCHER) != 0;
+    bus->minds_signals = (o.flags & SHMBUS_ATTACH_EINTR) != 0;
     bus->spin_ns = o.spin_ns < 0 ? SPIN_DEFAULT_NS : o.spin_ns;
     bus->cookie = make_cookie();
     if (bus->cookie == NULL) {
@@ -285,6 +288,15 @@ fail:
     return r;
 }
 
+int shmbus_attach(const char *name, const struct shmbus_attach_opts *opts, struct shmbus **ret_bus)
+{
+    int state = sb_cancel_off();
+    int r = attach(name, opts, ret_bus);
+
+    sb_cancel_back(state);
+    return r;
+}
+
 static void close_handles(struct shmbus *bus)
 {
     while (bus->channels != NULL) {
@@ -299,9 +311,12 @@ static void close_handles(struct shmbus *bus)
 
 void shmbus_detach(struct shmbus *bus)
 {
+    int state;
+
     if (bus == NULL) {
         return;
     }
+    state = sb_cancel_off();
     sb_watcher_stop(bus);
     close_handles(bus);
     if (!bus->observer && sb_bus_is_ours(bus)) {
@@ -310,6 +325,7 @@ void shmbus_detach(struct shmbus *bus)
         sb_process_leave(&bus->view, &bus->member);
     }
     free_bus(bus);
+    sb_cancel_back(state);
 }
 
 /* ------------------------------------------------------------------------------ the whole bus */

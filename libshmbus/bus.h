@@ -23,6 +23,7 @@ struct shmbus {
     bool observer;
     bool no_watcher;
     int64_t spin_ns;
+    bool minds_signals; /* SHMBUS_ATTACH_EINTR */
     /* A page that fork() wipes in the child: 0 there, SB_COOKIE here. */
     const uint64_t *cookie;
     sb_word32 interrupted;

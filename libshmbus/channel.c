@@ -6,6 +6,7 @@
 
 #include "apart.h"
 #include "block.h"
+#include "cancel.h"
 #include "clock.h"
 #include "directory.h"
 #include "error.h"
@@ -360,9 +361,12 @@ static void take_off_list(struct shmbus_channel *ch)
 
 void shmbus_close(struct shmbus_channel *ch)
 {
+    int state;
+
     if (ch == NULL) {
         return;
     }
+    state = sb_cancel_off();
     if (sb_bus_is_ours(ch->bus)) {
         pthread_mutex_lock(&ch->bus->lock);
         take_off_list(ch);
@@ -371,6 +375,7 @@ void shmbus_close(struct shmbus_channel *ch)
         take_off_list(ch); /* a forked child: the lock may be held for ever, and it is alone */
     }
     sb_channel_shut(ch);
+    sb_cancel_back(state);
 }
 
 size_t shmbus_size_max(const struct shmbus_channel *ch)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "cancel.h"
 #include "check.h"
 #include "error.h"
 #include "lanes_look.h"
@@ -354,12 +355,14 @@ int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context)
 {
     struct check check = {.bus = bus, .each = each, .context = context};
     int result = sb_stat_check(bus, bus, 2 * sizeof(size_t));
+    int state;
     if (result < 0) {
         return result;
     }
     if (each == NULL) {
         return sb_fail(-EINVAL, "the check needs a function to call for each finding");
     }
+    state = sb_cancel_off();
     set_name(&check);
     check_file(&check);
     sb_check_boot(&check);
@@ -374,5 +377,6 @@ int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context)
     for (uint32_t i = 0; i < bus->view.region_count; i++) {
         check_region(&check, i);
     }
+    sb_cancel_back(state);
     return check.bad;
 }

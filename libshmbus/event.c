@@ -117,18 +117,20 @@ uint32_t sb_event_announce(struct sb_event *event)
     return (v & SB_EVENT_TRUSTED) != 0 || !sb_event_asymmetric ? v : make_trusted(event, v);
 }
 
-void sb_event_sleep(struct sb_event *event, uint32_t announced, int64_t timeout_ns)
+bool sb_event_sleep(struct sb_event *event, uint32_t announced, int64_t timeout_ns)
 {
     struct timespec t;
     if ((announced & SB_EVENT_TRUSTED) == 0 && timeout_ns > SHORT_SLICE_NS) {
         timeout_ns = SHORT_SLICE_NS;
     }
     if (timeout_ns <= 0) {
-        return;
+        return false;
     }
     t.tv_sec = timeout_ns / 1000000000;
     t.tv_nsec = timeout_ns % 1000000000;
-    syscall(SYS_futex, &event->word.v, FUTEX_WAIT, announced, &t, NULL, 0); /* W4 */
+    /* With a timeout it is never restarted, not even for SA_RESTART. */
+    return syscall(SYS_futex, &event->word.v, FUTEX_WAIT, announced, &t, NULL, 0) < 0 && /* W4 */
+           errno == EINTR;
 }
 
 void sb_event_fence(void)

@@ -19,8 +19,9 @@ extern bool sb_event_asymmetric;
 /* Says "somebody sleeps" and returns the value to sleep on. Look for work once more afterwards. */
 uint32_t sb_event_announce(struct sb_event *event);
 
-/* Sleeps until woken, @timeout_ns passed, or a signal came. Spurious returns are fine. */
-void sb_event_sleep(struct sb_event *event, uint32_t announced, int64_t timeout_ns);
+/* Sleeps until woken, @timeout_ns passed, or a signal's handler ran: true then. Spurious returns
+ * are fine. */
+bool sb_event_sleep(struct sb_event *event, uint32_t announced, int64_t timeout_ns);
 
 static inline bool sb_event_armed(const struct sb_event *event)
 {

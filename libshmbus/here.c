@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "clock.h"
 
 #define NS_PER_S 1000000000
@@ -29,14 +30,15 @@ static uint64_t inode_of(const char *path)
 /* All that a short file of /proc says; false if there is none. */
 static bool read_text(const char *path, char *ret_text, size_t bytes)
 {
+    int state = sb_cancel_off();
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n;
+    ssize_t n = 0;
 
-    if (fd < 0) {
-        return false;
+    if (fd >= 0) {
+        n = read(fd, ret_text, bytes - 1);
+        close(fd);
     }
-    n = read(fd, ret_text, bytes - 1);
-    close(fd);
+    sb_cancel_back(state);
     ret_text[n > 0 ? n : 0] = 0;
     return n > 0;
 }

@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "channel.h"
 #include "clock.h"
 #include "error.h"
@@ -163,9 +164,11 @@ int shmbus_fd(struct shmbus_channel *ch)
 void sb_poll_rearm(struct sb_poll *poll)
 {
     uint64_t count;
+    int state = sb_cancel_off();
 
     while (read(poll->fd, &count, sizeof count) < 0 && errno == EINTR) {
     }
+    sb_cancel_back(state);
     if (sb_load32_acquire(&poll->state) != POLL_REPORTED) {
         return;
     }

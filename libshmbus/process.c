@@ -46,6 +46,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cancel.h"
 #include "clock.h"
 #include "error.h"
 #include "inherit.h"
@@ -162,13 +163,18 @@ static bool ask(struct sb_oracle *oracle, uint32_t slot, struct stat *st)
 {
     struct sb_oracle own;
     struct question q = {oracle, slot, st};
+    int state = sb_cancel_off(); /* the caller has a mutex */
+    int r;
 
     if (oracle->keeper == NULL) {
-        return answer(&q) == 0;
+        r = answer(&q);
+    } else {
+        own = sb_oracle_of_keeper(oracle);
+        q.oracle = &own;
+        r = sb_keeper_do(oracle->keeper, answer, &q);
     }
-    own = sb_oracle_of_keeper(oracle);
-    q.oracle = &own;
-    return sb_keeper_do(oracle->keeper, answer, &q) == 0;
+    sb_cancel_back(state);
+    return r == 0;
 }
 
 bool sb_oracle_stat(struct sb_oracle *oracle, struct stat *ret)

@@ -43,13 +43,16 @@
 #include <string.h>
 
 #include "bus.h"
+#include "cancel.h"
 #include "clock.h"
 #include "error.h"
 #include "event.h"
+#include "wait.h"
 
 #define WORD 8u
 #define QUICK_TRIES 16u    /* optimistic reads without looking at the clock */
 #define SLICE_NS 50000000  /* longest sleep before the holder is looked at again */
+#define BEAT_NS 10000000   /* from one heartbeat to the next while spinning */
 #define OBSERVER_NS 200000 /* an observer cannot be woken */
 
 struct shmbus_region {
@@ -63,7 +66,7 @@ struct shmbus_region {
 
 /* One call's patience: spin a while, ask the kernel about the holder, then sleep in slices. */
 struct patience {
-    int64_t timeout_ns, deadline_ns, spin_until_ns;
+    int64_t timeout_ns, deadline_ns, spin_until_ns, signals_ns, beat_ns;
     bool ask_kernel;
 };
 
@@ -73,6 +76,7 @@ static struct patience patience_make(const struct shmbus *bus, int64_t timeout_n
     if (timeout_ns != 0) {
         p.deadline_ns = sb_deadline_ns(timeout_ns);
         p.spin_until_ns = sb_deadline_ns(bus->spin_ns > 0 ? bus->spin_ns : 0);
+        p.signals_ns = sb_deadline_ns(bus->minds_signals ? SB_SIGNALS_NS : SHMBUS_WAIT_FOREVER);
     }
     return p;
 }
@@ -98,24 +102,29 @@ static bool holder_is_dead(struct shmbus *bus, uint64_t holder, bool ask_kernel)
     return dead;
 }
 
-static void sleep_until_unlocked(struct shmbus_region *region, uint64_t holder, int64_t left_ns)
+/* True: a handler ran. */
+static bool sleep_until_unlocked(struct shmbus_region *region, uint64_t holder, int64_t left_ns)
 {
     struct sb_region *r = region->view->shared;
     int64_t slice_ns = left_ns < SLICE_NS ? left_ns : SLICE_NS;
     uint32_t announced;
+    bool handled = false;
     if (region->bus->observer) {
         struct timespec t = {0, slice_ns < OBSERVER_NS ? slice_ns : OBSERVER_NS};
-        clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
-        return;
+        int state = sb_cancel_off();
+        handled = clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL) == EINTR;
+        sb_cancel_back(state);
+        return handled;
     }
     sb_process_beat(&region->bus->view, &region->bus->member);
     announced = sb_event_announce(&r->unlocked);
     if (sb_load_acquire(&r->lock) == holder) {
         sb_word *waits = &region->bus->view.processes[region->bus->member.slot].region_waits;
         sb_fetch_add(waits, 1); /* other threads wait, too */
-        sb_event_sleep(&r->unlocked, announced, slice_ns);
+        handled = sb_event_sleep(&r->unlocked, announced, slice_ns);
         sb_fetch_add(waits, UINT64_MAX);
     }
+    return handled;
 }
 
 /* The region was found in use by @holder: 0 to look again, or why not to. */
@@ -133,7 +142,14 @@ static int wait_a_while(struct shmbus_region *region, struct patience *p, uint64
         return 0;
     }
     now_ns = sb_now_ns();
+    if (now_ns >= p->signals_ns && now_ns < p->deadline_ns) {
+        return sb_fail_quick(-EINTR, region->name, "a signal may have come");
+    }
     if (now_ns < p->spin_until_ns && now_ns < p->deadline_ns) {
+        if (now_ns >= p->beat_ns && !region->bus->observer) {
+            p->beat_ns = now_ns + BEAT_NS;
+            sb_process_beat(&region->bus->view, &region->bus->member);
+        }
         sb_pause();
         return 0;
     }
@@ -144,7 +160,10 @@ static int wait_a_while(struct shmbus_region *region, struct patience *p, uint64
     if (now_ns >= p->deadline_ns) {
         return sb_fail_quick(-ETIMEDOUT, region->name, "region is still being written");
     }
-    sleep_until_unlocked(region, holder, p->deadline_ns - now_ns);
+    if (sleep_until_unlocked(region, holder, p->deadline_ns - now_ns) &&
+        region->bus->minds_signals) {
+        return sb_fail_quick(-EINTR, region->name, "interrupted by a signal");
+    }
     return 0;
 }
 

@@ -82,18 +82,20 @@ static int64_t slice_ns(const struct sb_view *view)
     return often < SLICE_NS ? often : SLICE_NS;
 }
 
-/* Sleeps, and says meanwhile that it stands in a call and for what. */
-static void sleep_for(struct shmbus_channel *ch, struct sb_event *event, uint32_t announced,
+/* Sleeps, and says meanwhile that it stands in a call and for what. True: a handler ran. */
+static bool sleep_for(struct shmbus_channel *ch, struct sb_event *event, uint32_t announced,
                       int64_t ns)
 {
     enum sb_waits what = event == ch->bus->view.blocks.freed    ? SB_WAITS_BLOCK
                          : event == &ch->view->shared->writable ? SB_WAITS_ROOM
                                                                 : SB_WAITS_MESSAGE;
+    bool handled;
 
     sb_process_beat(&ch->bus->view, &ch->bus->member);
     sb_store_relaxed(&ch->row->waits, what);
-    sb_event_sleep(event, announced, ns);
+    handled = sb_event_sleep(event, announced, ns);
     sb_store_relaxed(&ch->row->waits, SB_WAITS_NOT);
+    return handled;
 }
 
 /* @slices: whole ones slept through since the table was looked at last. */
@@ -104,6 +106,7 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
     int64_t now;
     int64_t slice = slice_ns(&ch->bus->view);
     int64_t whole = slice;
+    bool handled;
     int r = attempt(ch, job);
 
     if (is_over(r) || (r == -SHMBUS_ERR_NO_BLOCKS) != (event == ch->bus->view.blocks.freed)) {
@@ -116,10 +119,13 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
     if (deadline_ns - now < slice) {
         slice = deadline_ns - now;
     }
-    sleep_for(ch, event, announced, slice);
+    handled = sleep_for(ch, event, announced, slice);
     r = attempt(ch, job);
     if (is_over(r)) {
         return r; /* somebody waits for the answer: all else can wait */
+    }
+    if (handled && ch->bus->minds_signals) {
+        return -EINTR;
     }
     if (sb_now_ns() - now >= whole) {
         sb_wait_slept(ch->bus, slices);
@@ -132,7 +138,7 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
 int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_ns,
             sb_attempt_fn attempt, void *job)
 {
-    int64_t deadline_ns;
+    int64_t deadline_ns, signals_ns;
     uint32_t slices = 0;
     int r = attempt(ch, job);
 
@@ -140,8 +146,9 @@ int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_n
         return r;
     }
     deadline_ns = sb_deadline_ns(timeout_ns);
+    signals_ns = sb_deadline_ns(ch->bus->minds_signals ? SB_SIGNALS_NS : SHMBUS_WAIT_FOREVER);
     if (ch->bus->spin_ns > 0) {
-        r = spin(ch, deadline_ns, attempt, job);
+        r = spin(ch, deadline_ns < signals_ns ? deadline_ns : signals_ns, attempt, job);
         if (is_over(r)) {
             return r;
         }
@@ -151,12 +158,17 @@ int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_n
     sb_count(ch, SHMBUS_COUNT_sleeps, 1);
     sb_watcher_start(ch->bus);
     while (!is_over(r)) {
+        int64_t now_ns;
         int s = stopped(ch);
         if (s != 0) {
             return s;
         }
-        if (sb_now_ns() >= deadline_ns) {
+        now_ns = sb_now_ns();
+        if (now_ns >= deadline_ns) {
             return -ETIMEDOUT;
+        }
+        if (now_ns >= signals_ns) {
+            return -EINTR;
         }
         r = sleep_once(ch, r == -SHMBUS_ERR_NO_BLOCKS ? ch->bus->view.blocks.freed : event,
                        deadline_ns, &slices, attempt, job);

@@ -13,8 +13,13 @@ void sb_wait_slept(struct shmbus *bus, uint32_t *slices);
 /* 0: done; -EAGAIN: nothing yet; -SHMBUS_ERR_NO_BLOCKS: no block free; else the failure. */
 typedef int (*sb_attempt_fn)(struct shmbus_channel *ch, void *job);
 
+/* With SHMBUS_ATTACH_EINTR a wait comes back that often, whatever happens: the handler may have run
+ * in the very moment before the sleep. */
+#define SB_SIGNALS_NS 1000000000
+
 /* Repeats @attempt until it is done or fails, or the time is over: -ETIMEDOUT, or what the attempt
- * said if @timeout_ns is 0; -EINTR after shmbus_interrupt(). @event is what wakes us. */
+ * said if @timeout_ns is 0; -EINTR after shmbus_interrupt(), or SHMBUS_ATTACH_EINTR.
+ * @event is what wakes us. */
 int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_ns,
             sb_attempt_fn attempt, void *job);
 

@@ -18,6 +18,9 @@
  *   struct shmbus_region    everything                 read; write (they exclude each other)
  *   struct shmbus_msg       with the channel it came from
  *   No call is async-signal-safe but shmbus_interrupt().
+ *   No call is a cancellation point, not even one that waits for ever: pthread_cancel() works
+ *   only when the thread has returned from it, so call shmbus_interrupt() as well, or attach with
+ *   SHMBUS_ATTACH_EINTR. Asynchronous cancellation (PTHREAD_CANCEL_ASYNCHRONOUS) is not supported.
  *
  * Results
  *   0 or a count on success, a negative number on failure: -errno where one fits, otherwise
@@ -27,8 +30,8 @@
  * Time
  *   Every timeout is in nanoseconds, counts from the call, and is exact: 0 never blocks (the
  *   answer is then -EAGAIN, from a full or just emptied queue some microseconds later),
- *   SHMBUS_WAIT_FOREVER waits without limit, otherwise -ETIMEDOUT. Signals do not shorten a wait;
- *   see shmbus_interrupt().
+ *   SHMBUS_WAIT_FOREVER waits without limit, otherwise -ETIMEDOUT. Signals do not shorten a wait
+ *   unless asked to: see shmbus_interrupt() and SHMBUS_ATTACH_EINTR.
  *
  * Sent, taken, released: since when
  *   What a call did is there for everybody who learns through memory (a message, or a word stored
@@ -233,7 +236,13 @@ enum shmbus_attach_flags {
     SHMBUS_ATTACH_ANY_OWNER = 4, /* accept a segment that another user created */
     /* No helper thread stays: deaths are noticed by who waits (within 0.1 s) or polls (0.5 s), and
      * the library has one descriptor (read-only) in the process's table. */
-    SHMBUS_ATTACH_NO_WATCHER = 8
+    SHMBUS_ATTACH_NO_WATCHER = 8,
+    /* Waits return -EINTR as soon as a signal's handler has run in the waiting thread, SA_RESTART
+     * or not, and once a second in any case, because it may have run in the moment before the
+     * sleep. For languages that run their handlers later, outside the call (Python, Ruby, Lua):
+     * without it Ctrl-C has no effect on a call that waits. Call again with what is left of the
+     * timeout. */
+    SHMBUS_ATTACH_EINTR = 16
 };
 
 struct shmbus_attach_opts {
