@@ -16,6 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#if defined(__x86_64__) && !defined(AO_CMPXCHG16B_AVAILABLE)
+#define AO_CMPXCHG16B_AVAILABLE 1 /* in every x86-64 processor since 2006 */
+#endif
 #include <atomic_ops.h>
 
 _Static_assert(sizeof(AO_t) == 8, "shmbus needs 64-bit words");
@@ -24,7 +27,8 @@ _Static_assert(sizeof(AO_t) == 8, "shmbus needs 64-bit words");
     !defined(AO_HAVE_compare_and_swap_full) || !defined(AO_HAVE_fetch_and_add_full) ||             \
     !defined(AO_HAVE_or_full) || !defined(AO_HAVE_and_full) ||                                     \
     !defined(AO_HAVE_int_load_acquire) || !defined(AO_HAVE_int_store_release) ||                   \
-    !defined(AO_HAVE_int_compare_and_swap_full)
+    !defined(AO_HAVE_int_compare_and_swap_full) ||                                                 \
+    !defined(AO_HAVE_compare_double_and_swap_double_full)
 #error "libatomic_ops lacks an operation that shmbus needs on this architecture"
 #endif
 
@@ -94,6 +98,22 @@ static inline bool sb_cas(sb_word *w, uint64_t expected, uint64_t desired)
 {
     SB_STEP(w, SB_ACCESS_RMW);
     return AO_compare_and_swap_full(&w->v, expected, desired);
+}
+
+/* A word and how often it was repaired, changed together by repairs; 16-byte aligned. */
+typedef union sb_turned {
+    struct {
+        sb_word w;
+        sb_word turn;
+    };
+    AO_double_t both;
+} sb_turned;
+
+/* The word from @expected to @desired, and the next turn, if this is still turn @turn. */
+static inline bool sb_cas_turn(sb_turned *t, uint64_t expected, uint64_t desired, uint64_t turn)
+{
+    SB_STEP(&t->w, SB_ACCESS_RMW);
+    return AO_compare_double_and_swap_double_full(&t->both, expected, turn, desired, turn + 1u);
 }
 
 static inline uint64_t sb_fetch_add(sb_word *w, uint64_t n)

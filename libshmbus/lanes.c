@@ -140,7 +140,6 @@ static SB_INLINE void publish(struct shmbus_channel *ch, struct sb_cell *cell, u
     sb_store_relaxed(&cell->meta, sb_meta_make((uint32_t)size_bytes, ch->slot, type));
     sb_store_relaxed(&cell->stamp_ns, ch->timestamps ? (uint64_t)sb_now_ns() : 0);
     sb_store_relaxed(&cell->correlation_id, correlation_id);
-    sb_store_relaxed(&cell->ticket, ch->lane.next);
     sb_store_relaxed(&cell->holder, 0);
     sb_lane_publish(&ch->lane, cell);
     sb_count(ch, SHMBUS_COUNT_sent, 1);
@@ -294,7 +293,8 @@ static SB_INLINE void hand_out(struct shmbus_channel *ch, const struct sb_lane_m
     sb_count(ch, SHMBUS_COUNT_received, 1);
     sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
     if (sb_unlikely(msg->delivery_count > 1)) {
-        sb_count(ch, SHMBUS_COUNT_redelivered, 1);
+        msg->delivery_count -= from->channel != ch->index; /* to be set aside is no delivery */
+        sb_count(ch, SHMBUS_COUNT_redelivered, msg->delivery_count > 1);
     }
 }
 

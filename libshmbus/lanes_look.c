@@ -12,7 +12,6 @@ bool sb_cell_look(const struct sb_cell *cell, struct sb_cell_look *ret)
         ret->meta = sb_load_acquire(&cell->meta);
         ret->stamp_ns = sb_load_acquire(&cell->stamp_ns);
         ret->correlation_id = sb_load_acquire(&cell->correlation_id);
-        ret->ticket = sb_load_acquire(&cell->ticket);
         if (sb_load_acquire(&cell->w) == ret->w) {
             return true;
         }

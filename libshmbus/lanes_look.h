@@ -9,7 +9,7 @@
 
 /* A cell at one instant. */
 struct sb_cell_look {
-    uint64_t w, meta, stamp_ns, correlation_id, ticket;
+    uint64_t w, meta, stamp_ns, correlation_id;
 };
 
 /* False if the cell changed hands all the time. */

@@ -402,15 +402,22 @@ struct sb_lane {
 /* A place in a lane: header and payload, side by side.
  *   w        as a block header: gen is the lap; FREE, QUE, HRX, ORPHAN, DEADL.
  *            FREE -> QUE: the lane's owner, by a store. From QUE, ORPHAN, DEADL: anybody, by CAS.
- *            HRX -> any: its holder, by a store, or recovery after his death
+ *            HRX -> any: its holder, by a store, or recovery after his death, together with turn
+ *   turn     how often recovery has changed w, ever; nobody else writes it. See reclaim.c
  *   holder   as in a block; 0 when published
- *   others   the lane's owner while FREE, read-only afterwards */
+ *   others   the lane's owner while FREE, read-only afterwards
+ * The ticket is what lap and place say, completed by next of the lane. */
 struct sb_cell {
-    sb_word w;
+    union {
+        sb_turned turned;
+        struct {
+            sb_word w;
+            sb_word turn;
+        };
+    };
     sb_word meta;
     sb_word stamp_ns;
     sb_word correlation_id;
-    sb_word ticket;
     sb_word holder;
 };
 
@@ -452,9 +459,10 @@ SB_ASSERT_SIZE(struct sb_proc, 3 * 128);
 SB_ASSERT_SIZE(struct sb_class, 64);
 SB_ASSERT_SIZE(struct sb_channel, 8 * 128);
 SB_ASSERT_SIZE(struct sb_lane, 2 * 128);
-SB_ASSERT_SIZE(struct sb_cell, 48);
+SB_ASSERT_SIZE(struct sb_cell, 48); /* and its payload 16-byte aligned */
 SB_ASSERT_SIZE(struct sb_endpoint, 64 + 2 * 128);
 SB_ASSERT_SIZE(struct sb_region, 2 * 128);
+_Static_assert(offsetof(struct sb_cell, turn) == 8, "w and turn change at once");
 _Static_assert(offsetof(struct sb_super, shutdown) == 512, "dynamic part of the superblock");
 _Static_assert(offsetof(struct sb_channel, tail) == 256, "tail line");
 _Static_assert(offsetof(struct sb_channel, head) == 384, "head line");

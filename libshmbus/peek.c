@@ -139,7 +139,7 @@ static void show_queued(struct peek *peek)
  * its payload was copied: a cell that is used again is of another lap when it is full, and free
  * before. */
 static void show_cell(struct peek *peek, const struct sb_channel_view *origin, struct sb_cell *cell,
-                      uint64_t w)
+                      uint64_t w, uint64_t ticket)
 {
     struct sb_cell_look look;
     struct shmbus_msg msg = {.data = peek->buffer};
@@ -155,7 +155,7 @@ static void show_cell(struct peek *peek, const struct sb_channel_view *origin, s
     if (sb_load_acquire(&cell->w) != w) {
         return;
     }
-    msg.sequence = look.ticket + 1u;
+    msg.sequence = ticket + 1u;
     msg.time_ns = (int64_t)look.stamp_ns;
     msg.correlation_id = look.correlation_id;
     msg.delivery_count = next_delivery(w, 0);
@@ -177,7 +177,7 @@ static void show_cells_given_back(struct peek *peek, uint32_t from)
         struct sb_cell *cell = sb_cell_at(origin, i);
         uint64_t w = sb_load_acquire(&cell->w);
         if (sb_hdr_state(w) == wanted) {
-            show_cell(peek, origin, cell, w);
+            show_cell(peek, origin, cell, w, sb_cell_ticket(origin, i, w));
         }
     }
 }
@@ -194,7 +194,7 @@ static void show_lane(struct peek *peek, uint32_t lane)
         struct sb_cell *cell = sb_cell_at(ch, base | (t & (depth - 1u)));
         uint64_t w = sb_load_acquire(&cell->w);
         if (w == sb_lane_published(sb_lane_lap(t, ch->depth_shift))) {
-            show_cell(peek, ch, cell, w);
+            show_cell(peek, ch, cell, w, t);
         }
     }
 }

@@ -22,6 +22,10 @@
  * one step down, of a send that found no place, is a step down from a step up). FREE need not: the
  * next user raises it. The name in the header would not do: it has few bits of the epoch, so that a
  * later incarnation of the slot may hold the same message by the same name and count.
+ * A cell's generation is the lap, which must stay. So beside its word there is a turn, which each
+ * repair raises in the same double CAS, and nothing else writes. The recoverer reads the turn
+ * first: a repair after that, and his CAS fails; a repair before that, and the word he read next is
+ * of whoever came later. (In the other order a repair between the two loads would go unseen.)
  * The slot of the table is freed last, so nobody can join as (slot, epoch + 1) before all is done.
  *
  * The hint bit of every free block is set without looking whether it is set: see block.c, A3.
@@ -249,6 +253,7 @@ static void reclaim_cell(const struct dead *d, const struct sb_channel_view *ch,
                          struct sb_cell *cell)
 {
     for (uint32_t n = 0; n < RETRIES; n++) {
+        uint64_t turn = sb_load_acquire(&cell->turn); /* before w, and w before the process word */
         uint64_t w = sb_load_acquire(&cell->w);
         uint32_t slot = named_by(d, sb_hdr_owner(w));
         uint64_t next;
@@ -260,7 +265,7 @@ static void reclaim_cell(const struct dead *d, const struct sb_channel_view *ch,
         next = given_back(ch, w, sb_hdr_gen(w));
         counts = sb_hdr_state(next) == SB_DEADL &&
                  is_set_aside_now(ch, next, sb_load_relaxed(&cell->holder));
-        if (sb_cas(&cell->w, w, next)) {
+        if (sb_cas_turn(&cell->turned, w, next, turn)) {
             if (counts) {
                 sb_fetch_add(&ch->shared->dead_lettered, 1);
             }

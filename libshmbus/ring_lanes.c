@@ -34,7 +34,8 @@
  *      that a later one was published there, or by E2. So a QUE in front of the producer means that
  *      everything behind it is unread, too: the lane is full. HRX, ORPHAN, DEADL in front of him
  *      mean that one message is slow: he passes it over, nobody waits for its holder
- *   L4 a word that names an owner is written by that process, or, after its death, by recovery
+ *   L4 a word that names an owner is written by that process, or, after its death, by recovery,
+ *      together with turn, which is written by nothing else
  *
  * Killed before P2: not sent, nothing to repair. P1-P2: the tickets below skip are settled, that is
  * true. P2-P3: sent; who takes the lane next finds next one behind and goes on until the lap is
@@ -45,7 +46,11 @@
  *   producer has not published. Between Q1 and Q2 one message waits for its holder to go on.
  * Checked by: test/unit/test_ring_lanes.c, test/model, test/crash
  *
- * ABA. 40 bits of lap: a stale CAS would need the same word again after 2^40 laps of the lane.
+ * ABA. What is in front of C1 and D1 is told by its lap: the same word only after 2^40 laps of the
+ * lane. O1 may meet a word again, from Q1: the same message in the same state. A message in hand
+ * may come to the same word, too: a name in headers comes back with the 16th later incarnation of
+ * its slot, counts stop, the lap must not change. Its holder stores, nobody else expects it but
+ * recovery, and that expects the turn with it, which each repair raises: see reclaim.c.
  */
 #include "ring_lanes.h"
 
@@ -365,7 +370,6 @@ static bool take_back(const struct sb_lane_scan *scan, struct sb_cell *cell, uin
 {
     const struct sb_channel_view *origin = &scan->view->channels[scan->at_channel];
     uint64_t w = sb_load_acquire(&cell->w);
-    uint32_t deliveries = sb_hdr_deliveries(w);
     uint64_t mine;
 
     if (sb_hdr_state(w) == SB_ORPHAN && scan->at_channel == scan->channel) {
@@ -373,11 +377,11 @@ static bool take_back(const struct sb_lane_scan *scan, struct sb_cell *cell, uin
             bury(scan->view, origin, cell, w);
             return false;
         }
-        deliveries = sb_deliveries_next(deliveries);
     } else if (sb_hdr_state(w) != SB_DEADL || origin->dead_letter != scan->channel) {
         return false;
     }
-    mine = sb_hdr_make(sb_hdr_gen(w), deliveries, SB_HRX, scan->owner);
+    mine = sb_hdr_make(sb_hdr_gen(w), sb_deliveries_next(sb_hdr_deliveries(w)), SB_HRX,
+                       scan->owner);
     if (!sb_cas(&cell->w, w, mine)) { /* O1 */
         return false;
     }
@@ -407,7 +411,7 @@ static bool scan_cells(struct sb_lane_scan *scan, struct sb_lane_msg *ret)
             uint64_t number = scan->at_cell++;
             ret->cell = sb_cell_at(ch, number);
             if (take_back(scan, ret->cell, &ret->hdr)) {
-                ret->ticket = sb_load_relaxed(&ret->cell->ticket);
+                ret->ticket = sb_cell_ticket(ch, number, ret->hdr);
                 ret->channel = scan->at_channel;
                 ret->number = (uint32_t)number;
                 return true;
@@ -462,6 +466,8 @@ uint32_t sb_lane_requeue(const struct sb_view *view, uint32_t channel, struct sb
         where = origin->dead_letter;
         if (by == channel) { /* not one that was a dead letter already */
             sb_fetch_add(&origin->shared->dead_lettered, 1);
+        } else if (undo && deliveries > origin->max_deliveries) {
+            deliveries--; /* but not to where it would be none */
         }
     } else if (undo && deliveries > 0) {
         deliveries--;

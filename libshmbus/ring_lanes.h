@@ -74,6 +74,15 @@ static SB_INLINE int64_t sb_lane_ahead(uint64_t w, uint64_t ticket, uint32_t shi
     return (int64_t)((sb_hdr_gen(w) - sb_lane_lap(ticket, shift)) << 24) >> 24;
 }
 
+/* The ticket that word @w of the lane's cell @number is of, the lane having come to @next. */
+static SB_INLINE uint64_t sb_lane_ticket(uint64_t w, uint64_t number, uint64_t next, uint32_t shift)
+{
+    uint64_t mask = (1ull << shift) - 1u;
+    uint64_t t = (next & ~mask) | (number & mask);
+
+    return t + ((uint64_t)sb_lane_ahead(w, t, shift) << shift);
+}
+
 static SB_INLINE uint64_t sb_lane_published(uint64_t lap)
 {
     return sb_hdr_make(lap, 0, SB_QUE, 0);
@@ -222,6 +231,14 @@ static SB_INLINE void sb_lane_release(struct sb_cell *cell, uint64_t hdr)
  * woken. */
 uint32_t sb_lane_requeue(const struct sb_view *view, uint32_t channel, struct sb_cell *cell,
                          uint64_t hdr, bool undo, uint32_t by);
+
+/* The ticket of a message that waits or is held in cell @number of a channel, by its word. */
+static inline uint64_t sb_cell_ticket(const struct sb_channel_view *channel, uint64_t number,
+                                      uint64_t w)
+{
+    const struct sb_lane *lane = &channel->lanes[number >> channel->depth_shift];
+    return sb_lane_ticket(w, number, sb_load_acquire(&lane->next), channel->depth_shift);
+}
 
 /* Messages waiting, from the cells themselves. Reads only. */
 uint64_t sb_lanes_depth(const struct sb_channel_view *channel);

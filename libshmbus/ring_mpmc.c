@@ -15,7 +15,7 @@
  *
  *   requeue   Q1 release hdr HRX(me, g) -> ORPHAN(0, g)      COMMIT
  *             Q2 add     orphan_seq of the channel
- *   orphan    O1 cas     hdr ORPHAN(0, g) -> HRX(me, g), deliveries + 1      COMMIT
+ *   orphan    O1 cas     hdr ORPHAN or DEADL(0, g) -> HRX(me, g), deliveries + 1      COMMIT
  *
  * Orders. S3 releases the payload, S1 and S2; R0 acquires them. R2 releases nothing but the place;
  * the sender's load of EMPTY(L+1) acquires it, so S2 of the next lap cannot precede R1. O1

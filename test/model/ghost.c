@@ -295,9 +295,7 @@ void w_redelivered(struct w_message *m, uint64_t old, uint64_t now)
         x_fail("a message of channel %u is redelivered by channel %u", m->channel, p->op_channel);
         return;
     }
-    if (!dead_letter || !w_has_lanes(m->channel)) {
-        m->deliveries = sb_deliveries_next(m->deliveries);
-    }
+    m->deliveries = sb_deliveries_next(m->deliveries);
     m->moving = false;
     m->state = W_TAKEN;
     m->holder = me;
@@ -324,8 +322,7 @@ void w_given_back(struct w_message *m, uint64_t now)
     if (m->moving && m->holder == w_me()) {
         m->deliveries--; /* no place: back to where it was */
     }
-    if (undone && (!dead_letter ||
-                   (!w_has_lanes(m->channel) && m->deliveries > channel->max_deliveries))) {
+    if (undone && (!dead_letter || m->deliveries > channel->max_deliveries)) {
         m->deliveries--;
     }
     m->moving = false;
@@ -537,7 +534,7 @@ bool w_has_for_receiver(uint32_t channel)
 static uint32_t called(const struct w_message *m, uint32_t channel)
 {
     if (m->channel != channel) {
-        return w_has_lanes(m->channel) ? m->deliveries : m->deliveries - 1u;
+        return m->deliveries - (m->deliveries > 1 ? 1u : 0);
     }
     return m->deliveries + (m->aside > 0 ? m->aside - 1u : 0);
 }

@@ -252,6 +252,24 @@ static const struct w_plan same_name_forward = {
     SAME_NAME("r0 f1", "J r0 f1 r1 H a"),
 };
 
+static const struct w_plan lane_same_name = {
+    .channels = {LANES(1, 0)},
+    .channel_count = 1,
+    .queued = 1,
+    SAME_NAME("r0 a", "J r0 H a"),
+};
+
+static const struct w_plan lane_same_name_dead_letter = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
+                  .dead_letter = 2},
+                 QUEUE(0)},
+    .channel_count = 2,
+    .blocks = 1,
+    .queued = 1,
+    .before = "r0 q",
+    SAME_NAME("r1 a", "J r1 H a"),
+};
+
 static const struct w_plan sleep_recv = {
     .channels = {QUEUE(1)},
     .channel_count = 1,
@@ -826,6 +844,8 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(lane_recover, "lane: receiver dies, recoverer dies, one sleeps", TWO_KILLS),
     SCENARIO(lane_slot_reuse, "lane: slot taken again beside two recoverers", TWO_KILLS),
     SCENARIO(lane_late_recoverer, "lane: recoverer that is late, cell used again", SMALL),
+    SCENARIO(lane_same_name, "lane: late recoverer, message and name come again", SMALL),
+    SCENARIO(lane_same_name_dead_letter, "lane: the same with a dead letter", SMALL),
     SCENARIO(lane_dead_letters, "lane: dead letters, their receiver dies", SMALL),
     SCENARIO(lane_sleep, "receiver sleeps over two lanes never used before", SMALL),
     SCENARIO(lane_sleep_two, "two receivers sleep, a batch wakes", SMALL),

@@ -201,7 +201,7 @@ static void share_lanes(const struct w_plan *plan, uint32_t c)
         share(&w_segment.lanes[c][i].skip, 8);
     }
     for (uint32_t i = 0; i < plan->channels[c].lanes << plan->channels[c].depth_shift; i++) {
-        share(&w_segment.cells[c][i].header.w, 8);
+        share(&w_segment.cells[c][i].header.w, 16); /* and turn */
         if (plan->payload_shared) {
             share(w_segment.cells[c][i].payload, sizeof w_segment.cells[c][i].payload);
         }
@@ -665,7 +665,7 @@ static void describe_lane(const void *address, char *text, size_t bytes)
     } else {
         size_t i = OFFSET_IN(address, w_segment.cells) / sizeof(struct w_cell);
         snprintf(text, bytes, "c%zu.cell[%zu].%s", i / W_CELLS, i % W_CELLS,
-                 OFFSET_IN(address, w_segment.cells) % sizeof(struct w_cell) == 0 ? "w" : "rest");
+                 OFFSET_IN(address, w_segment.cells) % sizeof(struct w_cell) == 0 ? "w" : "turn");
     }
 }
 

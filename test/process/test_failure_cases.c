@@ -212,6 +212,55 @@ T_TEST(failure, case_04_worker_killed_holding_a_task_or_a_loan)
     scene_end(scene, bus);
 }
 
+static int take_letter_and_stay(void *argument)
+{
+    struct scene *scene = argument;
+    struct shmbus_msg msg = {0};
+    CU_ASSERT_EQUAL(t_take(t_open(t_attach(scene->name), "dead", SHMBUS_RECV), &msg), 42);
+    scene->number = msg.delivery_count;
+    t_gate_post(&scene->here);
+    return stay();
+}
+
+/* From blocks and from cells: the first one is told how often it was delivered before it was set
+ * aside, each one after a death one more. */
+T_TEST(failure, case_04_handlers_of_a_dead_letter_killed_in_turn_see_its_count_rise)
+{
+    for (uint32_t max = 1; max <= 2; max++) {
+        for (int lanes = 0; lanes < 2; lanes++) {
+            struct scene *scene = t_shared(sizeof *scene);
+            struct shmbus_plan *plan = t_plan(8, 64, 32);
+            struct shmbus_channel_plan work = {
+                .name = "work", .kind = SHMBUS_QUEUE, .depth = 8, .max_deliveries = max,
+                .dead_letter = "dead", .order = lanes ? SHMBUS_ORDER_PRODUCER : SHMBUS_ORDER_TOTAL,
+                .producers = lanes ? 2 : 0};
+            struct shmbus_msg msg = {0};
+            t_plan_queue(plan, "dead", 8, SHMBUS_BLOCK, 0, NULL);
+            T_OK_FATAL(shmbus_plan_add_channel(plan, &work));
+            struct shmbus *bus = t_bus_new(plan, scene->name);
+            struct shmbus_channel *q = t_open(bus, "work", SHMBUS_SEND | SHMBUS_RECV);
+            t_put(q, 42);
+            for (uint32_t i = 0; i < max; i++) {
+                CU_ASSERT_EQUAL(t_take(q, &msg), 42);
+                T_OK(shmbus_requeue(&msg));
+            }
+            for (uint32_t i = 0; i < 4; i++) {
+                pid_t handler = t_fork(take_letter_and_stay, scene);
+                t_gate_wait(&scene->here, i + 1);
+                CU_ASSERT_EQUAL(scene->number, max + i);
+                CU_ASSERT_EQUAL(t_kill_wait(handler, SIGKILL), 128 + SIGKILL);
+                shmbus_reclaim(bus);
+                CU_ASSERT_EQUAL(t_get(q), UINT64_MAX); /* it stays a dead letter */
+            }
+            CU_ASSERT_EQUAL(t_take(t_open(bus, "dead", SHMBUS_RECV), &msg), 42);
+            CU_ASSERT_EQUAL(msg.delivery_count, max + 4);
+            CU_ASSERT_EQUAL(t_channel_stat(bus, "work").counters[SHMBUS_COUNT_dead_lettered], 1);
+            T_OK(shmbus_release(&msg));
+            t_bus_end(bus, scene->name);
+        }
+    }
+}
+
 /* ----------------------------------------------------------------------------------------- 5 */
 
 static int open_end_and_stay(void *argument)

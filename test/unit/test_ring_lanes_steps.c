@@ -126,7 +126,6 @@ static bool put(uint32_t lane)
     if (cell == NULL)
         return false;
     *(uint64_t *)sb_cell_payload(cell) = value;
-    sb_store_relaxed(&cell->ticket, now.tx[lane].next);
     sb_lane_publish(&now.tx[lane], cell);
     now.next_value++;
     now.sent[value] = 1;
