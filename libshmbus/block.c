@@ -1,6 +1,11 @@
 /*
  * Block allocator
  *
+ * Whose a block is follows from its position: in each class the first ones are common, behind them
+ * lie the shares of the queues (geometry.c). A queue takes from its share only when no common block
+ * fits, and what is freed of a share never goes into a stock: so a share is there for its queue
+ * whatever waits in other queues or lies in idle stocks. Steps and proof are the same for both.
+ *
  *   alloc                                          free
  *   A1 cas  hdr   FREE(g) -> HTX(me, g+1)          F1 store_release hdr  FREE(g)
  *   A2 and  bitmap  clear the bit                  F2 or  bitmap  set the bit
@@ -83,11 +88,25 @@ static void mend_hints(const struct sb_class_view *cls, uint32_t w, uint64_t cle
     }
 }
 
-/* Takes up to @want blocks of one bitmap word into the stock; returns how many. */
-static uint32_t take_from_word(const struct sb_class_view *cls, uint32_t w, uint32_t want,
-                               uint32_t owner, uint32_t *out)
+/* The bits of bitmap word @w that stand for blocks @from to @to of their class. */
+static uint64_t bits_between(uint32_t w, uint32_t from, uint32_t to)
 {
-    uint64_t bits = sb_load_relaxed(&cls->bitmap[w]); /* a hint: A1 orders */
+    uint64_t bits = UINT64_MAX;
+
+    if (from > w * 64) {
+        bits = from - w * 64 < 64 ? bits << (from - w * 64) : 0;
+    }
+    if (to - w * 64 < 64) {
+        bits &= (1ull << (to - w * 64)) - 1u;
+    }
+    return bits;
+}
+
+/* Takes up to @want of the blocks @among of one bitmap word; returns how many. */
+static uint32_t take_from_word(const struct sb_class_view *cls, uint32_t w, uint64_t among,
+                               uint32_t want, uint32_t owner, uint32_t *out)
+{
+    uint64_t bits = sb_load_relaxed(&cls->bitmap[w]) & among; /* a hint: A1 orders */
     uint64_t taken = 0;
     uint64_t stale = 0;
     uint32_t n = 0;
@@ -96,7 +115,7 @@ static uint32_t take_from_word(const struct sb_class_view *cls, uint32_t w, uint
         uint32_t bit = (uint32_t)__builtin_ctzll(bits);
         uint32_t i = w * 64 + bit;
         bits &= bits - 1;
-        if (i < cls->count && take(sb_block_in(cls, cls->first + i), owner)) {
+        if (take(sb_block_in(cls, cls->first + i), owner)) {
             taken |= 1ull << bit;
             out[n++] = cls->first + i;
         } else {
@@ -111,9 +130,10 @@ static uint32_t take_from_word(const struct sb_class_view *cls, uint32_t w, uint
 }
 
 /* Free blocks whose hint was lost: only worth it when there seems to be nothing. */
-static uint32_t take_hidden(const struct sb_class_view *cls, uint32_t owner)
+static uint32_t take_hidden(const struct sb_class_view *cls, uint32_t from, uint32_t to,
+                            uint32_t owner)
 {
-    for (uint32_t i = 0; i < cls->count; i++) {
+    for (uint32_t i = from; i < to; i++) {
         if (take(sb_block_in(cls, cls->first + i), owner)) {
             sb_and(&cls->bitmap[i / 64], ~(1ull << (i % 64)));
             return cls->first + i;
@@ -152,7 +172,7 @@ SB_SELDOM static bool refill(const struct sb_blocks *blocks, struct sb_stock *st
                              uint32_t owner)
 {
     const struct sb_class_view *cls = &blocks->classes[c];
-    uint32_t words = (cls->count + 63) / 64;
+    uint32_t words = (cls->common + 63) / 64;
     uint32_t max = stock_max(cls, stock, c);
     uint32_t want = max / 2 > 0 ? max / 2 : 1;
 
@@ -161,7 +181,8 @@ SB_SELDOM static bool refill(const struct sb_blocks *blocks, struct sb_stock *st
         if (w >= words) {
             w -= words;
         }
-        stock->count[c] = take_from_word(cls, w, want, owner, stock->blocks[c]);
+        stock->count[c] = take_from_word(cls, w, bits_between(w, 0, cls->common), want, owner,
+                                         stock->blocks[c]);
         if (stock->count[c] > 0) {
             stock->rotor[c] = w;
             return true;
@@ -187,6 +208,44 @@ static SB_INLINE uint32_t pop(const struct sb_blocks *blocks, struct sb_stock *s
     return block;
 }
 
+/* A block of the queue's share. */
+static uint32_t take_own(const struct sb_blocks *blocks, const struct sb_share *own, uint32_t owner)
+{
+    const struct sb_class_view *cls = &blocks->classes[own->cls];
+    uint32_t end = own->first + own->count;
+    uint32_t block = SB_NONE;
+
+    for (uint32_t w = own->first / 64; w * 64 < end; w++) {
+        if (take_from_word(cls, w, bits_between(w, own->first, end), 1, owner, &block) > 0) {
+            break;
+        }
+    }
+    return block;
+}
+
+/* Some calls in vain look at every header. */
+static bool is_time_to_doubt(uint32_t *misses)
+{
+    return ((*misses)++ & 63u) == 0;
+}
+
+/* All common blocks that fit are used up. */
+static uint32_t alloc_own(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t cls,
+                          uint32_t owner)
+{
+    const struct sb_share *own = &stock->own;
+    uint32_t block;
+
+    if (own->count == 0 || own->cls < cls) {
+        return SB_NONE;
+    }
+    block = take_own(blocks, own, owner);
+    if (block == SB_NONE && is_time_to_doubt(&stock->own_misses)) {
+        block = take_hidden(&blocks->classes[own->cls], own->first, own->first + own->count, owner);
+    }
+    return block;
+}
+
 SB_SELDOM static uint32_t alloc_elsewhere(const struct sb_blocks *blocks, struct sb_stock *stock,
                                           uint32_t cls, uint32_t owner)
 {
@@ -196,14 +255,15 @@ SB_SELDOM static uint32_t alloc_elsewhere(const struct sb_blocks *blocks, struct
         }
     }
     for (uint32_t c = cls; c < blocks->class_count; c++) {
-        if ((stock->misses[c]++ & 63u) == 0) {
-            uint32_t block = take_hidden(&blocks->classes[c], owner);
+        const struct sb_class_view *view = &blocks->classes[c];
+        if (is_time_to_doubt(&stock->misses[c])) {
+            uint32_t block = take_hidden(view, 0, view->common, owner);
             if (block != SB_NONE) {
                 return block;
             }
         }
     }
-    return SB_NONE;
+    return alloc_own(blocks, stock, cls, owner);
 }
 
 uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t cls,
@@ -216,6 +276,7 @@ uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, 
 void sb_stock_doubt_hints(struct sb_stock *stock)
 {
     memset(stock->misses, 0, sizeof stock->misses);
+    stock->own_misses = 0;
 }
 
 /* F1 and F2 for @n blocks of one class, with one OR for neighbours. */
@@ -321,8 +382,9 @@ bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint3
     if (sb_unlikely(sb_hdr_owner(hdr) != owner || (state != SB_HTX && state != SB_HRX))) {
         return false;
     }
-    if (sb_unlikely(stock->count[c] >= stock->max[c] || is_wanted(blocks)) &&
-        !make_room(blocks, stock, c)) {
+    if (sb_unlikely(block - cls->first >= cls->common) ||
+        (sb_unlikely(stock->count[c] >= stock->max[c] || is_wanted(blocks)) &&
+         !make_room(blocks, stock, c))) {
         free_for_all(blocks, cls, block);
         return true;
     }

@@ -16,13 +16,16 @@ struct sb_stock {
     uint32_t count[SHMBUS_BLOCK_CLASSES_MAX];
     uint32_t rotor[SHMBUS_BLOCK_CLASSES_MAX]; /* bitmap word to look at first */
     uint32_t misses[SHMBUS_BLOCK_CLASSES_MAX]; /* calls that found nothing */
+    struct sb_share own;                       /* of the handle's queue; never in stock */
+    uint32_t own_misses;
     uint32_t blocks[SHMBUS_BLOCK_CLASSES_MAX][SB_STOCK_MAX];
 };
 
 /* Smallest class for a payload, SB_NONE if too large for all. */
 uint32_t sb_class_for(const struct sb_blocks *blocks, uint64_t size_bytes);
 
-/* A block of the class or a larger one: HTX(owner). SB_NONE when there is none. */
+/* A block of the class or a larger one, of the queue's share if there is no other: HTX(owner).
+ * SB_NONE when there is none. */
 uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t cls,
                         uint32_t owner);
 

@@ -104,6 +104,7 @@ static int open_queue(struct shmbus_channel *ch)
     ch->buries_cells = buries_cells(ch);
     sb_lane_scan_init(&ch->lanes.scan, &ch->bus->view, ch->index, ch->owner);
     sb_ring_init(&ch->ring, &ch->bus->view, ch->index, ch->owner);
+    ch->stock.own = ch->view->share;
     ch->away_pauses = SB_AWAY_PAUSES;
     ch->ring.depth_mark = &ch->row->depth_max;
     ch->ring.depth_max = sb_load_relaxed(&ch->row->depth_max);
@@ -223,15 +224,13 @@ static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
 
 static size_t size_max_of(const struct shmbus_channel *ch)
 {
-    const struct sb_blocks *blocks = &ch->bus->view.blocks;
-
     if (ch->kind == SHMBUS_STREAM) {
         return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
     }
     if (ch->kind == SB_LANES) {
         return (size_t)ch->view->cell_bytes - sizeof(struct sb_cell);
     }
-    return (size_t)blocks->classes[blocks->class_count - 1].size_bytes;
+    return (size_t)ch->view->message_max;
 }
 
 /* What does not change while the handle is open. */

@@ -487,6 +487,9 @@ static int read_spare(struct loader *l, const struct key *key, void *target)
         {"channels", read_u32, offsetof(struct shmbus_plan, spare_channels), 0,
          SHMBUS_CHANNELS_MAX},
         {"depth", read_u32, offsetof(struct shmbus_plan, spare_depth), 1, SB_DEPTH_MAX},
+        {"message_bytes", read_size, offsetof(struct shmbus_plan, spare_message_bytes), 1,
+         SB_BLOCK_BYTES_MAX},
+        {"share", read_u32, offsetof(struct shmbus_plan, spare_share), 1, SB_SHARE_MAX},
     };
     uint32_t seen;
     return read_map(l, key->name, keys, COUNT_OF(keys), target, &seen);
@@ -572,7 +575,8 @@ enum {
     TIMESTAMPS,
     ORDER,
     MESSAGE_BYTES,
-    PRODUCERS
+    PRODUCERS,
+    SHARE
 };
 #define BIT(i) (1u << (i))
 
@@ -590,6 +594,7 @@ static const struct key channel_keys[] = {
     [ORDER] = {"order", read_order, CHANNEL(order), 0, 0},
     [MESSAGE_BYTES] = {"message_bytes", read_size, CHANNEL(message_bytes), 1, SB_LANE_MESSAGE_MAX},
     [PRODUCERS] = {"producers", read_u32, CHANNEL(producers), 1, SB_LANES_MAX},
+    [SHARE] = {"share", read_u32, CHANNEL(share), 1, SB_SHARE_MAX},
 };
 #undef CHANNEL
 
@@ -598,7 +603,7 @@ static int check_keys_fit(const struct loader *l, const struct text *name,
                           const struct shmbus_channel_plan *channel, uint32_t seen)
 {
     const uint32_t queue_only = BIT(DEPTH) | BIT(MAX_DELIVERIES) | BIT(DEAD_LETTER) | BIT(ORDER) |
-                                BIT(MESSAGE_BYTES) | BIT(PRODUCERS);
+                                BIT(MESSAGE_BYTES) | BIT(PRODUCERS) | BIT(SHARE);
     uint32_t wrong = seen & (channel->kind == SHMBUS_STREAM ? queue_only : BIT(BYTES));
 
     if (wrong == 0)
@@ -615,13 +620,20 @@ static int check_keys_fit(const struct loader *l, const struct text *name,
 static int check_order(const struct loader *l, const struct text *name,
                        const struct shmbus_channel_plan *channel, uint32_t seen)
 {
-    uint32_t wrong = seen & (BIT(MESSAGE_BYTES) | BIT(PRODUCERS));
+    bool has_lanes = channel->order == SHMBUS_ORDER_PRODUCER;
 
-    if (wrong == 0 || channel->order == SHMBUS_ORDER_PRODUCER)
-        return 0;
-    return fail_at(l, name->mark, "channel `%s`: `%s` is for queues with `order: producer`%s",
-                   name->value, channel_keys[__builtin_ctz(wrong)].name,
-                   (seen & BIT(ORDER)) == 0 ? "; add that" : "");
+    if (!has_lanes && (seen & BIT(PRODUCERS)) != 0) {
+        return fail_at(l, name->mark,
+                       "channel `%s`: `producers` is for queues with `order: producer`%s",
+                       name->value, (seen & BIT(ORDER)) == 0 ? "; add that" : "");
+    }
+    if (has_lanes && (seen & BIT(SHARE)) != 0) {
+        return fail_at(l, name->mark,
+                       "channel `%s`: `share` is for queues whose messages lie in blocks; with "
+                       "`order: producer` all cells are the queue's own: remove it",
+                       name->value);
+    }
+    return 0;
 }
 
 static int check_dead_letter(const struct loader *l, const struct text *name,
@@ -793,6 +805,7 @@ static int add_dead_letter_queues(struct loader *l)
         added.order = SHMBUS_ORDER_TOTAL;
         added.message_bytes = 0;
         added.producers = 0;
+        added.share = 0;
         int r = shmbus_plan_add_channel(l->plan, &added);
         if (r < 0)
             return r;
@@ -812,7 +825,7 @@ static int finish(struct loader *l)
     if (r == 0 && l->memory_bytes != 0)
         r = sb_plan_size_blocks(l->plan, l->memory_bytes);
     if (r == 0)
-        r = sb_plan_validate(l->plan);
+        r = shmbus_plan_check(l->plan, NULL);
     return r < 0 ? sb_fail_prefix(r, "%s", l->origin) : 0;
 }
 

@@ -10,6 +10,9 @@
 #include "error.h"
 #include "layout_plan.h"
 #include "plan.h"
+#include "stat.h"
+
+#define FIT_COMMON 2u /* blocks that are common where the library fits their number */
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {
@@ -119,6 +122,65 @@ bool sb_geometry_place(struct sb_geometry *g)
     return true;
 }
 
+/* ------------------------------------------------------------------------------------- sharing
+ *
+ * Whose a block is follows from its position: in each class the common ones come first, then the
+ * own blocks of queue 0, of queue 1, ... So there is no count that could be wrong, and nothing to
+ * repair. A queue's own blocks are of the class that holds its largest message; a dead-letter
+ * queue's hold the largest message of any queue that buries there. */
+
+bool sb_geometry_uses_blocks(const struct sb_channel_geometry *ch)
+{
+    return ch->kind == SHMBUS_QUEUE && ch->lanes == 0;
+}
+
+/* The smallest class that holds @bytes, the largest one for more and for 0, "no limit". */
+static uint32_t class_for(const struct sb_geometry *g, uint64_t bytes)
+{
+    uint32_t c = 0;
+
+    while (c + 1 < g->class_count && (bytes == 0 || g->classes[c].size_bytes < bytes))
+        c++;
+    return c;
+}
+
+static uint32_t message_class(const struct sb_geometry *g, const struct sb_channel_geometry *ch)
+{
+    return class_for(g, ch->lanes > 0 ? ch->bytes - sizeof(struct sb_cell) : ch->bytes);
+}
+
+static void choose_classes(struct sb_geometry *g)
+{
+    for (uint32_t i = 0; i < g->channel_count; i++)
+        g->channels[i].own_class = message_class(g, &g->channels[i]);
+    for (uint32_t i = 0; i < g->channel_count; i++) {
+        const struct sb_channel_geometry *ch = &g->channels[i];
+        uint32_t needed = message_class(g, ch);
+        if (ch->dead_letter < g->channel_count && g->channels[ch->dead_letter].own_class < needed)
+            g->channels[ch->dead_letter].own_class = needed;
+    }
+}
+
+uint32_t sb_geometry_share(struct sb_geometry *g)
+{
+    uint64_t own[SHMBUS_BLOCK_CLASSES_MAX] = {0};
+
+    choose_classes(g);
+    for (uint32_t i = 0; i < g->channel_count; i++) {
+        struct sb_channel_geometry *ch = &g->channels[i];
+        if (!sb_geometry_uses_blocks(ch))
+            continue;
+        ch->own_first = own[ch->own_class];
+        own[ch->own_class] += ch->share;
+    }
+    for (uint32_t c = 0; c < g->class_count; c++) {
+        if (own[c] > g->classes[c].count)
+            return c;
+        g->classes[c].common = g->classes[c].count - own[c];
+    }
+    return SB_NONE;
+}
+
 /* ---------------------------------------------------------------------------------- from a plan */
 
 int sb_geometry_alloc(struct sb_geometry *g)
@@ -190,13 +252,78 @@ static void take_channel(const struct shmbus_plan *plan, const struct shmbus_cha
     if (from->kind == SHMBUS_QUEUE && from->order == SHMBUS_ORDER_PRODUCER) {
         to->lanes = from->producers;
         to->bytes = sb_cell_bytes(from->message_bytes);
+    } else if (from->kind == SHMBUS_QUEUE) {
+        to->bytes = from->message_bytes;
+        to->share = sb_plan_share(from->share);
     }
+}
+
+/* A queue that is alone has all blocks to itself. */
+static void share_nothing_if_alone(struct sb_geometry *g)
+{
+    struct sb_channel_geometry *last = NULL;
+    uint32_t queues = 0;
+
+    for (uint32_t i = 0; i < g->channel_count; i++) {
+        if (sb_geometry_uses_blocks(&g->channels[i])) {
+            last = &g->channels[i];
+            queues++;
+        }
+    }
+    if (queues == 1)
+        last->share = 0;
+}
+
+/* Blocks that the library chose are as many as the shares need, and two common ones. */
+static void fit_blocks(struct sb_geometry *g)
+{
+    uint64_t own[SHMBUS_BLOCK_CLASSES_MAX] = {0};
+
+    choose_classes(g);
+    for (uint32_t i = 0; i < g->channel_count; i++)
+        own[g->channels[i].own_class] += g->channels[i].share;
+    for (uint32_t c = 0; c < g->class_count; c++) {
+        if (own[c] > 0 && g->classes[c].count < own[c] + FIT_COMMON)
+            g->classes[c].count = own[c] + FIT_COMMON;
+    }
+}
+
+static int share_blocks(struct sb_geometry *g, bool fit)
+{
+    uint32_t c;
+    uint64_t total = 0;
+
+    share_nothing_if_alone(g);
+    if (fit)
+        fit_blocks(g);
+    c = sb_geometry_share(g);
+    if (c != SB_NONE) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "blocks: %" PRIu64 " of %" PRIu64 " bytes are fewer than the blocks that "
+                       "queues have for themselves (each 1, or its `share`, large enough for its "
+                       "largest message); raise that count, lower the number of `spare` queues, or "
+                       "give queues `message_bytes`",
+                       g->classes[c].count, g->classes[c].size_bytes);
+    }
+    for (uint32_t i = 0; i < g->class_count; i++)
+        total += g->classes[i].count;
+    if (total > SB_BLOCKS_MAX) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "blocks: with those of the queues' shares there are more than %u in all",
+                       SB_BLOCKS_MAX);
+    }
+    return 0;
 }
 
 static void take_channels(struct sb_geometry *g, const struct shmbus_plan *plan)
 {
     const struct shmbus_channel_plan spare = {
-        .kind = SHMBUS_QUEUE, .depth = plan->spare_depth, .on_full = SHMBUS_BLOCK};
+        .kind = SHMBUS_QUEUE,
+        .depth = plan->spare_depth,
+        .on_full = SHMBUS_BLOCK,
+        .message_bytes = plan->spare_message_bytes,
+        .share = plan->spare_share,
+    };
 
     for (uint32_t i = 0; i < g->channel_count; i++) {
         bool is_named = i < plan->channel_count;
@@ -229,6 +356,9 @@ static int take_plan(struct sb_geometry *g, const struct shmbus_plan *plan)
         return r;
     take_channels(g, plan);
     take_regions(g, plan);
+    r = share_blocks(g, plan->fit_blocks);
+    if (r < 0)
+        return r;
     if (!sb_geometry_place(g)) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
                        "the segment would be larger than %llu bytes; lower blocks, channels or "
@@ -253,6 +383,29 @@ int sb_geometry_from_plan(const struct shmbus_plan *plan, struct sb_geometry **r
     }
     *ret = g;
     return 0;
+}
+
+int shmbus_plan_block_stat(const struct shmbus_plan *plan, uint32_t index,
+                           struct shmbus_block_stat *ret_stat)
+{
+    struct shmbus_block_stat stat = {0};
+    struct sb_geometry *g;
+
+    if (plan == NULL || ret_stat == NULL || ret_stat->struct_bytes < 2 * sizeof(size_t))
+        return sb_fail(-EINVAL, "the plan or the result is NULL, or struct_bytes is not set");
+    int r = sb_geometry_from_plan(plan, &g);
+    if (r < 0)
+        return r;
+    if (index < g->class_count) {
+        stat.size_bytes = g->classes[index].size_bytes;
+        stat.count = stat.free = g->classes[index].count;
+        stat.common = stat.common_free = g->classes[index].common;
+        sb_stat_give(ret_stat, &stat, sizeof stat);
+    } else {
+        r = sb_fail_quick(-ENOENT, "the plan", "no more block classes");
+    }
+    sb_geometry_free(g);
+    return r;
 }
 
 int shmbus_plan_check(const struct shmbus_plan *plan, uint64_t *ret_bytes)

@@ -53,6 +53,7 @@ static uint64_t hash_constants(const struct sb_super *super, const struct sb_geo
         hash = sb_hash_u64(hash, (uint64_t)ch->dead_letter << 32 | ch->endpoints);
         hash = sb_hash_u64(hash, (uint64_t)ch->lanes << 32 | ch->flags);
         hash = sb_hash_u64(hash, ch->bytes);
+        hash = sb_hash_u64(hash, ch->share);
     }
     for (uint32_t i = 0; i < g->region_count; i++) {
         hash = sb_hash_bytes(hash, g->regions[i].name, SHMBUS_NAME_BYTES);
@@ -131,6 +132,7 @@ static void format_channel(uint8_t *base, struct sb_channel *shared,
     shared->flags = ch->flags;
     shared->lanes = ch->lanes;
     shared->bytes = ch->bytes;
+    shared->share = ch->share;
     if (ch->name[0] != '\0') {
         sb_name_store(shared->name, ch->name);
         sb_store_relaxed(&shared->dir, sb_name_hash(ch->name) << 8 | SB_DIR_READY);
@@ -312,8 +314,8 @@ static int check_queue(const struct sb_channel_geometry *ch)
 {
     if (!is_power_of_two(ch->depth) || ch->depth > SB_RING_DEPTH_MAX)
         return corrupt("the depth of a queue", ch->depth);
-    if (ch->lanes == 0 && ch->bytes != 0)
-        return corrupt("the byte capacity of a queue", ch->bytes);
+    if (ch->lanes == 0 && ch->bytes > SB_BLOCK_BYTES_MAX)
+        return corrupt("the largest message of a queue", ch->bytes);
     if (ch->on_full < SHMBUS_BLOCK || ch->on_full > SHMBUS_DROP_OLDEST)
         return corrupt("on_full of a queue", ch->on_full);
     if (ch->max_deliveries > SB_DELIVERIES_LIMIT_MAX ||
@@ -326,6 +328,8 @@ static int check_channel(const struct sb_channel_geometry *ch)
 {
     if (ch->endpoints == 0 || ch->endpoints > SB_ENDPOINTS_MAX)
         return corrupt("the number of endpoints of a channel", ch->endpoints);
+    if (ch->share != 0 && !sb_geometry_uses_blocks(ch))
+        return corrupt("the share of blocks of a channel without blocks", ch->share);
     if ((ch->flags & ~SB_CHANNEL_TIMESTAMPS) != 0)
         return corrupt("the flags of a channel", ch->flags);
     switch (ch->kind) {
@@ -374,6 +378,7 @@ static int read_channel(const struct sb_channel *shared, struct sb_channel_geome
     ch->flags = copy.flags;
     ch->lanes = copy.lanes;
     ch->bytes = copy.bytes;
+    ch->share = copy.share;
     int r = check_channel(ch);
     return r < 0 ? r : read_channel_name(shared, ch);
 }
@@ -389,6 +394,9 @@ static int read_channels(const uint8_t *base, struct sb_geometry *g)
             return r;
         if (g->channels[i].kind == SHMBUS_QUEUE && g->class_count == 0)
             return corrupt("classes, although there are queues,", 0);
+        if (sb_geometry_uses_blocks(&g->channels[i]) &&
+            g->channels[i].bytes > g->classes[g->class_count - 1].size_bytes)
+            return corrupt("the largest message of a queue", g->channels[i].bytes);
     }
     for (uint32_t i = 0; i < g->channel_count; i++) {
         uint32_t target = g->channels[i].dead_letter;
@@ -398,7 +406,8 @@ static int read_channels(const uint8_t *base, struct sb_geometry *g)
             g->channels[target].dead_letter != SB_NONE || g->channels[target].lanes != 0)
             return corrupt("the dead-letter queue of a channel", target);
     }
-    return 0;
+    uint32_t cls = sb_geometry_share(g);
+    return cls == SB_NONE ? 0 : corrupt("a class of fewer blocks than the shares of queues", cls);
 }
 
 static int read_regions(const uint8_t *base, struct sb_geometry *g)

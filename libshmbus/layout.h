@@ -354,8 +354,10 @@ struct sb_channel {
     uint32_t endpoints;
     uint32_t flags;
     uint32_t lanes; /* queue with order per producer: how many producers; otherwise 0 */
-    uint64_t bytes; /* stream: capacity, power of two; lanes: a cell with its header */
-    uint8_t pad0[SB_PAIR - 96];
+    uint64_t bytes; /* stream: capacity, power of two; lanes: a cell with its header; other queues:
+                     * largest message, 0: what the largest block holds */
+    uint32_t share; /* blocks that only this queue's messages may use; see geometry.c */
+    uint8_t pad0[SB_PAIR - 100];
     /* Read mostly: looked at by every call, written when somebody sleeps, something was recovered,
      * or an end of a stream was taken or left. */
     struct sb_event readable; /* receivers sleep here */

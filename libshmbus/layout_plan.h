@@ -21,13 +21,16 @@
 /* What a segment holds, in private memory: validated, rounded, with dead letters resolved. */
 struct sb_class_geometry {
     uint64_t size_bytes, count;
+    uint64_t common; /* the first so many; then the own blocks of queue after queue */
     uint64_t header_off, header_stride, payload_off, payload_stride, bitmap_off;
     uint32_t first;
 };
 struct sb_channel_geometry {
     char name[SHMBUS_NAME_BYTES]; /* "" for a spare one */
-    uint32_t kind, on_full, depth, max_deliveries, dead_letter, endpoints, flags, lanes;
+    uint32_t kind, on_full, depth, max_deliveries, dead_letter, endpoints, flags, lanes, share;
     uint64_t bytes;
+    uint32_t own_class; /* of the blocks of its share */
+    uint64_t own_first; /* number of the first of them in its class, common ones left out */
     uint64_t endpoint_off, ring_off, cells_off;
 };
 struct sb_region_geometry {
@@ -58,6 +61,11 @@ int sb_geometry_alloc(struct sb_geometry *geometry);
 /* For both: every offset and segment_bytes from sizes and counts. False: larger than
  * SB_SEGMENT_MAX. */
 bool sb_geometry_place(struct sb_geometry *geometry);
+/* For both: which blocks are common and which are whose. The class whose blocks do not suffice,
+ * SB_NONE if there is none. */
+uint32_t sb_geometry_share(struct sb_geometry *geometry);
+/* Whether messages of the channel lie in blocks. */
+bool sb_geometry_uses_blocks(const struct sb_channel_geometry *channel);
 
 /* Word size, byte order and cache line as one number; equal where a segment can be shared. */
 uint32_t sb_fingerprint(void);

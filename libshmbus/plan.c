@@ -12,12 +12,14 @@
 #define MEMORY_MIN_BYTES (1ull << 20)
 #define REGION_OFFSET_UNIT 64u
 
-/* About 31 MiB of blocks; the tables and sixteen spare queues make it 32. config/default.yaml says
- * the same in words. */
+/* About 43 MiB of blocks; the tables and sixteen spare queues make it 44. Of the largest each queue
+ * has one for itself, see geometry.c. config/default.yaml says the same in words. */
 static const struct shmbus_block_plan built_in_blocks[] = {
-    {64, 16384}, {256, 16384}, {4096, 1024}, {65536, 128}, {1048576, 12},
+    {64, 16384}, {256, 16384}, {4096, 1024}, {65536, 128}, {1048576, 24},
 };
 enum { BUILT_IN_CLASSES = sizeof built_in_blocks / sizeof built_in_blocks[0] };
+
+#define COMMON_MIN 2u /* blocks of a class that is there at all */
 
 /* A class never gets more than this: the sum of all must fit the 24 bits of a ring slot. */
 #define CLASS_COUNT_MAX (SB_BLOCKS_MAX / (BUILT_IN_CLASSES + 1))
@@ -68,6 +70,7 @@ static int add_built_in_blocks(struct shmbus_plan *plan)
         if (r < 0)
             return r;
     }
+    plan->fit_blocks = true;
     return 0;
 }
 
@@ -232,6 +235,7 @@ int shmbus_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes, uint64
     memmove(&blocks[at + 1], &blocks[at], (plan->block_count - at) * sizeof *blocks);
     blocks[at] = (struct shmbus_block_plan){size_bytes, count};
     plan->block_count++;
+    plan->fit_blocks = false;
     return 0;
 }
 
@@ -248,6 +252,11 @@ static uint64_t queue_cost(const struct shmbus_plan *plan, uint32_t depth, uint3
     uint64_t rows = endpoints != 0 ? endpoints : 2ull * plan->processes;
     return sizeof(struct sb_channel) + rows * sizeof(struct sb_endpoint) +
            power_of_two_above(depth) * sizeof(sb_word);
+}
+
+uint32_t sb_plan_share(uint32_t share)
+{
+    return share != 0 ? share : 1;
 }
 
 uint64_t sb_cell_bytes(uint64_t message_bytes)
@@ -281,23 +290,70 @@ static uint64_t fixed_cost(const struct shmbus_plan *plan)
     return sum;
 }
 
-/* The shares of the classes are those of the built-in plan. Two blocks are the least a class is
- * good for: what a large class cannot use goes to the next smaller one, and what exceeds the limit
- * of a small class goes to the next larger one. */
-static void share_out(uint64_t bytes, uint64_t ret_counts[BUILT_IN_CLASSES])
+/* The class of the built-in plan that a queue's own blocks are of, if @top is the largest. */
+static size_t built_in_class(uint64_t message_bytes, size_t top)
+{
+    size_t i = 0;
+
+    while (i < top && (message_bytes == 0 || built_in_blocks[i].size_bytes < message_bytes))
+        i++;
+    return i;
+}
+
+/* The least a class is good for: what queues have to themselves, and two common ones. */
+static uint64_t least_of(const struct shmbus_plan *plan, size_t cls, size_t top)
+{
+    uint64_t least = COMMON_MIN;
+
+    for (size_t i = 0; i < plan->channel_count; i++) {
+        const struct shmbus_channel_plan *c = &plan->channels[i];
+        if (c->kind == SHMBUS_QUEUE && c->order != SHMBUS_ORDER_PRODUCER &&
+            built_in_class(c->message_bytes, top) == cls)
+            least += sb_plan_share(c->share);
+    }
+    if (built_in_class(plan->spare_message_bytes, top) == cls)
+        least += (uint64_t)plan->spare_channels * sb_plan_share(plan->spare_share);
+    return least;
+}
+
+/* Whether class @top may be the largest: the least of it leaves enough for the smaller ones. */
+static bool may_be_largest(const struct shmbus_plan *plan, size_t top, uint64_t bytes)
+{
+    uint64_t cost = block_cost(built_in_blocks[top].size_bytes);
+
+    return top == 0 || least_of(plan, top, top) <= bytes / 8 * 5 / cost;
+}
+
+/* The parts of the classes are those of the built-in plan. The largest class is the largest of
+ * which there is the least it is good for. What a class cannot use goes to the next smaller one,
+ * and what exceeds the limit of a small class goes to the next larger one. */
+static void share_out(const struct shmbus_plan *plan, uint64_t bytes,
+                      uint64_t ret_counts[BUILT_IN_CLASSES])
 {
     uint64_t share[BUILT_IN_CLASSES];
-    uint64_t whole = 0;
+    uint64_t whole = 0, first;
+    size_t top = BUILT_IN_CLASSES - 1;
 
+    while (!may_be_largest(plan, top, bytes))
+        top--;
     for (size_t i = 0; i < BUILT_IN_CLASSES; i++) {
         share[i] = built_in_blocks[i].count * block_cost(built_in_blocks[i].size_bytes);
         whole += share[i];
     }
-    for (size_t i = 0; i < BUILT_IN_CLASSES; i++)
-        share[i] = (uint64_t)((double)bytes * (double)share[i] / (double)whole);
+    first = least_of(plan, top, top) * block_cost(built_in_blocks[top].size_bytes);
+    if ((double)bytes * (double)share[top] / (double)whole >= (double)first)
+        first = 0; /* it gets more anyway */
+    else
+        whole -= share[top];
+    for (size_t i = 0; i < BUILT_IN_CLASSES; i++) {
+        share[i] = i == top && first > 0
+                       ? first
+                       : (uint64_t)((double)(bytes - first) * (double)share[i] / (double)whole);
+    }
     for (size_t i = BUILT_IN_CLASSES - 1; i > 0; i--) {
         uint64_t cost = block_cost(built_in_blocks[i].size_bytes);
-        uint64_t unused = share[i] < 2 * cost ? share[i] : share[i] % cost;
+        bool is_kept = i <= top && share[i] >= least_of(plan, i, top) * cost;
+        uint64_t unused = is_kept ? share[i] % cost : share[i];
         share[i] -= unused;
         share[i - 1] += unused;
     }
@@ -309,6 +365,21 @@ static void share_out(uint64_t bytes, uint64_t ret_counts[BUILT_IN_CLASSES])
     }
 }
 
+/* Spare queues have a share of the largest blocks: rather fewer of them than no large blocks. */
+static void spare_for_large(struct shmbus_plan *plan, uint64_t memory_bytes)
+{
+    uint32_t wanted = plan->spare_channels;
+
+    while (fixed_cost(plan) < memory_bytes &&
+           !may_be_largest(plan, BUILT_IN_CLASSES - 1, memory_bytes - fixed_cost(plan))) {
+        if (plan->spare_channels <= 2) { /* in vain */
+            plan->spare_channels = wanted;
+            return;
+        }
+        plan->spare_channels /= 2;
+    }
+}
+
 int sb_plan_size_blocks(struct shmbus_plan *plan, uint64_t memory_bytes)
 {
     uint64_t counts[BUILT_IN_CLASSES];
@@ -316,6 +387,7 @@ int sb_plan_size_blocks(struct shmbus_plan *plan, uint64_t memory_bytes)
     /* The spare queues are a convenience; a small segment has fewer of them. */
     while (plan->spare_channels > 2 && fixed_cost(plan) > memory_bytes / 4)
         plan->spare_channels /= 2;
+    spare_for_large(plan, memory_bytes);
     uint64_t fixed = fixed_cost(plan);
     if (fixed > memory_bytes / 4 * 3) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
@@ -324,7 +396,7 @@ int sb_plan_size_blocks(struct shmbus_plan *plan, uint64_t memory_bytes)
                        " of it and leave too little for blocks; raise memory to %" PRIu64,
                        memory_bytes, fixed, fixed * 4 / 3 + 1);
     }
-    share_out(memory_bytes - fixed, counts);
+    share_out(plan, memory_bytes - fixed, counts);
     plan->block_count = 0;
     for (size_t i = 0; i < BUILT_IN_CLASSES; i++) {
         if (counts[i] == 0)
@@ -333,6 +405,7 @@ int sb_plan_size_blocks(struct shmbus_plan *plan, uint64_t memory_bytes)
         if (r < 0)
             return r;
     }
+    plan->fit_blocks = true;
     return 0;
 }
 
@@ -479,19 +552,38 @@ static int validate_dead_letter(const struct shmbus_plan *plan, const struct shm
     return 0;
 }
 
-/* What only a queue with order per producer has. */
-static int validate_order(const struct shmbus_channel_plan *c)
+/* The largest message of a queue whose messages lie in blocks, and its own blocks. */
+static int validate_message(const struct shmbus_plan *plan, const char *name,
+                            uint64_t message_bytes, uint32_t share)
+{
+    uint64_t largest = plan->blocks[plan->block_count - 1].size_bytes;
+
+    if (message_bytes > round_up(largest, SB_LINE)) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: message_bytes %" PRIu64 " is above the largest block, %" PRIu64
+                       "; add larger `blocks`",
+                       name, message_bytes, largest);
+    }
+    if (share > SB_SHARE_MAX) {
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: share %u is not within 1 .. %u", name,
+                       share, SB_SHARE_MAX);
+    }
+    return 0;
+}
+
+/* What depends on the order a queue keeps. */
+static int validate_order(const struct shmbus_plan *plan, const struct shmbus_channel_plan *c)
 {
     switch ((int)c->order) {
     case SHMBUS_ORDER_PRODUCER:
         break;
     case 0:
     case SHMBUS_ORDER_TOTAL:
-        if (c->message_bytes == 0 && c->producers == 0)
-            return 0;
+        if (c->producers == 0)
+            return validate_message(plan, c->name, c->message_bytes, c->share);
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: message_bytes and producers are for a queue with `order: "
-                       "producer`; add that or remove them",
+                       "channel `%s`: producers is for a queue with `order: producer`; add that or "
+                       "remove it",
                        c->name);
     default:
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: order %d is unknown", c->name,
@@ -505,6 +597,12 @@ static int validate_order(const struct shmbus_channel_plan *c)
     if (c->producers == 0 || c->producers > SB_LANES_MAX) {
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: producers %u is not within 1 .. %u",
                        c->name, c->producers, SB_LANES_MAX);
+    }
+    if (c->share != 0) {
+        return sb_fail(-SHMBUS_ERR_CONFIG,
+                       "channel `%s`: share is for a queue whose messages lie in blocks; with "
+                       "`order: producer` all cells are the queue's own: remove it",
+                       c->name);
     }
     return 0;
 }
@@ -530,7 +628,7 @@ static int validate_queue(const struct shmbus_plan *plan, const struct shmbus_ch
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: on_full %d is unknown", c->name,
                        (int)c->on_full);
     }
-    int r = validate_order(c);
+    int r = validate_order(plan, c);
     return r < 0 ? r : validate_dead_letter(plan, c);
 }
 
@@ -544,10 +642,11 @@ static int validate_stream(const struct shmbus_channel_plan *c)
     if (c->on_full != SHMBUS_BLOCK)
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: a stream blocks; remove on_full",
                        c->name);
-    if (c->order == SHMBUS_ORDER_PRODUCER || c->message_bytes != 0 || c->producers != 0) {
+    if (c->order == SHMBUS_ORDER_PRODUCER || c->message_bytes != 0 || c->producers != 0 ||
+        c->share != 0) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: a stream has one producer and its order; remove order, "
-                       "message_bytes and producers, or make it a queue",
+                       "channel `%s`: a stream has one producer, its order and no blocks; remove "
+                       "order, message_bytes, producers and share, or make it a queue",
                        c->name);
     }
     if (c->max_deliveries != 0 || c->dead_letter[0] != '\0') {
@@ -626,6 +725,8 @@ int sb_plan_validate(const struct shmbus_plan *plan)
         r = validate_blocks(plan);
     if (r == 0)
         r = validate_all_names(plan);
+    if (r == 0 && plan->spare_channels > 0)
+        r = validate_message(plan, "spare", plan->spare_message_bytes, plan->spare_share);
     for (size_t i = 0; r == 0 && i < plan->channel_count; i++)
         r = validate_channel(plan, &plan->channels[i]);
     for (size_t i = 0; r == 0 && i < plan->region_count; i++) {

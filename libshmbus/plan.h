@@ -17,6 +17,7 @@
 #define SB_STREAM_BYTES_MAX (1ull << 30)
 #define SB_REGION_BYTES_MAX (UINT32_MAX * 8ull) /* what sb_region.undo can name */
 #define SB_BLOCK_BYTES_MAX (1ull << 30)
+#define SB_SHARE_MAX SB_DEPTH_MAX /* a queue of that depth never needs more */
 #define SB_DELIVERIES_LIMIT_MAX (SHMBUS_DELIVERIES_MAX - 1u)
 #define SB_ENDPOINTS_MAX 65535u
 
@@ -31,6 +32,9 @@ int sb_plan_validate(const struct shmbus_plan *plan);
 /* What a queue does when it is full, its default if the plan does not say: see shmbus.h. */
 enum shmbus_on_full sb_plan_on_full(const struct shmbus_plan *plan,
                                     const struct shmbus_channel_plan *channel);
+
+/* How many blocks a queue has to itself: as the plan says, which says 0 for the default. */
+uint32_t sb_plan_share(uint32_t share);
 
 /* A cell of a lane: header and the largest message, in whole lines. */
 uint64_t sb_cell_bytes(uint64_t message_bytes);

@@ -29,6 +29,13 @@ static struct sb_blocks *blocks_of(struct shmbus_channel *ch)
     return &ch->bus->view.blocks;
 }
 
+/* What the largest block holds. */
+static uint64_t blocks_max(const struct shmbus_channel *ch)
+{
+    const struct sb_blocks *blocks = &ch->bus->view.blocks;
+    return blocks->classes[blocks->class_count - 1].size_bytes;
+}
+
 SB_COLD static int corrupt(struct shmbus_channel *ch)
 {
     sb_count(ch, SHMBUS_COUNT_errors, 1);
@@ -177,6 +184,14 @@ static int wait_for_block(struct shmbus_channel *ch, struct wanted *want, int64_
     return r;
 }
 
+SB_COLD static int too_large(const struct shmbus_channel *ch, size_t size_bytes)
+{
+    bool declared = ch->size_max < blocks_max(ch);
+
+    return sb_fail(-EMSGSIZE, "queue \"%s\": %zu bytes; its %s %zu", ch->name, size_bytes,
+                   declared ? "`message_bytes` are" : "largest block has", ch->size_max);
+}
+
 /* A block for @size_bytes, marked as given to the application by @holder. *timeout_ns becomes what
  * is left of it. */
 static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint64_t holder,
@@ -186,9 +201,8 @@ static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint64_t hol
     const struct sb_class_view *cls;
     int r;
 
-    if (want.cls == SB_NONE) {
-        return sb_fail(-EMSGSIZE, "queue \"%s\": %zu bytes; the largest block has %zu", ch->name,
-                       size_bytes, shmbus_size_max(ch));
+    if (want.cls == SB_NONE || size_bytes > ch->size_max) {
+        return too_large(ch, size_bytes);
     }
     r = attempt_alloc(ch, &want);
     if (r < 0 && patience(ch, *timeout_ns) != 0) {
@@ -411,6 +425,9 @@ static int check_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 
     if (!is_held(ch, msg)) {
         return stale(ch);
+    }
+    if (msg->size_bytes > ch->size_max) {
+        return too_large(ch, msg->size_bytes);
     }
     cls = sb_class_of(blocks_of(ch), sb_msg_number(msg));
     if (msg->size_bytes > cls->size_bytes) {

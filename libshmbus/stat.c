@@ -429,7 +429,7 @@ int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_proces
 int shmbus_block_stat(struct shmbus *bus, uint32_t index, struct shmbus_block_stat *ret_stat)
 {
     struct shmbus_block_stat stat = {0};
-    struct sb_census census = {0};
+    struct sb_census census = {0}, own = {0};
     const struct sb_class_view *cls;
     int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
     if (result < 0) {
@@ -443,7 +443,12 @@ int shmbus_block_stat(struct shmbus *bus, uint32_t index, struct shmbus_block_st
         struct sb_block_look look;
         sb_block_look(&bus->view.blocks, b, &look); /* changing all the time: any state will do */
         sb_census_add(&census, &bus->view, &look);
+        if (b - cls->first >= cls->common) {
+            sb_census_add(&own, &bus->view, &look);
+        }
     }
+    stat.common = cls->common;
+    stat.common_free = census.free - own.free;
     stat.size_bytes = cls->size_bytes;
     stat.count = cls->count;
     stat.free = census.free;

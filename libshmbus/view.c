@@ -13,11 +13,11 @@ static uint32_t least(uint64_t a, uint64_t b)
     return (uint32_t)(a < b ? a : b);
 }
 
-/* Stocks of all processes together leave half of the class to those who are short. What a process
+/* Stocks of all processes together leave half of the common blocks to those who are short. What a process
  * may keep goes to the handles that use the class first, a quarter at most to each. */
 static void view_stock(struct sb_class_view *to, uint32_t processes, sb_word *stock_left)
 {
-    uint32_t fair = least(to->count / (2ull * processes), UINT32_MAX);
+    uint32_t fair = least(to->common / (2ull * processes), UINT32_MAX);
 
     to->stock_max = least((fair + 3ull) / 4, SB_STOCK_MAX);
     to->stock_left = stock_left;
@@ -35,6 +35,7 @@ static void view_classes(uint8_t *base, const struct sb_geometry *g, struct sb_v
 
         to->first = from->first;
         to->count = (uint32_t)from->count;
+        to->common = (uint32_t)from->common;
         view_stock(to, g->processes, &view->stock_left[i]);
         to->size_bytes = from->size_bytes;
         to->header_stride = from->header_stride;
@@ -46,8 +47,20 @@ static void view_classes(uint8_t *base, const struct sb_geometry *g, struct sb_v
     }
 }
 
-static void view_channel(uint8_t *base, const struct sb_channel_geometry *from,
-                         struct sb_channel *shared, struct sb_channel_view *to)
+static void view_share(const struct sb_geometry *g, const struct sb_channel_geometry *from,
+                       struct sb_channel_view *to)
+{
+    const struct sb_class_geometry *cls = &g->classes[from->own_class];
+
+    to->share.cls = from->own_class;
+    to->share.first = (uint32_t)(cls->common + from->own_first);
+    to->share.count = from->share;
+    to->message_max = from->bytes != 0 ? from->bytes : g->classes[g->class_count - 1].size_bytes;
+}
+
+static void view_channel(uint8_t *base, const struct sb_geometry *g,
+                         const struct sb_channel_geometry *from, struct sb_channel *shared,
+                         struct sb_channel_view *to)
 {
     to->shared = shared;
     to->endpoints = (struct sb_endpoint *)(void *)(base + from->endpoint_off);
@@ -70,6 +83,7 @@ static void view_channel(uint8_t *base, const struct sb_channel_geometry *from,
         to->cells = base + from->cells_off;
     } else {
         to->slots = (sb_word *)(void *)(base + from->ring_off);
+        view_share(g, from, to);
     }
 }
 
@@ -98,7 +112,7 @@ int sb_view_make(uint8_t *base, const struct sb_geometry *g, struct sb_view *ret
     view_classes(base, g, &view);
     view.blocks.freed = &view.super->blocks_freed;
     for (uint32_t i = 0; i < g->channel_count; i++)
-        view_channel(base, &g->channels[i], &channels[i], &view.channels[i]);
+        view_channel(base, g, &g->channels[i], &channels[i], &view.channels[i]);
     for (uint32_t i = 0; i < g->channel_count; i++)
         if (g->channels[i].dead_letter < g->channel_count)
             view.channels[g->channels[i].dead_letter].takes_letters = true;

@@ -12,6 +12,7 @@
 struct sb_class_view {
     uint32_t first; /* index of the first block of the class */
     uint32_t count;
+    uint32_t common; /* the first so many are anybody's; then come the shares of the queues */
     uint32_t stock_max; /* blocks a handle may keep for itself; 0: none */
     sb_word *stock_left; /* of all that this process may keep; private; NULL: no such limit */
     uint64_t size_bytes;
@@ -20,6 +21,13 @@ struct sb_class_view {
     uint8_t *headers;
     uint8_t *payloads;
     sb_word *bitmap; /* one hint bit a block: probably free */
+};
+
+/* The blocks that only one queue may use. None: count is 0. */
+struct sb_share {
+    uint32_t cls;
+    uint32_t first; /* index of the first of them in its class */
+    uint32_t count;
 };
 
 struct sb_blocks {
@@ -41,6 +49,8 @@ struct sb_channel_view {
     uint32_t flags;
     uint32_t depth_shift;    /* queue: depth is 1 << depth_shift */
     sb_word *slots;          /* queue with total order */
+    struct sb_share share;   /* likewise */
+    uint64_t message_max;    /* likewise: bytes of the largest message */
     uint32_t lane_count;     /* queue with order per producer; otherwise 0 */
     uint64_t cell_bytes;     /* lanes: from one cell to the next */
     struct sb_lane *lanes;

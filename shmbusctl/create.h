@@ -15,8 +15,9 @@ struct create_options {
     const char *config;    /* or NULL */
     uint64_t memory_bytes; /* 0: not given */
     uint32_t processes;    /* 0: not given */
+    uint32_t spare;
     mode_t mode;
-    bool mode_given;
+    bool mode_given, spare_given;
     struct create_item *items;
     size_t item_count;
 };
@@ -31,6 +32,9 @@ int create_plan(const struct create_options *options, struct shmbus_plan **ret_p
 
 /* What the library rounds up, one note each. */
 void create_note_rounding(const struct shmbus_plan *plan);
+
+/* Which queues are deeper than the blocks allow, one note each. */
+void create_note_room(const struct shmbus_plan *plan);
 
 /* Prints the plan, and whether @name could be made now; returns the exit code. */
 int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t bytes);

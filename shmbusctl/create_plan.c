@@ -96,7 +96,7 @@ static bool set_queue_key(struct shmbus_channel_plan *channel, const char *key, 
 {
     static const char *const keys[] = {"depth",     "on_full",    "max_deliveries", "dead_letter",
                                        "endpoints", "timestamps", "order",          "message_bytes",
-                                       "producers", NULL};
+                                       "producers", "share",      NULL};
 
     if (strcmp(key, "depth") == 0)
         return set_number(key, value, &channel->depth);
@@ -116,6 +116,8 @@ static bool set_queue_key(struct shmbus_channel_plan *channel, const char *key, 
         return ctl_arg_size("message_bytes", value, &channel->message_bytes);
     if (strcmp(key, "producers") == 0)
         return set_number(key, value, &channel->producers);
+    if (strcmp(key, "share") == 0)
+        return set_number(key, value, &channel->share);
     return unknown_key("--queue", key, keys);
 }
 
@@ -262,6 +264,8 @@ int create_plan(const struct create_options *options, struct shmbus_plan **ret_p
         plan->block_count = 0; /* those asked for stand in for the built-in ones */
     if (options->processes)
         plan->processes = options->processes;
+    if (options->spare_given)
+        plan->spare_channels = options->spare;
     if (options->mode_given)
         plan->mode = options->mode;
     for (size_t i = 0; i < options->item_count && code == CTL_DONE; i++)

@@ -81,6 +81,7 @@ static uint64_t lanes_bytes(const struct shmbus_plan *plan, size_t index)
     other.channels[index].order = SHMBUS_ORDER_TOTAL;
     other.channels[index].message_bytes = 0;
     other.channels[index].producers = 0;
+    other.channels[index].share = 0;
     if (shmbus_plan_check(plan, &with) < 0 || shmbus_plan_check(&other, &without) < 0)
         with = without;
     free(other.channels);
@@ -132,10 +133,141 @@ static struct plan_row channel_row_of(const struct shmbus_plan *plan, size_t ind
         add_detail(&row, " order=producer message_bytes=%ju producers=%u",
                    (uintmax_t)channel->message_bytes, channel->producers);
     }
+    if (channel->order != SHMBUS_ORDER_PRODUCER && channel->message_bytes)
+        add_detail(&row, " message_bytes=%ju", (uintmax_t)channel->message_bytes);
+    if (channel->share > 1)
+        add_detail(&row, " share=%u", channel->share);
     if (channel->max_deliveries)
         add_detail(&row, " max_deliveries=%u dead_letter=%s", channel->max_deliveries,
                    channel->dead_letter);
     return row;
+}
+
+/* ------------------------------------------------------------------------------ what is promised */
+
+static bool has_blocks(const struct shmbus_channel_plan *channel)
+{
+    return channel->kind == SHMBUS_QUEUE && channel->order != SHMBUS_ORDER_PRODUCER;
+}
+
+/* Queues of the same share and largest message, from declared channel @from on; spare ones are
+ * behind the last. */
+struct promise {
+    uint64_t message_bytes;
+    uint32_t share, queues;
+};
+
+static struct promise promise_of(const struct shmbus_plan *plan, size_t index, uint64_t largest)
+{
+    bool spare = index == plan->channel_count;
+    uint64_t bytes = spare ? plan->spare_message_bytes : plan->channels[index].message_bytes;
+    uint32_t share = spare ? plan->spare_share : plan->channels[index].share;
+
+    return (struct promise){
+        .message_bytes = bytes ? bytes : largest,
+        .share = share ? share : 1,
+        .queues = spare ? plan->spare_channels : has_blocks(&plan->channels[index]),
+    };
+}
+
+/* A queue that is alone needs no share. */
+static bool has_one_queue(const struct shmbus_plan *plan)
+{
+    uint32_t queues = 0;
+
+    for (size_t i = 0; i <= plan->channel_count; i++)
+        queues += promise_of(plan, i, 0).queues;
+    return queues == 1;
+}
+
+static bool is_same(const struct promise *a, const struct promise *b)
+{
+    return a->message_bytes == b->message_bytes && a->share == b->share;
+}
+
+static void print_promise(const struct promise *promise)
+{
+    char size[TEXT_NUMBER_BYTES];
+
+    text_size(promise->message_bytes, false, size, sizeof(size));
+    printf("%s%u queue%s can always have %u message%s of up to %s, whatever waits elsewhere\n",
+           promise->queues == 1 ? "" : "each of ", promise->queues,
+           promise->queues == 1 ? "" : "s", promise->share, promise->share == 1 ? "" : "s", size);
+}
+
+/* What no other queue can take away. */
+static void print_promises(const struct shmbus_plan *plan, uint64_t largest)
+{
+    for (size_t i = 0; i <= plan->channel_count; i++) {
+        struct promise all = promise_of(plan, i, largest);
+        bool is_first = all.queues > 0;
+
+        for (size_t k = 0; k < i && is_first; k++) {
+            struct promise before = promise_of(plan, k, largest);
+            is_first = before.queues == 0 || !is_same(&before, &all);
+        }
+        for (size_t k = i + 1; k <= plan->channel_count && is_first; k++) {
+            struct promise more = promise_of(plan, k, largest);
+            all.queues += is_same(&more, &all) ? more.queues : 0;
+        }
+        if (is_first)
+            print_promise(&all);
+    }
+}
+
+static uint64_t largest_block(const struct shmbus_plan *plan)
+{
+    return plan->block_count ? block_bytes(&plan->blocks[plan->block_count - 1]) : 0;
+}
+
+/* How many messages of @bytes fit into the common blocks. */
+static uint64_t common_room(const struct shmbus_plan *plan, uint64_t bytes)
+{
+    struct shmbus_block_stat block = {.struct_bytes = sizeof(block)};
+    uint64_t room = 0;
+
+    for (uint32_t i = 0; shmbus_plan_block_stat(plan, i, &block) == 0; i++)
+        room += block.size_bytes >= bytes ? block.common : 0;
+    return room;
+}
+
+/* The depth counts messages, the blocks set a limit as well. Where the size of messages is not
+ * declared, the smallest will do. */
+void create_note_room(const struct shmbus_plan *plan)
+{
+    for (size_t i = 0; i < plan->channel_count; i++) {
+        const struct shmbus_channel_plan *channel = &plan->channels[i];
+        struct promise own = promise_of(plan, i, largest_block(plan));
+        uint64_t bytes = channel->message_bytes ? channel->message_bytes : 1;
+        uint64_t room = common_room(plan, bytes) + (has_one_queue(plan) ? 0 : own.share);
+
+        if (own.queues == 0 || room >= channel->depth)
+            continue;
+        if (channel->message_bytes)
+            ctl_note("%s: depth %u, but room for %ju messages of %ju bytes; raise the blocks",
+                     channel->name, channel->depth, (uintmax_t)room, (uintmax_t)bytes);
+        else
+            ctl_note("%s: depth %u, but room for %ju messages; raise the blocks", channel->name,
+                     channel->depth, (uintmax_t)room);
+    }
+}
+
+static void print_room(const struct shmbus_plan *plan)
+{
+    struct shmbus_block_stat block = {.struct_bytes = sizeof(block)};
+
+    if (has_one_queue(plan)) {
+        printf("one queue, which has all blocks\n");
+        return;
+    }
+    print_promises(plan, largest_block(plan));
+    for (uint32_t i = 0; shmbus_plan_block_stat(plan, i, &block) == 0; i++) {
+        char size[TEXT_NUMBER_BYTES];
+
+        text_size(block.size_bytes, false, size, sizeof(size));
+        printf("%s%ju of %s", i == 0 ? "common blocks: " : ", ", (uintmax_t)block.common, size);
+    }
+    printf("%s", plan->block_count ? "\n" : "");
 }
 
 static bool add_row(struct table *table, const struct plan_row *row, uint64_t *sum)
@@ -146,16 +278,16 @@ static bool add_row(struct table *table, const struct plan_row *row, uint64_t *s
 
 static bool add_rows(struct table *table, const struct shmbus_plan *plan, uint64_t total)
 {
+    struct shmbus_block_stat block = {.struct_bytes = sizeof(block)};
     uint64_t sum = 0;
     struct plan_row row;
     bool good = true;
 
-    for (size_t i = 0; i < plan->block_count && good; i++) {
-        const struct shmbus_block_plan *block = &plan->blocks[i];
-
-        row = (struct plan_row){"blocks", "", "", block_bytes(block) * block->count, true};
-        text_size(block_bytes(block), false, row.name, sizeof(row.name));
-        snprintf(row.detail, sizeof(row.detail), "count=%ju", (uintmax_t)block->count);
+    for (uint32_t i = 0; good && shmbus_plan_block_stat(plan, i, &block) == 0; i++) {
+        row = (struct plan_row){"blocks", "", "", block.size_bytes * block.count, true};
+        text_size(block.size_bytes, false, row.name, sizeof(row.name));
+        snprintf(row.detail, sizeof(row.detail), "count=%ju common=%ju", (uintmax_t)block.count,
+                 (uintmax_t)block.common);
         good = add_row(table, &row, &sum);
     }
     for (size_t i = 0; i < plan->channel_count && good; i++) {
@@ -216,7 +348,9 @@ int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t by
         printf("plan of %s, nothing created: %u processes, mode %04o\n", name, plan->processes,
                (unsigned)plan->mode & 07777);
         table_print(&table, stdout);
+        print_room(plan);
         create_note_rounding(plan);
+        create_note_room(plan);
         code = check_place(name, bytes);
     }
     table_free(&table);

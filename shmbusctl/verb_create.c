@@ -7,7 +7,7 @@
 #include "ctl.h"
 #include "text.h"
 
-enum { OPT_QUEUE = 256, OPT_STREAM, OPT_REGION, OPT_BLOCKS, OPT_MODE, OPT_DIR, OPT_DRY_RUN };
+enum { OPT_QUEUE = 256, OPT_STREAM, OPT_REGION, OPT_BLOCKS, OPT_SPARE, OPT_MODE, OPT_DIR, OPT_DRY_RUN };
 
 static const struct ctl_option options[] = {
     {'c', "config", "FILE", "take the plan from this YAML file"},
@@ -17,6 +17,7 @@ static const struct ctl_option options[] = {
     {OPT_STREAM, "stream", "SPEC", "a stream, NAME[:bytes=SIZE]"},
     {OPT_REGION, "region", "NAME:SIZE", "a shared area"},
     {OPT_BLOCKS, "blocks", "SIZE:COUNT", "a class of blocks, instead of the built-in ones"},
+    {OPT_SPARE, "spare", "N", "queues that programs may name later (16)"},
     {OPT_MODE, "mode", "MODE", "permissions, octal (0600)"},
     {OPT_DIR, "dir", "DIR", "make it in DIR (" SHMBUS_DIR_DEFAULT ")"},
     {OPT_DRY_RUN, "dry-run", NULL, "only check, and print the plan and its memory"},
@@ -69,6 +70,12 @@ static bool take_option(struct request *request, int id, const char *value)
         return create_add(plan, CREATE_REGION, value);
     case OPT_BLOCKS:
         return create_add(plan, CREATE_BLOCKS, value);
+    case OPT_SPARE:
+        if (!ctl_arg_count("--spare", value, 0, SHMBUS_CHANNELS_MAX, &count))
+            return false;
+        plan->spare = (uint32_t)count;
+        plan->spare_given = true;
+        return true;
     case OPT_MODE:
         return set_mode(value, plan);
     case OPT_DIR:
@@ -107,6 +114,7 @@ static int make(const struct request *request, const struct shmbus_plan *plan)
     if (result < 0)
         return ctl_fail_bus(result, request->name);
     create_note_rounding(plan);
+    create_note_room(plan);
     code = ctl_observe(request->name, &bus);
     if (code != CTL_DONE)
         return code;
@@ -169,7 +177,8 @@ static void more_help(FILE *out)
           "  endpoints=N        handles open at once (twice the processes)\n"
           "  timestamps=yes|no  stamp each message (yes)\n"
           "  order=ORDER        total, or producer: that of each producer, in lanes (total)\n"
-          "  message_bytes=SIZE order=producer: largest message (208)\n"
+          "  message_bytes=SIZE largest message (the largest block; order=producer: 208)\n"
+          "  share=N            blocks for it that only this queue may use (1)\n"
           "  producers=N        order=producer: sending handles at once, 1 to 256 (16)\n"
           "Keys of a stream:\n"
           "  bytes=SIZE         its capacity, rounded up to a power of two (1MiB)\n"
@@ -185,7 +194,7 @@ const struct ctl_verb verb_create = {
             "NAME may be left out when the file has 'bus:'. What the library rounds up is noted.",
     .examples = "shmbusctl create demo --memory=64MiB --queue=tasks:depth=4096\n"
                 "shmbusctl create demo --queue=tasks:max_deliveries=5,dead_letter=dead\n"
-                "shmbusctl create demo --blocks=256:4096 --blocks=1MiB:16 --region=table:1MiB\n"
+                "shmbusctl create demo --blocks=256:4096 --blocks=1MiB:32 --region=table:1MiB\n"
                 "shmbusctl create -c demo.yaml --dry-run\n",
     .options = options,
     .operands_min = 0,

@@ -19,8 +19,8 @@
 #define T_MS 1000000ll
 #define T_S 1000000000ll
 
-/* A plan with one block class, no channels. Few blocks (below 2 * processes) mean no stocks, so
- * that a freed block is free at once. */
+/* A plan with one block class, no channels, two spare queues. Few blocks (below 2 * processes) mean
+ * no stocks, so that a freed block is free at once. Each queue has one of the blocks to itself. */
 static inline struct shmbus_plan *t_plan(uint32_t processes, uint64_t block_bytes, uint64_t blocks)
 {
     struct shmbus_plan *plan = NULL;
@@ -30,6 +30,15 @@ static inline struct shmbus_plan *t_plan(uint32_t processes, uint64_t block_byte
     plan->spare_channels = 2;
     plan->spare_depth = 16;
     T_OK_FATAL(shmbus_plan_add_blocks(plan, block_bytes, blocks));
+    return plan;
+}
+
+/* The same without spare queues: one queue alone has all blocks. */
+static inline struct shmbus_plan *t_plan_alone(uint32_t processes, uint64_t block_bytes,
+                                               uint64_t blocks)
+{
+    struct shmbus_plan *plan = t_plan(processes, block_bytes, blocks);
+    plan->spare_channels = 0;
     return plan;
 }
 

@@ -16,7 +16,7 @@ static const struct {
     F(shmbus_strerror), F(shmbus_strerrorname), F(shmbus_error_is_retryable),
     F(shmbus_error_is_fatal), F(shmbus_detail), F(shmbus_plan_new), F(shmbus_plan_load),
     F(shmbus_plan_parse), F(shmbus_plan_add_channel), F(shmbus_plan_add_region),
-    F(shmbus_plan_add_blocks), F(shmbus_plan_check), F(shmbus_plan_free), F(shmbus_create),
+    F(shmbus_plan_add_blocks), F(shmbus_plan_check), F(shmbus_plan_block_stat), F(shmbus_plan_free), F(shmbus_create),
     F(shmbus_attach), F(shmbus_detach), F(shmbus_unlink), F(shmbus_unlink_if_unused),
     F(shmbus_slot), F(shmbus_heartbeat), F(shmbus_shutdown), F(shmbus_interrupt),
     F(shmbus_interrupt_clear),

@@ -16,6 +16,19 @@ check "it shows the stream" says '^stream *ticks *4.0KiB'
 check "it shows the sum" says '^total'
 check "it tells what is rounded up" complains 'tasks: depth 1000 -> 1024'
 
+works "a dry run of shares works" create "$bus" --dry-run --blocks=64:100 --blocks=4KiB:40 --spare=2 \
+    --queue=tasks:depth=4096,message_bytes=1000,share=3 --queue=small:message_bytes=64
+check "it says what spare queues can always have" \
+    says '^each of 2 queues can always have 1 message of up to 4.0KiB'
+check "it says what a share is" says '^1 queue can always have 3 messages of up to 1000B'
+check "it counts common blocks apart" says '^blocks *4.0KiB .*count=40 common=35'
+check "it says what is common" says '^common blocks: 99 of 64B, 35 of 4.0KiB$'
+check "it notes a queue that is deeper than the blocks" \
+    complains 'tasks: depth 4096, but room for 38 messages of 1000 bytes'
+check "and one whose depth fits no blocks at all" complains 'small: depth 1024, but room for 135 mess'
+works "a dry run of one queue works" create "$bus" --dry-run --blocks=64:10 --spare=0 --queue=a:depth=8
+check "which has all blocks" says '^one queue, which has all blocks$'
+
 # ---------------------------------------------------------------------------------- bad options
 bad() {
     sentence=$1 pattern=$2
@@ -29,6 +42,12 @@ bad "a key without a value is refused" "not key=value" --queue=tasks:depth
 bad "an unknown policy is refused" "block, reject, drop_oldest" --queue=tasks:on_full=explode
 bad "a depth that is no number is refused" "depth" --queue=tasks:depth=many
 bad "a depth of 0 is refused" "" --queue=tasks:depth=0
+bad "shares that do not fit are refused with the cure" "raise that count, lower the number of .spare" \
+    --blocks=64:16 --queue=tasks
+bad "more spare queues than there can be are refused" "0 to 4096" --spare=5000
+bad "a share of 0 is refused" "share" --queue=tasks:share=0
+bad "a message above the largest block is refused" "above the largest block" \
+    --queue=tasks:message_bytes=2MiB
 bad "a region without a size is refused" "NAME:SIZE" --region=table
 bad "a size with an unknown unit is refused" "not a size" --region=table:5XB
 bad "blocks without a count are refused" "SIZE:COUNT" --blocks=4KiB

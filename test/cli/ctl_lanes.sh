@@ -14,7 +14,7 @@ bad() {
     fails "$sentence" 2 "$pattern" create "$bus" "$@"
 }
 bad "an unknown order is refused" "neither total nor producer" --queue=jobs:order=none
-bad "message_bytes need order=producer" "order: producer" --queue=jobs:message_bytes=8
+bad "a share is for total order" "share" --queue=jobs:order=producer,share=2
 bad "producers need order=producer" "order: producer" --queue=jobs:producers=8
 bad "too many producers are refused" "1 .. 256" --queue=jobs:order=producer,producers=257
 bad "a message that is too large is refused" "message_bytes" \

@@ -6,6 +6,7 @@ name=repair
 segment=/dev/shm/shmbus.$bus
 cat >"$dir/bus.yaml" <<EOF
 heartbeat: { interval: 50ms, timeout: 200ms }
+spare: { channels: 1 }
 blocks:
   - { size: 128KiB, count: 16 }
 channels:

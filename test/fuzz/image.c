@@ -86,7 +86,7 @@ static struct shmbus_plan *make_plan(enum fuzz_kind kind)
     if (!bare) {
         add_queues(plan, kind == FUZZ_KIND_LANES);
         must(shmbus_plan_add_blocks(plan, 64, 9), "add_blocks");
-        must(shmbus_plan_add_blocks(plan, 2048, 4), "add_blocks");
+        must(shmbus_plan_add_blocks(plan, 2048, 9), "add_blocks"); /* 5 are shares of queues */
     }
     return plan;
 }

@@ -510,11 +510,11 @@ static void full_file_system(const char *dir)
 {
     char name[600], path[600];
     struct stat st;
-    struct shmbus_plan *plan = t_plan(64, 4096, 100);
+    struct shmbus_plan *plan = t_plan_alone(64, 4096, 100);
     t_plan_queue(plan, "all", 128, SHMBUS_BLOCK, 0, NULL);
     snprintf(name, sizeof name, "%s/big", dir);
     snprintf(path, sizeof path, "%s/shmbus.big", dir);
-    T_FAILS(shmbus_create(name, NULL), -ENOSPC); /* 32 MiB */
+    T_FAILS(shmbus_create(name, NULL), -ENOSPC); /* 44 MiB */
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), dir));
     CU_ASSERT_TRUE(stat(path, &st) != 0 && errno == ENOENT);
     T_OK(shmbus_create(name, plan));

@@ -19,7 +19,7 @@ struct rig {
 static void rig_make(struct rig *rig, uint64_t small, uint64_t middle, uint64_t large,
                      uint32_t processes)
 {
-    struct shmbus_plan *plan = t_plan(processes, 64, small);
+    struct shmbus_plan *plan = t_plan_alone(processes, 64, small);
     if (middle > 0)
         T_OK_FATAL(shmbus_plan_add_blocks(plan, 256, middle));
     if (large > 0)
@@ -292,6 +292,116 @@ T_TEST(block, stocks_of_idle_handles_leave_blocks_for_the_others)
     }
     CU_ASSERT_TRUE(t_blocks(bus).free >= 64 / 4);
     t_bus_end(bus, name);
+}
+
+/* -------------------------------------------------------------------------------------- shares */
+
+struct shares {
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus;
+    const struct sb_blocks *blocks;
+    struct sb_stock a, b; /* of a handle of each queue */
+    uint32_t owner;
+};
+
+/* 62 common blocks, three for a, five for b: shares lie on both sides of a bitmap word's end. */
+static void shares_make(struct shares *s, uint32_t processes)
+{
+    struct shmbus_plan *plan = t_plan_alone(processes, 64, 70);
+    t_plan_queue(plan, "a", 4, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "b", 4, SHMBUS_BLOCK, 0, NULL);
+    plan->channels[0].share = 3;
+    plan->channels[1].share = 5;
+    memset(s, 0, sizeof *s);
+    s->bus = t_bus_new(plan, s->name);
+    s->blocks = &s->bus->view.blocks;
+    s->owner = s->bus->member.owner;
+    s->a.own = s->bus->view.channels[t_index(s->bus, "a")].share;
+    s->b.own = s->bus->view.channels[t_index(s->bus, "b")].share;
+}
+
+static uint32_t take_for(const struct shares *s, struct sb_stock *stock, uint32_t *list)
+{
+    uint32_t n = 0;
+    for (uint32_t block; (block = sb_block_alloc(s->blocks, stock, 0, s->owner)) != SB_NONE;)
+        list[n++] = block;
+    return n;
+}
+
+T_TEST(block, a_share_is_taken_last_and_by_its_queue_only)
+{
+    for (uint32_t processes = 2; processes <= 1000; processes += 998) {
+        struct shares s;
+        uint32_t list[80], of_b[80];
+        shares_make(&s, processes);
+        CU_ASSERT_EQUAL(s.blocks->classes[0].common, 62);
+        uint32_t n = take_for(&s, &s.a, list);
+        CU_ASSERT_EQUAL_FATAL(n, 65);
+        for (uint32_t i = 0; i < n; i++) {
+            bool is_own = list[i] >= 62;
+            CU_ASSERT_EQUAL(is_own, i >= 62);
+            CU_ASSERT_TRUE(list[i] < 65);
+        }
+        CU_ASSERT_EQUAL_FATAL(take_for(&s, &s.b, of_b), 5);
+        for (uint32_t i = 0; i < 5; i++)
+            CU_ASSERT_TRUE(of_b[i] >= 65 && of_b[i] < 70);
+        for (uint32_t i = 0; i < n; i++)
+            CU_ASSERT_TRUE(sb_block_free(s.blocks, &s.a, list[i], s.owner));
+        for (uint32_t i = 0; i < 5; i++)
+            CU_ASSERT_TRUE(sb_block_free(s.blocks, &s.a, of_b[i], s.owner)); /* by anybody */
+        sb_stock_flush(s.blocks, &s.a);
+        CU_ASSERT_EQUAL(t_free_and_hinted(s.bus), 70);
+        t_bus_end(s.bus, s.name);
+    }
+}
+
+/* An idle stock holds no promise. */
+T_TEST(block, a_block_of_a_share_never_goes_into_a_stock)
+{
+    struct shares s;
+    uint32_t list[80];
+    shares_make(&s, 2);
+    CU_ASSERT_TRUE(s.blocks->classes[0].stock_max > 0);
+    uint32_t n = take_for(&s, &s.a, list);
+    CU_ASSERT_EQUAL_FATAL(n, 65);
+    CU_ASSERT_TRUE(sb_block_free(s.blocks, &s.a, list[64], s.owner));
+    CU_ASSERT_EQUAL(s.a.count[0], 0);
+    CU_ASSERT_EQUAL(t_blocks(s.bus).free, 6);
+    CU_ASSERT_TRUE(sb_block_free(s.blocks, &s.b, list[63], s.owner));
+    CU_ASSERT_EQUAL(s.b.count[0], 0);
+    CU_ASSERT_EQUAL(t_blocks(s.bus).free, 7);
+    CU_ASSERT_TRUE(sb_block_free(s.blocks, &s.b, list[0], s.owner));
+    CU_ASSERT_EQUAL(s.b.count[0], 1); /* a common one */
+    t_bus_end(s.bus, s.name);
+}
+
+T_TEST(block, a_free_block_of_a_share_without_a_hint_is_found_in_need)
+{
+    struct shares s;
+    uint32_t list[80], n;
+    shares_make(&s, 1000);
+    sb_and(&s.blocks->classes[0].bitmap[1], 0); /* those of the share of b, and one of a */
+    n = take_for(&s, &s.b, list);
+    for (int i = 0; i < 500 && n < 67; i++) {
+        uint32_t block = sb_block_alloc(s.blocks, &s.b, 0, s.owner);
+        if (block != SB_NONE)
+            list[n++] = block;
+    }
+    CU_ASSERT_EQUAL(n, 67);
+    t_bus_end(s.bus, s.name);
+}
+
+T_TEST(block, a_freed_block_of_a_share_wakes_who_sleeps_for_it)
+{
+    struct shares s;
+    uint32_t list[80];
+    shares_make(&s, 2);
+    uint32_t n = take_for(&s, &s.a, list);
+    CU_ASSERT_EQUAL_FATAL(n, 65);
+    uint32_t asleep = sb_event_announce(s.blocks->freed);
+    CU_ASSERT_TRUE(sb_block_free(s.blocks, &s.a, list[64], s.owner));
+    CU_ASSERT_NOT_EQUAL(sb_load32_acquire(&s.blocks->freed->word), asleep);
+    t_bus_end(s.bus, s.name);
 }
 
 /* ------------------------------------------------------------------------------------- threads */

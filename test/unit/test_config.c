@@ -85,15 +85,16 @@ T_TEST(config, every_key_arrives_in_the_plan)
                                      "mode: \"0660\"\n"
                                      "group: 1234\n"
                                      "processes: 7\n"
-                                     "spare: { channels: 3, depth: 99 }\n"
+                                     "spare: { channels: 3, depth: 99, message_bytes: 64, share: 4 }\n"
                                      "heartbeat: { interval: 250ms, timeout: 2s }\n"
                                      "blocks:\n"
                                      "  - { size: 4KiB, count: 10 }\n"
-                                     "  - { count: 20, size: 64 }\n"
+                                     "  - { count: 20, size: 64 }\n" /* 12 are shares of the spare queues */
                                      "channels:\n"
                                      "  tasks: { kind: queue, depth: 300, on_full: drop_oldest,\n"
                                      "           max_deliveries: 5, dead_letter: aside,\n"
-                                     "           endpoints: 9, timestamps: false }\n"
+                                     "           endpoints: 9, timestamps: false,\n"
+                                     "           message_bytes: 1000, share: 7 }\n"
                                      "  aside: { on_full: reject }\n"
                                      "  ticks: { kind: stream, bytes: 2MiB, timestamps: true }\n"
                                      "  plain: {}\n"
@@ -106,6 +107,8 @@ T_TEST(config, every_key_arrives_in_the_plan)
     CU_ASSERT_EQUAL(plan->processes, 7);
     CU_ASSERT_EQUAL(plan->spare_channels, 3);
     CU_ASSERT_EQUAL(plan->spare_depth, 99);
+    CU_ASSERT_EQUAL(plan->spare_message_bytes, 64);
+    CU_ASSERT_EQUAL(plan->spare_share, 4);
     CU_ASSERT_EQUAL(plan->heartbeat_interval_ns, 250000000);
     CU_ASSERT_EQUAL(plan->heartbeat_timeout_ns, 2000000000);
     CU_ASSERT_EQUAL_FATAL(plan->block_count, 2);
@@ -122,6 +125,8 @@ T_TEST(config, every_key_arrives_in_the_plan)
     CU_ASSERT_EQUAL(c[0].max_deliveries, 5);
     CU_ASSERT_STRING_EQUAL(c[0].dead_letter, "aside");
     CU_ASSERT_EQUAL(c[0].endpoints, 9);
+    CU_ASSERT_EQUAL(c[0].message_bytes, 1000);
+    CU_ASSERT_EQUAL(c[0].share, 7);
     CU_ASSERT_FALSE(c[0].timestamps);
     CU_ASSERT_EQUAL(c[1].on_full, SHMBUS_REJECT);
     CU_ASSERT_EQUAL(c[2].kind, SHMBUS_STREAM);
@@ -337,8 +342,19 @@ static const struct {
      "t.yaml:2:15: unknown order `producers`; did you mean `producer`?"},
     {"channels:\n  a: { order: [total] }\n",
      "t.yaml:2:15: `order` needs a single value, not a list"},
-    {"channels:\n  a: { message_bytes: 100 }\n",
-     "t.yaml:2:3: channel `a`: `message_bytes` is for queues with `order: producer`; add that"},
+    {"channels:\n  a: { message_bytes: 2MiB }\n",
+     "t.yaml: channel `a`: message_bytes 2097152 is above the largest block, 1048576; add "
+     "larger `blocks`"},
+    {"channels:\n  a: { share: 0 }\n", "t.yaml:2:15: `share: 0` is not within 1 .. 1048576"},
+    {"channels:\n  a: { order: producer, share: 2 }\n",
+     "t.yaml:2:3: channel `a`: `share` is for queues whose messages lie in blocks; with `order: "
+     "producer` all cells are the queue's own: remove it"},
+    {"channels:\n  a: { kind: stream, share: 2 }\n",
+     "t.yaml:2:3: channel `a`: `share` is for queues; a stream has `bytes`"},
+    {"blocks: [{ size: 64, count: 15 }]\n",
+     "t.yaml: blocks: 15 of 64 bytes are fewer than the blocks that queues have for themselves "
+     "(each 1, or its `share`, large enough for its largest message); raise that count, lower the "
+     "number of `spare` queues, or give queues `message_bytes`"},
     {"channels:\n  a: { producers: 4 }\n",
      "t.yaml:2:3: channel `a`: `producers` is for queues with `order: producer`; add that"},
     {"channels:\n  a: { order: total, producers: 4 }\n",

@@ -9,7 +9,7 @@
 
 static struct shmbus *bus_with_spares(uint32_t spares, char *name)
 {
-    struct shmbus_plan *plan = t_plan(64, 64, 8);
+    struct shmbus_plan *plan = t_plan(64, 64, 256);
     t_plan_queue(plan, "planned", 4, SHMBUS_REJECT, 0, NULL);
     plan->spare_channels = spares;
     return t_bus_new(plan, name);

@@ -145,7 +145,7 @@ T_TEST(layout, plan_check_tells_the_size_of_the_segment)
     uint64_t bytes = 0;
     T_OK_FATAL(shmbus_plan_new(0, &plan));
     T_OK(shmbus_plan_check(plan, &bytes));
-    CU_ASSERT_TRUE(bytes > 30u << 20 && bytes < 34u << 20);
+    CU_ASSERT_TRUE(bytes > 42u << 20 && bytes < 46u << 20);
     shmbus_plan_free(plan);
     struct image image;
     plan = small_plan();
@@ -224,10 +224,12 @@ static struct shmbus_plan *random_plan(void)
     plan->block_count = 0;
     plan->processes = 1 + (uint32_t)t_random_below(SHMBUS_PROCESSES_MAX);
     plan->spare_channels = (uint32_t)t_random_below(8);
+    plan->spare_share = (uint32_t)t_random_below(5);
     plan->spare_depth = 1 + (uint32_t)t_random_below(300);
     for (uint64_t i = 1 + t_random_below(SHMBUS_BLOCK_CLASSES_MAX); i > 0; i--) {
         size += 64 + t_random_below(3000);
-        T_OK_FATAL(shmbus_plan_add_blocks(plan, size, 1 + t_random_below(500)));
+        /* 7 spare and 6 other queues at most, each with a share of up to 4 */
+        T_OK_FATAL(shmbus_plan_add_blocks(plan, size, 52 + t_random_below(500)));
     }
     for (uint64_t i = t_random_below(9); i > 0; i--) {
         char name[8] = {'c', (char)('0' + i), '\0'};
@@ -236,6 +238,10 @@ static struct shmbus_plan *random_plan(void)
         c.depth = 1 + (uint32_t)t_random_below(1000);
         c.bytes = SB_STREAM_BYTES_MIN + t_random_below(100000);
         c.endpoints = (uint32_t)t_random_below(50);
+        if (c.kind == SHMBUS_QUEUE) {
+            c.share = (uint32_t)t_random_below(5);
+            c.message_bytes = t_random_below(size + 1);
+        }
         T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
     }
     for (uint64_t i = t_random_below(5); i > 0; i--) {
@@ -605,7 +611,11 @@ T_TEST(layout, forged_channels_are_refused_with_a_right_hash)
     FORGE(channels[2].dead_letter, 1);
     FORGE(channels[0].on_full, 0);
     FORGE(channels[0].on_full, SHMBUS_SHED);
-    FORGE(channels[0].bytes, 4096);
+    FORGE(channels[0].bytes, 4097); /* more than the largest block */
+    FORGE(channels[0].bytes, UINT64_MAX);
+    FORGE(channels[0].share, 7); /* more than there are */
+    FORGE(channels[0].share, UINT32_MAX);
+    FORGE(channels[2].share, 1); /* a stream has no blocks */
     FORGE(channels[0].max_deliveries, 63);
     FORGE(channels[0].max_deliveries, 0);    /* a dead-letter queue without a limit */
     FORGE(channels[0].dead_letter, SB_NONE); /* a limit without a dead-letter queue */

@@ -94,7 +94,7 @@ static void plan_tasks(struct shmbus_plan *plan, enum shmbus_order order)
 static bool peek_until(uint64_t at, enum shmbus_order order, unsigned back, unsigned *bad)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus_plan *plan = t_plan(2, 256, MESSAGES);
+    struct shmbus_plan *plan = t_plan(2, 256, MESSAGES + 4);
     struct shmbus_msg msgs[MESSAGES];
     struct shmbus *bus;
     bool ended;

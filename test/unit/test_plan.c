@@ -64,12 +64,12 @@ T_TEST(plan, a_budget_is_met_within_a_tenth_from_a_mebibyte_to_a_tebibyte)
     }
 }
 
-T_TEST(plan, the_built_in_plan_needs_about_32_mebibytes)
+T_TEST(plan, the_built_in_plan_needs_about_44_mebibytes)
 {
     struct shmbus_plan *plan = new_plan();
     uint64_t bytes = 0;
     T_OK(shmbus_plan_check(plan, &bytes));
-    CU_ASSERT_TRUE(bytes > 31u << 20 && bytes < 33u << 20);
+    CU_ASSERT_TRUE(bytes > 43u << 20 && bytes < 45u << 20);
     shmbus_plan_free(plan);
 }
 
@@ -343,9 +343,25 @@ static void bad_order(struct shmbus_plan *p)
 {
     p->channels[0].order = (enum shmbus_order)3;
 }
-static void message_without_order(struct shmbus_plan *p)
+static void message_above_the_largest_block(struct shmbus_plan *p)
 {
-    p->channels[0].message_bytes = 8;
+    p->channels[0].message_bytes = (1 << 20) + 1;
+}
+static void large_share(struct shmbus_plan *p)
+{
+    p->channels[0].share = SB_SHARE_MAX + 1;
+}
+static void large_spare_share(struct shmbus_plan *p)
+{
+    p->spare_share = SB_SHARE_MAX + 1;
+}
+static void large_spare_message(struct shmbus_plan *p)
+{
+    p->spare_message_bytes = (1 << 20) + 1;
+}
+static void stream_with_share(struct shmbus_plan *p)
+{
+    p->channels[2].share = 1;
 }
 static void producers_without_order(struct shmbus_plan *p)
 {
@@ -378,6 +394,11 @@ static void dead_letter_with_lanes(struct shmbus_plan *p)
     p->channels[1].order = SHMBUS_ORDER_PRODUCER;
     p->channels[1].message_bytes = 8;
     p->channels[1].producers = 8;
+}
+static void lanes_with_share(struct shmbus_plan *p)
+{
+    lanes(p, 8, 8);
+    p->channels[0].share = 1;
 }
 static void stream_with_lanes(struct shmbus_plan *p)
 {
@@ -423,7 +444,12 @@ T_TEST(plan, each_broken_limit_is_named)
         {empty_region, "region"},
         {duplicate_region, "twice"},
         {bad_order, "order 3 is unknown"},
-        {message_without_order, "order: producer"},
+        {message_above_the_largest_block, "the largest block, 1048576"},
+        {large_share, "share 1048577"},
+        {large_spare_share, "`spare`: share"},
+        {large_spare_message, "`spare`: message_bytes"},
+        {stream_with_share, "share"},
+        {lanes_with_share, "share"},
         {producers_without_order, "order: producer"},
         {empty_message, "message_bytes 0"},
         {huge_message, "message_bytes"},

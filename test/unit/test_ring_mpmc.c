@@ -24,7 +24,7 @@ struct rig {
 
 static void rig_make(struct rig *rig, uint32_t depth, uint64_t blocks)
 {
-    struct shmbus_plan *plan = t_plan(64, 64, blocks);
+    struct shmbus_plan *plan = t_plan_alone(64, 64, blocks);
     memset(rig, 0, sizeof *rig);
     t_plan_queue(plan, "q", depth, SHMBUS_REJECT, 0, NULL);
     rig->bus = t_bus_new(plan, rig->name);

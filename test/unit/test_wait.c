@@ -16,9 +16,10 @@
 
 static struct shmbus *bus_with(uint32_t depth, uint64_t blocks, int64_t spin_ns, char *name)
 {
-    struct shmbus_plan *plan = t_plan(64, 64, blocks);
+    struct shmbus_plan *plan = t_plan(64, 64, blocks + 1); /* one is the spare queue's own */
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus *bus = NULL;
+    plan->spare_channels = 1;
     t_plan_queue(plan, "q", depth, SHMBUS_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
     T_OK_FATAL(shmbus_create(t_bus_name(name), plan));

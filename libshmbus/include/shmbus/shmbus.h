@@ -161,8 +161,11 @@ struct shmbus_channel_plan {
     uint32_t endpoints;                  /* handles open at once; 0: twice the processes */
     bool timestamps;                     /* stamp each message; costs a look at the clock */
     enum shmbus_order order;             /* queue; 0: SHMBUS_ORDER_TOTAL */
-    uint64_t message_bytes; /* order producer: largest message, 1 .. 1 GiB; 0: 208 */
+    uint64_t message_bytes; /* queue: largest message, 1 .. 1 GiB; longer ones are -EMSGSIZE. 0:
+                             * what the largest block holds; order producer: 208 */
     uint32_t producers;     /* order producer: sending handles at once, 1 .. 256; 0: 16 */
+    uint32_t share;         /* order total: blocks for its largest message that this queue has to
+                             * itself, so that what waits in other queues never stops it; 0: 1 */
 };
 
 struct shmbus_region_plan {
@@ -187,10 +190,14 @@ struct shmbus_plan {
     struct shmbus_region_plan *regions;
     size_t region_count;
     char name[SHMBUS_NAME_BYTES]; /* `bus:` of the YAML file, or "" */
+    uint64_t spare_message_bytes; /* of spare queues: see shmbus_channel_plan; default 0 */
+    uint32_t spare_share;         /* likewise; default 0, which is 1 */
+    bool fit_blocks; /* the library chose the blocks, and adds what the shares of queues need;
+                      * shmbus_plan_add_blocks() makes it false: all counts are then the caller's */
 };
 
 /* The built-in plan. @memory_bytes sizes the blocks so that the whole segment needs about that
- * much; 0 means 32 MiB. Free with shmbus_plan_free(). -ENOMEM, -EINVAL (budget under 1 MiB). */
+ * much; 0 means 44 MiB. Free with shmbus_plan_free(). -ENOMEM, -EINVAL (budget under 1 MiB). */
 SHMBUS_API int shmbus_plan_new(uint64_t memory_bytes, struct shmbus_plan **ret_plan);
 
 /* Reads strict YAML. -SHMBUS_ERR_CONFIG with file, line, column and the nearest known key in
@@ -213,6 +220,12 @@ SHMBUS_API int shmbus_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_by
 /* Checks every limit and returns the bytes the segment will occupy in *ret_bytes.
  * -SHMBUS_ERR_CONFIG naming the option to change. */
 SHMBUS_API int shmbus_plan_check(const struct shmbus_plan *plan, uint64_t *ret_bytes);
+
+/* The blocks of a bus of that plan, as shmbus_block_stat() would tell them, all free.
+ * -ENOENT for an index behind the last class, -EINVAL, and what shmbus_plan_check() returns. */
+struct shmbus_block_stat;
+SHMBUS_API int shmbus_plan_block_stat(const struct shmbus_plan *plan, uint32_t index,
+                                      struct shmbus_block_stat *ret_stat);
 
 SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan); /* NULL is fine */
 
@@ -595,6 +608,8 @@ struct shmbus_block_stat {
     size_t struct_bytes;
     uint64_t size_bytes, count;
     uint64_t free, queued, held, stock, redeliverable, dead_letters;
+    uint64_t common;      /* of the count: for any queue; the others are the shares of queues */
+    uint64_t common_free; /* of the free ones */
 };
 
 /* Each fills one row of what is there now. @index: 0 .. until -ENOENT; a free process slot or an
