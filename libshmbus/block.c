@@ -370,6 +370,11 @@ SB_SELDOM static void free_for_all(const struct sb_blocks *blocks, const struct 
     }
 }
 
+void sb_block_leave(const struct sb_blocks *blocks, uint32_t block)
+{
+    free_for_all(blocks, sb_class_of(blocks, block), block);
+}
+
 bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t block,
                    uint32_t owner)
 {

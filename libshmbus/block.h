@@ -34,6 +34,9 @@ uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, 
 bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t block,
                    uint32_t owner);
 
+/* Frees a block whose header names the caller, for everybody: never into a stock. */
+void sb_block_leave(const struct sb_blocks *blocks, uint32_t block);
+
 /* Gives the whole stock back to everybody; wakes senders short of blocks. */
 void sb_stock_flush(const struct sb_blocks *blocks, struct sb_stock *stock);
 

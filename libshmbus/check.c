@@ -248,7 +248,7 @@ static bool is_leaked(const struct sb_view *view, uint32_t block)
         state = sb_hdr_state(look.hdr);
         if (state == SB_FREE || state == SB_ORPHAN || state == SB_DEADL ||
             sb_owner_is_listed(view, sb_hdr_owner(look.hdr))) {
-            return state > SB_DEADL;
+            return state > SB_HFW;
         }
         if ((state == SB_QUE || state == SB_QFW) && sb_block_is_in_slot(view, &look, block)) {
             return false;

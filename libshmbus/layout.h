@@ -76,8 +76,9 @@ enum sb_block_state {
     SB_QUE = 3,    /* being sent or sent: the slot named by loc decides */
     SB_QFW = 4,    /* the same, but it was a received message (forwarding) */
     SB_ORPHAN = 5, /* to be delivered again, by any receiver of loc's channel */
-    SB_DEADL = 6   /* set aside and not yet moved to the dead-letter queue of loc's channel: for a
+    SB_DEADL = 6,  /* set aside and not yet moved to the dead-letter queue of loc's channel: for a
                     * receiver of either to move it, or of the latter to take it */
+    SB_HFW = 7     /* received, and goes on in the block that twin names: see exchange.c */
 };
 
 static inline uint64_t sb_hdr_make(uint64_t gen, uint32_t deliveries, enum sb_block_state state,
@@ -190,7 +191,8 @@ struct sb_block {
     sb_word correlation_id;
     sb_word holder; /* HTX, HRX: owner:14 and mark of the handle that gave it to the application,
                      * see channel.c; 0: in stock. Cleared by the owner before he passes it on */
-    sb_word spare;
+    sb_word twin; /* HFW: the block, and its generation, that takes the message on, whose twin names
+                   * this one; otherwise anything. See exchange.c */
 };
 
 /* ----------------------------------------------------------------------------- ring slot word

@@ -560,8 +560,8 @@ static int validate_message(const struct shmbus_plan *plan, const char *name,
 
     if (message_bytes > round_up(largest, SB_LINE)) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: message_bytes %" PRIu64 " is above the largest block, %" PRIu64
-                       "; add larger `blocks`",
+                       "channel `%s`: message_bytes %" PRIu64
+                       " is above the largest block, %" PRIu64 "; add larger `blocks`",
                        name, message_bytes, largest);
     }
     if (share > SB_SHARE_MAX) {

@@ -6,6 +6,7 @@
  *   QUE(D), not in a slot  send not committed: FREE
  *   QFW(D), not in a slot  forward not committed: as HRX where it came from, generation + 1
  *   QUE, QFW, in its slot  sent: leave it
+ *   HFW(D)                 goes on in its twin: if that was sent FREE, otherwise as HRX
  *   HRX(D)                 received: clear its slot if D had not yet, then ORPHAN (DEADL at the
  *                          last delivery), generation + 2
  * For every cell of a lane: HRX(D) likewise ORPHAN or DEADL; nothing else there names a process.
@@ -28,6 +29,8 @@
  * of whoever came later. (In the other order a repair between the two loads would go unseen.)
  * The slot of the table is freed last, so nobody can join as (slot, epoch + 1) before all is done.
  *
+ * Before a block of the dead is freed that was to take a message on (HFW), the block that has the
+ * message is repaired: see exchange.c.
  * The hint bit of every free block is set without looking whether it is set: see block.c, A3.
  * Checked by: test/unit/test_reclaim.c, test/model, test/crash
  */
@@ -37,6 +40,7 @@
 
 #include "block.h"
 #include "event.h"
+#include "exchange.h"
 #include "region.h"
 #include "ring_lanes.h"
 #include "role.h"
@@ -151,11 +155,22 @@ static uint64_t given_back(const struct sb_channel_view *ch, uint64_t hdr, uint6
     return sb_hdr_make(gen, deliveries, is_last ? SB_DEADL : SB_ORPHAN, 0);
 }
 
-/* The header that repairs block @block, @hdr itself if there is nothing to repair. @loc: where the
- * block was to be put; @origin: where it was received. */
-static uint64_t repaired(const struct sb_view *view, uint64_t hdr, uint64_t loc, uint64_t origin,
-                         uint32_t block)
+/* A block and what its header names, all at one instant. */
+struct look {
+    uint32_t block;
+    uint64_t hdr;
+    uint64_t loc;    /* where it was to be put */
+    uint64_t origin; /* where it was received */
+    uint64_t twin;
+};
+
+/* The header that repairs the block, its own if there is nothing to repair. */
+static uint64_t repaired(const struct sb_view *view, const struct look *look)
 {
+    uint64_t hdr = look->hdr;
+    uint64_t loc = look->loc;
+    uint64_t origin = look->origin;
+    uint32_t block = look->block;
     uint64_t gen = sb_hdr_gen(hdr);
     uint64_t freed = sb_hdr_make(gen, 0, SB_FREE, 0);
 
@@ -168,6 +183,10 @@ static uint64_t repaired(const struct sb_view *view, uint64_t hdr, uint64_t loc,
         return is_in_slot(view, loc, block)
                    ? hdr
                    : given_back(queue_at(view, origin), hdr, sb_gen_next(gen));
+    case SB_HFW: /* its slot was clear before */
+        return sb_exchange_is_done(view, look->twin)
+                   ? freed
+                   : given_back(queue_at(view, origin), hdr, sb_gen_next(sb_gen_next(gen)));
     case SB_HRX:
         clear_slot(view, loc, block);
         return given_back(queue_at(view, loc), hdr, sb_gen_next(sb_gen_next(gen)));
@@ -184,16 +203,50 @@ static bool is_set_aside_now(const struct sb_channel_view *ch, uint64_t dead, ui
            ((holder >> 16) & 0xffffu) != ch->dead_letter + 1ull;
 }
 
-/* Repairs one block; true if it is FREE afterwards. */
-static bool reclaim_block(const struct dead *d, const struct sb_class_view *cls, uint32_t block)
+/* Reads what the header @hdr names; false if it changed meanwhile. */
+static bool look_at(const struct sb_block *b, uint64_t hdr, uint32_t block, struct look *ret)
+{
+    uint64_t gen = sb_hdr_gen(hdr);
+
+    *ret = (struct look){ .block = block, .hdr = hdr };
+    ret->loc = sb_load_acquire(&b->loc[gen & 1u]);
+    ret->origin = ret->loc;
+    if (sb_hdr_state(hdr) == SB_QFW) {
+        ret->origin = sb_load_acquire(&b->loc[~gen & 1u]);
+    }
+    if (sb_hdr_state(hdr) == SB_HFW || sb_hdr_state(hdr) == SB_HTX ||
+        sb_hdr_state(hdr) == SB_QUE) {
+        ret->twin = sb_load_acquire(&b->twin);
+    }
+    return sb_load_acquire(&b->hdr) == hdr;
+}
+
+static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32_t block,
+                   bool settle);
+
+/* Before block @look is freed: the one whose message it was to take on. */
+static void settle_twin(const struct dead *d, const struct look *look)
+{
+    const struct sb_blocks *blocks = &d->view->blocks;
+    uint32_t other = sb_twin_block(look->twin);
+
+    if ((sb_hdr_state(look->hdr) == SB_HTX || sb_hdr_state(look->hdr) == SB_QUE) &&
+        other < blocks->count && other != look->block &&
+        sb_hdr_state(sb_load_acquire(&sb_block_at(blocks, other)->hdr)) == SB_HFW) {
+        repair(d, sb_class_of(blocks, other), other, false);
+    }
+}
+
+/* Repairs one block; true if it is FREE afterwards. @settle: the one it replaces, first. */
+static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32_t block,
+                   bool settle)
 {
     struct sb_block *b = sb_block_in(cls, block);
 
     for (uint32_t n = 0; n < RETRIES; n++) {
         uint64_t hdr = sb_load_acquire(&b->hdr);
         uint32_t slot;
-        uint64_t loc;
-        uint64_t origin;
+        struct look look;
         uint64_t next;
         bool counts;
 
@@ -204,26 +257,25 @@ static bool reclaim_block(const struct dead *d, const struct sb_class_view *cls,
         if (slot == SB_NONE) {
             return false;
         }
-        loc = sb_load_acquire(&b->loc[sb_hdr_gen(hdr) & 1u]);
-        origin = loc;
-        if (sb_hdr_state(hdr) == SB_QFW) {
-            origin = sb_load_acquire(&b->loc[~sb_hdr_gen(hdr) & 1u]);
+        if (!look_at(b, hdr, block, &look)) {
+            continue; /* loc and origin belong to another generation */
         }
         if (!still_to_do(d, slot)) {
             return false; /* the owner may be a new process by now */
         }
-        if (sb_load_acquire(&b->hdr) != hdr) {
-            continue; /* loc and origin belong to another generation */
-        }
-        next = repaired(d->view, hdr, loc, origin, block);
+        next = repaired(d->view, &look);
         if (next == hdr) {
             return false;
         }
+        if (settle) {
+            settle_twin(d, &look);
+        }
         counts = sb_hdr_state(next) == SB_DEADL &&
-                 is_set_aside_now(queue_at(d->view, origin), next, sb_load_relaxed(&b->holder));
+                 is_set_aside_now(queue_at(d->view, look.origin), next,
+                                  sb_load_relaxed(&b->holder));
         if (sb_cas(&b->hdr, hdr, next)) {
             if (counts) {
-                sb_fetch_add(&queue_at(d->view, origin)->shared->dead_lettered, 1);
+                sb_fetch_add(&queue_at(d->view, look.origin)->shared->dead_lettered, 1);
             }
             return sb_hdr_state(next) == SB_FREE;
         }
@@ -237,7 +289,7 @@ static void reclaim_class(const struct dead *d, const struct sb_class_view *cls)
         uint32_t n = cls->count - i < 64 ? cls->count - i : 64;
         uint64_t free_blocks = 0;
         for (uint32_t k = 0; k < n; k++) {
-            if (reclaim_block(d, cls, cls->first + i + k)) {
+            if (repair(d, cls, cls->first + i + k, true)) {
                 free_blocks |= 1ull << k;
             }
         }

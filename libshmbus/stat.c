@@ -121,6 +121,7 @@ void sb_census_add(struct sb_census *census, const struct sb_view *view,
         census->stock += look->holder == 0;
         break;
     case SB_HRX:
+    case SB_HFW:
         census->held++;
         break;
     case SB_QUE:
@@ -246,7 +247,8 @@ static void add_blocks(const struct sb_view *view, uint32_t channel,
         if (sb_is_letter(view, &look)) {
             stat->dead_letters += sb_waits_for(view, &look) == channel;
         } else if (sb_loc_channel(look.loc) == channel) {
-            stat->held += sb_hdr_state(look.hdr) == SB_HRX;
+            stat->held +=
+                sb_hdr_state(look.hdr) == SB_HRX || sb_hdr_state(look.hdr) == SB_HFW;
             stat->redeliverable += sb_hdr_state(look.hdr) == SB_ORPHAN;
         }
     }

@@ -13,8 +13,8 @@ static uint32_t least(uint64_t a, uint64_t b)
     return (uint32_t)(a < b ? a : b);
 }
 
-/* Stocks of all processes together leave half of the common blocks to those who are short. What a process
- * may keep goes to the handles that use the class first, a quarter at most to each. */
+/* Stocks of all processes together leave half of the common blocks to those who are short. What a
+ * process may keep goes to the handles that use the class first, a quarter at most to each. */
 static void view_stock(struct sb_class_view *to, uint32_t processes, sb_word *stock_left)
 {
     uint32_t fair = least(to->common / (2ull * processes), UINT32_MAX);

@@ -143,7 +143,7 @@ static struct plan_row channel_row_of(const struct shmbus_plan *plan, size_t ind
     return row;
 }
 
-/* ------------------------------------------------------------------------------ what is promised */
+/* --------------------------------------------------------------------------- what is promised */
 
 static bool has_blocks(const struct shmbus_channel_plan *channel)
 {

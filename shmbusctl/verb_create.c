@@ -7,7 +7,16 @@
 #include "ctl.h"
 #include "text.h"
 
-enum { OPT_QUEUE = 256, OPT_STREAM, OPT_REGION, OPT_BLOCKS, OPT_SPARE, OPT_MODE, OPT_DIR, OPT_DRY_RUN };
+enum {
+    OPT_QUEUE = 256,
+    OPT_STREAM,
+    OPT_REGION,
+    OPT_BLOCKS,
+    OPT_SPARE,
+    OPT_MODE,
+    OPT_DIR,
+    OPT_DRY_RUN
+};
 
 static const struct ctl_option options[] = {
     {'c', "config", "FILE", "take the plan from this YAML file"},

@@ -38,7 +38,8 @@ check() {
     failed=1
 }
 
-for file in block.c ring_mpmc.c letters.c ring_lanes.c ring_spsc.c event.c process.c anchor.c directory.c region.c; do
+for file in block.c exchange.c ring_mpmc.c letters.c ring_lanes.c ring_spsc.c event.c process.c \
+    anchor.c directory.c region.c; do
     check "$file"
 done
 exit $failed

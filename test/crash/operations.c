@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bus.h"
 #include "step.h"
 
 /* ---------------------------------------------------------------------------------- the ledger */
@@ -99,6 +100,30 @@ static bool with_reservation(struct t_actor *a)
 static bool with_message(struct t_actor *a)
 {
     return with_queue(a) && shmbus_recv(a->q, &a->msg, 0) == 0;
+}
+
+/* A message in a block of the queue's share: all others are reserved when it is sent. */
+static bool with_message_in_share(struct t_actor *a)
+{
+    struct shmbus_msg held[64];
+    unsigned n = 0;
+
+    may(a, a->first_id, 1, 1);
+    if (!with_queue(a)) {
+        return false;
+    }
+    while (n < 64 && shmbus_reserve(a->q, 16, &held[n], 0) == 0) {
+        n++;
+    }
+    a->msg = held[n - 1];
+    fill_message(a);
+    if (shmbus_commit(&a->msg) < 0) {
+        return false;
+    }
+    for (unsigned i = 0; i + 1 < n; i++) {
+        shmbus_abort(&held[i]);
+    }
+    return shmbus_recv(a->q, &a->msg, 0) == 0;
 }
 
 static bool to_acknowledge(struct t_actor *a)
@@ -513,6 +538,19 @@ static void run_forward(struct t_actor *a)
     expect(a, shmbus_forward(&a->msg, a->q2, 0), -EAGAIN, "forward");
 }
 
+static void run_forward_copy(struct t_actor *a)
+{
+    uint32_t block = (uint32_t)a->msg.opaque_[1];
+    uint64_t hdr = sb_load_relaxed(&sb_block_at(&a->bus->view.blocks, block)->hdr);
+
+    run_forward(a);
+    if (sb_load_relaxed(&sb_block_at(&a->bus->view.blocks, block)->hdr) !=
+        sb_hdr_make(sb_hdr_gen(hdr), 0, SB_FREE, 0)) {
+        expect(a, -1, 0, "it was forwarded as it is");
+    }
+    did(a, a->first_id, 1);
+}
+
 static void run_heartbeat(struct t_actor *a)
 {
     expect(a, shmbus_heartbeat(a->bus), 0, "heartbeat");
@@ -625,6 +663,8 @@ const struct t_operation t_operations[] = {
     QUEUE_STATES("release, last delivery", 1, 0, with_last_to_acknowledge, run_release),
     QUEUE_STATES("forward", 2, 0, with_message, run_forward),
     QUEUE_STATES("forward, wrapped", 3, 5, with_message, run_forward),
+    {"forward, a block of a share", 0, 0, T_QUEUE, with_message_in_share, run_forward_copy, true,
+     false, false, 1, 1},
     QUEUE_STATES("heartbeat", 1, 0, with_queue, run_heartbeat),
     QUEUE_STATES("region write", 0, 0, with_region, run_region_write),
     {"open, new name", 1, 0, T_QUEUE, with_queue, run_open, false, true, false, 1, 1},

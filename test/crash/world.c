@@ -75,7 +75,8 @@ static int make_plan(struct shmbus_plan **ret)
     (*ret)->spare_channels = 1;
     (*ret)->spare_depth = 4;
     (*ret)->block_count = 0;
-    shmbus_plan_add_blocks(*ret, 64, 44); /* four are shares; stocks of five: refills and flushes happen */
+    /* Four are shares. Stocks of five: refills and flushes happen. */
+    shmbus_plan_add_blocks(*ret, 64, 44);
     snprintf(ch.name, sizeof ch.name, "dead");
     shmbus_plan_add_channel(*ret, &ch);
     snprintf(ch.name, sizeof ch.name, "q2");

@@ -22,11 +22,14 @@ static uint32_t depth_of(uint32_t channel)
     return 1u << w_plan->channels[channel].depth_shift;
 }
 
-static uint32_t free_blocks(void)
+/* Those that the channel may use. */
+static uint32_t free_blocks(uint32_t channel)
 {
+    const struct sb_share *own = &w_view.channels[channel].share;
     uint32_t n = 0;
     for (uint32_t b = 0; b < w_plan->blocks; b++) {
-        n += sb_hdr_state(w_segment.blocks[b].hdr.v) == SB_FREE;
+        bool may = b < w_view.blocks.classes[0].common || b - own->first < own->count;
+        n += may && sb_hdr_state(w_segment.blocks[b].hdr.v) == SB_FREE;
     }
     return n;
 }
@@ -52,7 +55,7 @@ static bool could_go_on(uint32_t actor)
     uint32_t process = x_process_of(actor);
 
     if (address == &w_segment.super.blocks_freed) {
-        return free_blocks() > 0;
+        return free_blocks(w_processes[process].op_channel) > 0;
     }
     if (address == &w_segment.region.unlocked) {
         uint32_t slot = sb_owner64_slot(w_segment.region.lock.v);
@@ -209,7 +212,7 @@ static int send_surely(uint32_t channel)
     int r = -1;
     for (uint32_t n = 0; n < 130 && !x_failed(); n++) {
         r = w_send(W_DRIVER, channel, 0);
-        if (r != -SHMBUS_ERR_NO_BLOCKS || free_blocks() == 0 || !anybody_stopped()) {
+        if (r != -SHMBUS_ERR_NO_BLOCKS || free_blocks(channel) == 0 || !anybody_stopped()) {
             break;
         }
     }
@@ -219,7 +222,7 @@ static int send_surely(uint32_t channel)
 /* As full as ring and blocks allow, then one more, then all of it in order. */
 static void fill_and_drain(uint32_t channel)
 {
-    uint32_t room = free_blocks();
+    uint32_t room = free_blocks(channel);
     uint32_t count = depth_of(channel) < room ? depth_of(channel) : room;
 
     for (uint32_t i = 0; i < count && !x_failed(); i++) {
@@ -323,7 +326,7 @@ void w_probe(void)
             }
             continue;
         }
-        if (drain(c) && free_blocks() > 0) {
+        if (drain(c) && free_blocks(c) > 0) {
             laps(c, LAPS);
         }
         sb_stock_flush(&w_view.blocks, &w_handle(W_DRIVER, c)->stock);

@@ -8,6 +8,8 @@
  */
 #include "world.h"
 
+#include "exchange.h"
+
 #include <inttypes.h>
 #include <stddef.h>
 
@@ -127,6 +129,13 @@ static void letter_moved(struct w_message *m, const struct w_message *before)
     m->aside = deliveries;
 }
 
+/* Whether the message in @from is being exchanged for the copy in @to. */
+static bool goes_on_in(uint32_t from, uint32_t to)
+{
+    const struct sb_block *b = &w_segment.blocks[from];
+    return sb_hdr_state(b->hdr.v) == SB_HFW && sb_twin_block(b->twin.v) == to;
+}
+
 static void slot_filled(uint32_t c, uint32_t index, uint64_t now)
 {
     uint32_t block = sb_slot_block(now);
@@ -153,7 +162,8 @@ static void slot_filled(uint32_t c, uint32_t index, uint64_t now)
     }
     m = &w_ghost.messages[id];
     before = *m;
-    if (m->state != W_NEW && (m->state != W_TAKEN || m->holder != w_me() || m->block != block)) {
+    if (m->state != W_NEW && (m->state != W_TAKEN || m->holder != w_me() ||
+                              (m->block != block && !goes_on_in(m->block, block)))) {
         x_fail("message %" PRIu64 " is sent while it is %s", id, w_state_names[m->state]);
         return;
     }
@@ -164,6 +174,9 @@ static void slot_filled(uint32_t c, uint32_t index, uint64_t now)
     if (w_segment.blocks[block].loc[sb_hdr_gen(hdr) & 1u].v != sb_loc_make(c, ticket)) {
         x_fail("a slot is filled before the location of its block says so");
         return;
+    }
+    if (m->state == W_TAKEN) {
+        w_ghost.block_message[m->block] = 0;
     }
     *m = (struct w_message){.state = W_QUEUED, .block = block, .channel = c, .ticket = ticket};
     w_ghost.block_message[block] = (uint32_t)id;
@@ -402,7 +415,7 @@ static void received(uint32_t block, uint64_t old, uint64_t now)
         }
     } else if (is_queued_hdr(old)) {
         taken_from_slot(block, now);
-    } else if (sb_hdr_state(old) != SB_HRX) {
+    } else if (sb_hdr_state(old) != SB_HRX && sb_hdr_state(old) != SB_HFW) {
         x_fail("b%u is received although it was never sent", block);
     }
 }

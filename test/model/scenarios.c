@@ -7,6 +7,7 @@
 
 /* clang-format off */
 #define QUEUE(shift) {.kind = SHMBUS_QUEUE, .depth_shift = (shift)}
+#define SHARE(shift, count) {.kind = SHMBUS_QUEUE, .depth_shift = (shift), .share = (count)}
 #define LANES(count, shift) {.kind = SHMBUS_QUEUE, .depth_shift = (shift), .lanes = (count)}
 #define STREAM(bytes) {.kind = SHMBUS_STREAM, .ring_bytes = (bytes)}
 #define ACTOR(name, process, script) {name, process, script, false}
@@ -85,6 +86,74 @@ static const struct w_plan requeueing = {
     .blocks = 3,
     .queued = 2,
     .actors = {ACTOR("giver", 0, "r0 q r0 a"), ACTOR("receiver", 1, "r0 a r0 u"), RECOVERER},
+};
+
+/* Shares: the first message lies in the only own block of channel 0. */
+static const struct w_plan share_forward = {
+    .channels = {SHARE(1, 1), SHARE(1, 1)},
+    .channel_count = 2,
+    .blocks = 2,
+    .queued = 1,
+    .actors = {ACTOR("forwarder", 0, "r0 f1 a"), ACTOR("receiver", 1, "r1 a r0 a s0"), RECOVERER},
+};
+
+static const struct w_plan share_forward_late = {
+    .channels = {SHARE(0, 1), SHARE(0, 1)},
+    .channel_count = 2,
+    .blocks = 2,
+    .queued = 1,
+    .before = "s1",
+    .actors = {ACTOR("forwarder", 0, "r0 F1"), ACTOR("receiver", 1, "r1 a"), RECOVERER},
+};
+
+static const struct w_plan share_forward_full = {
+    .channels = {SHARE(0, 1), SHARE(0, 1)},
+    .channel_count = 2,
+    .blocks = 3,
+    .queued = 1,
+    .before = "s1",
+    .actors = {ACTOR("forwarder", 0, "r0 f1 f1 a"), ACTOR("receiver", 1, "r1 a r1 a"), RECOVERER},
+};
+
+/* The copy lies before the message: recovery meets it first. */
+static const struct w_plan share_recoverers = {
+    .channels = {SHARE(0, 1), SHARE(0, 1)},
+    .channel_count = 2,
+    .blocks = 2,
+    .before = "s1",
+    .actors = {ACTOR("forwarder", 0, "r1 f0"), IMMORTAL("receiver", 1, "r0 a x0 r1 a"),
+               ACTOR("recover-a", W_NOBODY, "D1"), IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
+};
+
+static const struct w_plan share_alloc = {
+    .channels = {SHARE(1, 1), SHARE(1, 1)},
+    .channel_count = 2,
+    .blocks = 3,
+    .stock_max = 1,
+    .actors = {ACTOR("user-a", 0, "n0 x0 k"), ACTOR("user-b", 1, "x0 x1"), ACTOR("user-c", 2, "n1"),
+               RECOVERER},
+};
+
+/* Two sleep for blocks: each is to be woken by a block that is his. */
+static const struct w_plan share_sleep = {
+    .channels = {SHARE(1, 1), SHARE(1, 1)},
+    .channel_count = 2,
+    .blocks = 2,
+    .queued = 1,
+    .before = "s1",
+    .actors = {ACTOR("sender-0", 0, "S0"), IMMORTAL("sender-1", 1, "S1"),
+               IMMORTAL("receiver", 2, "r0 a r1 a"), RECOVERER},
+};
+
+/* A worker holds a task and waits for a block for its result; another task waits. */
+static const struct w_plan share_pipeline = {
+    .channels = {SHARE(1, 1), SHARE(1, 1)},
+    .channel_count = 2,
+    .blocks = 2,
+    .queued = 1,
+    .before = "s1",
+    .actors = {ACTOR("coordinator", 0, "S0"), ACTOR("worker", 1, "R0 S1 a"),
+               ACTOR("collector", 2, "R1 a R1 a")},
 };
 
 static const struct w_plan dead_letters = {
@@ -792,6 +861,13 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(old_handles, "handles not used for half of all laps", SMALL),
     SCENARIO(forwarding, "forward into a full queue", BIG),
     SCENARIO(two_forwarders, "forward there and back", SMALL),
+    SCENARIO(share_forward, "a block of a share is forwarded as a copy", BIG),
+    SCENARIO(share_forward_late, "the same, the copy waits for a block", SMALL),
+    SCENARIO(share_forward_full, "the same, the copy finds no place", SMALL),
+    SCENARIO(share_recoverers, "the same with two recoverers", TWO_KILLS),
+    SCENARIO(share_alloc, "three users of a common block and two shares", BIG),
+    SCENARIO(share_sleep, "two sleep for blocks of two shares", SMALL),
+    SCENARIO(share_pipeline, "task and result, one block each", SMALL),
     SCENARIO(requeueing, "requeue, undo, orphans", BIG),
     SCENARIO(dead_letters, "dead letters, their receiver dies", BIG),
     SCENARIO(dead_letter_forward, "a dead letter is forwarded back", SMALL),

@@ -208,6 +208,15 @@ static void share_lanes(const struct w_plan *plan, uint32_t c)
     }
 }
 
+static uint32_t shares_before(const struct w_plan *plan, uint32_t channel)
+{
+    uint32_t n = 0;
+    for (uint32_t c = 0; c < channel; c++) {
+        n += plan->channels[c].share;
+    }
+    return n;
+}
+
 /* Words that only their owner ever touches are no scheduling points: counters, heartbeats, what a
  * header says about its message. */
 static void share_words(const struct w_plan *plan)
@@ -234,6 +243,9 @@ static void share_words(const struct w_plan *plan)
     share(w_segment.slots, sizeof w_segment.slots);
     for (uint32_t b = 0; b < plan->blocks; b++) {
         share(&w_segment.blocks[b].hdr, 24);
+        if (shares_before(plan, plan->channel_count) > 0) {
+            share(&w_segment.blocks[b].twin, 8);
+        }
     }
     if (plan->payload_shared) {
         share(w_segment.payloads, sizeof w_segment.payloads);
@@ -310,6 +322,9 @@ static void first_channel(const struct w_plan *plan, uint32_t c)
         .slots = from->kind == SHMBUS_QUEUE ? w_segment.slots[c] : NULL,
         .ring_bytes = from->ring_bytes,
         .ring = w_segment.ring,
+        .share = {0, plan->blocks - shares_before(plan, plan->channel_count) +
+                         shares_before(plan, c), from->share},
+        .message_max = sizeof w_segment.payloads[0],
     };
     if (from->lanes > 0) {
         first_lanes(plan, c);
@@ -391,7 +406,7 @@ static void make_view(const struct w_plan *plan)
     };
     w_view.blocks.classes[0] = (struct sb_class_view){
         .count = plan->blocks,
-        .common = plan->blocks,
+        .common = plan->blocks - shares_before(plan, plan->channel_count),
         .stock_max = plan->stock_max,
         .size_bytes = sizeof w_segment.payloads[0],
         .header_stride = sizeof w_segment.blocks[0],
@@ -474,7 +489,8 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->ops_left = ch->ops_period = 1u << 30;
     snprintf(ch->name, sizeof ch->name, "c%u", c);
     memset(&ch->stock, 0, sizeof ch->stock);
-    ch->stock.misses[0] = w_plan->missed;
+    ch->stock.misses[0] = ch->stock.own_misses = w_plan->missed;
+    ch->stock.own = ch->view->share;
     if (ch->view->kind == SHMBUS_QUEUE) {
         open_queue(ch);
     }

@@ -37,6 +37,7 @@ struct w_channel_plan {
     uint32_t on_full; /* 0: SHMBUS_BLOCK */
     uint64_t ring_bytes;
     uint32_t lanes; /* of a queue with order per producer; otherwise 0 */
+    uint32_t share; /* of the last blocks: those of channel 0, then those of channel 1, ... */
 };
 
 struct w_actor_plan {

@@ -85,11 +85,12 @@ T_TEST(config, every_key_arrives_in_the_plan)
                                      "mode: \"0660\"\n"
                                      "group: 1234\n"
                                      "processes: 7\n"
-                                     "spare: { channels: 3, depth: 99, message_bytes: 64, share: 4 }\n"
+                                     "spare: { channels: 3, depth: 99, message_bytes: 64,\n"
+                                     "         share: 4 }\n"
                                      "heartbeat: { interval: 250ms, timeout: 2s }\n"
                                      "blocks:\n"
                                      "  - { size: 4KiB, count: 10 }\n"
-                                     "  - { count: 20, size: 64 }\n" /* 12 are shares of the spare queues */
+                                     "  - { count: 20, size: 64 }\n" /* 12 are shares */
                                      "channels:\n"
                                      "  tasks: { kind: queue, depth: 300, on_full: drop_oldest,\n"
                                      "           max_deliveries: 5, dead_letter: aside,\n"

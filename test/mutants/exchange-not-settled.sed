@@ -1,0 +1,4 @@
+# what:  recovery frees the copy before the message it was to replace
+# files: libshmbus/reclaim.c
+# check: model share_recoverers
+s|settle_twin(d, &look);|(void)settle_twin;|
