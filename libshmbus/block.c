@@ -42,6 +42,24 @@ uint32_t sb_class_for(const struct sb_blocks *blocks, uint64_t size_bytes)
     return SB_NONE;
 }
 
+uint64_t sb_block_bytes(const struct sb_blocks *blocks, uint32_t block)
+{
+    const struct sb_class_view *cls = sb_class_of(blocks, block);
+    uint64_t bytes = sb_meta_size(sb_load_relaxed(&sb_block_in(cls, block)->meta));
+
+    return bytes <= cls->size_bytes ? bytes : cls->size_bytes; /* another may write nonsense */
+}
+
+bool sb_block_is_of_another(const struct sb_blocks *blocks, const struct sb_share *own,
+                            uint32_t block)
+{
+    const struct sb_class_view *cls = sb_class_of(blocks, block);
+    uint32_t at = block - cls->first;
+    bool is_ours = cls == &blocks->classes[own->cls] && at - own->first < own->count;
+
+    return at >= cls->common && !is_ours;
+}
+
 static sb_word *bitmap_word(const struct sb_class_view *cls, uint32_t block)
 {
     return &cls->bitmap[(block - cls->first) / 64];
@@ -271,6 +289,28 @@ uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, 
 {
     return sb_likely(stock->count[cls] > 0) ? pop(blocks, stock, cls, owner)
                                             : alloc_elsewhere(blocks, stock, cls, owner);
+}
+
+static bool is_hinted(const struct sb_class_view *cls, uint32_t from, uint32_t to)
+{
+    for (uint32_t w = from / 64; w * 64 < to; w++) {
+        if ((sb_load_relaxed(&cls->bitmap[w]) & bits_between(w, from, to)) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sb_block_is_there(const struct sb_blocks *blocks, const struct sb_share *own, uint32_t cls)
+{
+    for (uint32_t c = cls; c < blocks->class_count; c++) {
+        const struct sb_class_view *view = &blocks->classes[c];
+        if (is_hinted(view, 0, view->common) ||
+            (c == own->cls && is_hinted(view, own->first, own->first + own->count))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void sb_stock_doubt_hints(struct sb_stock *stock)

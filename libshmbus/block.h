@@ -37,6 +37,17 @@ bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint3
 /* Frees a block whose header names the caller, for everybody: never into a stock. */
 void sb_block_leave(const struct sb_blocks *blocks, uint32_t block);
 
+/* Bytes of the message in a block. */
+uint64_t sb_block_bytes(const struct sb_blocks *blocks, uint32_t block);
+
+/* Whether a block belongs to the share of another queue than that of @own, and so may not wait in
+ * this one. */
+bool sb_block_is_of_another(const struct sb_blocks *blocks, const struct sb_share *own,
+                            uint32_t block);
+
+/* Whether there seems to be a free block of the class or a larger one, common or of @own. */
+bool sb_block_is_there(const struct sb_blocks *blocks, const struct sb_share *own, uint32_t cls);
+
 /* Gives the whole stock back to everybody; wakes senders short of blocks. */
 void sb_stock_flush(const struct sb_blocks *blocks, struct sb_stock *stock);
 

@@ -30,7 +30,25 @@
  */
 #include "exchange.h"
 
+#include "block.h"
+#include "copy.h"
+
 #define LOOKS 16u /* a header that changes so often is not of a block that waits to be sent */
+
+/* Header and payload. The size was read before: whatever it is now, no more than there is room. */
+static void copy(const struct sb_blocks *blocks, uint32_t from, uint32_t to)
+{
+    const struct sb_block *b = sb_block_at(blocks, from);
+    struct sb_block *x = sb_block_at(blocks, to);
+    uint64_t bytes = sb_block_bytes(blocks, from);
+    uint64_t room = sb_class_of(blocks, to)->size_bytes;
+
+    sb_store_relaxed(&x->meta, sb_load_relaxed(&b->meta));
+    sb_store_relaxed(&x->stamp_ns, sb_load_relaxed(&b->stamp_ns));
+    sb_store_relaxed(&x->correlation_id, sb_load_relaxed(&b->correlation_id));
+    sb_copy(sb_payload_in(sb_class_of(blocks, to), to),
+            sb_payload_in(sb_class_of(blocks, from), from), bytes < room ? bytes : room);
+}
 
 void sb_exchange_begin(const struct sb_blocks *blocks, uint32_t from, uint64_t hdr, uint32_t to)
 {
@@ -38,6 +56,7 @@ void sb_exchange_begin(const struct sb_blocks *blocks, uint32_t from, uint64_t h
     struct sb_block *x = sb_block_at(blocks, to);
     uint64_t gen = sb_hdr_gen(hdr);
 
+    copy(blocks, from, to);
     sb_store_relaxed(&x->twin, sb_twin_make(from, gen)); /* X1 */
     sb_store_relaxed(&b->twin, sb_twin_make(to, sb_hdr_gen(sb_load_relaxed(&x->hdr))));
     sb_store_release(&b->hdr,

@@ -22,8 +22,8 @@ static inline uint64_t sb_twin_gen(uint64_t twin)
     return sb_slot_lap(twin);
 }
 
-/* X1 and X2: @from, held in HRX by the header @hdr, is given away as soon as @to, held in HTX and
- * filled by the caller, is committed. */
+/* X1 and X2: the message in @from, held in HRX by the header @hdr, is copied to @to, held in HTX.
+ * From now on the commit of @to is the end of @from. */
 void sb_exchange_begin(const struct sb_blocks *blocks, uint32_t from, uint64_t hdr, uint32_t to);
 
 /* X4: @to was not committed; @from is held by @hdr as before. */

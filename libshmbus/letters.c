@@ -8,6 +8,7 @@
  * aside.
  *
  *   holder: HRX(me, g) of q, at its last delivery
+ *   If its block is of q's share, the following goes on with a copy in a block of D: exchange.c.
  *   B1 store   meta  delivered so often, what its next holders add their own deliveries to
  *   S1 S2 S3   into a place of D       COMMIT
  *   D is full and drops its oldest:
@@ -28,6 +29,8 @@
 #include "letters.h"
 
 #include <string.h>
+
+#include "exchange.h"
 
 #define TRIES 64u /* others may be faster; then it stays where it is */
 
@@ -59,14 +62,31 @@ static bool drops(const struct sb_ring *to)
     return to->channels[to->channel].on_full == SHMBUS_DROP_OLDEST;
 }
 
-bool sb_letter_has_place(const struct sb_ring *ring, bool whatever)
+/* Whether the message must go on in another block: one of q's share may not wait in D. */
+static bool must_copy(const struct sb_ring *to, uint32_t block)
 {
+    return sb_block_is_of_another(to->blocks, &to->channels[to->channel].share, block);
+}
+
+static uint32_t class_of_message(const struct sb_ring *to, uint32_t block)
+{
+    return sb_class_for(to->blocks, sb_block_bytes(to->blocks, block));
+}
+
+bool sb_letter_has_place(const struct sb_ring *ring, uint32_t block, bool whatever)
+{
+    const struct sb_channel_view *dead_letter;
     struct sb_ring to;
 
     if (whatever) {
         return true;
     }
     sb_ring_beside(ring, ring->channels[ring->channel].dead_letter, &to);
+    dead_letter = &to.channels[to.channel];
+    if (must_copy(&to, block) && !(drops(&to) && sb_ring_depth(dead_letter) > 0) &&
+        !sb_block_is_there(to.blocks, &dead_letter->share, class_of_message(&to, block))) {
+        return false;
+    }
     return drops(&to) || sb_ring_writable(&to);
 }
 
@@ -88,6 +108,39 @@ static bool put(struct sb_ring *to, uint32_t block, uint64_t hdr)
     return false;
 }
 
+/* A block for a copy: if there is none, the oldest letters give theirs. */
+static uint32_t take_block(struct sb_ring *to, uint32_t cls)
+{
+    struct sb_stock none = { .own = to->channels[to->channel].share };
+    uint32_t block = SB_NONE;
+
+    memset(none.known, true, sizeof none.known);
+    for (uint32_t n = 0; n < TRIES && block == SB_NONE; n++) {
+        block = sb_block_alloc(to->blocks, &none, cls, to->owner);
+        if (block == SB_NONE && (!drops(to) || !drop_oldest(to))) {
+            break;
+        }
+    }
+    return block;
+}
+
+static bool put_copy(struct sb_ring *to, uint32_t block, uint64_t hdr)
+{
+    uint32_t copy = take_block(to, class_of_message(to, block));
+
+    if (copy == SB_NONE) {
+        return false;
+    }
+    sb_exchange_begin(to->blocks, block, hdr, copy);
+    if (!put(to, copy, sb_load_relaxed(&sb_block_at(to->blocks, copy)->hdr))) {
+        sb_exchange_undo(to->blocks, block, hdr);
+        discard(to, copy);
+        return false;
+    }
+    sb_block_leave(to->blocks, block); /* as exchange.c says */
+    return true;
+}
+
 bool sb_letter_move(const struct sb_ring *ring, uint32_t block, uint64_t hdr, uint32_t deliveries)
 {
     struct sb_block *b = sb_block_at(ring->blocks, block);
@@ -101,7 +154,7 @@ bool sb_letter_move(const struct sb_ring *ring, uint32_t block, uint64_t hdr, ui
     }
     sb_ring_beside(ring, dead_letter, &to);
     sb_store_relaxed(&b->meta, sb_meta_set_aside(meta, deliveries)); /* B1 */
-    moved = put(&to, block, hdr);
+    moved = must_copy(&to, block) ? put_copy(&to, block, hdr) : put(&to, block, hdr);
     if (!moved) {
         sb_store_relaxed(&b->meta, meta);
     }

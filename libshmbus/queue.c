@@ -438,34 +438,15 @@ static int check_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
     return 0;
 }
 
-/* Whether block @block is of another queue's share, and may not wait here. */
-static bool is_of_another(struct shmbus_channel *ch, uint32_t block)
-{
-    const struct sb_class_view *cls = sb_class_of(blocks_of(ch), block);
-    uint32_t at = block - cls->first;
-    const struct sb_share *own = &ch->stock.own;
-    bool is_ours = cls == &blocks_of(ch)->classes[own->cls] && at - own->first < own->count;
-
-    return at >= cls->common && !is_ours;
-}
-
 /* A received message goes on in a block of this queue: see exchange.c. */
 static int forward_copy(struct shmbus_channel *ch, uint32_t block, uint64_t hdr, int64_t timeout_ns)
 {
-    const struct sb_class_view *cls = sb_class_of(blocks_of(ch), block);
-    const struct sb_block *b = sb_block_in(cls, block);
-    uint64_t meta = sb_load_relaxed(&b->meta); /* once: another process may write nonsense */
-    uint64_t bytes = sb_meta_size(meta) <= cls->size_bytes ? sb_meta_size(meta) : cls->size_bytes;
     struct outgoing out;
-    int r = take_block(ch, bytes, 0, &timeout_ns, &out);
+    int r = take_block(ch, sb_block_bytes(blocks_of(ch), block), 0, &timeout_ns, &out);
 
     if (r < 0) {
         return r;
     }
-    sb_store_relaxed(&out.header->meta, meta);
-    sb_store_relaxed(&out.header->stamp_ns, sb_load_relaxed(&b->stamp_ns));
-    sb_store_relaxed(&out.header->correlation_id, sb_load_relaxed(&b->correlation_id));
-    sb_copy(out.payload, sb_payload_in(cls, block), bytes);
     sb_exchange_begin(blocks_of(ch), block, hdr, out.block);
     r = put(ch, &out, timeout_ns);
     if (r < 0) {
@@ -492,7 +473,7 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
         out.header = sb_block_at(blocks_of(ch), out.block);
         describe(ch, out.header, out.bytes, msg->type, msg->correlation_id);
     }
-    r = forward && is_of_another(ch, out.block)
+    r = forward && sb_block_is_of_another(blocks_of(ch), &ch->stock.own, out.block)
             ? forward_copy(ch, out.block, out.hdr, timeout_ns)
             : put(ch, &out, timeout_ns);
     if (r < 0) {

@@ -350,7 +350,7 @@ SB_SELDOM static void bury(struct sb_ring *ring, uint32_t block, uint64_t hdr)
     uint64_t mine = sb_hdr_make(gen, sb_deliveries_next(deliveries), SB_HRX, ring->owner);
     bool is_new = sb_hdr_state(hdr) == SB_ORPHAN;
 
-    if (ch->dead_letter >= ring->channel_count || !sb_letter_has_place(ring, is_new) ||
+    if (ch->dead_letter >= ring->channel_count || !sb_letter_has_place(ring, block, is_new) ||
         !sb_cas(&b->hdr, hdr, mine)) { /* O1 */
         return;
     }

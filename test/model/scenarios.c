@@ -156,6 +156,28 @@ static const struct w_plan share_pipeline = {
                ACTOR("collector", 2, "R1 a R1 a")},
 };
 
+/* A dead letter may not keep the block of its queue's share. */
+static const struct w_plan share_letter = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .max_deliveries = 1, .dead_letter = 2,
+                  .share = 1},
+                 SHARE(0, 1)},
+    .channel_count = 2,
+    .blocks = 2,
+    .queued = 1,
+    .actors = {ACTOR("worker", 0, "r0 q"), ACTOR("undertaker", 1, "r1 a r0 q r1 a"), RECOVERER},
+};
+
+static const struct w_plan share_letter_drop = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .max_deliveries = 1, .dead_letter = 2,
+                  .share = 1},
+                 {.kind = SHMBUS_QUEUE, .depth_shift = 0, .share = 1,
+                  .on_full = SHMBUS_DROP_OLDEST}},
+    .channel_count = 2,
+    .blocks = 2,
+    .queued = 1,
+    .actors = {ACTOR("worker", 0, "r0 q s0 r0 q"), ACTOR("undertaker", 1, "r1 a"), RECOVERER},
+};
+
 static const struct w_plan dead_letters = {
     .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 1, .max_deliveries = 1, .dead_letter = 2},
                  QUEUE(1)},
@@ -868,6 +890,8 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(share_alloc, "three users of a common block and two shares", BIG),
     SCENARIO(share_sleep, "two sleep for blocks of two shares", SMALL),
     SCENARIO(share_pipeline, "task and result, one block each", SMALL),
+    SCENARIO(share_letter, "a dead letter leaves the block of a share", SMALL),
+    SCENARIO(share_letter_drop, "the same, in place of an older one", SMALL),
     SCENARIO(requeueing, "requeue, undo, orphans", BIG),
     SCENARIO(dead_letters, "dead letters, their receiver dies", BIG),
     SCENARIO(dead_letter_forward, "a dead letter is forwarded back", SMALL),

@@ -275,6 +275,33 @@ T_TEST(shares, an_idle_stopped_process_and_reservations_keep_no_queue_from_sendi
     t_bus_end(bus, run->bus);
 }
 
+/* Everything else lies in a forgotten queue, and nobody reads the dead letters. */
+T_TEST(shares, what_was_set_aside_stops_neither_its_queue_nor_another_one)
+{
+    struct shmbus_plan *plan = t_plan_alone(4, 64, 8);
+    struct shmbus_msg msg;
+    new_run(0);
+    t_plan_queue(plan, "q", 16, SHMBUS_BLOCK, 1, "aside");
+    t_plan_queue(plan, "aside", 16, 0, 0, NULL);
+    t_plan_queue(plan, "other", 16, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "lost", 16, SHMBUS_BLOCK, 0, NULL);
+    struct shmbus *bus = t_bus_new(plan, run->bus);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *other = t_open(bus, "other", SHMBUS_SEND | SHMBUS_RECV);
+    CU_ASSERT_EQUAL(fill_up(bus, "lost", 8), 5);
+    for (uint64_t i = 0; i < 20; i++) {
+        T_OK(t_send(q, i, 0));
+        CU_ASSERT_EQUAL_FATAL(t_take(q, &msg), i);
+        T_OK(shmbus_requeue(&msg));
+        T_OK(t_send(other, i, 0));
+        CU_ASSERT_EQUAL(t_get(other), i);
+    }
+    CU_ASSERT_EQUAL(t_channel_stat(bus, "q").counters[SHMBUS_COUNT_dead_lettered], 20);
+    CU_ASSERT_EQUAL(t_channel_stat(bus, "aside").counters[SHMBUS_COUNT_dropped], 19);
+    CU_ASSERT_EQUAL(t_get(t_open(bus, "aside", SHMBUS_RECV)), 19);
+    t_bus_end(bus, run->bus);
+}
+
 /* ---------------------------------------------------------------------------- random topologies */
 
 /* Queues q0, q1, ... Who receives from one sends to a later one; the last one has the sink. One
