@@ -17,6 +17,7 @@
 #include "inherit.h"
 #include "reclaim.h"
 #include "region.h"
+#include "threads.h"
 #include "watcher.h"
 
 #define SPIN_DEFAULT_NS 20000
@@ -318,6 +319,7 @@ void shmbus_detach(struct shmbus *bus)
     }
     state = sb_cancel_off();
     sb_watcher_stop(bus);
+    sb_threads_forget(bus);
     close_handles(bus);
     if (!bus->observer && sb_bus_is_ours(bus)) {
         uint64_t w = sb_proc_word(bus->member.epoch, SB_PROC_ACTIVE);

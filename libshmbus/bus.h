@@ -29,6 +29,8 @@ struct shmbus {
     sb_word32 interrupted;
     pthread_mutex_t lock; /* guards the lists and the watcher */
     struct shmbus_channel *channels;
+    pthread_key_t thread_key; /* has a value in each thread with handles bound to it: threads.c */
+    bool has_thread_key;
     struct shmbus_region *regions;
     struct sb_watcher *watcher;
 };

@@ -15,6 +15,7 @@
 #include "plan.h"
 #include "poll.h"
 #include "role.h"
+#include "threads.h"
 #include "stream.h"
 #include "watcher.h"
 
@@ -56,6 +57,10 @@ SB_SELDOM void sb_channel_beat(struct shmbus_channel *ch)
     }
     ch->ops_left = ch->ops_period;
     ch->beat_ns = now;
+    if (now - ch->thread_ns > BEAT_LONG_NS) { /* it may have been handed on */
+        ch->thread_ns = now;
+        sb_store_relaxed(&ch->row->thread, sb_own_thread());
+    }
     sweep_now_and_then(ch, now);
     if (ch->kind == SB_BLOCKS) {
         ch->ring.depth_slack =
@@ -74,6 +79,7 @@ static int claim_row(struct shmbus_channel *ch, uint64_t owner64)
         ch->row = row;
         sb_store_relaxed(&row->mode, ch->mode & (SHMBUS_SEND | SHMBUS_RECV));
         sb_store_relaxed(&row->waits, SB_WAITS_NOT);
+        sb_store_relaxed(&row->thread, sb_own_thread());
         for (uint32_t k = 0; k < SHMBUS_COUNTER_COUNT; k++) {
             sb_store_relaxed(&row->at_open[k], sb_load_relaxed(&row->counters[k]));
         }
@@ -81,10 +87,25 @@ static int claim_row(struct shmbus_channel *ch, uint64_t owner64)
         ch->holder = ((uint64_t)ch->owner << 32) | ((ch->index + 1u) << 16) | (i + 1u);
         return 0;
     }
+    return -SHMBUS_ERR_TOO_MANY;
+}
+
+/* Whose they are decides what helps. */
+static int no_row(const struct shmbus_channel *ch)
+{
+    struct sb_handle_count count = sb_handle_count(ch);
+
+    if (count.left > 0) {
+        return sb_fail(-SHMBUS_ERR_TOO_MANY,
+                       "channel \"%s\": %u handles are open already, %u of them by this process, "
+                       "%u of those by threads that have ended; close handles before the thread "
+                       "ends, or open them with SHMBUS_THREAD",
+                       ch->name, count.all, count.own, count.left);
+    }
     return sb_fail(-SHMBUS_ERR_TOO_MANY,
-                   "channel \"%s\": %u handles are open already; create the bus with more "
-                   "(`endpoints`)",
-                   ch->name, ch->view->endpoint_count);
+                   "channel \"%s\": %u handles are open already, %u of them by this process; "
+                   "create the bus with more (`endpoints`)",
+                   ch->name, count.all, count.own);
 }
 
 static bool buries_cells(const struct shmbus_channel *ch)
@@ -176,7 +197,7 @@ static int open_handle(struct shmbus_channel *ch)
         sb_bus_sweep(ch->bus);
         r = claim_row(ch, ch->bus->member.owner64);
         if (r < 0) {
-            return r;
+            return no_row(ch);
         }
     }
     switch (ch->kind) {
@@ -198,7 +219,7 @@ static int open_handle(struct shmbus_channel *ch)
 static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
                       struct shmbus_channel **ret_ch)
 {
-    const unsigned known = SHMBUS_SEND | SHMBUS_RECV | SHMBUS_EXISTING;
+    const unsigned known = SHMBUS_SEND | SHMBUS_RECV | SHMBUS_EXISTING | SHMBUS_THREAD;
 
     if (bus == NULL || channel == NULL || ret_ch == NULL) {
         return sb_fail(-EINVAL, "shmbus_open: an argument is NULL");
@@ -274,7 +295,10 @@ int shmbus_open(struct shmbus *bus, const char *channel, unsigned mode,
     memset(ch, 0, sizeof *ch);
     bind_to(ch, bus, index, mode);
     memcpy(ch->name, channel, strlen(channel) + 1);
-    r = open_handle(ch);
+    r = (mode & SHMBUS_THREAD) != 0 ? sb_thread_bind(ch) : 0;
+    if (r == 0) {
+        r = open_handle(ch);
+    }
     if (r < 0) {
         free(ch);
         return r;

@@ -74,6 +74,23 @@ static void check_silent(struct check *check, const struct shmbus_process_stat *
     }
 }
 
+/* Threads that ended with handles open: the process lives, so nobody else gets what is in them. */
+static void check_left(struct check *check, const struct shmbus_process_stat *stat)
+{
+    char who[TEXT_BYTES];
+
+    if (stat->handles_left == 0) {
+        return;
+    }
+    name_process(stat, who);
+    cure(check, "close handles before their thread ends, or open them with SHMBUS_THREAD; when the "
+                "process ends, others get what is in them");
+    found(check, stat->held_left > 0 ? SHMBUS_WARNING : SHMBUS_NOTE,
+          "%.120s has %" PRIu32 " handles of threads that have ended, with %" PRIu32
+          " messages in them",
+          who, stat->handles_left, stat->held_left);
+}
+
 static void check_process(struct check *check, uint32_t index)
 {
     struct shmbus_process_stat stat = {.struct_bytes = sizeof stat};
@@ -90,6 +107,7 @@ static void check_process(struct check *check, uint32_t index)
               stat.held_blocks + stat.stock_blocks);
     } else {
         check_silent(check, &stat);
+        check_left(check, &stat);
     }
 }
 

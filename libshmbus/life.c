@@ -109,14 +109,15 @@ static void scan_cells(const struct hands_scan *scan, const struct sb_channel_vi
     }
 }
 
-/* Messages of a stream that this handle was given and has not released. */
-static uint64_t in_hand_of_stream(const struct sb_endpoint *row)
+uint64_t sb_in_hand_of_stream(const struct sb_channel_view *ch, const struct sb_endpoint *row)
 {
     uint64_t received = sb_load_relaxed(&row->counters[SHMBUS_COUNT_received]) -
                         sb_load_relaxed(&row->at_open[SHMBUS_COUNT_received]);
     uint64_t released = sb_load_relaxed(&row->counters[SHMBUS_COUNT_acknowledged]) -
                         sb_load_relaxed(&row->at_open[SHMBUS_COUNT_acknowledged]);
-    return received - released <= SB_STREAM_HELD_MAX ? received - released : 0;
+    bool receives =
+        ch->kind == SHMBUS_STREAM && (sb_load_relaxed(&row->mode) & SHMBUS_RECV) != 0;
+    return receives && received - released <= SB_STREAM_HELD_MAX ? received - released : 0;
 }
 
 static void scan_rows(const struct hands_scan *scan, uint32_t channel)
@@ -138,9 +139,7 @@ static void scan_rows(const struct hands_scan *scan, uint32_t channel)
             hands->waits_in = channel;
             hands->waits_for = (enum sb_waits)waits;
         }
-        if (ch->kind == SHMBUS_STREAM && (sb_load_relaxed(&row->mode) & SHMBUS_RECV) != 0) {
-            hands->messages += in_hand_of_stream(row);
-        }
+        hands->messages += sb_in_hand_of_stream(ch, row);
     }
 }
 

@@ -24,6 +24,9 @@ struct sb_hands sb_hands(const struct sb_view *view, uint32_t slot, uint64_t w);
 /* The same for all at once: @ret_hands has one for each slot. */
 void sb_hands_all(const struct sb_view *view, struct sb_hands *ret_hands);
 
+/* Messages of a stream that this handle was given and has not released; 0 for others. */
+uint64_t sb_in_hand_of_stream(const struct sb_channel_view *ch, const struct sb_endpoint *row);
+
 /* Nothing that anybody else might miss. */
 bool sb_hands_are_empty(const struct sb_hands *hands);
 

@@ -17,6 +17,7 @@
 #include "error.h"
 #include "plan.h"
 
+#define OVERFLOW_UID 65534u /* who has no name in a user namespace */
 #define FILE_PREFIX "shmbus."
 #define RESERVE_BYTES (16ull << 20)
 
@@ -331,6 +332,23 @@ static int cannot_open(const char *path, int error)
     return no_descriptor(path, error, "cannot be opened");
 }
 
+/* In a user namespace every user without a name there shows as the same one, we ourselves perhaps
+ * included. The kernel compares whom they stand for when somebody asks not to note times of access,
+ * which is for the owner alone, or who may act for him. */
+static bool is_ours_by_name_alone(int fd, uid_t uid)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (uid != OVERFLOW_UID || flags < 0) {
+        return false;
+    }
+    if (fcntl(fd, F_SETFL, flags | O_NOATIME) < 0) {
+        return errno == EPERM;
+    }
+    fcntl(fd, F_SETFL, flags);
+    return false;
+}
+
 static int check_file(struct sb_segment *segment, bool any_owner)
 {
     struct stat st;
@@ -353,6 +371,13 @@ static int check_file(struct sb_segment *segment, bool any_owner)
                        "%s belongs to %s and has mode %04o, but you are uid %u; if you trust him, "
                        "attach with SHMBUS_ATTACH_ANY_OWNER",
                        segment->path, owner, (unsigned)segment->mode, (unsigned)geteuid());
+    }
+    if (!any_owner && is_ours_by_name_alone(segment->fd, st.st_uid)) {
+        return sb_fail(-SHMBUS_ERR_OWNER,
+                       "%s belongs to a user who has no name in this user namespace (uid %u stands "
+                       "for all of them, you included); if you trust him, attach with "
+                       "SHMBUS_ATTACH_ANY_OWNER",
+                       segment->path, (unsigned)st.st_uid);
     }
     return 0;
 }

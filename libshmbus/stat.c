@@ -14,6 +14,7 @@
 #include "region.h"
 #include "ring_lanes.h"
 #include "ring_spsc.h"
+#include "threads.h"
 
 #define LOOK_TRIES 8u
 
@@ -418,6 +419,7 @@ int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_proces
         stat.stopped = stat.life != SHMBUS_DEAD && is_stopped(&stat);
         add_counters(&bus->view, sb_owner64_make(index, stat.epoch), &stat);
         add_hands(&bus->view, &hands, &stat);
+        sb_left_behind(&bus->view, w, &stat);
     }
     if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_load_acquire(&proc->w) != w) {
         return sb_fail_quick(-ENODATA, bus->segment.name, "free process slot");

@@ -15,6 +15,7 @@ enum process_field {
     PROCESS_STOCK,
     PROCESS_PROGRESS,
     PROCESS_HANDLES,
+    PROCESS_LEFT,
     PROCESS_WAITS,
 };
 
@@ -67,6 +68,10 @@ static void fill_process(FILL_ARGS)
     case PROCESS_HANDLES:
         column_count(cell, now->handles);
         break;
+    case PROCESS_LEFT:
+        column_count(cell, now->handles_left);
+        cell->style = now->handles_left ? TABLE_ODD : TABLE_PLAIN;
+        break;
     case PROCESS_WAITS:
         CELL("%s", now->waits_in[0]           ? now->waits_in
                    : now->waiting_calls != 0 ? "region"
@@ -109,6 +114,8 @@ const struct table_column columns_process[] = {
      true},
     {"progress", "PROGRESS", "operations so far", fill_process, PROCESS_PROGRESS, true},
     {"handles", "HANDLES", "channels it has open", fill_process, PROCESS_HANDLES, true},
+    {"left", "LEFT", "channels that threads left open when they ended", fill_process, PROCESS_LEFT,
+     true},
     {"waits", "WAITS", "channel of a call in which it sleeps", fill_process, PROCESS_WAITS, false},
     COUNTERS(fill_process_counter),
     RATES(fill_process_rate),

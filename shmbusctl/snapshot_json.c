@@ -117,6 +117,8 @@ static struct json_object *process_json(const struct process_row *row)
     json_add_count(object, "half_sent", now->half_sent);
     json_add_count(object, "regions_locked", now->regions_locked);
     json_add_count(object, "handles", now->handles);
+    json_add_count(object, "handles_left", now->handles_left);
+    json_add_count(object, "held_left", now->held_left);
     json_add_count(object, "waiting_calls", now->waiting_calls);
     json_add_text(object, "waits_in", now->waits_in);
     json_add_bool(object, "stopped", now->stopped);

@@ -630,6 +630,63 @@ T_TEST(life, a_boot_id_of_a_container_speaks_against_no_bus_that_is_in_use)
     }
 }
 
+/* ------------------------------------------------------------------------- users without a name */
+
+static int is_somebody_else_without_a_name(void *argument)
+{
+    struct scene *scene = argument;
+    struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    struct shmbus *bus;
+    if (setgid(1002) != 0 || setuid(1002) != 0 || unshare(CLONE_NEWUSER) != 0) {
+        scene->error = errno;
+        return 0;
+    }
+    opts.flags = SHMBUS_ATTACH_EXISTING;
+    CU_ASSERT_EQUAL(geteuid(), 65534);
+    T_FAILS(shmbus_attach(scene->name, &opts, &bus), -SHMBUS_ERR_OWNER);
+    CU_ASSERT_TRUE(says(shmbus_detail(), "no name in this user namespace"));
+    opts.flags |= SHMBUS_ATTACH_ANY_OWNER;
+    T_OK_FATAL(shmbus_attach(scene->name, &opts, &bus));
+    shmbus_detach(bus);
+    return 0;
+}
+
+static int is_nobody_really(void *argument)
+{
+    struct scene *scene = argument;
+    CU_ASSERT_EQUAL_FATAL(setuid(65534), 0);
+    shmbus_detach(t_attach(scene->name));
+    return 0;
+}
+
+T_TEST(life, two_users_without_a_name_in_a_namespace_are_not_taken_for_one)
+{
+    struct scene *scene = t_shared(sizeof *scene);
+    struct shmbus_plan *plan = t_plan(8, 64, 16);
+    struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    struct shmbus_bus_stat stat = {.struct_bytes = sizeof stat};
+    struct shmbus *bus;
+    if (geteuid() != 0) {
+        t_skip("only root can be somebody else");
+    }
+    plan->mode = 0666;
+    t_bus_name(scene->name);
+    T_OK_FATAL(shmbus_create(scene->name, plan));
+    shmbus_plan_free(plan);
+    opts.flags = SHMBUS_ATTACH_OBSERVE;
+    T_OK_FATAL(shmbus_attach(scene->name, &opts, &bus));
+    T_OK(shmbus_bus_stat(bus, &stat));
+    CU_ASSERT_EQUAL_FATAL(chown(stat.path, 65534, 65534), 0);
+    CU_ASSERT_EQUAL(t_wait_exit(t_fork(is_nobody_really, scene)), 0);
+    CU_ASSERT_EQUAL_FATAL(chown(stat.path, 1001, 1001), 0);
+    CU_ASSERT_EQUAL(t_wait_exit(t_fork(is_somebody_else_without_a_name, scene)), 0);
+    shmbus_detach(bus);
+    T_OK(shmbus_unlink(scene->name));
+    if (scene->error != 0) {
+        t_skip("no user namespace is to be had here");
+    }
+}
+
 /* ----------------------------------------------------------------------------- the right name */
 
 T_TEST(life, a_cure_names_the_bus_with_its_directory)

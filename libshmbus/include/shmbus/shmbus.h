@@ -3,7 +3,8 @@
  *
  * Read this first
  *   - Death is what the kernel proves. A process that is merely paused keeps everything it holds.
- *     Nor is silence a fault: see enum shmbus_life.
+ *     Nor is silence a fault: see enum shmbus_life. exec() ends the membership as a death does:
+ *     what was held comes again to others; the new program attaches for itself.
  *   - A queue delivers at least once: a message that a dead consumer held comes again, with its
  *     delivery count raised. Nothing else is ever delivered twice.
  *   - After fork() the child must not use the parent's handles: every call answers
@@ -333,13 +334,20 @@ SHMBUS_API int shmbus_reclaim(struct shmbus *bus);
 enum shmbus_open_mode {
     SHMBUS_SEND = 1,
     SHMBUS_RECV = 2,
-    SHMBUS_EXISTING = 4 /* -ENOENT instead of creating a queue of that name */
+    SHMBUS_EXISTING = 4, /* -ENOENT instead of creating a queue of that name */
+    /* The end of the calling thread closes the handle, however it ends (return, pthread_exit(), an
+     * exception, cancellation): what it held comes again. Never hand it to another thread; it may
+     * still be closed before. Join such threads before shmbus_detach(). */
+    SHMBUS_THREAD = 8
 };
 
 /**
  * shmbus_open() - open a channel for one thread.
  * @mode: SHMBUS_SEND, SHMBUS_RECV or both (stream: exactly one).
  *
+ * Close it before the thread ends: an open handle is not closed by the end of its thread, as it
+ * may have been handed on, and what it holds comes to nobody else while the process lives. Or open
+ * it with SHMBUS_THREAD.
  * A channel that does not exist becomes a queue of that name (from the spare ones).
  * A stream has one sender and one receiver: -EBUSY while a living one holds that end.
  * Return: 0; -ENOENT; -EBUSY; -EINVAL; -SHMBUS_ERR_TOO_MANY; -SHMBUS_ERR_CORRUPT.
@@ -600,6 +608,8 @@ struct shmbus_process_stat {
     uint32_t waiting_calls;     /* asleep in a call */
     uint32_t handles;           /* channels open */
     char waits_in[SHMBUS_NAME_BYTES]; /* channel of one of those calls; "" for a region, or none */
+    uint32_t handles_left;      /* of threads that have ended; 0 where /proc cannot tell */
+    uint32_t held_left;         /* messages in them */
     bool stopped;               /* by a signal or a debugger; false where /proc cannot tell: in
                                  * another pid namespace, or hidden */
 };
