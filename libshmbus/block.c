@@ -57,7 +57,7 @@ bool sb_block_is_of_another(const struct sb_blocks *blocks, const struct sb_shar
     uint32_t at = block - cls->first;
     bool is_ours = cls == &blocks->classes[own->cls] && at - own->first < own->count;
 
-    return at >= cls->common && !is_ours;
+    return block >= cls->common_end && !is_ours;
 }
 
 static sb_word *bitmap_word(const struct sb_class_view *cls, uint32_t block)
@@ -190,7 +190,7 @@ SB_SELDOM static bool refill(const struct sb_blocks *blocks, struct sb_stock *st
                              uint32_t owner)
 {
     const struct sb_class_view *cls = &blocks->classes[c];
-    uint32_t words = (cls->common + 63) / 64;
+    uint32_t words = (sb_common_of(cls) + 63) / 64;
     uint32_t max = stock_max(cls, stock, c);
     uint32_t want = max / 2 > 0 ? max / 2 : 1;
 
@@ -199,7 +199,7 @@ SB_SELDOM static bool refill(const struct sb_blocks *blocks, struct sb_stock *st
         if (w >= words) {
             w -= words;
         }
-        stock->count[c] = take_from_word(cls, w, bits_between(w, 0, cls->common), want, owner,
+        stock->count[c] = take_from_word(cls, w, bits_between(w, 0, sb_common_of(cls)), want, owner,
                                          stock->blocks[c]);
         if (stock->count[c] > 0) {
             stock->rotor[c] = w;
@@ -275,7 +275,7 @@ SB_SELDOM static uint32_t alloc_elsewhere(const struct sb_blocks *blocks, struct
     for (uint32_t c = cls; c < blocks->class_count; c++) {
         const struct sb_class_view *view = &blocks->classes[c];
         if (is_time_to_doubt(&stock->misses[c])) {
-            uint32_t block = take_hidden(view, 0, view->common, owner);
+            uint32_t block = take_hidden(view, 0, sb_common_of(view), owner);
             if (block != SB_NONE) {
                 return block;
             }
@@ -305,7 +305,7 @@ bool sb_block_is_there(const struct sb_blocks *blocks, const struct sb_share *ow
 {
     for (uint32_t c = cls; c < blocks->class_count; c++) {
         const struct sb_class_view *view = &blocks->classes[c];
-        if (is_hinted(view, 0, view->common) ||
+        if (is_hinted(view, 0, sb_common_of(view)) ||
             (c == own->cls && is_hinted(view, own->first, own->first + own->count))) {
             return true;
         }
@@ -427,7 +427,7 @@ bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint3
     if (sb_unlikely(sb_hdr_owner(hdr) != owner || (state != SB_HTX && state != SB_HRX))) {
         return false;
     }
-    if (sb_unlikely(block - cls->first >= cls->common) ||
+    if (sb_unlikely(block >= cls->common_end) ||
         (sb_unlikely(stock->count[c] >= stock->max[c] || is_wanted(blocks)) &&
          !make_room(blocks, stock, c))) {
         free_for_all(blocks, cls, block);

@@ -272,11 +272,31 @@ static bool is_hidden(const struct sb_class_view *cls, uint32_t block)
     return true;
 }
 
+/* What is common is used up; what is left belongs to single queues. */
+static void check_common(struct check *check, const struct shmbus_block_stat *stat)
+{
+    uint64_t own = stat->count - stat->common;
+
+    if (stat->common == 0 || stat->common_free > 0) {
+        return;
+    }
+    cure(check, "release messages sooner, or raise the count of that class in the plan");
+    found(check, SHMBUS_NOTE,
+          "none of the %" PRIu64 " common blocks of %" PRIu64
+          " bytes is free; queues live on their shares, of which %" PRIu64 " of %" PRIu64
+          " blocks are in use",
+          stat->common, stat->size_bytes, own - stat->free, own);
+}
+
 static void check_exhausted(struct check *check, uint32_t index)
 {
     struct shmbus_block_stat stat = {.struct_bytes = sizeof stat}, larger = stat;
     bool other = false;
-    if (shmbus_block_stat(check->bus, index, &stat) < 0 || stat.free > 0) {
+    if (shmbus_block_stat(check->bus, index, &stat) < 0) {
+        return;
+    }
+    if (stat.free > 0) {
+        check_common(check, &stat);
         return;
     }
     for (uint32_t i = index + 1; !other && shmbus_block_stat(check->bus, i, &larger) == 0; i++) {

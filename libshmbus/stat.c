@@ -447,11 +447,11 @@ int shmbus_block_stat(struct shmbus *bus, uint32_t index, struct shmbus_block_st
         struct sb_block_look look;
         sb_block_look(&bus->view.blocks, b, &look); /* changing all the time: any state will do */
         sb_census_add(&census, &bus->view, &look);
-        if (b - cls->first >= cls->common) {
+        if (b >= cls->common_end) {
             sb_census_add(&own, &bus->view, &look);
         }
     }
-    stat.common = cls->common;
+    stat.common = sb_common_of(cls);
     stat.common_free = census.free - own.free;
     stat.size_bytes = cls->size_bytes;
     stat.count = cls->count;

@@ -17,7 +17,7 @@ static uint32_t least(uint64_t a, uint64_t b)
  * process may keep goes to the handles that use the class first, a quarter at most to each. */
 static void view_stock(struct sb_class_view *to, uint32_t processes, sb_word *stock_left)
 {
-    uint32_t fair = least(to->common / (2ull * processes), UINT32_MAX);
+    uint32_t fair = least(sb_common_of(to) / (2ull * processes), UINT32_MAX);
 
     to->stock_max = least((fair + 3ull) / 4, SB_STOCK_MAX);
     to->stock_left = stock_left;
@@ -35,7 +35,7 @@ static void view_classes(uint8_t *base, const struct sb_geometry *g, struct sb_v
 
         to->first = from->first;
         to->count = (uint32_t)from->count;
-        to->common = (uint32_t)from->common;
+        to->common_end = from->first + (uint32_t)from->common;
         view_stock(to, g->processes, &view->stock_left[i]);
         to->size_bytes = from->size_bytes;
         to->header_stride = from->header_stride;

@@ -12,7 +12,7 @@
 struct sb_class_view {
     uint32_t first; /* index of the first block of the class */
     uint32_t count;
-    uint32_t common; /* the first so many are anybody's; then come the shares of the queues */
+    uint32_t common_end; /* behind the last block that anybody may use: shares of queues follow */
     uint32_t stock_max; /* blocks a handle may keep for itself; 0: none */
     sb_word *stock_left; /* of all that this process may keep; private; NULL: no such limit */
     uint64_t size_bytes;
@@ -107,6 +107,12 @@ static inline const struct sb_class_view *sb_class_of(const struct sb_blocks *bl
         c--;
     }
     return &blocks->classes[c];
+}
+
+/* How many blocks of the class are anybody's. */
+static inline uint32_t sb_common_of(const struct sb_class_view *cls)
+{
+    return cls->common_end - cls->first;
 }
 
 static inline struct sb_block *sb_block_in(const struct sb_class_view *cls, uint32_t block)

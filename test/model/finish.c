@@ -28,7 +28,7 @@ static uint32_t free_blocks(uint32_t channel)
     const struct sb_share *own = &w_view.channels[channel].share;
     uint32_t n = 0;
     for (uint32_t b = 0; b < w_plan->blocks; b++) {
-        bool may = b < w_view.blocks.classes[0].common || b - own->first < own->count;
+        bool may = b < w_view.blocks.classes[0].common_end || b - own->first < own->count;
         n += may && sb_hdr_state(w_segment.blocks[b].hdr.v) == SB_FREE;
     }
     return n;

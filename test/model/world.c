@@ -406,7 +406,7 @@ static void make_view(const struct w_plan *plan)
     };
     w_view.blocks.classes[0] = (struct sb_class_view){
         .count = plan->blocks,
-        .common = plan->blocks - shares_before(plan, plan->channel_count),
+        .common_end = plan->blocks - shares_before(plan, plan->channel_count),
         .stock_max = plan->stock_max,
         .size_bytes = sizeof w_segment.payloads[0],
         .header_stride = sizeof w_segment.blocks[0],

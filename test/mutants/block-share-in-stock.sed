@@ -1,4 +1,4 @@
 # what:  a freed block of a share goes into a stock
 # files: libshmbus/block.c
 # check: unit block.
-s|block - cls->first >= cls->common|block - cls->first >= cls->count|
+s|block >= cls->common_end|block >= cls->first + cls->count|

@@ -334,7 +334,7 @@ T_TEST(block, a_share_is_taken_last_and_by_its_queue_only)
         struct shares s;
         uint32_t list[80], of_b[80];
         shares_make(&s, processes);
-        CU_ASSERT_EQUAL(s.blocks->classes[0].common, 62);
+        CU_ASSERT_EQUAL(s.blocks->classes[0].common_end, 62);
         uint32_t n = take_for(&s, &s.a, list);
         CU_ASSERT_EQUAL_FATAL(n, 65);
         for (uint32_t i = 0; i < n; i++) {

@@ -456,9 +456,11 @@ SHMBUS_API int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes,
  * meanwhile: then its policy applies, and a blocking one waits for at most the timeout that
  * shmbus_reserve() was given. When it fails the message stays yours: commit again or abort.
  * A received message is forwarded: set msg->channel to another queue of the same bus first; it is
- * acknowledged there and sent here by one store, without waiting (-EAGAIN when full).
- * Return: 0; -EAGAIN; -ETIMEDOUT; -EINTR; -EMSGSIZE; -EXDEV; -SHMBUS_ERR_STALE, _KIND or
- *   _SHUTDOWN. */
+ * acknowledged there and sent here by one store, without waiting (-EAGAIN when full). If it lies in
+ * a block of its queue's share (struct shmbus_channel_plan) it goes on as a copy, which is as safe
+ * and needs a block: -SHMBUS_ERR_NO_BLOCKS when there is none.
+ * Return: 0; -EAGAIN; -ETIMEDOUT; -EINTR; -EMSGSIZE; -EXDEV; -SHMBUS_ERR_STALE, _KIND, _NO_BLOCKS
+ *   or _SHUTDOWN. */
 SHMBUS_API int shmbus_commit(struct shmbus_msg *msg);
 
 /* Forwards a received message, waiting for room in @to as shmbus_send() would. When it fails the
