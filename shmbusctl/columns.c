@@ -49,7 +49,9 @@ enum block_field {
     BLOCK_HELD,
     BLOCK_STOCK,
     BLOCK_REDELIVERABLE,
-    BLOCK_DEAD_LETTERS
+    BLOCK_DEAD_LETTERS,
+    BLOCK_COMMON,
+    BLOCK_COMMON_FREE
 };
 
 static void fill_block_size(FILL_ARGS)
@@ -62,7 +64,8 @@ static void fill_block(FILL_ARGS)
 {
     const struct shmbus_block_stat *block = data;
     const uint64_t values[] = {block->count, block->free,          block->queued,      block->held,
-                               block->stock, block->redeliverable, block->dead_letters};
+                               block->stock, block->redeliverable, block->dead_letters,
+                               block->common, block->common_free};
 
     (void)options;
     column_count(cell, values[arg]);
@@ -73,7 +76,10 @@ static void fill_block(FILL_ARGS)
 const struct table_column columns_block[] = {
     {"size", "BLOCK", "largest payload of the class", fill_block_size, 0, true},
     {"count", "COUNT", "blocks", fill_block, BLOCK_COUNT, true},
-    {"free", "FREE", "free for everybody", fill_block, BLOCK_FREE, true},
+    {"common", "COMMON", "of them for any queue; the others are shares", fill_block, BLOCK_COMMON,
+     true},
+    {"free", "FREE", "free", fill_block, BLOCK_FREE, true},
+    {"common_free", "FREECOM", "free for any queue", fill_block, BLOCK_COMMON_FREE, true},
     {"queued", "QUEUED", "waiting in a queue", fill_block, BLOCK_QUEUED, true},
     {"held", "HELD", "in the hands of processes", fill_block, BLOCK_HELD, true},
     {"stock", "STOCK", "free, kept by a process", fill_block, BLOCK_STOCK, true},

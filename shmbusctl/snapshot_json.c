@@ -133,7 +133,9 @@ static struct json_object *block_json(const struct shmbus_block_stat *block)
 
     json_add_count(object, "size_bytes", block->size_bytes);
     json_add_count(object, "count", block->count);
+    json_add_count(object, "common", block->common);
     json_add_count(object, "free", block->free);
+    json_add_count(object, "common_free", block->common_free);
     json_add_count(object, "queued", block->queued);
     json_add_count(object, "held", block->held);
     json_add_count(object, "stock", block->stock);

@@ -32,7 +32,7 @@ json "has its schema, the bus and every section" \
 json "has the counters" \
     "[(c['counters']['sent'], c['counters']['sent_bytes'], c['counters']['received'], c['depth'], c['kind']) for c in j['channels'] if c['name'] == 'tasks'] == [(7, 35, 3, 4, 'queue')]"
 json "no block is missing" \
-    "all(b['count'] == sum(b[k] for k in ('free', 'queued', 'held', 'stock', 'redeliverable', 'dead_letters')) for b in j['blocks'])"
+    "all(b['common'] <= b['count'] and b['common_free'] <= b['free'] and b['count'] == sum(b[k] for k in ('free', 'queued', 'held', 'stock', 'redeliverable', 'dead_letters')) for b in j['blocks'])"
 works "sections can be chosen" stats "$bus" tasks --json --channels
 json "and only they come" "'processes' not in j and [c['name'] for c in j['channels']] == ['tasks']"
 

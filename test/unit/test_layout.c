@@ -262,6 +262,80 @@ T_TEST(layout, nothing_overlaps_and_everything_is_aligned)
     }
 }
 
+/* ------------------------------------------------------------------------------------- shares */
+
+static struct sb_geometry *geometry_of(struct shmbus_plan *plan)
+{
+    struct sb_geometry *g = NULL;
+    T_OK_FATAL(sb_geometry_from_plan(plan, &g));
+    shmbus_plan_free(plan);
+    return g;
+}
+
+T_TEST(layout, shares_lie_behind_the_common_blocks_in_the_order_of_the_queues)
+{
+    struct shmbus_plan *plan = small_plan();
+    plan->channels[0].share = 2;
+    plan->channels[0].message_bytes = 100;
+    plan->channels[1].share = 3;
+    plan->channels[1].message_bytes = 1; /* dead letters of tasks are larger: same class */
+    struct sb_geometry *g = geometry_of(plan);
+    CU_ASSERT_EQUAL(g->classes[0].common, 65);
+    CU_ASSERT_EQUAL(g->classes[1].common, 4); /* each spare queue has one of the largest */
+    CU_ASSERT_EQUAL(g->channels[0].own_class, 0);
+    CU_ASSERT_EQUAL(g->channels[0].own_first, 0);
+    CU_ASSERT_EQUAL(g->channels[1].own_class, 0);
+    CU_ASSERT_EQUAL(g->channels[1].own_first, 2);
+    CU_ASSERT_EQUAL(g->channels[2].share, 0); /* a stream */
+    CU_ASSERT_EQUAL(g->channels[3].own_class, 1);
+    CU_ASSERT_EQUAL(g->channels[3].own_first, 0);
+    CU_ASSERT_EQUAL(g->channels[4].own_first, 1);
+    sb_geometry_free(g);
+}
+
+T_TEST(layout, a_dead_letter_queue_has_blocks_for_whatever_may_be_set_aside)
+{
+    struct shmbus_plan *plan = small_plan();
+    plan->channels[0].message_bytes = 4000;
+    plan->channels[1].message_bytes = 10;
+    struct sb_geometry *g = geometry_of(plan);
+    CU_ASSERT_EQUAL(g->channels[1].own_class, 1);
+    sb_geometry_free(g);
+}
+
+T_TEST(layout, a_queue_that_is_alone_has_all_blocks_and_no_share)
+{
+    struct shmbus_plan *plan = NULL;
+    T_OK_FATAL(shmbus_plan_new(1 << 20, &plan));
+    plan->block_count = 0;
+    plan->spare_channels = 0;
+    T_OK_FATAL(shmbus_plan_add_blocks(plan, 64, 1));
+    add_channel(plan, "only", SHMBUS_QUEUE, 0, "");
+    add_channel(plan, "ticks", SHMBUS_STREAM, 0, "");
+    struct sb_geometry *g = geometry_of(plan);
+    CU_ASSERT_EQUAL(g->channels[0].share, 0);
+    CU_ASSERT_EQUAL(g->classes[0].common, 1);
+    sb_geometry_free(g);
+}
+
+T_TEST(layout, blocks_that_the_library_chose_suffice_for_every_queue_that_is_added)
+{
+    for (uint64_t memory = 0; memory <= 256 << 20; memory += 16 << 20) {
+        struct shmbus_plan *plan = NULL;
+        T_OK_FATAL(shmbus_plan_new(memory, &plan));
+        CU_ASSERT_TRUE(plan->fit_blocks);
+        for (int i = 0; i < 40; i++) {
+            char name[8];
+            snprintf(name, sizeof name, "q%d", i);
+            add_channel(plan, name, SHMBUS_QUEUE, 0, "");
+        }
+        struct sb_geometry *g = geometry_of(plan);
+        for (uint32_t c = 0; c < g->class_count; c++)
+            CU_ASSERT_TRUE(g->classes[c].common >= 2);
+        sb_geometry_free(g);
+    }
+}
+
 T_TEST(layout, plans_beyond_the_limits_are_refused)
 {
     struct shmbus_plan *plan = small_plan();
