@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,19 +142,37 @@ static int write_zeros(int fd, uint64_t offset, uint64_t bytes)
     return 0;
 }
 
-/* Really reserves the pages, so that no later access can fail. Piece by piece: a signal makes the
- * kernel begin the piece again, and a program with a fast timer must get to the end, too. */
+/* A signal makes the kernel give back what it has of the piece and begin again; a program with a
+ * fast timer would never get to the end, so they wait while a piece is made. It takes milliseconds.
+ * SIGKILL and SIGSTOP do not wait: EINTR is the latter. */
+static int allocate(int fd, uint64_t offset, uint64_t bytes)
+{
+    sigset_t all, before;
+    int e;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    do {
+        e = posix_fallocate(fd, (off_t)offset, (off_t)bytes);
+    } while (e == EINTR);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return e;
+}
+
+static uint64_t piece_at(uint64_t done, uint64_t bytes)
+{
+    return bytes - done < RESERVE_BYTES ? bytes - done : RESERVE_BYTES;
+}
+
+/* Really reserves the pages, so that no later access can fail. */
 static int reserve(int fd, const char *path, const char *dir, uint64_t bytes)
 {
     struct statvfs fs;
     int r = check_room(fd, path, dir, bytes, &fs);
 
     for (uint64_t done = 0; r == 0 && done < bytes;) {
-        uint64_t piece = bytes - done < RESERVE_BYTES ? bytes - done : RESERVE_BYTES;
-        int e = posix_fallocate(fd, (off_t)done, (off_t)piece);
-        if (e == EINTR) {
-            continue;
-        }
+        uint64_t piece = piece_at(done, bytes);
+        int e = allocate(fd, done, piece);
         if (e == ENOSYS || e == EPERM || e == EOPNOTSUPP) {
             e = write_zeros(fd, done, piece);
         }
@@ -409,9 +429,11 @@ static int fill_holes(const struct sb_segment *segment)
         (uint64_t)st.st_blocks * 512u >= segment->bytes) {
         return 0;
     }
-    do {
-        e = posix_fallocate(segment->fd, 0, (off_t)segment->bytes);
-    } while (e == EINTR);
+    for (uint64_t done = 0; e == 0 && done < segment->bytes;) {
+        uint64_t piece = piece_at(done, segment->bytes);
+        e = allocate(segment->fd, done, piece);
+        done += piece;
+    }
     return e == 0
                ? 0
                : sb_fail(-e, "%s has holes that cannot be filled: %s", segment->path, strerror(e));
