@@ -17,6 +17,7 @@ enum state { READY, BLOCKED, STOPPED, KILLED, DONE };
 struct store {
     sb_word *word;
     uint64_t value;
+    uint64_t context; /* what its process was doing */
 };
 
 struct actor {
@@ -173,11 +174,13 @@ static void drain(uint32_t actor, uint32_t keep)
     while (a->buffered - n > keep) {
         struct store *s = &a->buffer[n++];
         uint64_t old = s->word->v;
+        uint64_t now = x.world->set_context(a->process, s->context);
         s->word->v = s->value;
         if (x.tracing) {
             trace_access(actor, s->word, old, s->value);
         }
         x.world->access_done(actor, s->word, old, s->value);
+        x.world->set_context(a->process, now);
     }
     a->buffered -= n;
     memmove(a->buffer, a->buffer + n, a->buffered * sizeof a->buffer[0]);
@@ -206,12 +209,6 @@ static void go_to(uint32_t to)
         printf("%5u  -- %s goes on\n", x.step, x.actors[to].name);
     }
     t_coroutine_switch(from < x.actor_count ? &x.actors[from].co : &x.main, &x.actors[to].co);
-}
-
-/* The present actor goes on: what was held back is seen at last. */
-static void resume(void)
-{
-    drain(x.current, 0);
 }
 
 static uint8_t ready_others(void)
@@ -342,8 +339,7 @@ static void apply(const struct x_decision *d)
         if (a->buffered > 0) {
             x_note("%u stores held back", a->buffered);
         }
-        go_to(d->who);
-        resume();
+        go_to(d->who); /* what is held back may be so at the next switch, too */
         break;
     case X_CRASH:
         x_note("KILLED here");
@@ -415,7 +411,7 @@ bool sb_explore_keep(sb_word *w, uint64_t value)
     if (a->buffered == BUFFER_MAX) {
         drain(x.current, BUFFER_MAX - 1u);
     }
-    a->buffer[a->buffered++] = (struct store){w, value};
+    a->buffer[a->buffered++] = (struct store){w, value, x.world->context(a->process)};
     a->address = NULL; /* not done yet */
     if (x.tracing) {
         x_note("stores, not seen by others yet:");
@@ -449,11 +445,21 @@ void x_step(const void *address)
     sb_explore_step(address, SB_ACCESS_RMW);
 }
 
+/* A processor that has nothing more to do: its stores are seen at last. */
+static void flush(void)
+{
+    access_done();
+    if (x.actors[x.current].buffered > 0) {
+        scheduling_point();
+        drain(x.current, 0);
+    }
+}
+
 static void actor_entry(void)
 {
     struct actor *a = &x.actors[x.current];
     a->body(x.current);
-    x_flush();
+    flush();
     a->state = DONE;
     x_note("done");
     give_way();
@@ -795,13 +801,30 @@ bool x_replay(const struct x_scenario *s, const char *plan, bool *ret_failed)
     return true;
 }
 
-void x_flush(void)
+void x_end_of_call(void)
 {
     access_done();
-    if (x.actors[x.current].buffered > 0) {
-        scheduling_point();
+    if (x.current >= x.actor_count) {
         drain(x.current, 0);
     }
+}
+
+bool x_is_pending(void)
+{
+    return x.actors[x.current].buffered > 0;
+}
+
+uint64_t x_view(uint32_t process, const sb_word *w)
+{
+    for (uint32_t k = 0; k < x.actor_count; k++) {
+        const struct actor *a = &x.actors[k];
+        for (uint32_t i = a->process == process ? a->buffered : 0; i-- > 0;) {
+            if (a->buffer[i].word == w) {
+                return a->buffer[i].value;
+            }
+        }
+    }
+    return w->v;
 }
 
 void x_flush_all(void)

@@ -5,8 +5,8 @@
  * lists within the bounds are tried, each by running the scenario from its beginning.
  *
  * The memory is that of x86: a plain store may stay in its processor's buffer while others go on,
- * until a locked operation, a fence, or its turn comes; that is one more thing to choose at a
- * switch. Weaker orders are argued in doc/memory-model.md.
+ * and its own process is in later calls, until a locked operation, a fence, or its turn comes; that
+ * is one more thing to choose at a switch. Weaker orders are argued in doc/memory-model.md.
  */
 #ifndef T_EXPLORE_H
 #define T_EXPLORE_H
@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct sb_word;
 
 #define X_ACTORS_MAX 8u
 #define X_PLAN_MAX 64u
@@ -62,6 +64,9 @@ struct x_world {
     void (*stopped)(uint32_t process);
     /* Nobody can go on. Wakes somebody and returns true, or ends the schedule (false). */
     bool (*quiescent)(void);
+    /* What @process is doing, as one number; and to put it back into that: returns the present. */
+    uint64_t (*context)(uint32_t process);
+    uint64_t (*set_context)(uint32_t process, uint64_t context);
     /* Everything that must hold at the end. */
     void (*finish)(void);
     /* For traces. */
@@ -105,8 +110,12 @@ bool x_thaw(void);
 /* A scheduling point of the scenario's own, before it writes @address. */
 void x_step(const void *address);
 
-/* The end of a call: the stores it made are seen by all. */
-void x_flush(void);
+/* The end of a call. The stores it made may be seen later, during other calls. */
+void x_end_of_call(void);
+/* Whether the present actor has made stores that others do not see yet. */
+bool x_is_pending(void);
+/* A word as @process sees it. */
+uint64_t x_view(uint32_t process, const struct sb_word *w);
 
 /* Everybody's stores are seen by all: membarrier. */
 void x_flush_all(void);

@@ -41,7 +41,7 @@ static void recover_all(void)
         uint64_t w = sb_proc_word(process->epoch, SB_PROC_ACTIVE);
         if (process->dead && w_segment.processes[process->slot].w.v == w) {
             sb_reclaim_slot(&w_view, process->slot, w);
-            x_flush();
+            x_end_of_call();
         }
     }
 }
@@ -164,7 +164,7 @@ bool w_quiescent(void)
 {
     bool stopped = anybody_stopped();
 
-    x_flush();
+    x_end_of_call();
     if (!stopped) {
         recover_all();
         if (x_failed() || anybody_ready()) {
@@ -330,7 +330,7 @@ void w_probe(void)
             laps(c, LAPS);
         }
         sb_stock_flush(&w_view.blocks, &w_handle(W_DRIVER, c)->stock);
-        x_flush();
+        x_end_of_call();
     }
 }
 
@@ -346,7 +346,7 @@ static void settle(uint32_t process)
     for (uint32_t c = 0; c < w_plan->channel_count; c++) {
         if (is_queue(c)) {
             sb_stock_flush(&w_view.blocks, &w_handle(process, c)->stock);
-            x_flush();
+            x_end_of_call();
         }
     }
     w_acting = W_DRIVER;
@@ -445,5 +445,5 @@ void w_finish(void)
     if (!x_failed() && w_plan->region) {
         w_region_finish();
     }
-    x_flush();
+    x_end_of_call();
 }

@@ -99,7 +99,7 @@ void w_begin(uint32_t process, enum w_op op, uint32_t channel)
 
 void w_end(uint32_t process)
 {
-    x_flush();
+    x_end_of_call();
     w_processes[process].op = W_IDLE;
 }
 
@@ -629,7 +629,9 @@ static void check_counts(void)
 void w_ghost_finish(void)
 {
     for (uint32_t id = 1; id < W_MESSAGES && !x_failed(); id++) {
-        if (is_alive(&w_ghost.messages[id])) {
+        if (w_ghost.promised[id] && w_ghost.messages[id].state == W_NEW) {
+            x_fail("message %u: send said yes, but it was never sent", id);
+        } else if (is_alive(&w_ghost.messages[id])) {
             x_fail("lost: message %u is %s at the end", id,
                    w_state_names[w_ghost.messages[id].state]);
         }

@@ -18,10 +18,12 @@ static uint32_t shift_of(uint32_t channel)
     return w_plan->channels[channel].depth_shift;
 }
 
-static uint64_t word_of(uint32_t channel, uint32_t lane, uint64_t ticket)
+/* As @process sees it: what it has stored lately it sees before the others. */
+static uint64_t word_of(uint32_t process, uint32_t channel, uint32_t lane, uint64_t ticket)
 {
     uint32_t shift = shift_of(channel);
-    return w_segment.cells[channel][(lane << shift) | (ticket & ((1u << shift) - 1u))].header.w.v;
+    uint64_t cell = (lane << shift) | (ticket & ((1u << shift) - 1u));
+    return x_view(process, &w_segment.cells[channel][cell].header.w);
 }
 
 static uint32_t waiting_in(uint32_t channel, uint32_t lane)
@@ -41,15 +43,15 @@ uint32_t w_waiting_in_lanes(uint32_t channel)
 
 /* The producer finds no place: a message waits in front of him, or all cells are held. One that
  * drops the oldest is refused only in the second case. */
-static bool is_full(uint32_t channel, uint32_t lane)
+static bool is_full(uint32_t process, uint32_t channel, uint32_t lane)
 {
-    uint64_t skip = w_segment.lanes[channel][lane].skip.v;
-    uint64_t t = w_ghost.lanes[channel][lane].next;
+    uint64_t skip = x_view(process, &w_segment.lanes[channel][lane].skip);
+    uint64_t t = w_handle(process, channel)->lane.next;
     bool drops = w_plan->channels[channel].on_full == SHMBUS_DROP_OLDEST;
 
     t = (int64_t)(skip - t) > 0 ? skip : t;
     for (uint32_t n = 0; n < 1u << shift_of(channel); n++, t++) {
-        switch (sb_hdr_state(word_of(channel, lane, t))) {
+        switch (sb_hdr_state(word_of(process, channel, lane, t))) {
         case SB_FREE:
             return false;
         case SB_QUE:
@@ -75,7 +77,7 @@ static uint32_t lane_of(uint32_t process, uint32_t channel)
 bool w_lane_has_room(uint32_t process, uint32_t channel)
 {
     uint32_t lane = lane_of(process, channel);
-    return lane < W_LANES && !is_full(channel, lane);
+    return lane < W_LANES && !is_full(process, channel, lane);
 }
 
 /* FULL is right if it was so at some instant of the call; EMPTY if each lane was, at some instant

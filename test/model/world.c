@@ -583,7 +583,7 @@ void w_setup(const void *parameter)
         w_run_script(0, plan->before);
         w_acting = W_DRIVER;
     }
-    x_flush();
+    x_end_of_call();
 }
 
 /* ------------------------------------------------------------------- what the explorer asks */
@@ -621,6 +621,10 @@ static void killed(uint32_t process)
 {
     w_ghost.crashes++;
     if (process < W_PROCESSES) {
+        const struct w_process *p = &w_processes[process];
+        if (w_segment.channels[0].sender.v == sb_owner64_make(p->slot, p->epoch)) {
+            w_ghost.stream.pending_done = w_ghost.stream.pending_count = 0; /* it stores no more */
+        }
         w_processes[process].dead = true;
         wake_waiters(W_WAIT_DEATH, 0);
     }
@@ -748,7 +752,25 @@ static void describe_value(const void *address, uint64_t value, char *text, size
     }
 }
 
+static uint64_t context(uint32_t process)
+{
+    const struct w_process *p = &w_processes[process < W_PROCESSES ? process : W_DRIVER];
+    return (uint64_t)p->op_channel << 32 | p->region_value << 16 | (uint64_t)p->op;
+}
+
+static uint64_t set_context(uint32_t process, uint64_t value)
+{
+    struct w_process *p = &w_processes[process < W_PROCESSES ? process : W_DRIVER];
+    uint64_t now = context(process);
+    p->op = (enum w_op)(value & 0xffffu);
+    p->region_value = value >> 16 & 0xffffu;
+    p->op_channel = (uint32_t)(value >> 32);
+    return now;
+}
+
 const struct x_world w_world = {
+    .context = context,
+    .set_context = set_context,
     .is_shared = is_shared,
     .access_done = access_done,
     .killed = killed,

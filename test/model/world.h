@@ -101,10 +101,10 @@ struct w_stream {
     uint32_t committed;
     uint32_t released;
     uint32_t handed[64]; /* how often each was handed out */
-    uint32_t pending[8]; /* being sent, in order */
-    uint32_t pending_size[8];
+    uint32_t pending[16]; /* being sent, in order, or sent and not seen by others yet */
+    uint32_t pending_size[16];
     uint32_t pending_count;
-    uint32_t pending_done; /* of them committed: a batch may take several commits */
+    uint32_t pending_done; /* of them committed */
     uint32_t next; /* what the present receiver gets next */
     bool receiver_changed;
 };
@@ -141,6 +141,7 @@ struct w_ghost {
     uint64_t region_now; /* value of the region's last finished write */
     uint32_t expired[X_ACTORS_MAX];
     bool shut_down;
+    bool promised[W_MESSAGES]; /* the send said yes */
 };
 
 struct w_cell {
