@@ -16,9 +16,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#if defined(__x86_64__) && !defined(AO_CMPXCHG16B_AVAILABLE)
-#define AO_CMPXCHG16B_AVAILABLE 1 /* in every x86-64 processor since 2006 */
-#endif
 #include <atomic_ops.h>
 
 _Static_assert(sizeof(AO_t) == 8, "shmbus needs 64-bit words");
@@ -28,7 +25,7 @@ _Static_assert(sizeof(AO_t) == 8, "shmbus needs 64-bit words");
     !defined(AO_HAVE_or_full) || !defined(AO_HAVE_and_full) ||                                     \
     !defined(AO_HAVE_int_load_acquire) || !defined(AO_HAVE_int_store_release) ||                   \
     !defined(AO_HAVE_int_compare_and_swap_full) ||                                                 \
-    !defined(AO_HAVE_compare_double_and_swap_double_full)
+    (!defined(__x86_64__) && !defined(AO_HAVE_compare_double_and_swap_double_full))
 #error "libatomic_ops lacks an operation that shmbus needs on this architecture"
 #endif
 
@@ -106,14 +103,30 @@ typedef union sb_turned {
         sb_word w;
         sb_word turn;
     };
+#if defined(__x86_64__)
+    unsigned char both[16] __attribute__((aligned(16)));
+#else
     AO_double_t both;
+#endif
 } sb_turned;
 
-/* The word from @expected to @desired, and the next turn, if this is still turn @turn. */
+/* The word from @expected to @desired, and the next turn, if this is still turn @turn. On x86-64
+ * the instruction itself, in every processor since 2006: libatomic_ops has it or not, as the
+ * compiler and its flags are. */
 static inline bool sb_cas_turn(sb_turned *t, uint64_t expected, uint64_t desired, uint64_t turn)
 {
     SB_STEP(&t->w, SB_ACCESS_RMW);
+#if defined(__x86_64__)
+    uint64_t next = turn + 1u;
+    bool done;
+    __asm__ __volatile__("lock; cmpxchg16b %1"
+                         : "=@ccz"(done), "+m"(*t), "+a"(expected), "+d"(turn)
+                         : "b"(desired), "c"(next)
+                         : "memory");
+    return done;
+#else
     return AO_compare_double_and_swap_double_full(&t->both, expected, turn, desired, turn + 1u);
+#endif
 }
 
 static inline uint64_t sb_fetch_add(sb_word *w, uint64_t n)

@@ -3,4 +3,4 @@
 # with:  libshmbus/reclaim.c
 # check: narrow lane_same_name
 # bounds: 1/1/0
-/^static inline bool sb_cas_turn/,/^}/ s|turn + 1u|turn|
+/^static inline bool sb_cas_turn/,/^}/ s|next = turn + 1u|next = turn|
