@@ -17,6 +17,7 @@
 #include "inherit.h"
 #include "reclaim.h"
 #include "region.h"
+#include "sweep.h"
 #include "threads.h"
 #include "watcher.h"
 
@@ -281,6 +282,7 @@ static int attach(const char *name, const struct shmbus_attach_opts *opts, struc
     if (r < 0) {
         goto fail;
     }
+    sb_store_relaxed(&bus->looked_ns, (uint64_t)sb_now_ns());
     *ret_bus = bus;
     return 0;
 
@@ -318,6 +320,7 @@ void shmbus_detach(struct shmbus *bus)
         return;
     }
     state = sb_cancel_off();
+    bus->no_watcher = true; /* closing handles starts none */
     sb_watcher_stop(bus);
     sb_threads_forget(bus);
     close_handles(bus);
@@ -336,13 +339,14 @@ void shmbus_detach(struct shmbus *bus)
 static int sweep_job(void *argument)
 {
     struct shmbus *bus = argument;
-    struct sb_oracle oracle;
+    struct sb_oracle of_keeper = sb_oracle_of_keeper(&bus->oracle);
+    struct sb_oracle *oracle = bus->keeper == NULL ? &bus->oracle : &of_keeper;
+    uint32_t freed = sb_reclaim_dead(&bus->view, oracle);
 
-    if (bus->keeper == NULL) {
-        return (int)sb_reclaim_dead(&bus->view, &bus->oracle);
+    if (sb_oracle_works(oracle, bus->member.slot)) {
+        sb_sweep_sign(&bus->view);
     }
-    oracle = sb_oracle_of_keeper(&bus->oracle);
-    return (int)sb_reclaim_dead(&bus->view, &oracle);
+    return (int)freed;
 }
 
 uint32_t sb_bus_sweep(struct shmbus *bus)
@@ -423,11 +427,33 @@ int shmbus_shutdown(struct shmbus *bus, bool on)
     return 0;
 }
 
+/* From a signal handler: no locks, and errno as it was. Whoever of the bus sleeps looks again; that
+ * others do, too, costs them a look. */
+static void wake_sleepers(const struct shmbus *bus)
+{
+    for (uint32_t i = 0; i < bus->view.channel_count; i++) {
+        sb_event_wake(&bus->view.channels[i].shared->readable);
+        sb_event_wake(&bus->view.channels[i].shared->writable);
+    }
+    for (uint32_t i = 0; i < bus->view.region_count; i++) {
+        sb_event_wake(&bus->view.regions[i].shared->unlocked);
+    }
+    sb_event_wake(bus->view.blocks.freed);
+}
+
 void shmbus_interrupt(struct shmbus *bus)
 {
-    if (bus != NULL) {
-        sb_store32_release(&bus->interrupted, 1);
+    int e = errno;
+
+    if (bus == NULL) {
+        return;
     }
+    sb_store32_release(&bus->interrupted, 1);
+    sb_fence(); /* whoever sleeps has announced it, or sees the flag */
+    if (!bus->observer && sb_bus_is_ours(bus)) {
+        wake_sleepers(bus);
+    }
+    errno = e;
 }
 
 void shmbus_interrupt_clear(struct shmbus *bus)

@@ -33,6 +33,8 @@ struct shmbus {
     bool has_thread_key;
     struct shmbus_region *regions;
     struct sb_watcher *watcher;
+    sb_word looked_ns;  /* when a thread of this process last looked whether the dead are swept */
+    sb_word looked_seq; /* the sign it saw, see sweep.c */
 };
 
 #define SB_COOKIE 0x73686d6275730001ull
@@ -44,5 +46,9 @@ static inline bool sb_bus_is_ours(const struct shmbus *bus)
 
 /* Reclaims after dead processes; thread-safe. Returns how many. */
 uint32_t sb_bus_sweep(struct shmbus *bus);
+
+/* For every call that has slept, or looks at the clock for another reason: sees to it, when that is
+ * due, that deaths are noticed (watcher.c). */
+void sb_bus_look(struct shmbus *bus, int64_t now_ns);
 
 #endif

@@ -22,22 +22,9 @@
 #define BEAT_SHORT_NS 10000000
 #define BEAT_LONG_NS 100000000
 #define BEAT_PERIOD_MAX 256u /* a slow stretch after a fast one has so many without a beat */
-#define SWEEP_NS 500000000 /* how often a handle that never sleeps looks for dead processes */
+#define WATCHED_PERIOD 8u /* who is that fast may be slow next, and have no beat for long */
 /* From here on the high-water mark may lag by 1/16 of the depth. */
 #define HURRY_PERIOD BEAT_PERIOD_MAX
-
-/* Who never has to sleep, or never wants to, has no watcher and ends no slice: it looks here. */
-static void sweep_now_and_then(struct shmbus_channel *ch, int64_t now_ns)
-{
-    if (ch->sweep_ns == 0) {
-        ch->sweep_ns = now_ns;
-    } else if (now_ns - ch->sweep_ns >= SWEEP_NS) {
-        ch->sweep_ns = now_ns;
-        if (!sb_watcher_runs(ch->bus)) {
-            sb_bus_sweep(ch->bus);
-        }
-    }
-}
 
 /* The clock is too dear to be read with every message. So it is read every ops_period operations,
  * and that number follows the pace: the heartbeat is then at most a fraction of a second old as
@@ -54,6 +41,9 @@ SB_SELDOM void sb_channel_beat(struct shmbus_channel *ch)
         ch->ops_period = 1;
     } else if (passed < BEAT_SHORT_NS && ch->ops_period < BEAT_PERIOD_MAX) {
         ch->ops_period *= 2;
+        if (ch->ops_period == WATCHED_PERIOD) {
+            sb_watcher_start(ch->bus);
+        }
     }
     ch->ops_left = ch->ops_period;
     ch->beat_ns = now;
@@ -61,7 +51,7 @@ SB_SELDOM void sb_channel_beat(struct shmbus_channel *ch)
         ch->thread_ns = now;
         sb_store_relaxed(&ch->row->thread, sb_own_thread());
     }
-    sweep_now_and_then(ch, now);
+    sb_bus_look(ch->bus, now); /* who never sleeps looks here */
     if (ch->kind == SB_BLOCKS) {
         ch->ring.depth_slack =
             ch->ops_period < HURRY_PERIOD ? 0 : (1ull << ch->view->depth_shift) / 16;

@@ -43,7 +43,6 @@ struct shmbus_channel {
     uint64_t holder; /* marks blocks that this handle gave to the application */
     uint32_t ops_period;
     int64_t beat_ns;
-    int64_t sweep_ns;        /* when the process table was looked at last */
     uint64_t bound_thread;   /* whose end closes it; 0: it is the application's to close */
     int64_t thread_ns;       /* when the row was told last which thread uses it */
     uint64_t departure_seen; /* stream: how the other end last left, already told; 0: nothing is */

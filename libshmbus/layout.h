@@ -25,6 +25,7 @@
 #define SB_MAGIC "shmbus\r\n" /* 8 bytes; shows text-mode damage */
 #define SB_NAME_WORDS (SHMBUS_NAME_BYTES / 8)
 #define SB_NONE UINT32_MAX
+#define SB_SWEEPERS 4u /* one and his deputies */
 
 /* ------------------------------------------------------------------------------ owner words
  *
@@ -283,10 +284,14 @@ struct sb_super {
     uint8_t reserved[512 - 136];
     /* Dynamic, each a hint or a statistic. */
     sb_word shutdown;   /* 0 or 1; any process */
-    sb_word attach_seq; /* raised by each attach: watchers look at the table again */
+    sb_word attach_seq; /* raised by each attach */
     sb_word recoveries; /* dead incarnations cleaned up after */
     struct sb_event blocks_freed; /* senders that found no block sleep here */
-    uint8_t reserved_dynamic[4096 - 512 - 28];
+    uint8_t pad0[SB_PAIR - 28];
+    /* Who looks for the dead, see sweep.c. */
+    sb_word sweepers[SB_SWEEPERS]; /* owner64; by CAS: whoever takes the place of one who is gone */
+    sb_word sweep_seq;             /* raised by whoever has swept */
+    uint8_t reserved_dynamic[4096 - 640 - 40];
 };
 
 /* w: epoch:56 | state:8. ACTIVE from joining until detach or recovery ends the incarnation. */
@@ -468,6 +473,7 @@ SB_ASSERT_SIZE(struct sb_endpoint, 64 + 2 * 128);
 SB_ASSERT_SIZE(struct sb_region, 2 * 128);
 _Static_assert(offsetof(struct sb_cell, turn) == 8, "w and turn change at once");
 _Static_assert(offsetof(struct sb_super, shutdown) == 512, "dynamic part of the superblock");
+_Static_assert(offsetof(struct sb_super, sweepers) == 640, "those who look for the dead");
 _Static_assert(offsetof(struct sb_channel, tail) == 256, "tail line");
 _Static_assert(offsetof(struct sb_channel, head) == 384, "head line");
 _Static_assert(offsetof(struct sb_channel, tail_hint) == 512, "stream sender line");

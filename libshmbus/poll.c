@@ -27,8 +27,6 @@
 #include "wait.h"
 #include "watcher.h"
 
-#define SLICE_NS 100000000
-
 struct sb_poll {
     struct shmbus_channel *ch;
     pthread_t thread;
@@ -76,21 +74,18 @@ static void report(struct sb_poll *poll)
 static void watch(struct sb_poll *poll)
 {
     struct sb_event *event = &poll->ch->view->shared->readable;
-    uint32_t slices = 0;
+    int64_t slice_ns = sb_wait_slice_ns(poll->ch->bus);
 
     while (sb_load32_acquire(&poll->state) == POLL_WATCHING) {
         uint32_t announced = sb_event_announce(event);
-        int64_t began_ns = sb_now_ns();
         if (has_news(poll)) {
             if (sb_cas32(&poll->state, POLL_WATCHING, POLL_REPORTED)) {
                 report(poll);
             }
             return;
         }
-        sb_event_sleep(event, announced, SLICE_NS);
-        if (sb_now_ns() - began_ns >= SLICE_NS) {
-            sb_wait_slept(poll->ch->bus, &slices);
-        }
+        sb_event_sleep(event, announced, slice_ns);
+        sb_bus_look(poll->ch->bus, sb_now_ns());
     }
 }
 

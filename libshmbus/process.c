@@ -140,10 +140,11 @@ static bool oracle_is_ready(struct sb_oracle *oracle)
 struct question {
     struct sb_oracle *oracle;
     uint32_t slot;
+    int locked;      /* the answer that is hoped for */
     struct stat *st; /* what is asked for instead, if not NULL */
 };
 
-/* 0: nobody has LIVE(s), or the answer is there. 1: somebody has it. Any doubt is not 0. */
+/* 0: LIVE(s) is as hoped for, or the answer is there. Any doubt is not 0. */
 static int answer(void *argument)
 {
     const struct question *q = argument;
@@ -156,13 +157,13 @@ static int answer(void *argument)
         return fstat(q->oracle->fd, q->st) == 0 ? 0 : 1;
     }
     r = sb_byte_is_locked(q->oracle->fd, LIVE_BASE + q->slot);
-    return r == 0 && is_the_segment(q->oracle, q->oracle->fd) ? 0 : 1;
+    return r == q->locked && is_the_segment(q->oracle, q->oracle->fd) ? 0 : 1;
 }
 
-static bool ask(struct sb_oracle *oracle, uint32_t slot, struct stat *st)
+static bool ask(struct sb_oracle *oracle, uint32_t slot, int locked, struct stat *st)
 {
     struct sb_oracle own;
-    struct question q = {oracle, slot, st};
+    struct question q = {oracle, slot, locked, st};
     int state = sb_cancel_off(); /* the caller has a mutex */
     int r;
 
@@ -179,7 +180,12 @@ static bool ask(struct sb_oracle *oracle, uint32_t slot, struct stat *st)
 
 bool sb_oracle_stat(struct sb_oracle *oracle, struct stat *ret)
 {
-    return ask(oracle, 0, ret);
+    return ask(oracle, 0, 0, ret);
+}
+
+bool sb_oracle_works(struct sb_oracle *oracle, uint32_t slot)
+{
+    return ask(oracle, slot, 1, NULL);
 }
 
 bool sb_process_is_dead(const struct sb_view *view, struct sb_oracle *oracle, uint32_t slot,
@@ -190,7 +196,7 @@ bool sb_process_is_dead(const struct sb_view *view, struct sb_oracle *oracle, ui
     if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_load_acquire(&proc->w) != w) { /* K1 */
         return false;
     }
-    if (!ask(oracle, slot, NULL)) { /* K2 */
+    if (!ask(oracle, slot, 0, NULL)) { /* K2 */
         return false;
     }
     return sb_load_acquire(&proc->w) == w; /* K3 */

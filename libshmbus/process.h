@@ -29,6 +29,9 @@ struct sb_oracle {
     struct sb_keeper *keeper; /* fd is a number of its table: it is to be asked. NULL: of ours */
 };
 
+/* Whether the kernel still answers: it must say that our own slot, @slot, is held. */
+bool sb_oracle_works(struct sb_oracle *oracle, uint32_t slot);
+
 int sb_oracle_open(struct sb_oracle *oracle, int segment_fd, const char *path);
 void sb_oracle_close(struct sb_oracle *oracle);
 

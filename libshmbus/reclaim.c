@@ -45,6 +45,8 @@
 #include "ring_lanes.h"
 #include "role.h"
 
+/* So many looked at are some ms, and a sign that somebody is at work, see sweep.c. */
+#define SIGN_BLOCKS 65536u
 #define RETRIES 16u /* a block whose header keeps changing is not the dead process's */
 
 /* Those to clean up after. */
@@ -288,6 +290,9 @@ static void reclaim_class(const struct dead *d, const struct sb_class_view *cls)
     for (uint32_t i = 0; i < cls->count; i += 64) {
         uint32_t n = cls->count - i < 64 ? cls->count - i : 64;
         uint64_t free_blocks = 0;
+        if (i % SIGN_BLOCKS == SIGN_BLOCKS - 64) {
+            sb_fetch_add(&d->view->super->sweep_seq, 1);
+        }
         for (uint32_t k = 0; k < n; k++) {
             if (repair(d, cls, cls->first + i + k, true)) {
                 free_blocks |= 1ull << k;

@@ -1,7 +1,9 @@
 /*
- * Nobody sleeps longer than a slice, whatever was lost: a wake-up that a killed process owed, or
- * the death of the process we wait for. After each slice the process table is looked at; where the
- * watcher does that, now and then is enough.
+ * Nobody sleeps longer than a slice, whatever was lost: a wake-up that a stopped process owes (what
+ * a killed one owes recovery makes up for), or the death of the process we wait for. After every
+ * sleep, short or long, the clock says whether it is time to see to it that deaths are noticed:
+ * traffic that ends each sleep early must not put that off. Slices are long where a watcher runs: a
+ * process that waits costs one look a second then, however many there are.
  */
 #include "wait.h"
 
@@ -14,7 +16,7 @@
 
 #define SLICE_NS 100000000
 #define SLICE_MIN_NS 1000000
-#define SLICES_WATCHED 10u /* from one look to the next while a watcher runs */
+#define SLICE_WATCHED_NS 1000000000
 #define BEAT_NS 10000000 /* from one heartbeat to the next while spinning */
 #define SPIN_PAUSES 16u /* at most, between two attempts while spinning */
 
@@ -38,6 +40,7 @@ static int spin(struct shmbus_channel *ch, int64_t deadline_ns, sb_attempt_fn at
         if (now >= beat_ns) {
             beat_ns = now + BEAT_NS;
             sb_process_beat(&ch->bus->view, &ch->bus->member);
+            sb_bus_look(ch->bus, now);
         }
         for (uint32_t n = 0; n < pauses; n++) {
             sb_pause();
@@ -49,6 +52,11 @@ static int spin(struct shmbus_channel *ch, int64_t deadline_ns, sb_attempt_fn at
         }
     }
     return r;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 /* What ends a wait besides success and time. */
@@ -63,23 +71,13 @@ static int stopped(struct shmbus_channel *ch)
     return 0;
 }
 
-void sb_wait_slept(struct shmbus *bus, uint32_t *slices)
+int64_t sb_wait_slice_ns(struct shmbus *bus)
 {
-    if (++*slices >= (sb_watcher_runs(bus) ? SLICES_WATCHED : 1u)) {
-        sb_bus_sweep(bus);
-        *slices = 0;
-    }
-}
+    int64_t slice_ns = sb_watcher_runs(bus) ? SLICE_WATCHED_NS : SLICE_NS;
 
-/* Who sleeps beats often enough to be called alive. */
-static int64_t slice_ns(const struct sb_view *view)
-{
-    int64_t often = view->heartbeat_timeout_ns / 2 < view->heartbeat_interval_ns
-                        ? view->heartbeat_timeout_ns / 2
-                        : view->heartbeat_interval_ns;
-
-    often = often < SLICE_MIN_NS ? SLICE_MIN_NS : often;
-    return often < SLICE_NS ? often : SLICE_NS;
+    slice_ns = least(slice_ns, bus->view.heartbeat_interval_ns);
+    slice_ns = least(slice_ns, bus->view.heartbeat_timeout_ns / 2);
+    return slice_ns < SLICE_MIN_NS ? SLICE_MIN_NS : slice_ns;
 }
 
 /* Sleeps, and says meanwhile that it stands in a call and for what. True: a handler ran. */
@@ -98,14 +96,12 @@ static bool sleep_for(struct shmbus_channel *ch, struct sb_event *event, uint32_
     return handled;
 }
 
-/* @slices: whole ones slept through since the table was looked at last. */
 static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t deadline_ns,
-                      uint32_t *slices, sb_attempt_fn attempt, void *job)
+                      int64_t slice_ns, sb_attempt_fn attempt, void *job)
 {
     uint32_t announced = sb_event_announce(event);
+    int64_t before;
     int64_t now;
-    int64_t slice = slice_ns(&ch->bus->view);
-    int64_t whole = slice;
     bool handled;
     int r = attempt(ch, job);
 
@@ -115,20 +111,15 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
     if (stopped(ch) != 0) {
         return stopped(ch);
     }
+    before = sb_now_ns();
+    handled = sleep_for(ch, event, announced, least(deadline_ns - before, slice_ns));
+    r = attempt(ch, job); /* somebody waits for the answer: all else can wait */
     now = sb_now_ns();
-    if (deadline_ns - now < slice) {
-        slice = deadline_ns - now;
-    }
-    handled = sleep_for(ch, event, announced, slice);
-    r = attempt(ch, job);
-    if (is_over(r)) {
-        return r; /* somebody waits for the answer: all else can wait */
-    }
-    if (handled && ch->bus->minds_signals) {
+    sb_bus_look(ch->bus, now);
+    if (!is_over(r) && handled && ch->bus->minds_signals) {
         return -EINTR;
     }
-    if (sb_now_ns() - now >= whole) {
-        sb_wait_slept(ch->bus, slices);
+    if (!is_over(r) && now - before >= slice_ns) {
         sb_stock_doubt_hints(&ch->stock);
         r = attempt(ch, job);
     }
@@ -139,7 +130,7 @@ int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_n
             sb_attempt_fn attempt, void *job)
 {
     int64_t deadline_ns, signals_ns;
-    uint32_t slices = 0;
+    int64_t slice_ns;
     int r = attempt(ch, job);
 
     if (is_over(r) || timeout_ns == 0) {
@@ -157,6 +148,7 @@ int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_n
     sb_stock_flush(&ch->bus->view.blocks, &ch->stock);
     sb_count(ch, SHMBUS_COUNT_sleeps, 1);
     sb_watcher_start(ch->bus);
+    slice_ns = sb_wait_slice_ns(ch->bus);
     while (!is_over(r)) {
         int64_t now_ns;
         int s = stopped(ch);
@@ -171,7 +163,7 @@ int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_n
             return -EINTR;
         }
         r = sleep_once(ch, r == -SHMBUS_ERR_NO_BLOCKS ? ch->bus->view.blocks.freed : event,
-                       deadline_ns, &slices, attempt, job);
+                       least(deadline_ns, signals_ns), slice_ns, attempt, job);
     }
     return r;
 }

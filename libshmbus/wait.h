@@ -6,9 +6,8 @@
 
 #include "channel.h"
 
-/* A whole slice was slept through: looks at the process table when it is time. @slices: of those
- * since the last look, 0 at first. */
-void sb_wait_slept(struct shmbus *bus, uint32_t *slices);
+/* The longest that a thread of this process may sleep without looking again. */
+int64_t sb_wait_slice_ns(struct shmbus *bus);
 
 /* 0: done; -EAGAIN: nothing yet; -SHMBUS_ERR_NO_BLOCKS: no block free; else the failure. */
 typedef int (*sb_attempt_fn)(struct shmbus_channel *ch, void *job);

@@ -1,46 +1,55 @@
 /*
  * The watcher thread
  *
- * It holds a pidfd for every other process of the table and sleeps in poll(). When one becomes
- * readable, the oracle is asked, and only the oracle decides: a pidfd says when to look, never that
- * somebody is dead. Processes it has no pidfd for (another pid namespace, no such call) are looked
- * at every tick instead.
+ * It makes the rounds of sweep.c: as the sweeper or a deputy every tick, as anybody else every
+ * second or, while other threads of the process look at the clock anyway (sb_bus_look()), now and
+ * then. The sweeper and his deputies are also told at once: inotify says that somebody who had the
+ * segment open for writing is gone, by whatever way (exit, kill, exec, the end of a core dump, in
+ * any namespace). It says when to look, never that somebody is dead: only the oracle decides.
  *
  * It is started by the keeper and shares its descriptor table (keeper.c), in which the application
- * can neither close nor reuse anything: the oracle, the pidfds, and the pipe by which it is woken.
- * Where there is no such table the thread has no descriptor at all: it sweeps every tick.
+ * can neither close nor reuse anything: the oracle, inotify, and the pipe by which it is woken.
+ * Where there is no such table the thread has no descriptor at all: it has its clock.
  */
 #include "watcher.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bus.h"
-#include "event.h"
-#include "reclaim.h"
+#include "clock.h"
+#include "sweep.h"
 
-#define TICK_MS 100
+/* From one look to the next of the calls of a process; @WATCHED: that has a watcher. */
+#define LOOK_ALONE_NS SB_SWEEP_TICK_NS
+#define LOOK_WATCHED_NS 500000000
+
+/* From round to round of a watcher whose process looks at the clock anyway: spread, so that of many
+ * one is always about to look. */
+#define REST_LONG_MS 5000u
+
+/* Deaths in quick succession are told together. */
+#define GATHER_NS 1000000
 
 struct sb_watcher {
     struct shmbus *bus;
     pthread_t thread;
     sb_word32 stop;
-    struct sb_event wake; /* sleeping without descriptors */
-    int poke_fds[2];      /* a pipe, to wake it otherwise; -1: there is none */
+    sb_word32 called; /* by a thread of the process that wants a round */
+    sb_word32 rings;  /* futex: sleeping without descriptors */
+    int poke_fds[2];  /* a pipe, to wake it otherwise; -1: there is none */
     /* The thread alone. */
+    struct sb_sweep sweep;
     struct sb_oracle oracle; /* if it shares the keeper's table */
-    uint64_t pid_namespace;
-    bool is_blind;        /* somebody cannot be watched: look every tick */
-    uint64_t *seen;       /* process words for which pidfds was set */
-    int *pidfds;          /* -1: cannot be watched, or need not */
-    struct pollfd *polls; /* those there are, behind the pipe */
-    uint32_t *polled_slots;
+    int told_fd;             /* inotify; -1: there is none */
 };
 
 static bool is_stopped(struct sb_watcher *watcher)
@@ -48,191 +57,158 @@ static bool is_stopped(struct sb_watcher *watcher)
     return sb_load32_acquire(&watcher->stop) != 0;
 }
 
-/* ---------------------------------------------------------------------- with own descriptors */
+/* -------------------------------------------------------------------------------- descriptors */
 
-/* Asks the kernel about an incarnation that may have ended. */
-static void settle(struct sb_watcher *watcher, uint32_t slot, uint64_t w)
+/* For who has a place. */
+static void listen_from_now_on(struct sb_watcher *watcher)
 {
-    const struct sb_view *view = &watcher->bus->view;
+    char path[64];
 
-    if (sb_process_is_dead(view, &watcher->oracle, slot, w) && sb_reclaim_slot(view, slot, w)) {
-        sb_fetch_add(&view->super->recoveries, 1);
+    if (watcher->poke_fds[0] < 0 || watcher->told_fd >= 0) {
+        return;
+    }
+    watcher->told_fd = sb_fd_above_standard(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (watcher->told_fd < 0) {
+        return;
+    }
+    /* Whatever the segment's name stands for by now. */
+    snprintf(path, sizeof path, "/proc/thread-self/fd/%d", watcher->oracle.fd);
+    if (inotify_add_watch(watcher->told_fd, path, IN_CLOSE_WRITE) < 0 &&
+        inotify_add_watch(watcher->told_fd, watcher->oracle.path, IN_CLOSE_WRITE) < 0) {
+        close(watcher->told_fd);
+        watcher->told_fd = -1;
     }
 }
 
-/* A pidfd of the incarnation, -1 if there is none to be had. The pid may be another process's by
- * now; if the start time is right after opening, it was right before. */
-static int open_pidfd(const struct sb_watcher *watcher, uint32_t slot)
+static void listen_no_more(struct sb_watcher *watcher)
 {
-    const struct sb_proc *proc = &watcher->bus->view.processes[slot];
-    uint64_t pid = sb_load_relaxed(&proc->pid);
-    uint64_t start = sb_load_relaxed(&proc->start_time_ticks);
-    int fd;
-
-    if (pid == 0 || pid > INT_MAX || start == 0 || watcher->pid_namespace == 0 ||
-        sb_load_relaxed(&proc->pid_namespace) != watcher->pid_namespace) {
-        return -1;
-    }
-    fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-    if (fd >= 0 && sb_start_time_ticks((pid_t)pid) != start) {
-        close(fd);
-        fd = -1;
-    }
-    return sb_fd_above_standard(fd);
-}
-
-static void forget(struct sb_watcher *watcher, uint32_t slot)
-{
-    if (watcher->pidfds[slot] >= 0) {
-        close(watcher->pidfds[slot]);
-        watcher->pidfds[slot] = -1;
+    if (watcher->told_fd >= 0) {
+        close(watcher->told_fd);
+        watcher->told_fd = -1;
     }
 }
 
-/* Brings the pidfds up to date with the process table. */
-static void look_at_table(struct sb_watcher *watcher)
+/* ------------------------------------------------------------------------------------ sleeping */
+
+static struct timespec timespec_of(int64_t ns)
 {
-    const struct shmbus *bus = watcher->bus;
-
-    watcher->is_blind = false;
-    for (uint32_t slot = 0; slot < bus->view.process_count; slot++) {
-        uint64_t w = sb_load_acquire(&bus->view.processes[slot].w);
-        bool wanted = sb_proc_state(w) == SB_PROC_ACTIVE && slot != bus->member.slot;
-
-        if (w != watcher->seen[slot]) {
-            forget(watcher, slot);
-            watcher->seen[slot] = w;
-            if (wanted) {
-                watcher->pidfds[slot] = open_pidfd(watcher, slot);
-            }
-            if (wanted && watcher->pidfds[slot] < 0) {
-                settle(watcher, slot, w); /* perhaps it was too late to watch */
-            }
-        }
-        if (wanted && watcher->pidfds[slot] < 0) {
-            watcher->is_blind = true;
-        }
-    }
+    ns = ns > 0 ? ns : 0;
+    return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
 }
 
-static nfds_t fill_polls(struct sb_watcher *watcher)
+/* Without descriptors, until ring() or the time is over. */
+static void sleep_quietly(struct sb_watcher *watcher, uint32_t rings, int64_t ns)
 {
-    nfds_t n = 1;
-
-    for (uint32_t slot = 0; slot < watcher->bus->view.process_count; slot++) {
-        if (watcher->pidfds[slot] >= 0) {
-            watcher->polls[n] = (struct pollfd){.fd = watcher->pidfds[slot], .events = POLLIN};
-            watcher->polled_slots[n] = slot;
-            n++;
-        }
-    }
-    return n;
+    struct timespec t = timespec_of(ns);
+    syscall(SYS_futex, &watcher->rings.v, FUTEX_WAIT_PRIVATE, rings, &t, NULL, 0);
 }
 
-/* A pidfd is of no further use once readable. If its process is not dead by the oracle all the same
- * (a core dump takes its time), the slot is one of those that are looked at every tick. */
-static void settle_polled(struct sb_watcher *watcher, nfds_t n)
+static void ring(struct sb_watcher *watcher)
 {
-    for (nfds_t i = 1; i < n; i++) {
-        uint32_t slot = watcher->polled_slots[i];
-        if (watcher->polls[i].revents != 0) {
-            settle(watcher, slot, watcher->seen[slot]);
-            forget(watcher, slot);
-        }
-    }
+    uint32_t n;
+    do {
+        n = sb_load32_relaxed(&watcher->rings);
+    } while (!sb_cas32(&watcher->rings, n, n + 1u));
+    syscall(SYS_futex, &watcher->rings.v, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-static void watch_privately(struct sb_watcher *watcher)
+/* True if the kernel told of an end. */
+static bool sleep_listening(struct sb_watcher *watcher, int64_t ns)
 {
-    while (!is_stopped(watcher)) {
-        nfds_t n;
-        int ready;
+    struct pollfd polls[2] = {{ .fd = watcher->poke_fds[0], .events = POLLIN },
+                              { .fd = watcher->told_fd, .events = POLLIN }};
+    struct timespec t = timespec_of(ns);
+    char events[4096] __attribute__((aligned(8)));
 
-        look_at_table(watcher);
-        n = fill_polls(watcher);
-        ready = poll(watcher->polls, n, TICK_MS);
-        if (ready < 0 && errno != EINTR) {
-            return;
-        }
-        if (ready > 0) {
-            settle_polled(watcher, n);
-        } else if (watcher->is_blind) {
-            sb_reclaim_dead(&watcher->bus->view, &watcher->oracle);
-        }
+    if (ppoll(polls, 2, &t, NULL) <= 0 || polls[1].revents == 0) {
+        return false;
     }
+    t = timespec_of(GATHER_NS);
+    if (polls[0].revents == 0) {
+        ppoll(polls, 1, &t, NULL);
+    }
+    while (read(watcher->told_fd, events, sizeof events) > 0) {
+    }
+    return true;
 }
 
-/* ------------------------------------------------------------------------------ without any */
-
-static void sweep_every_tick(struct sb_watcher *watcher)
+static int64_t rest_long_ns(const struct sb_watcher *watcher)
 {
-    for (;;) {
-        uint32_t announced = sb_event_announce(&watcher->wake);
-        if (is_stopped(watcher)) {
-            return;
-        }
-        sb_event_sleep(&watcher->wake, announced, TICK_MS * 1000000ll);
-        if (is_stopped(watcher)) {
-            return;
-        }
-        if (watcher->bus->keeper != NULL) {
-            sb_reclaim_dead(&watcher->bus->view, &watcher->oracle);
-        } else {
-            sb_bus_sweep(watcher->bus);
-        }
+    uint32_t spread_ms = watcher->sweep.slot * 7919u % REST_LONG_MS;
+    return (int64_t)(REST_LONG_MS + spread_ms) * 1000000;
+}
+
+/* Between two rounds. @rings: as before the look whether we are to stop. */
+static enum sb_sweep_why rest(struct sb_watcher *watcher, uint32_t rings, bool process_looks)
+{
+    int64_t ns = SB_SWEEP_TICK_NS;
+
+    if (watcher->sweep.role == SB_SWEEP_OTHER) {
+        listen_no_more(watcher);
+        ns = process_looks ? rest_long_ns(watcher) : SB_SWEEP_REST_NS;
+    } else {
+        listen_from_now_on(watcher);
     }
+    if (watcher->sweep.again_ns != 0) {
+        int64_t due_ns = watcher->sweep.again_ns - sb_now_ns();
+        ns = due_ns < ns ? due_ns : ns;
+    }
+    if (watcher->told_fd >= 0) {
+        sb_cas32(&watcher->called, 1, 0); /* its own rounds are soon enough */
+        return sleep_listening(watcher, ns) ? SB_SWEEP_TOLD : SB_SWEEP_BY_CLOCK;
+    }
+    sleep_quietly(watcher, rings, ns);
+    return sb_cas32(&watcher->called, 1, 0) ? SB_SWEEP_CALLED : SB_SWEEP_BY_CLOCK;
+}
+
+/* -------------------------------------------------------------------------------------- rounds */
+
+static void make_round(struct sb_watcher *watcher, enum sb_sweep_why why)
+{
+    struct shmbus *bus = watcher->bus;
+
+    if (bus->keeper != NULL) {
+        sb_sweep_round(&watcher->sweep, &watcher->oracle, sb_now_ns(), why);
+        return;
+    }
+    pthread_mutex_lock(&bus->oracle_lock);
+    sb_sweep_round(&watcher->sweep, &bus->oracle, sb_now_ns(), why);
+    pthread_mutex_unlock(&bus->oracle_lock);
 }
 
 static void *watcher_main(void *argument)
 {
     struct sb_watcher *watcher = argument;
+    enum sb_sweep_why why = SB_SWEEP_BY_CLOCK;
+    uint64_t looked_ns = 0;
 
     prctl(PR_SET_NAME, "shmbus-watcher", 0, 0, 0);
-    watcher->pid_namespace = sb_own_pid_namespace();
-    if (watcher->poke_fds[0] >= 0) {
-        watcher->polls[0] = (struct pollfd){.fd = watcher->poke_fds[0], .events = POLLIN};
-        watch_privately(watcher);
+    sb_sweep_init(&watcher->sweep, &watcher->bus->view, &watcher->bus->member);
+    for (;;) {
+        uint32_t rings = sb_load32_acquire(&watcher->rings);
+        uint64_t looks_ns = sb_load_relaxed(&watcher->bus->looked_ns);
+        if (is_stopped(watcher)) {
+            break;
+        }
+        make_round(watcher, why);
+        why = rest(watcher, rings, looks_ns != looked_ns);
+        looked_ns = looks_ns;
     }
-    sweep_every_tick(watcher);
-    for (uint32_t slot = 0; slot < watcher->bus->view.process_count; slot++) {
-        forget(watcher, slot); /* the table lives on */
-    }
+    sb_sweep_leave(&watcher->sweep);
+    listen_no_more(watcher); /* the table lives on */
     return NULL;
 }
 
 /* ------------------------------------------------------------------------ starting, stopping */
 
-static void watcher_free(struct sb_watcher *watcher)
-{
-    free(watcher->seen);
-    free(watcher->pidfds);
-    free(watcher->polls);
-    free(watcher->polled_slots);
-    free(watcher);
-}
-
 static struct sb_watcher *watcher_new(struct shmbus *bus)
 {
-    size_t count = bus->view.process_count;
     struct sb_watcher *watcher = calloc(1, sizeof *watcher);
 
-    if (watcher == NULL) {
-        return NULL;
-    }
-    watcher->bus = bus;
-    watcher->oracle = sb_oracle_of_keeper(&bus->oracle);
-    watcher->poke_fds[0] = watcher->poke_fds[1] = -1;
-    watcher->seen = calloc(count, sizeof *watcher->seen);
-    watcher->pidfds = calloc(count, sizeof *watcher->pidfds);
-    watcher->polls = calloc(count + 1u, sizeof *watcher->polls);
-    watcher->polled_slots = calloc(count + 1u, sizeof *watcher->polled_slots);
-    if (watcher->seen == NULL || watcher->pidfds == NULL || watcher->polls == NULL ||
-        watcher->polled_slots == NULL) {
-        watcher_free(watcher);
-        return NULL;
-    }
-    for (size_t slot = 0; slot < count; slot++) {
-        watcher->pidfds[slot] = -1;
+    if (watcher != NULL) {
+        watcher->bus = bus;
+        watcher->oracle = sb_oracle_of_keeper(&bus->oracle);
+        watcher->poke_fds[0] = watcher->poke_fds[1] = watcher->told_fd = -1;
     }
     return watcher;
 }
@@ -267,7 +243,7 @@ static int start_job(void *argument)
     return e;
 }
 
-/* Without memory or threads for it, deaths are noticed at the end of a slice; no reason to fail. */
+/* Without memory or threads for it calls look at the clock themselves; no reason to fail. */
 void sb_watcher_start(struct shmbus *bus)
 {
     struct sb_watcher *watcher;
@@ -279,7 +255,7 @@ void sb_watcher_start(struct shmbus *bus)
     if (bus->watcher == NULL) {
         watcher = watcher_new(bus);
         if (watcher != NULL && sb_keeper_do(bus->keeper, start_job, watcher) != 0) {
-            watcher_free(watcher);
+            free(watcher);
             watcher = NULL;
         }
         bus->watcher = watcher;
@@ -322,7 +298,7 @@ void sb_watcher_stop(struct shmbus *bus)
         if (has_pipe) {
             sb_keeper_do(bus->keeper, poke_job, watcher);
         }
-        sb_event_wake_all(&watcher->wake);
+        ring(watcher);
         pthread_join(watcher->thread, NULL);
         if (has_pipe) {
             sb_keeper_do(bus->keeper, close_job, watcher);
@@ -331,7 +307,7 @@ void sb_watcher_stop(struct shmbus *bus)
     } else {
         bus->watcher = NULL; /* the lock may be held for ever */
     }
-    watcher_free(watcher);
+    free(watcher);
 }
 
 bool sb_watcher_runs(struct shmbus *bus)
@@ -341,4 +317,45 @@ bool sb_watcher_runs(struct shmbus *bus)
     runs = bus->watcher != NULL;
     pthread_mutex_unlock(&bus->lock);
     return runs;
+}
+
+/* ----------------------------------------------------------------------------- calls that look */
+
+/* Has the watcher make a round; false if there is none. */
+static bool call_watcher(struct shmbus *bus)
+{
+    bool runs;
+
+    pthread_mutex_lock(&bus->lock);
+    runs = bus->watcher != NULL;
+    if (runs) {
+        sb_store32_release(&bus->watcher->called, 1);
+        ring(bus->watcher);
+    }
+    pthread_mutex_unlock(&bus->lock);
+    return runs;
+}
+
+void sb_bus_look(struct shmbus *bus, int64_t now_ns)
+{
+    int64_t passed_ns = now_ns - (int64_t)sb_load_relaxed(&bus->looked_ns);
+    uint64_t seq;
+    bool is_watched;
+    bool moved;
+
+    if (passed_ns < LOOK_ALONE_NS || bus->observer) {
+        return;
+    }
+    is_watched = sb_watcher_runs(bus);
+    if (is_watched && passed_ns < LOOK_WATCHED_NS) {
+        return;
+    }
+    /* Of two threads that come here at once both look: that does no harm. */
+    sb_store_relaxed(&bus->looked_ns, (uint64_t)now_ns);
+    seq = sb_load_acquire(&bus->view.super->sweep_seq);
+    moved = seq != sb_load_relaxed(&bus->looked_seq);
+    sb_store_relaxed(&bus->looked_seq, seq);
+    if (!moved && !call_watcher(bus)) {
+        sb_bus_sweep(bus);
+    }
 }

@@ -1,6 +1,6 @@
 /*
- * A helper thread that is told by the kernel (pidfd) when another attached process ends, and then
- * reclaims. It only saves time: without it deaths are noticed at the next slice of a wait.
+ * A helper thread that sees to it that deaths are noticed, by the clock and as soon as the kernel
+ * tells of them. Without it the calls of the process do.
  */
 #ifndef SB_WATCHER_H
 #define SB_WATCHER_H
@@ -9,7 +9,8 @@
 
 struct shmbus;
 
-/* Starts it unless it runs or the bus was attached without; called before the first sleep. */
+/* Starts it unless it runs or the bus was attached without; called before the first sleep, and in a
+ * handle that does without sleeping but is in use. */
 void sb_watcher_start(struct shmbus *bus);
 void sb_watcher_stop(struct shmbus *bus);
 bool sb_watcher_runs(struct shmbus *bus);

@@ -15,6 +15,7 @@
 #include "channel.h"
 #include "directory.h"
 #include "harness.h"
+#include "watcher.h"
 
 #define T_MS 1000000ll
 #define T_S 1000000000ll
@@ -206,7 +207,7 @@ struct t_corpse {
     uint64_t owner64;
 };
 
-static inline struct t_corpse t_corpse(const struct shmbus *bus)
+static inline struct t_corpse t_corpse_to_be_found(const struct shmbus *bus)
 {
     struct t_corpse d = {.slot = bus->view.process_count - 1u};
     struct sb_proc *proc = &bus->view.processes[d.slot];
@@ -217,6 +218,20 @@ static inline struct t_corpse t_corpse(const struct shmbus *bus)
     d.owner64 = sb_owner64_make(d.slot, epoch);
     sb_store_release(&proc->w, d.w);
     return d;
+}
+
+/* From now on nobody of this bus handle looks for the dead unless a test says so. */
+static inline void t_nobody_looks(struct shmbus *bus)
+{
+    bus->no_watcher = true;
+    sb_watcher_stop(bus);
+    sb_store_relaxed(&bus->looked_ns, INT64_MAX);
+}
+
+static inline struct t_corpse t_corpse(struct shmbus *bus)
+{
+    t_nobody_looks(bus);
+    return t_corpse_to_be_found(bus);
 }
 
 #endif

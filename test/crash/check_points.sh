@@ -39,7 +39,7 @@ check() {
 }
 
 for file in block.c exchange.c ring_mpmc.c letters.c ring_lanes.c ring_spsc.c event.c process.c \
-    anchor.c directory.c region.c; do
+    sweep.c anchor.c directory.c region.c; do
     check "$file"
 done
 exit $failed

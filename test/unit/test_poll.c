@@ -152,7 +152,7 @@ T_TEST(poll, what_a_dead_process_held_makes_it_readable)
         drain(rx);
         drain(end);
         CU_ASSERT_FALSE(polls(fd, 20));
-        struct t_corpse d = t_corpse(bus);
+        struct t_corpse d = t_corpse_to_be_found(bus);
         block = sb_msg_number(&msg);
         sb_store_release(&sb_block_at(&bus->view.blocks, block)->hdr,
                          (msg.opaque_[0] & ~0x3fffull) | d.owner);

@@ -587,6 +587,7 @@ ROW(many_killed_at_once_are_cleaned_up_after_together)
     struct shmbus_msg msg = {0};
     uint64_t sum = 0, expected = 0;
     uint32_t dead = 0;
+    t_nobody_looks(bus);
     for (uint32_t slot = SLOTS - 1; slot > 1; slot -= 2) {
         sb_store_release(&bus->view.processes[slot].w, sb_proc_word(slot, SB_PROC_ACTIVE));
         t_put(q, slot);

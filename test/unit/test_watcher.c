@@ -82,8 +82,8 @@ static pid_t watcher_tid(void)
     return found;
 }
 
-/* Returns when the watcher holds a pidfd, in its own descriptor table. */
-static void await_pidfd(void)
+/* Returns when the kernel tells the watcher of ends: it has inotify in its own descriptor table. */
+static void await_listening(void)
 {
     char path[64], link_path[64 + 256], target[64];
     bool found = false;
@@ -95,7 +95,7 @@ static void await_pidfd(void)
             snprintf(link_path, sizeof link_path, "%s/%s", path, entry->d_name);
             ssize_t n = readlink(link_path, target, sizeof target - 1);
             target[n > 0 ? n : 0] = '\0';
-            found = found || strstr(target, "pidfd") != NULL;
+            found = found || strstr(target, "inotify") != NULL;
         }
         closedir(dir);
     }
@@ -135,7 +135,7 @@ static int64_t median_of_deaths(struct shmbus *bus, const char *name)
     for (int i = 0; i < DEATHS; i++) {
         struct guest *guest = guest_new(name);
         pid_t pid = guest_start(guest);
-        await_pidfd();
+        await_listening();
         int64_t start = t_now_ns();
         kill(pid, SIGKILL);
         await_reclaimed(bus, guest);
@@ -196,7 +196,7 @@ T_TEST(watcher, is_not_misled_by_a_pid_that_was_used_again)
     sb_store_relaxed(&last->pid, (uint64_t)getpid());
     sb_store_relaxed(&last->pid_namespace, sb_own_pid_namespace());
     sb_store_relaxed(&last->start_time_ticks, sb_start_time_ticks(0) - 1);
-    struct t_corpse corpse = t_corpse(bus);
+    struct t_corpse corpse = t_corpse_to_be_found(bus);
     CU_ASSERT_EQUAL(corpse.slot, 7);
     sb_watcher_start(bus);
     while (sb_load_acquire(&last->w) == corpse.w)
@@ -217,7 +217,6 @@ static int sit_in_namespace(void *argument)
     return t_wait_exit(pid);
 }
 
-/* There is no pidfd to be had for its pid. */
 T_TEST(watcher, notices_deaths_in_another_pid_namespace)
 {
     char name[SHMBUS_NAME_BYTES];
@@ -271,7 +270,7 @@ static int64_t cpu_of_thread(pid_t tid)
 }
 
 /* The process has ended, but somebody still has its memory and could write: no death yet. The
- * watcher must neither rob it nor spin on a pidfd that stays readable. */
+ * watcher must neither rob it nor spin. */
 T_TEST(watcher, waits_patiently_for_the_last_user_of_a_dead_process_memory)
 {
     char name[SHMBUS_NAME_BYTES];
@@ -281,7 +280,7 @@ T_TEST(watcher, waits_patiently_for_the_last_user_of_a_dead_process_memory)
     struct guest *guest = guest_new(name);
     pid_t pid = t_fork(guest_shares_its_memory, guest);
     t_gate_wait(&guest->in, 1);
-    await_pidfd();
+    await_listening();
     t_kill_wait(pid, SIGKILL);
     int64_t before = cpu_of_thread(watcher_tid());
     int64_t until = t_now_ns() + 500 * T_MS;

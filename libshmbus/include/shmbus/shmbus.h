@@ -248,8 +248,10 @@ enum shmbus_attach_flags {
     SHMBUS_ATTACH_OBSERVE = 1,   /* read-only: no slot, nothing can be changed; for statistics */
     SHMBUS_ATTACH_EXISTING = 2,  /* -ENOENT when there is none, instead of creating it */
     SHMBUS_ATTACH_ANY_OWNER = 4, /* accept a segment that another user created */
-    /* No helper thread stays: deaths are noticed by who waits (within 0.1 s) or polls (0.5 s), and
-     * the library has one descriptor (read-only) in the process's table. */
+    /* No helper thread stays, and the library has one descriptor (read-only) in the process's
+     * table. Deaths are then noticed in the calls of this process, unless another one does that for
+     * all: 0.1 to 0.3 s late by who waits, or polls at least every 0.1 s. Who polls seldom looks at
+     * the clock after 16 empty looks, or 256 messages, at the latest. */
     SHMBUS_ATTACH_NO_WATCHER = 8,
     /* Waits return -EINTR as soon as a signal's handler has run in the waiting thread, SA_RESTART
      * or not, and once a second in any case, because it may have run in the moment before the
@@ -319,9 +321,8 @@ SHMBUS_API int shmbus_slot(const struct shmbus *bus);
 SHMBUS_API int shmbus_shutdown(struct shmbus *bus, bool on);
 
 /* Async-signal-safe: calls of this handle that wait, now or later, return -EINTR until
- * shmbus_interrupt_clear(). For SIGINT and SIGTERM handlers. A call that is about to sleep at that
- * very moment notices at the end of its slice of 0.1 s. Clear first, then look at your own flag,
- * or an interrupt in between is forgotten. */
+ * shmbus_interrupt_clear(). For SIGINT and SIGTERM handlers. Clear first, then look at your own
+ * flag, or an interrupt in between is forgotten. */
 SHMBUS_API void shmbus_interrupt(struct shmbus *bus);
 SHMBUS_API void shmbus_interrupt_clear(struct shmbus *bus);
 
