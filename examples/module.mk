@@ -19,3 +19,8 @@ $(EXAMPLE_PROGRAMS): $(B)/bin/%: $(B)/obj/examples/%.o $(LIB_SO_LINK) $(B)/flags
 HAVE += demo
 demo: $(EXAMPLE_PROGRAMS) $(CTL_PROGRAM)
 	$(Q)$(B)/bin/demo --config config/demo.yaml $(DEMO)
+
+# Starting, replacing and taking over, in a minute.
+.PHONY: demo-supervise
+demo-supervise: $(CTL_PROGRAM)
+	$(Q)sh examples/supervise/demo.sh $(abspath $(B))/bin

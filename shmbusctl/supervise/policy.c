@@ -35,7 +35,7 @@ enum sup_outcome sup_outcome_of(const struct sup_worker *w)
 {
     const struct sup_restart_spec *r = &w->spec->restart;
 
-    if (w->stop_asked && w->stop_reason == SUP_NOT_READY) {
+    if (w->stop_asked && (w->stop_reason == SUP_NOT_READY || w->stop_reason == SUP_WATCHDOG)) {
         return SUP_ABNORMAL;
     }
     if (w->start_error != NULL || !w->ours) {

@@ -24,14 +24,17 @@ void sup_slot_start(struct sup_program *p, struct sup_slot *slot, bool as_next,
                     enum sup_reason reason)
 {
     struct sup_rollout *r = &p->rollout;
-    struct sup_worker *w = sup_worker_new(p, as_next ? r->to : slot->file);
+    bool by_rollout = as_next && r->active;
+    struct sup_worker *w = sup_worker_new(p, by_rollout ? r->to : slot->file);
 
     w->index = (uint32_t)(slot - p->slots);
-    w->generation = as_next ? r->to_generation : slot->generation;
+    w->generation = by_rollout ? r->to_generation : slot->generation;
     w->reason = reason;
     w->old_pid = slot->current != NULL ? slot->current->pid : slot->old_pid;
     *(as_next ? &slot->next : &slot->current) = w;
-    note_start(slot, p->s->now_ns);
+    if (reason < SUP_RELOAD) { /* what nobody asked for; the limit of starts is about that */
+        note_start(slot, p->s->now_ns);
+    }
     if (reason != SUP_FIRST) {
         p->restarts[reason]++;
     }
@@ -247,7 +250,8 @@ static void judge(struct sup_program *p, struct sup_slot *slot, const struct sup
 static void bury_current(struct sup_program *p, struct sup_slot *slot)
 {
     struct sup_worker *w = slot->current;
-    bool own_death = !w->stop_asked || w->stop_reason == SUP_NOT_READY;
+    bool own_death =
+        !w->stop_asked || w->stop_reason == SUP_NOT_READY || w->stop_reason == SUP_WATCHDOG;
 
     slot->current = NULL;
     slot->old_pid = w->pid;
@@ -340,6 +344,7 @@ void sup_program_step(struct sup_program *p)
     runs = p->wanted && !p->held;
     stop_surplus(p, !runs);
     sup_rollout_step(p);
+    sup_recycle_step(p);
     for (uint32_t i = 0; runs && i < p->target; i++) {
         if (!sup_rollout_owns_slot(p, i)) {
             fill_slot(p, &p->slots[i]);

@@ -44,6 +44,18 @@ static void accept_file(struct sup_program *p, struct sup_spec *file)
     p->spec = sup_spec_program(file, p->name);
 }
 
+static void stop_new_ones(struct sup_program *p)
+{
+    for (uint32_t i = 0; i < p->slot_count; i++) {
+        struct sup_worker *w = p->slots[i].next;
+
+        p->slots[i].next = NULL; /* it leaves on its own from here */
+        if (w != NULL && !w->dead) {
+            sup_worker_stop(w, SUP_ROLL_BACK);
+        }
+    }
+}
+
 static void begin(struct sup_program *p)
 {
     struct sup_rollout *r = &p->rollout;
@@ -65,6 +77,7 @@ static void begin(struct sup_program *p)
     if (r->new_target > p->target) {
         sup_program_resize(p, r->new_target);
     }
+    stop_new_ones(p); /* of workers that were being recycled */
     p->s->dirty = true;
     sup_event_of(p->s, p, "reload", false, "%s: generation %u begins beside %u", p->name,
                  r->to_generation, r->from_generation);
@@ -136,6 +149,7 @@ static void promote(struct sup_program *p, uint32_t end)
         follow(p, slot);
         if (old != NULL) {
             sup_worker_stop(old, r->reason);
+            sup_worker_say_replaced(slot->current);
         }
     }
     p->s->again = p->s->dirty = true;
@@ -190,18 +204,6 @@ static void step_in_place(struct sup_program *p)
     if (all) {
         r->cursor = end;
         p->s->again = p->s->dirty = true;
-    }
-}
-
-static void stop_new_ones(struct sup_program *p)
-{
-    for (uint32_t i = 0; i < p->slot_count; i++) {
-        struct sup_worker *w = p->slots[i].next;
-
-        p->slots[i].next = NULL; /* it leaves on its own from here */
-        if (w != NULL && !w->dead) {
-            sup_worker_stop(w, SUP_ROLL_BACK);
-        }
     }
 }
 

@@ -31,6 +31,9 @@ static void free_program(struct sup_program_spec *p)
     free(p->group);
     free(p->directory);
     free(p->cpus);
+    free(p->recycle.cron);
+    free(p->recycle.timezone);
+    free(p->recycle.queue);
 }
 
 static void free_spec(struct sup_spec *spec)

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cron.h"
+
 enum { SUP_CODES_MAX = 16, SUP_COUNT_MAX = 1000, SUP_SOCKETS_MAX = 64 };
 
 enum sup_policy { SUP_NEVER, SUP_ON_FAILURE, SUP_ON_ABNORMAL, SUP_ALWAYS };
@@ -60,6 +62,24 @@ struct sup_restart_spec {
     int64_t within_ns;
 };
 
+struct sup_recycle_spec {
+    int64_t age_ns; /* 0, here and below: not by that */
+    char *cron, *timezone;
+    struct sup_cron cron_set;
+    uint64_t messages, memory_bytes;
+    bool pss;        /* memory counts shared pages by their share */
+    uint32_t jitter; /* per cent that a limit may be lowered */
+    uint32_t load;   /* put off while the load average is above; 0: never for that */
+    char *queue;     /* put off while this one is longer than ... */
+    uint32_t queue_depth;
+    int64_t put_off_ns; /* for so long at most */
+};
+
+struct sup_watchdog_spec {
+    int64_t after_ns; /* 0: none */
+    bool abort, even_paused;
+};
+
 struct sup_program_spec {
     char *name;
     char **command;
@@ -78,6 +98,8 @@ struct sup_program_spec {
     uint32_t max_unavailable; /* 0: the new one is ready before the old one is told to go */
     int32_t reload_signal;    /* 0: none */
     int64_t reload_grace_ns;
+    struct sup_recycle_spec recycle;
+    struct sup_watchdog_spec watchdog;
     size_t line; /* in FILE */
     /* found by sup_spec_check() */
     bool has_user, has_cpus;

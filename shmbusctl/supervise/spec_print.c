@@ -81,6 +81,31 @@ static void print_replace(const struct sup_program_spec *p)
     }
 }
 
+static void print_recycle(const struct sup_program_spec *p)
+{
+    const struct sup_recycle_spec *r = &p->recycle;
+    char text[TEXT_NUMBER_BYTES];
+
+    if (r->age_ns > 0) {
+        printf("  recycle    after %s\n", age(r->age_ns, text));
+    }
+    if (r->cron != NULL) {
+        printf("  recycle    at %s%s%s\n", r->cron, r->timezone != NULL ? " in " : "",
+               r->timezone != NULL ? r->timezone : "");
+    }
+    if (r->messages > 0) {
+        printf("  recycle    after %ju messages\n", (uintmax_t)r->messages);
+    }
+    if (r->memory_bytes > 0) {
+        text_size(r->memory_bytes, false, text, sizeof text);
+        printf("  recycle    above %s of %s\n", text, r->pss ? "PSS" : "private memory");
+    }
+    if (p->watchdog.after_ns > 0) {
+        printf("  watchdog   stalled after %s%s\n", age(p->watchdog.after_ns, text),
+               p->watchdog.abort ? ", then SIGABRT" : "");
+    }
+}
+
 static void print_program(const struct sup_program_spec *p)
 {
     char grace[TEXT_NUMBER_BYTES];
@@ -111,6 +136,7 @@ static void print_program(const struct sup_program_spec *p)
     printf("  stop       SIG%s%s, SIGKILL after %s\n", sigabbrev_np(p->stop_signal),
            p->stop_group ? " to its process group" : "", age(p->stop_grace_ns, grace));
     print_replace(p);
+    print_recycle(p);
 }
 
 void sup_spec_print(const struct sup_spec *spec)

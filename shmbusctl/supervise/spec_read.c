@@ -95,6 +95,38 @@ static const struct sup_key reload_keys[] = {
     {"grace", sup_read_duration, PROGRAM(reload_grace_ns), 0, 0, NULL},
     LAST};
 
+static bool read_cron(struct sup_yaml *y, const struct sup_key *key, void *target)
+{
+    struct sup_recycle_spec *r = &((struct sup_program_spec *)target)->recycle;
+    const char *why;
+
+    if (!sup_read_text(y, key, target)) {
+        return false;
+    }
+    why = sup_cron_parse(r->cron, &r->cron_set);
+    return why == NULL || sup_yaml_fail(y, "`cron: %s`: %s", r->cron, why);
+}
+
+static const struct sup_key recycle_keys[] = {
+    {"age", sup_read_duration, PROGRAM(recycle.age_ns), 1, 0, NULL},
+    {"cron", read_cron, PROGRAM(recycle.cron), 0, 0, NULL},
+    {"timezone", sup_read_text, PROGRAM(recycle.timezone), 0, 0, NULL},
+    {"messages", sup_read_number, PROGRAM(recycle.messages), 1, UINT64_MAX, NULL},
+    {"memory", sup_read_size, PROGRAM(recycle.memory_bytes), 1, 0, NULL},
+    {"pss", sup_read_bool, PROGRAM(recycle.pss), 0, 0, NULL},
+    {"jitter", sup_read_count, PROGRAM(recycle.jitter), 0, 50, NULL},
+    {"load", sup_read_count, PROGRAM(recycle.load), 1, 10000, NULL},
+    {"queue", sup_read_text, PROGRAM(recycle.queue), 0, 0, NULL},
+    {"queue_depth", sup_read_count, PROGRAM(recycle.queue_depth), 0, UINT32_MAX, NULL},
+    {"put_off", sup_read_duration, PROGRAM(recycle.put_off_ns), 1, 0, NULL},
+    LAST};
+
+static const struct sup_key watchdog_keys[] = {
+    {"after", sup_read_duration, PROGRAM(watchdog.after_ns), 1, 0, NULL},
+    {"abort", sup_read_bool, PROGRAM(watchdog.abort), 0, 0, NULL},
+    {"even_paused", sup_read_bool, PROGRAM(watchdog.even_paused), 0, 0, NULL},
+    LAST};
+
 static const struct sup_key program_keys[] = {
     {"command", sup_read_list, PROGRAM(command), 1, 0, NULL},
     {"count", read_count_or_cpus, 0, 1, SUP_COUNT_MAX, NULL},
@@ -109,6 +141,8 @@ static const struct sup_key program_keys[] = {
     {"restart", sup_read_map, 0, 0, 0, restart_keys},
     {"stop", sup_read_map, 0, 0, 0, stop_keys},
     {"reload", sup_read_map, 0, 0, 0, reload_keys},
+    {"recycle", sup_read_map, 0, 0, 0, recycle_keys},
+    {"watchdog", sup_read_map, 0, 0, 0, watchdog_keys},
     LAST};
 
 static const struct sup_program_spec program_defaults = {
@@ -127,6 +161,7 @@ static const struct sup_program_spec program_defaults = {
     .stop_signal = SIGTERM,
     .stop_grace_ns = 30 * SECOND,
     .reload_grace_ns = SECOND,
+    .recycle = {.jitter = 10, .put_off_ns = 3600 * SECOND},
 };
 
 static bool check_ready(struct sup_yaml *y, const struct sup_program_spec *p)
@@ -169,6 +204,12 @@ static bool check_program(struct sup_yaml *y, const struct sup_program_spec *p)
     }
     if (p->restart.backoff_max_ns < p->restart.backoff_ns) {
         return sup_yaml_fail(y, "`%s`: `backoff_max` is shorter than `backoff`", p->name);
+    }
+    if (p->recycle.timezone != NULL && p->recycle.cron == NULL) {
+        return sup_yaml_fail(y, "`%s`: `recycle: {timezone: ...}` needs a `cron`", p->name);
+    }
+    if ((p->watchdog.abort || p->watchdog.even_paused) && p->watchdog.after_ns == 0) {
+        return sup_yaml_fail(y, "`%s`: `watchdog:` needs `after`", p->name);
     }
     return check_ready(y, p);
 }

@@ -1,5 +1,4 @@
 /* What `shmbusctl status` shows, as JSON: programs, and their workers sorted by number. */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -8,52 +7,7 @@
 #include "../json.h"
 #include "memory.h"
 #include "sup.h"
-
-/* Private memory: RSS counts the bus, which every worker that touches it would seem to own. */
-static uint64_t anonymous_bytes(pid_t pid)
-{
-    char path[32], text[4096], *at;
-    ssize_t bytes;
-    int fd;
-
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return 0;
-    }
-    bytes = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[bytes > 0 ? bytes : 0] = 0;
-    at = strstr(text, "\nRssAnon:");
-    return at != NULL ? strtoull(at + 9, NULL, 10) * 1024 : 0;
-}
-
-static double cpu_seconds(pid_t pid)
-{
-    char path[32], text[1024], *at;
-    ssize_t bytes;
-    unsigned long user, system;
-    int fd;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return 0;
-    }
-    bytes = read(fd, text, sizeof text - 1);
-    close(fd);
-    text[bytes > 0 ? bytes : 0] = 0;
-    at = strrchr(text, ')');
-    for (int i = 2; at != NULL && i < 14; i++) {
-        at = strchr(at + 1, ' ');
-    }
-    if (at == NULL) {
-        return 0;
-    }
-    user = strtoul(at, &at, 10);
-    system = strtoul(at, NULL, 10);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
+#include "usage.h"
 
 static const char *role_of(const struct sup_worker *w)
 {
@@ -80,8 +34,8 @@ static struct json_object *worker_json(struct sup *s, const struct sup_worker *w
     json_add_bool(o, "child", w->ours);
     json_add_signed(o, "started_realtime_ns", w->started_realtime_ns);
     json_add_signed(o, "age_ns", s->now_ns - w->started_ns);
-    json_add_count(o, "memory_bytes", anonymous_bytes(w->pid));
-    json_add_number(o, "cpu_seconds", cpu_seconds(w->pid));
+    json_add_count(o, "memory_bytes", sup_anonymous_bytes(w->pid));
+    json_add_number(o, "cpu_seconds", sup_cpu_seconds(w->pid));
     if (w->status != NULL) {
         json_add_text(o, "status", w->status);
     }
@@ -90,7 +44,7 @@ static struct json_object *worker_json(struct sup *s, const struct sup_worker *w
         json_add_count(o, "held", row->held_blocks);
         json_add_count(o, "progress", row->progress);
         json_add_signed(o, "heartbeat_age_ns", row->heartbeat_age_ns);
-        json_add_bool(o, "stalled", row->life == SHMBUS_STALLED);
+        json_add_bool(o, "stalled", row->life == SHMBUS_STALLED || w->beat.stalled);
     }
     return o;
 }

@@ -44,6 +44,11 @@ struct sup_source {
     X(GROUP, "group")                                                                              \
     X(RELOAD, "reload")                                                                            \
     X(ROLL_BACK, "roll-back")                                                                      \
+    X(AGE, "age")                                                                                  \
+    X(CRON, "cron")                                                                                \
+    X(MESSAGES, "messages")                                                                        \
+    X(MEMORY, "memory")                                                                            \
+    X(WATCHDOG, "watchdog")                                                                        \
     X(OPERATOR, "operator")                                                                        \
     X(SCALE, "scale")                                                                              \
     X(SHUTDOWN, "shutdown")
@@ -59,6 +64,21 @@ struct sup_probe {
     pid_t pid; /* 0: none runs */
     int64_t next_ns, limit_ns;
     bool good; /* the last one said yes */
+};
+
+/* The limits of one worker, and since when it is to be replaced. */
+struct sup_recycle {
+    bool set, said_put_off;
+    int64_t age_ns, minute, looked_ns;
+    uint64_t messages, memory_bytes;
+    enum sup_reason reason;
+    int64_t since_ns, retry_ns; /* 0: not due */
+};
+
+struct sup_beat {
+    uint64_t progress;
+    int64_t since_ns;
+    bool stalled;
 };
 
 struct sup_worker {
@@ -88,6 +108,8 @@ struct sup_worker {
     bool said_ready;
     char *status; /* STATUS= of sd_notify, or NULL */
     struct sup_probe probe;
+    struct sup_recycle recycle;
+    struct sup_beat beat;
     bool dead;
     int wait_status; /* if ours */
     struct rusage usage;
@@ -101,6 +123,9 @@ struct sup_slot {
     int64_t start_ns; /* not before */
     enum sup_reason start_reason;
     pid_t old_pid;
+    uint64_t old_memory_bytes; /* of that one, when it was told to go */
+    double old_cpu_s;
+    int64_t old_stop_ns;
     uint32_t failures; /* in a row, for the back-off */
     bool done;         /* ended, and the policy says that is all */
     bool given_up;
@@ -237,6 +262,9 @@ void sup_rollout_fail(struct sup_program *p, const struct sup_worker *w);
 bool sup_rollout_covers(const struct sup_program *p, const struct sup_worker *w);
 bool sup_rollout_owns_slot(const struct sup_program *p, uint32_t index);
 
+void sup_recycle_look(struct sup_worker *w);
+void sup_recycle_step(struct sup_program *p);
+
 void sup_groups_make(struct sup *s);
 void sup_groups_step(struct sup *s);
 /* A worker of @p died and is to be started again: true if its group takes that over. */
@@ -254,6 +282,8 @@ struct sup_worker *sup_worker_new(struct sup_program *p, struct sup_spec *file);
 void sup_worker_free(struct sup_worker *w); /* takes it out of its program, too */
 void sup_worker_step(struct sup_worker *w);
 void sup_worker_stop(struct sup_worker *w, enum sup_reason reason);
+void sup_worker_abort(struct sup_worker *w, int64_t grace_ns); /* SIGABRT, SIGKILL */
+void sup_worker_say_replaced(const struct sup_worker *w);
 void sup_worker_died(struct sup_worker *w, bool known, int wait_status, const struct rusage *usage);
 struct sup_worker *sup_worker_of_pid(const struct sup *s, pid_t pid);
 bool sup_spawn(struct sup_worker *w); /* forks; it begins with sup_worker_begin() */

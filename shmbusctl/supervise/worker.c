@@ -8,6 +8,7 @@
 
 #include "memory.h"
 #include "sup.h"
+#include "usage.h"
 
 const char *const sup_state_names[] = {"starting", "ready", "stopping"};
 
@@ -84,6 +85,31 @@ static void say_stop(const struct sup_worker *w, int number)
               w->pid, w->program->name, sup_reason_names[w->stop_reason]);
 }
 
+/* For the line that tells of its successor. */
+static void note_use(const struct sup_worker *w)
+{
+    struct sup_slot *slot = w->index < w->program->slot_count ? &w->program->slots[w->index] : NULL;
+
+    if (slot != NULL && (slot->current == w || slot->current == NULL || slot->next == NULL)) {
+        slot->old_memory_bytes = sup_anonymous_bytes(w->pid);
+        slot->old_cpu_s = sup_cpu_seconds(w->pid);
+        slot->old_stop_ns = sup_now_ns();
+    }
+}
+
+void sup_worker_abort(struct sup_worker *w, int64_t grace_ns)
+{
+    w->state = SUP_STOPPING;
+    w->stop_asked = true;
+    w->stop_reason = SUP_WATCHDOG;
+    w->escalated = true;
+    w->limit_ns = sup_now_ns() + grace_ns;
+    w->program->s->dirty = true;
+    note_use(w);
+    send_signal(w, SIGABRT, false);
+    send_signal(w, SIGCONT, false);
+}
+
 /* Told once: who drains hears of it no second time. */
 void sup_worker_stop(struct sup_worker *w, enum sup_reason reason)
 {
@@ -101,6 +127,7 @@ void sup_worker_stop(struct sup_worker *w, enum sup_reason reason)
     w->limit_ns = sup_now_ns() + (by_reload ? spec->reload_grace_ns : spec->stop_grace_ns);
     w->program->s->dirty = true;
     w->program->s->again = true;
+    note_use(w);
     say_stop(w, number);
     send_signal(w, number, spec->stop_group && w->escalated);
     send_signal(w, SIGCONT, false); /* a stopped one could not follow */
@@ -131,6 +158,29 @@ static void step_stopping(struct sup_worker *w)
     s->dirty = true;
 }
 
+void sup_worker_say_replaced(const struct sup_worker *w)
+{
+    const struct sup_slot *slot = &w->program->slots[w->index];
+    int64_t begun_ns = slot->old_stop_ns < w->started_ns ? slot->old_stop_ns : w->started_ns;
+
+    if (w->old_pid == 0 || slot->old_stop_ns == 0) {
+        return;
+    }
+    sup_event(w->program->s, w, "replaced", false,
+              "%s pid %d by %d: %s; before: memory %ju KiB, cpu %.2f s; after: memory %ju KiB, "
+              "cpu %.2f s; took %.3f s",
+              w->program->name, w->old_pid, w->pid, sup_reason_names[w->reason],
+              (uintmax_t)slot->old_memory_bytes / 1024, slot->old_cpu_s,
+              (uintmax_t)sup_anonymous_bytes(w->pid) / 1024, sup_cpu_seconds(w->pid),
+              (double)(w->ready_ns - begun_ns) / 1e9);
+}
+
+static bool follows_one_that_went(const struct sup_worker *w)
+{
+    return w->index < w->program->slot_count && w->program->slots[w->index].current == w &&
+           w->reason >= SUP_RELOAD;
+}
+
 static void became_ready(struct sup_worker *w)
 {
     struct sup *s = w->program->s;
@@ -142,6 +192,9 @@ static void became_ready(struct sup_worker *w)
     s->again = true;
     sup_event(s, w, "ready", false, "%s pid %d is ready, %.3f s after its start", w->program->name,
               w->pid, (double)(w->ready_ns - w->started_ns) / 1e9);
+    if (follows_one_that_went(w)) {
+        sup_worker_say_replaced(w);
+    }
 }
 
 static void step_starting(struct sup_worker *w)
@@ -172,6 +225,7 @@ void sup_worker_step(struct sup_worker *w)
         step_starting(w);
         break;
     case SUP_READY:
+        sup_recycle_look(w);
         break;
     case SUP_STOPPING:
         step_stopping(w);

@@ -447,6 +447,31 @@ bool sup_read_count(struct sup_yaml *y, const struct sup_key *key, void *target)
     return true;
 }
 
+bool sup_read_number(struct sup_yaml *y, const struct sup_key *key, void *target)
+{
+    char *text = sup_yaml_text(y, key->name);
+
+    return text != NULL && number_of(y, key, text, field(target, key));
+}
+
+bool sup_read_size(struct sup_yaml *y, const struct sup_key *key, void *target)
+{
+    char *text = sup_yaml_text(y, key->name);
+    uint64_t *out = field(target, key);
+    bool good;
+
+    if (text == NULL) {
+        return false;
+    }
+    good = text_parse_size(text, out) && *out >= key->min;
+    if (!good) {
+        fail_at(y, y->mark, "`%s: %s` is not a size above zero; write it like 64MiB", key->name,
+                text);
+    }
+    free(text);
+    return good;
+}
+
 /* From -max to max. */
 bool sup_read_integer(struct sup_yaml *y, const struct sup_key *key, void *target)
 {

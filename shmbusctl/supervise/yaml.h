@@ -42,6 +42,8 @@ bool sup_read_pairs(struct sup_yaml *y, const struct sup_key *key, void *target)
 bool sup_read_count(struct sup_yaml *y, const struct sup_key *key, void *target);    /* uint32_t */
 bool sup_read_integer(struct sup_yaml *y, const struct sup_key *key, void *target);  /* int32_t */
 bool sup_read_duration(struct sup_yaml *y, const struct sup_key *key, void *target); /* int64_t */
+bool sup_read_number(struct sup_yaml *y, const struct sup_key *key, void *target);   /* uint64_t */
+bool sup_read_size(struct sup_yaml *y, const struct sup_key *key, void *target);     /* uint64_t */
 bool sup_read_bool(struct sup_yaml *y, const struct sup_key *key, void *target);     /* bool */
 bool sup_read_mode(struct sup_yaml *y, const struct sup_key *key, void *target);     /* uint32_t */
 bool sup_read_choice(struct sup_yaml *y, const struct sup_key *key, void *target);   /* enum */

@@ -8,3 +8,5 @@ $(SUPERVISE_TEST_PROGRAMS): $(B)/bin/test-%: $(B)/obj/test/supervise/%.o $(LIB_S
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LINK_SHARED)
+
+$(B)/bin/test-cron: $(B)/obj/shmbusctl/supervise/cron.o

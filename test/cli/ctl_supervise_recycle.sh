@@ -1,0 +1,92 @@
+#!/bin/sh
+# shmbusctl supervise: workers replaced before it hurts, the watchdog, cron expressions.
+name=supervise-recycle
+. "$(dirname "$0")/supervise.inc"
+
+cat >"$file" <<END
+bus: $bus
+programs:
+  old: { command: [sleep, "1000"], count: 2, ready: { by: alive, after: 10ms }, recycle: { age: 600ms, jitter: 50 } }
+  fat:
+    command: [$bin/test-leak]
+    ready: { by: alive, after: 10ms }
+    recycle: { memory: 20MiB }
+    reload: { max_unavailable: 1 }
+  busy:
+    command: [$bin/shmbusctl, recv, $bus, work, --follow]
+    ready: { by: heartbeat }
+    recycle: { messages: 10, jitter: 0 }
+  long-queue:
+    command: [sleep, "1001"]
+    ready: { by: alive, after: 10ms }
+    recycle: { age: 50ms, queue: waiting, queue_depth: 3, put_off: 1h }
+  paused:
+    command: [$bin/shmbusctl, recv, $bus, nothing, --follow]
+    ready: { by: heartbeat }
+    watchdog: { after: 1s, abort: true }
+  hung:
+    command: [$bin/shmbusctl, recv, $bus, nothing, --follow]
+    ready: { by: heartbeat }
+    watchdog: { after: 1s, abort: true, even_paused: true }
+END
+works "--check prints what recycles" supervise --check "$file"
+check "and the watchdog" eval 'says "recycle    above 20.0MiB of private memory" && says "watchdog   stalled after 1.0s, then SIGABRT"'
+"$ctl" create "$bus" --queue work --queue waiting --queue nothing >/dev/null
+for i in 1 2 3 4 5; do "$ctl" send "$bus" waiting "$i" >/dev/null; done
+begin
+check "all are up" up
+one=$(worker_pid paused)
+kill -STOP "$one"
+kill -STOP "$(worker_pid hung)"
+check "by age, one at a time" eventually eval '[ "$(grep -c "replaced  *old pid .* age" "$log")" -ge 4 ]'
+check "the old one goes when its successor is ready" eval \
+    '[ "$(grep -e "recycle  *old" -e "start  *old .*: age" "$log" | sed "s/.*Z \([a-z]*\) .*/\1/" | head -4 | tr "\n" " ")" = "recycle start recycle start " ]'
+check "by private memory, the old one first" eventually logged 'replaced  *fat pid .*: memory; before: memory [0-9]\{5,\} KiB'
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do "$ctl" send "$bus" work "$i" >/dev/null; done
+check "by messages" eventually logged 'replaced  *busy pid .* messages;'
+check "put off while a queue is long" eventually logged 'put-off  *long-queue'
+check "and not done" eval '! logged "replaced  *long-queue"'
+"$ctl" recv "$bus" waiting -n 5 >/dev/null
+check "done when it is short" eventually logged 'replaced  *long-queue'
+run status "$bus"
+check "each reason is counted apart" says '^fat .*memory:[1-9]'
+check "a paused worker is shown as stalled" eventually logged "stalled  *paused pid $one .*it is paused"
+check "and left alone" kill -0 "$one"
+check "one is ended where that was asked for" eventually logged 'exit  *hung pid .* ended as told, watchdog: killed by SIGABRT'
+check "and followed by another" eventually logged 'start  *hung .*: watchdog'
+kill -CONT "$one"
+ended
+check "stopped: exit code 0" status_is 0
+
+# -------------------------------------------------------- cron: Europe/Berlin, 2026-03-29 and 10-25
+cron() { "$bin/test-cron" "$@" >"$out" 2>&1; status=$?; }
+due() { # due "sentence" EXPRESSION FROM TO EXPECTED
+    cron "$2" Europe/Berlin "$3" "$4"
+    check "$1" same "$(tr '\n' ';' <"$out")" "$5"
+}
+if [ -e /usr/share/zoneinfo/Europe/Berlin ]; then
+    spring=1774735200 autumn=1792875600 # 23:00 and 23:00 of the evening before, in Berlin
+    due "a time that is leapt over is run right after it" '30 2 * * *' $spring $((spring + 21600)) '03-29 03:00 CEST;'
+    due "the first minute of the leap as well" '0 2 * * *' $spring $((spring + 21600)) '03-29 03:00 CEST;'
+    due "the one behind it once" '0 3 * * *' $spring $((spring + 21600)) '03-29 03:00 CEST;'
+    due "a time that comes twice is run the first time" '30 2 * * *' $autumn $((autumn + 21600)) '10-25 02:30 CEST;'
+    due "hourly is each hour of the clock that runs" '0 * * * *' $autumn $((autumn + 18000)) \
+        '10-24 23:00 CEST;10-25 00:00 CEST;10-25 01:00 CEST;10-25 02:00 CEST;10-25 02:00 CET;'
+else
+    skip "both changes of the clock" "no time zones"
+fi
+day=1767225600 # 2026-01-01, a Thursday
+due_utc() { cron "$2" UTC "$3" "$4"; check "$1" same "$(tr '\n' ';' <"$out")" "$5"; }
+due_utc "steps and lists" '0,30 8-10/2 * * *' $day $((day + 86400)) '01-01 08:00 UTC;01-01 08:30 UTC;01-01 10:00 UTC;01-01 10:30 UTC;'
+due_utc "either day counts when both are given" '0 0 3 * FRI' $day $((day + 432000)) '01-02 00:00 UTC;01-03 00:00 UTC;'
+due_utc "both count when one is a star" '0 0 * * fri' $day $((day + 432000)) '01-02 00:00 UTC;'
+due_utc "7 is Sunday" '0 12 * * 7' $day $((day + 604800)) '01-04 12:00 UTC;'
+due_utc "@daily" '@daily' $day $((day + 90000)) '01-01 00:00 UTC;01-02 00:00 UTC;'
+for wrong in '60 * * * *' '* 24 * * *' '* * 0 * *' '* * * 13 *' '* * * * 8' '5-1 * * * *' '*/0 * * * *' \
+    '* * * *' '* * * * * *' '5/10 * * * *' 'x * * * *' '1, * * * *'; do
+    cron "$wrong" UTC 0 60
+    check "'$wrong' is no expression" eval 'status_is 1 && says "^no: "'
+done
+printf 'bus: %s\nprograms: { a: { command: [sleep, 1], recycle: { cron: "61 * * * *" } } }\n' "$bus" >"$file"
+fails "and FILE with one is refused" 2 '`cron: 61 \* \* \* \*`: the minute is not valid' supervise "$file"
+end_supervise
