@@ -165,6 +165,12 @@ bool w_quiescent(void)
     bool stopped = anybody_stopped();
 
     x_end_of_call();
+    if (w_plan->sweepers_from > 0) {
+        w_sweeps_settle();
+        if (x_failed()) {
+            return false;
+        }
+    }
     if (!stopped) {
         recover_all();
         if (x_failed() || anybody_ready()) {

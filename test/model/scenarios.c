@@ -289,6 +289,25 @@ static const struct w_plan two_dead = {
                ACTOR("recover-a", W_NOBODY, "D1"), ACTOR("recover-b", W_NOBODY + 1, "D1")},
 };
 
+static const struct w_plan sweep_two = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 2,
+    .queued = 1,
+    .sweepers_from = 1,
+    .actors = {ACTOR("user", 0, "r0 a"), ACTOR("watch-a", 1, "P2"), ACTOR("watch-b", 2, "P2")},
+};
+
+static const struct w_plan sweep_three = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 2,
+    .queued = 1,
+    .sweepers_from = 1,
+    .actors = {ACTOR("user", 0, "r0 a"), ACTOR("watch-a", 1, "P1"), ACTOR("watch-b", 2, "P1"),
+               ACTOR("watch-c", 3, "P1")},
+};
+
 static const struct w_plan recover_sleep = {
     .channels = {QUEUE(0)},
     .channel_count = 1,
@@ -904,6 +923,8 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(stocks, "stocks: refill, free into, flush", BIG),
     SCENARIO(two_recoverers, "two recoverers, one of them killed", TWO_KILLS),
     SCENARIO(two_dead, "two users die, two recoverers", TWO_KILLS),
+    SCENARIO(sweep_two, "who looks for the dead dies himself, or stands still", TWO_KILLS),
+    SCENARIO(sweep_three, "the same with a deputy more", TWO_KILLS),
     SCENARIO(recover_sleep, "receiver sleeps, recoverer is killed", TWO_KILLS),
     SCENARIO(slot_reuse, "slot taken again beside two recoverers", TWO_KILLS),
     SCENARIO(same_name_again, "late recoverer, message and name come again", SMALL),

@@ -9,6 +9,7 @@
  *   y       free block 0, held since the beginning
  *   l0      take a lane, wait until there is one            c0   leave it, give back what is held
  *   p0      open once more for receiving
+ *   P3      three rounds of a watcher
  *   D       wait for a death and recover, again and again     D1   once
  *   J       wait until the slot of the predecessor is free, become its next user
  *   H       hold on until nobody else can go on, the stopped ones included
@@ -653,6 +654,15 @@ static void bell_word(uint32_t process, char word, uint32_t n)
     sb_load32_relaxed(&w_segment.bell.word); /* others go on, the store still not seen by them */
 }
 
+static void look_for_the_dead(uint32_t process, char word, uint32_t n)
+{
+    if (word == 'P') {
+        w_sweep_rounds(process, n);
+    } else {
+        recoverer(n == 1);
+    }
+}
+
 static void do_word(uint32_t process, char word, uint32_t n)
 {
     if (lacks_lane(process, word, n)) {
@@ -700,8 +710,9 @@ static void do_word(uint32_t process, char word, uint32_t n)
         }
         w_end(process);
         break;
+    case 'P':
     case 'D':
-        recoverer(n == 1);
+        look_for_the_dead(process, word, n);
         break;
     case 'J':
         join(process);

@@ -236,6 +236,10 @@ static void share_words(const struct w_plan *plan)
 {
     memset(shared, 0, sizeof shared);
     share(&w_segment.super.blocks_freed, 4);
+    if (plan->sweepers_from > 0) {
+        share(w_segment.super.sweepers, sizeof w_segment.super.sweepers);
+        share(&w_segment.super.sweep_seq, 8);
+    }
     for (uint32_t p = 0; p < W_SLOTS; p++) {
         share(&w_segment.processes[p].w, 8);
     }
@@ -595,6 +599,9 @@ void w_setup(const void *parameter)
         w_acting = 0;
         w_run_script(0, plan->before);
         w_acting = W_DRIVER;
+    }
+    for (uint32_t p = plan->sweepers_from; plan->sweepers_from > 0 && p < W_DRIVER; p++) {
+        w_sweeps_begin(p, &buses[p].member);
     }
     x_end_of_call();
 }

@@ -59,6 +59,7 @@ struct w_plan {
     bool old_handles;    /* open for more than half of all laps */
     bool region;
     bool timestamps;
+    uint32_t sweepers_from; /* processes from this one on are watchers; 0: there are none */
     bool first_is_dead;   /* process 0 received one of them and died; it has no actor */
     bool same_name;       /* for the narrow program: a successor is named as the one before */
     uint32_t queued;                      /* messages in channel 0 at the beginning */
@@ -221,6 +222,12 @@ uint32_t w_waiting_in_lanes(uint32_t channel);
 /* Whether the process's own lane takes another message now. */
 bool w_lane_has_room(uint32_t process, uint32_t channel);
 void w_check_cells(void);
+
+/* sweepers.c */
+void w_sweeps_begin(uint32_t process, const struct sb_member *member);
+void w_sweep_rounds(uint32_t process, uint32_t count);
+/* Nobody can go on: whoever is left makes rounds, and everything must have been noticed. */
+void w_sweeps_settle(void);
 
 /* ghost_stream.c */
 void w_stream_access(const void *address, uint64_t old, uint64_t now);
