@@ -141,9 +141,9 @@ int sb_byte_is_locked(int fd, int64_t byte)
 
 /* ----------------------------------------------------------------------------------- the page */
 
-static double mib(uint64_t bytes)
+static unsigned long long kib(uint64_t bytes)
 {
-    return (double)bytes / (1024.0 * 1024.0);
+    return (bytes + 1023) / 1024;
 }
 
 int sb_map_failed(const char *path, uint64_t bytes, int error)
@@ -152,16 +152,16 @@ int sb_map_failed(const char *path, uint64_t bytes, int error)
 
     if (error == EAGAIN && getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
         return sb_fail(-ENOMEM,
-                       "%s needs %.1f MiB, but this process locks its memory (mlockall) and may "
-                       "lock %.1f MiB in all (RLIMIT_MEMLOCK); raise that (ulimit -l) or plan "
+                       "%s needs %llu KiB, but this process locks its memory (mlockall) and may "
+                       "lock %llu KiB in all (RLIMIT_MEMLOCK); raise that (ulimit -l) or plan "
                        "less",
-                       path, mib(bytes), mib(limit.rlim_cur));
+                       path, kib(bytes), kib(limit.rlim_cur));
     }
     if (error == ENOMEM && getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
         return sb_fail(-ENOMEM,
-                       "%s needs %.1f MiB, but this process may map %.1f MiB in all (RLIMIT_AS); "
+                       "%s needs %llu KiB, but this process may map %llu KiB in all (RLIMIT_AS); "
                        "raise that (ulimit -v), or plan less",
-                       path, mib(bytes), mib(limit.rlim_cur));
+                       path, kib(bytes), kib(limit.rlim_cur));
     }
     return sb_fail(error == EAGAIN ? -ENOMEM : -error, "%s cannot be mapped: %s", path,
                    strerror(error));

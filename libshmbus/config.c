@@ -755,6 +755,7 @@ static const struct key top_keys[] = {
     {"processes", read_u32, PLAN(processes), 1, SHMBUS_PROCESSES_MAX},
     {"spare", read_spare, 0, 0, 0},
     {"heartbeat", read_heartbeat, 0, 0, 0},
+    {"core", read_bool, PLAN(core), 0, 0},
     {"blocks", read_blocks, 0, 0, 0},
     {"channels", read_channels, 0, 0, 0},
     {"regions", read_regions, 0, 0, 0},

@@ -348,6 +348,7 @@ static int take_plan(struct sb_geometry *g, const struct shmbus_plan *plan)
     g->region_count = (uint32_t)plan->region_count;
     g->heartbeat_interval_ns = plan->heartbeat_interval_ns;
     g->heartbeat_timeout_ns = plan->heartbeat_timeout_ns;
+    g->core = plan->core;
 
     int r = sb_geometry_alloc(g);
     if (r == 0)

@@ -113,6 +113,7 @@ static void format_super(struct sb_super *super, const struct sb_geometry *g)
     super->created_realtime_ns = sb_clock_ns(CLOCK_REALTIME);
     super->heartbeat_interval_ns = g->heartbeat_interval_ns;
     super->heartbeat_timeout_ns = g->heartbeat_timeout_ns;
+    super->compatible_features = g->core ? SB_FEATURE_CORE : 0;
     super->processes = g->processes;
     super->classes = g->class_count;
     super->channels = g->channel_count;
@@ -438,6 +439,7 @@ static int read_tables(const uint8_t *base, const struct sb_super *super, struct
     g->region_count = super->regions;
     g->heartbeat_interval_ns = super->heartbeat_interval_ns;
     g->heartbeat_timeout_ns = super->heartbeat_timeout_ns;
+    g->core = (super->compatible_features & SB_FEATURE_CORE) != 0;
 
     int r = sb_geometry_alloc(g);
     if (r < 0)

@@ -260,6 +260,8 @@ struct sb_event {
     sb_word32 word;
 };
 
+#define SB_FEATURE_CORE 1ull /* goes into core dumps of its users */
+
 struct sb_super {
     /* Constant after creation. */
     char magic[8];
@@ -269,7 +271,7 @@ struct sb_super {
     uint32_t super_bytes;
     uint64_t incompatible_features; /* unknown bit: do not attach */
     uint64_t read_only_features;    /* unknown bit: observe only */
-    uint64_t compatible_features;
+    uint64_t compatible_features;   /* SB_FEATURE_: who does not know a bit ignores it */
     uint64_t segment_bytes;
     uint8_t uuid[16];
     uint8_t boot_id[16];

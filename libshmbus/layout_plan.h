@@ -41,6 +41,7 @@ struct sb_region_geometry {
 struct sb_geometry {
     uint32_t processes, class_count, channel_count, region_count;
     int64_t heartbeat_interval_ns, heartbeat_timeout_ns;
+    bool core; /* may go into core dumps */
     struct sb_class_geometry classes[SHMBUS_BLOCK_CLASSES_MAX];
     struct sb_channel_geometry *channels;
     struct sb_region_geometry *regions;

@@ -14,6 +14,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -126,9 +127,12 @@ static int poll_open(struct shmbus_channel *ch)
     }
     poll->ch = ch;
     sem_init(&poll->armed, 0, 0);
-    poll->fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK); /* readable until the first -EAGAIN */
+    poll->fd = sb_fd_above_standard(
+        eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)); /* readable until the first -EAGAIN */
     if (poll->fd < 0) {
-        r = sb_fail(-errno, "channel \"%s\": no eventfd", ch->name);
+        r = sb_fail(errno == EINVAL ? -EMFILE : -errno,
+                    "channel \"%s\": no descriptor to be had: %s; raise RLIMIT_NOFILE (ulimit -n)",
+                    ch->name, strerror(errno));
         free(poll);
         return r;
     }
@@ -136,7 +140,10 @@ static int poll_open(struct shmbus_channel *ch)
     if (r < 0) {
         close(poll->fd);
         free(poll);
-        return sb_fail(r, "channel \"%s\": no thread for its descriptor", ch->name);
+        return sb_fail(r == -EAGAIN ? -ENOMEM : r, /* a limit: trying again is of no use */
+                       "channel \"%s\": no thread for its descriptor: %s; raise RLIMIT_NPROC "
+                       "(ulimit -u), the pids of the cgroup or, with mlockall(), RLIMIT_MEMLOCK",
+                       ch->name, strerror(-r));
     }
     ch->poll = poll;
     sb_watcher_start(ch->bus); /* the receiver will sleep, only not in a call of ours */

@@ -199,6 +199,15 @@ static int set_permissions(int fd, const char *path, const struct shmbus_plan *p
     return 0;
 }
 
+/* Others' messages are no business of a core dump, and an unlinked segment would go into it whole,
+ * whatever the process's coredump_filter says of shared memory. */
+static void keep_out_of_cores(uint8_t *base, const struct sb_geometry *geometry)
+{
+    if (!geometry->core) {
+        madvise(base, geometry->segment_bytes, MADV_DONTDUMP); /* refused: then it is in */
+    }
+}
+
 static int fill(int fd, const char *path, const struct sb_geometry *geometry)
 {
     uint8_t *base = mmap(NULL, geometry->segment_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -206,6 +215,7 @@ static int fill(int fd, const char *path, const struct sb_geometry *geometry)
     if (base == MAP_FAILED) {
         return sb_map_failed(path, geometry->segment_bytes, errno);
     }
+    keep_out_of_cores(base, geometry);
     sb_layout_format(base, geometry);
     munmap(base, geometry->segment_bytes);
     return 0;
@@ -213,9 +223,13 @@ static int fill(int fd, const char *path, const struct sb_geometry *geometry)
 
 static int no_descriptor(const char *path, int error, const char *what)
 {
+    struct rlimit limit;
+
+    if (error == EINVAL && getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur <= 3) {
+        error = EMFILE; /* nothing above the standard ones */
+    }
     switch (error) {
     case EMFILE:
-    case EINVAL: /* a limit below 3 */
         return sb_fail(-EMFILE, "%s: %s: this process may have no more descriptors; raise "
                                 "RLIMIT_NOFILE (ulimit -n)", path, what);
     case ENFILE:
@@ -479,6 +493,8 @@ int sb_segment_open(const char *name, bool read_only, bool any_owner, struct sb_
         r = sb_geometry_from_segment(s.base, s.bytes, ret_geometry);
         if (r < 0) {
             sb_fail_prefix(r, "%s", s.path);
+        } else {
+            keep_out_of_cores(s.base, *ret_geometry);
         }
     }
     if (r < 0) {

@@ -245,7 +245,7 @@ static const struct {
     {"procesess: 4\n", "t.yaml:1:1: unknown key `procesess`; did you mean `processes`?"},
     {"colour: 4\n",
      "t.yaml:1:1: unknown key `colour`; known: bus, mode, group, memory, processes, spare, "
-     "heartbeat, blocks, channels, regions"},
+     "heartbeat, core, blocks, channels, regions"},
     {"bus: a\nbus: b\n", "t.yaml:2:1: `bus` is there twice; remove one"},
     {"bus: a b\n",
      "t.yaml:1:6: `a b` is no valid bus name: use 1 to 47 letters, digits, '.', '_' or '-', not "

@@ -195,6 +195,7 @@ struct shmbus_plan {
     uint32_t spare_share;         /* likewise; default 0, which is 1 */
     bool fit_blocks; /* the library chose the blocks, and adds what the shares of queues need;
                       * shmbus_plan_add_blocks() makes it false: all counts are then the caller's */
+    bool core;                    /* the segment goes into core dumps of its users; default no */
 };
 
 /* The built-in plan. @memory_bytes sizes the blocks so that the whole segment needs about that
@@ -289,6 +290,12 @@ struct shmbus_attach_opts {
  * nothing that would keep its parent alive. One that shares its parent's memory (vfork(),
  * posix_spawn() until its exec, clone(CLONE_VM)) could still write to it, and so keeps the parent
  * alive for the others as long as it lives: keep it short, and call nothing of the library in it.
+ *
+ * The segment stays out of core dumps of this process unless its plan says `core`. A process that
+ * dumps core is dead for the others only when the dump is written.
+ *
+ * The shared library stays in memory after dlclose(), since its threads run in it. (A plugin that
+ * contains the static library is to be linked with -z nodelete for that.)
  * Return: 0; -ENOENT; -EACCES; -SHMBUS_ERR_OWNER; -SHMBUS_ERR_LAYOUT; -SHMBUS_ERR_CORRUPT;
  *   -SHMBUS_ERR_TOO_MANY (all slots taken by living processes); what shmbus_create() returns.
  */
