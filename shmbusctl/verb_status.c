@@ -102,16 +102,19 @@ static void fill_state(struct table_cell *cell, const struct row *row)
 static void fill_restarts(struct table_cell *cell, struct json_object *program)
 {
     struct json_object *restarts = part_of(program, "restarts");
+    struct json_object_iterator at, end;
     size_t used = 0;
 
     if (restarts == NULL) {
         return;
     }
-    json_object_object_foreach(restarts, reason, count)
-    {
+    at = json_object_iter_begin(restarts);
+    end = json_object_iter_end(restarts);
+    for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
         if (used < sizeof cell->text) {
             used += (size_t)snprintf(cell->text + used, sizeof cell->text - used, "%s%s:%s",
-                                     used > 0 ? " " : "", reason, json_object_get_string(count));
+                                     used > 0 ? " " : "", json_object_iter_peek_name(&at),
+                                     json_object_get_string(json_object_iter_peek_value(&at)));
         }
     }
 }

@@ -17,7 +17,7 @@ TIDY_FLAGS_test/model := -DSB_EXPLORE=1 -DSB_EXPLORE_STORES=1
 # What the library asks of the kernel, and copies into the segment, goes to test/model/world.c.
 MODEL_SEAMS := -Dsyscall=sb_explore_syscall -Dclock_gettime=sb_explore_clock_gettime \
     -Dmemcpy=sb_explore_memcpy
-MODEL_CPPFLAGS = $(CX16) -D_GNU_SOURCE -DSB_EXPLORE=1 -DSB_EXPLORE_STORES=1 -Ilibshmbus/include \
+MODEL_CPPFLAGS = -D_GNU_SOURCE -DSB_EXPLORE=1 -DSB_EXPLORE_STORES=1 -Ilibshmbus/include \
                  -iquote libshmbus
 MODEL_CFLAGS = -std=gnu11 $(WARNINGS) -O2 -g -fno-omit-frame-pointer -pthread
 

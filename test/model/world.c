@@ -747,7 +747,8 @@ static void describe(const void *address, char *text, size_t bytes)
 
 static void describe_value(const void *address, uint64_t value, char *text, size_t bytes)
 {
-    static const char *const states[16] = {"FREE", "HTX", "HRX", "QUE", "QFW", "ORPHAN", "DEADL"};
+    static const char *const states[16] = {"FREE", "HTX", "HRX", "QUE", "QFW", "ORPHAN", "DEADL",
+                                            "HFW"};
     if ((IS_IN(address, w_segment.blocks) &&
          OFFSET_IN(address, w_segment.blocks) % sizeof(struct sb_block) == 0) ||
         (IS_IN(address, w_segment.cells) &&
