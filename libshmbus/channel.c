@@ -19,6 +19,7 @@
 #include "stream.h"
 #include "watcher.h"
 
+#define CENSUS_NS 100000000
 #define BEAT_SHORT_NS 10000000
 #define BEAT_LONG_NS 100000000
 #define BEAT_PERIOD_MAX 256u /* a slow stretch after a fast one has so many without a beat */
@@ -56,6 +57,15 @@ SB_SELDOM void sb_channel_beat(struct shmbus_channel *ch)
         ch->ring.depth_slack =
             ch->ops_period < HURRY_PERIOD ? 0 : (1ull << ch->view->depth_shift) / 16;
     }
+}
+
+bool sb_census_is_due(struct shmbus_channel *ch)
+{
+    int64_t now = sb_now_ns();
+    bool due = ch->census[0] == '\0' || now - ch->census_ns >= CENSUS_NS;
+
+    ch->census_ns = due ? now : ch->census_ns;
+    return due;
 }
 
 /* A row for this handle's counters. */

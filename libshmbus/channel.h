@@ -6,6 +6,7 @@
 
 #include "branch.h"
 #include "bus.h"
+#include "census.h"
 #include "ring_lanes.h"
 #include "ring_mpmc.h"
 #include "ring_spsc.h"
@@ -47,6 +48,10 @@ struct shmbus_channel {
     int64_t thread_ns;       /* when the row was told last which thread uses it */
     uint64_t departure_seen; /* stream: how the other end last left, already told; 0: nothing is */
     uint64_t departure_at;   /* how far the other end had come by then */
+    size_t short_of;         /* queue: the last send found no block for so many bytes */
+    bool short_waited;       /* and has waited for one */
+    int64_t census_ns;       /* when census was written */
+    char census[SB_CENSUS_BYTES]; /* who has what the last send found none of */
     struct sb_poll *poll;
     struct shmbus_channel *next;
     char name[SHMBUS_NAME_BYTES];
@@ -107,6 +112,9 @@ static inline void sb_count_given_back(struct shmbus_channel *ch, const struct s
         sb_count(ch, SHMBUS_COUNT_redelivered, UINT64_MAX);
     }
 }
+
+/* Whether the census of this handle is to be taken anew: it costs a look at every block. */
+bool sb_census_is_due(struct shmbus_channel *ch);
 
 #define SB_IDLE_OPS 16u /* an empty look counts as so many operations */
 

@@ -12,9 +12,11 @@
 
 #include "cancel.h"
 #include "check.h"
+#include "census.h"
 #include "error.h"
 #include "lanes_look.h"
 #include "name.h"
+#include "standstill.h"
 #include "stat.h"
 
 #define LOOKS 3u        /* a suspicion must be seen so often */
@@ -136,6 +138,11 @@ static void check_cells(struct check *check, const struct sb_channel_view *ch, c
     }
 }
 
+static bool is_nearly_full(uint64_t depth, uint64_t capacity)
+{
+    return capacity > 0 && depth >= capacity - capacity / 10;
+}
+
 /* "lane 2 of NAME (slot 5)", "lane 2 of nobody" */
 static void name_lane(const struct check *check, const struct sb_channel_view *ch, uint32_t lane,
                       char ret_text[TEXT_BYTES])
@@ -150,6 +157,23 @@ static void name_lane(const struct check *check, const struct sb_channel_view *c
              stat.slot);
 }
 
+/* A producer waits, and not because his messages do. */
+static void check_held_lane(struct check *check, const struct sb_channel_view *ch, uint32_t lane,
+                            const char *lane_name, const char *name)
+{
+    uint64_t capacity = (uint64_t)sb_lanes_used(ch) << ch->depth_shift;
+    uint32_t index = (uint32_t)(ch - check->bus->view.channels);
+    char who[SB_CENSUS_BYTES];
+
+    if (is_nearly_full(sb_lanes_depth(ch), capacity)) {
+        return; /* check_waiting() tells */
+    }
+    sb_census_of_lane(&check->bus->view, index, lane, who);
+    cure(check, "let those who hold them go on, and receive the dead letters");
+    found(check, SHMBUS_WARNING, "queue %s: %.200s is full, but not of what waits: of its cells %s",
+          name, lane_name, who);
+}
+
 /* One producer waits while others have room; all of them: check_waiting(). */
 static void check_full_lanes(struct check *check, const struct sb_channel_view *ch,
                              const char *name)
@@ -162,10 +186,14 @@ static void check_full_lanes(struct check *check, const struct sb_channel_view *
             full++;
         }
     }
-    if (full == 0 || full == used) {
+    if (full == 0) {
         return;
     }
     name_lane(check, ch, first, lane_name);
+    if (full == used) {
+        check_held_lane(check, ch, first, lane_name, name);
+        return;
+    }
     cure(check,
          "let producers of %s send at the same rate, start more receivers, or give it more "
          "depth in the plan",
@@ -206,7 +234,7 @@ static void check_waiting(struct check *check, const struct shmbus_channel_stat 
         found(check, SHMBUS_WARNING, "queue %s: %" PRIu64 " dead letters wait", stat->name,
               stat->dead_letters);
     }
-    if (stat->capacity > 0 && stat->depth >= stat->capacity - stat->capacity / 10) {
+    if (is_nearly_full(stat->depth, stat->capacity)) {
         cure(check,
              stat->receivers == 0 ? "start a receiver of %s"
                                   : "start more receivers of %s, or give it more room in the plan",
@@ -273,42 +301,44 @@ static bool is_hidden(const struct sb_class_view *cls, uint32_t block)
 }
 
 /* What is common is used up; what is left belongs to single queues. */
-static void check_common(struct check *check, const struct shmbus_block_stat *stat)
+static void check_common(struct check *check, const struct shmbus_block_stat *stat,
+                         const char *who)
 {
     uint64_t own = stat->count - stat->common;
 
     if (stat->common == 0 || stat->common_free > 0) {
         return;
     }
-    cure(check, "release messages sooner, or raise the count of that class in the plan");
+    cure(check, "let those who have them go on or receive, or raise the count of that class in the "
+                "plan");
     found(check, SHMBUS_NOTE,
           "none of the %" PRIu64 " common blocks of %" PRIu64
-          " bytes is free; queues live on their shares, of which %" PRIu64 " of %" PRIu64
+          " bytes is free: %s; queues live on their shares, of which %" PRIu64 " of %" PRIu64
           " blocks are in use",
-          stat->common, stat->size_bytes, own - stat->free, own);
+          stat->common, stat->size_bytes, who, own - stat->free, own);
 }
 
 static void check_exhausted(struct check *check, uint32_t index)
 {
     struct shmbus_block_stat stat = {.struct_bytes = sizeof stat}, larger = stat;
+    char who[SB_CENSUS_BYTES];
     bool other = false;
-    if (shmbus_block_stat(check->bus, index, &stat) < 0) {
+    if (shmbus_block_stat(check->bus, index, &stat) < 0 || stat.common_free > 0) {
         return;
     }
+    sb_census_of_blocks(&check->bus->view, index, SB_NONE, who);
     if (stat.free > 0) {
-        check_common(check, &stat);
+        check_common(check, &stat, who);
         return;
     }
     for (uint32_t i = index + 1; !other && shmbus_block_stat(check->bus, i, &larger) == 0; i++) {
         other = larger.free > 0;
     }
-    cure(check, "release messages sooner, or raise the count of that class in the plan");
+    cure(check, "let those who have them go on or receive, or raise the count of that class in the "
+                "plan; shmbusctl stats --blocks counts them");
     found(check, other || stat.stock > 0 ? SHMBUS_NOTE : SHMBUS_WARNING,
-          "none of the %" PRIu64 " blocks of %" PRIu64 " bytes is free: %" PRIu64
-          " queued, %" PRIu64 " held, %" PRIu64 " in stocks, %" PRIu64
-          " to be delivered again, %" PRIu64 " dead letters",
-          stat.count, stat.size_bytes, stat.queued, stat.held, stat.stock, stat.redeliverable,
-          stat.dead_letters);
+          "none of the %" PRIu64 " blocks of %" PRIu64 " bytes is free%s%s", stat.count,
+          stat.size_bytes, stat.common < stat.count ? ", of the common ones " : ": ", who);
 }
 
 static void check_class(struct check *check, uint32_t index)
@@ -371,6 +401,22 @@ static void set_name(struct check *check)
     }
 }
 
+static void check_standstill(struct check *check)
+{
+    char who[SB_STANDSTILL_BYTES];
+    uint32_t n = sb_standstill(&check->bus->view, who);
+
+    if (n == 0) {
+        return;
+    }
+    cure(check, "let one of them give up: send with a timeout, or release what it holds before it "
+                "sends; stopping and starting one ends this time only");
+    found(check, SHMBUS_WARNING,
+          n == 1 ? "%" PRIu32 " living process waits for what nobody gives back: %s"
+                 : "%" PRIu32 " living processes wait for each other: %s",
+          n, who);
+}
+
 int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context)
 {
     struct check check = {.bus = bus, .each = each, .context = context};
@@ -391,6 +437,7 @@ int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context)
     for (uint32_t i = 0; i < bus->view.channel_count; i++) {
         check_channel(&check, i);
     }
+    check_standstill(&check);
     for (uint32_t i = 0; i < bus->view.blocks.class_count; i++) {
         check_class(&check, i);
     }

@@ -66,6 +66,19 @@ SB_COLD static int too_large(const struct shmbus_channel *ch, size_t size_bytes)
                    ch->name, size_bytes, ch->size_max);
 }
 
+/* The lane stayed full: says of what, as it need not be of messages that wait. */
+SB_COLD static int no_room(struct shmbus_channel *ch)
+{
+    uint32_t lane = (uint32_t)(ch->lane.lane - ch->view->lanes);
+
+    if (sb_census_is_due(ch)) {
+        sb_census_of_lane(&ch->bus->view, ch->index, lane, ch->census);
+    }
+    return sb_fail(-ETIMEDOUT,
+                   "queue \"%s\": no room within the timeout, of the cells of this lane %s",
+                   ch->name, ch->census);
+}
+
 /* Counts a send that did not happen and says why. */
 SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
 {
@@ -75,7 +88,7 @@ SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
         return sb_fail_often(result, ch->name, "queue is full");
     case -ETIMEDOUT:
         sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
-        return sb_fail_often(result, ch->name, "no room within the timeout");
+        return no_room(ch);
     case -SHMBUS_ERR_SHUTDOWN:
         return sb_fail_often(result, ch->name, "the bus is shutting down");
     default:

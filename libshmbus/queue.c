@@ -110,14 +110,31 @@ static void tell_of_place(struct shmbus_channel *ch)
     }
 }
 
+/* There was no block, at once or within the timeout: says who has them. */
+SB_COLD static int no_blocks(struct shmbus_channel *ch)
+{
+    const struct sb_view *view = &ch->bus->view;
+
+    sb_count(ch, ch->short_waited ? SHMBUS_COUNT_send_timeouts : SHMBUS_COUNT_rejected, 1);
+    if (sb_census_is_due(ch)) {
+        sb_census_of_blocks(view, sb_class_for(&view->blocks, ch->short_of), ch->index,
+                            ch->census);
+    }
+    return sb_fail(-SHMBUS_ERR_NO_BLOCKS, "queue \"%s\": no free block for %zu bytes%s: %s",
+                   ch->name, ch->short_of, ch->short_waited ? " within the timeout" : "",
+                   ch->census);
+}
+
 /* Counts a send that did not happen and says why. */
 SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
 {
     tell_of_place(ch);
-    if (result == -EAGAIN || result == -SHMBUS_ERR_NO_BLOCKS) {
+    if (result == -SHMBUS_ERR_NO_BLOCKS) {
+        return no_blocks(ch);
+    }
+    if (result == -EAGAIN) {
         sb_count(ch, SHMBUS_COUNT_rejected, 1);
-        return sb_fail_often(result, ch->name,
-                             result == -EAGAIN ? "queue is full" : "no free block of that size");
+        return sb_fail_often(result, ch->name, "queue is full");
     }
     if (result == -ETIMEDOUT) {
         sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
@@ -171,7 +188,8 @@ static int attempt_alloc(struct shmbus_channel *ch, void *job)
     return -SHMBUS_ERR_NO_BLOCKS;
 }
 
-/* Waits for a block; *timeout_ns becomes what is left of it. */
+/* Waits for a block; *timeout_ns becomes what is left of it. That there was none is said also when
+ * the time is over: a queue that is full has receivers too slow, this has others that keep them. */
 static int wait_for_block(struct shmbus_channel *ch, struct wanted *want, int64_t *timeout_ns)
 {
     int64_t start_ns = sb_now_ns();
@@ -182,7 +200,8 @@ static int wait_for_block(struct shmbus_channel *ch, struct wanted *want, int64_
             *timeout_ns = 1; /* 0 would mean that nobody wanted to wait */
         }
     }
-    return r;
+    ch->short_waited = true;
+    return r == -ETIMEDOUT ? -SHMBUS_ERR_NO_BLOCKS : r;
 }
 
 SB_COLD static int too_large(const struct shmbus_channel *ch, size_t size_bytes)
@@ -205,6 +224,8 @@ static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint64_t hol
     if (want.cls == SB_NONE || size_bytes > ch->size_max) {
         return too_large(ch, size_bytes);
     }
+    ch->short_of = size_bytes;
+    ch->short_waited = false;
     r = attempt_alloc(ch, &want);
     if (r < 0 && patience(ch, *timeout_ns) != 0) {
         r = wait_for_block(ch, &want, timeout_ns);

@@ -213,7 +213,7 @@ T_TEST(queue, a_queue_that_drops_waits_while_all_blocks_are_in_hands)
         CU_ASSERT_EQUAL(t_take(ch, &held[i]), i);
     }
     CU_ASSERT_EQUAL(shmbus_send(ch, &x, sizeof x, 0), -SHMBUS_ERR_NO_BLOCKS);
-    CU_ASSERT_EQUAL(shmbus_send(ch, &x, sizeof x, 20 * T_MS), -ETIMEDOUT);
+    CU_ASSERT_EQUAL(shmbus_send(ch, &x, sizeof x, 20 * T_MS), -SHMBUS_ERR_NO_BLOCKS);
     T_OK(shmbus_release(&held[0]));
     T_OK(shmbus_send(ch, &x, sizeof x, 0));
     CU_ASSERT_EQUAL(t_get(ch), 7);
@@ -287,7 +287,14 @@ T_TEST(queue, without_a_block_the_answer_says_so_and_a_free_one_ends_it)
     for (uint64_t i = 0; i < 3; i++)
         t_put(ch, i);
     T_FAILS(t_send(ch, 3, 0), -SHMBUS_ERR_NO_BLOCKS);
-    T_FAILS(t_send(ch, 3, 10 * T_MS), -ETIMEDOUT);
+    CU_ASSERT_STRING_EQUAL(shmbus_detail(),
+                           "queue \"q\": no free block for 8 bytes: 3 of 3 wait in \"q\"");
+    T_FAILS(t_send(ch, 3, 10 * T_MS), -SHMBUS_ERR_NO_BLOCKS);
+    CU_ASSERT_STRING_EQUAL(
+        shmbus_detail(),
+        "queue \"q\": no free block for 8 bytes within the timeout: 3 of 3 wait in \"q\"");
+    CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_rejected), 1);
+    CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_send_timeouts), 1);
     CU_ASSERT_TRUE(shmbus_error_is_retryable(-SHMBUS_ERR_NO_BLOCKS));
     CU_ASSERT_EQUAL(t_blocks(bus).queued, 3);
     CU_ASSERT_EQUAL(t_get(ch), 0);

@@ -31,8 +31,8 @@
  * Time
  *   Every timeout is in nanoseconds, counts from the call, and is exact: 0 never blocks (the
  *   answer is then -EAGAIN, from a full or just emptied queue some microseconds later),
- *   SHMBUS_WAIT_FOREVER waits without limit, otherwise -ETIMEDOUT. Signals do not shorten a wait
- *   unless asked to: see shmbus_interrupt() and SHMBUS_ATTACH_EINTR.
+ *   SHMBUS_WAIT_FOREVER waits without limit, otherwise -ETIMEDOUT (shmbus_send() has more). Signals
+ *   do not shorten a wait unless asked to: see shmbus_interrupt() and SHMBUS_ATTACH_EINTR.
  *
  * Sent, taken, released: since when
  *   What a call did is there for everybody who learns through memory (a message, or a word stored
@@ -408,7 +408,8 @@ struct shmbus_msg {
  *
  * Committed when it returns 0: from then on it survives the death of everybody. A failed call
  * has sent nothing.
- * Return: 0; -EAGAIN full; -ETIMEDOUT; -EMSGSIZE; -EINTR; -SHMBUS_ERR_NO_BLOCKS (as full);
+ * Return: 0; -EAGAIN full; -ETIMEDOUT; -EMSGSIZE; -EINTR; -SHMBUS_ERR_NO_BLOCKS: there was no block
+ *   for it, at once or, if it was to wait, within the timeout: shmbus_detail() names who has them;
  *   -SHMBUS_ERR_SHUTDOWN; stream: -SHMBUS_ERR_PEER_DEAD or _CLOSED, once for each departure of the
  *   receiver, when the stream is full (until then it may come back and take what waits).
  */
