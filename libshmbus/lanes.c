@@ -96,11 +96,29 @@ SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
     }
 }
 
+/* A full lane whose dead letters may be dropped for newer ones gives them up for messages, too: its
+ * producer never stands still for what nobody reads. */
+SB_SELDOM static struct sb_cell *place_of_letter(struct shmbus_channel *ch)
+{
+    uint32_t to = ch->view->dead_letter;
+    const struct sb_channel_view *channels = ch->bus->view.channels;
+
+    if (to >= ch->bus->view.channel_count || channels[to].on_full != SHMBUS_DROP_OLDEST ||
+        !sb_lane_drop_letter(&ch->lane)) {
+        return NULL;
+    }
+    sb_fetch_add(&channels[to].shared->letters_dropped, 1);
+    return sb_lane_place(&ch->lane);
+}
+
 static int attempt_place(struct shmbus_channel *ch, void *job)
 {
     struct sb_cell **ret_cell = job;
 
     *ret_cell = sb_lane_place(&ch->lane);
+    if (*ret_cell == NULL) {
+        *ret_cell = place_of_letter(ch);
+    }
     if (*ret_cell == NULL && ch->view->on_full == SHMBUS_DROP_OLDEST) {
         if (sb_lane_drop_oldest(&ch->lane)) {
             sb_count(ch, SHMBUS_COUNT_dropped, 1);
@@ -447,6 +465,7 @@ int sb_lanes_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bo
                             ch->index);
     ch->in_cells--;
     sb_event_wake(&view->channels[where].shared->readable);
+    sb_event_wake(&view->channels[msg->opaque_[2]].shared->writable); /* it may give way */
     sb_count_given_back(ch, msg, undo);
     return 0;
 }
@@ -464,6 +483,7 @@ static void give_back_in(struct shmbus_channel *ch, uint32_t channel)
             sb_load_relaxed(&cell->holder) == ch->holder) {
             uint32_t where = sb_lane_requeue(view, channel, cell, w, false, ch->index);
             sb_event_wake(&view->channels[where].shared->readable);
+            sb_event_wake(&origin->shared->writable);
         }
     }
 }

@@ -13,6 +13,8 @@
  *   P3 store   next t + 1, a hint
  *   D1 cas     w    QUE(lap - 1) -> FREE(lap - 1)    requeue Q1 release w HRX(me) -> ORPHAN
  *              drop_oldest, instead of P0                    Q2 add orphan_seq of the channel
+ *   D2 cas     w    DEADL -> FREE, same lap: a
+ *              dead letter gives way, instead of P0
  *                                                    orphan  O1 cas w ORPHAN -> HRX(me), count + 1
  *
  *   receiver: where is the next message?             producer: how to go on past a held cell?
@@ -29,7 +31,7 @@
  *   L1 FREE -> QUE is stored by the owner of the lane alone, and by him only into FREE cells. So a
  *      cell that is being filled needs no mark: killed before P2, it was and stays FREE
  *   L2 the laps of a cell only go up: P2 is the only step that changes them. So QUE(lap) is never
- *      there twice, and C1 and D1 cannot take one message for another
+ *      there twice, and C1, D1 and D2 cannot take one message for another
  *   L3 a receiver passes a ticket only when the cell says that it was taken (same lap, not QUE) or
  *      that a later one was published there, or by E2. So a QUE in front of the producer means that
  *      everything behind it is unread, too: the lane is full. HRX, ORPHAN, DEADL in front of him
@@ -172,6 +174,24 @@ bool sb_lane_drop_oldest(struct sb_lane_tx *tx)
         }
         if (sb_hdr_state(w) == SB_QUE &&
             sb_cas(&cell->w, w, sb_hdr_make(sb_hdr_gen(w), 0, SB_FREE, 0))) { /* D1 */
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sb_lane_drop_letter(struct sb_lane_tx *tx)
+{
+    uint64_t t = tx->next;
+
+    for (uint64_t n = 0; n <= tx->mask; n++, t++) {
+        struct sb_cell *cell = cell_of(tx, t);
+        uint64_t w = sb_load_acquire(&cell->w);
+        if (sb_hdr_state(w) == SB_FREE || sb_hdr_state(w) == SB_QUE) {
+            return false; /* nothing behind it can be used either */
+        }
+        if (sb_hdr_state(w) == SB_DEADL &&
+            sb_cas(&cell->w, w, sb_hdr_make(sb_hdr_gen(w), 0, SB_FREE, 0))) { /* D2 */
             return true;
         }
     }
@@ -363,6 +383,7 @@ static void bury(const struct sb_view *view, const struct sb_channel_view *origi
     sb_fetch_add(&origin->shared->dead_lettered, 1);
     sb_fetch_add(&to->orphan_seq, 1);
     sb_event_wake(&to->readable);
+    sb_event_wake(&origin->shared->writable); /* it may give way */
 }
 
 /* O1 on one cell of channel scan->at_channel, if it is one for this receiver. */

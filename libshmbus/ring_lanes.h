@@ -104,6 +104,10 @@ struct sb_cell *sb_lane_other_place(struct sb_lane_tx *tx);
 /* Throws away the oldest message of this lane that nobody has taken; false if there is none. */
 bool sb_lane_drop_oldest(struct sb_lane_tx *tx);
 
+/* Throws away the oldest dead letter that lies where the next message could; false if there is none
+ * or there is a place. */
+bool sb_lane_drop_letter(struct sb_lane_tx *tx);
+
 /* Whether the message @ahead places behind the oldest one has been taken. */
 static inline bool sb_lane_is_read(const struct sb_lane_tx *tx, uint64_t ahead)
 {

@@ -41,6 +41,13 @@ uint32_t w_waiting_in_lanes(uint32_t channel)
     return n;
 }
 
+/* Whether a full lane drops its dead letters. */
+static bool letters_give_way(uint32_t channel)
+{
+    uint32_t to = w_plan->channels[channel].dead_letter;
+    return to > 0 && w_plan->channels[to - 1u].on_full == SHMBUS_DROP_OLDEST;
+}
+
 /* The producer finds no place: a message waits in front of him, or all cells are held. One that
  * drops the oldest is refused only in the second case. */
 static bool is_full(uint32_t process, uint32_t channel, uint32_t lane)
@@ -56,6 +63,11 @@ static bool is_full(uint32_t process, uint32_t channel, uint32_t lane)
             return false;
         case SB_QUE:
             return !drops;
+        case SB_DEADL:
+            if (letters_give_way(channel)) {
+                return false;
+            }
+            break;
         default:
             break;
         }
@@ -216,6 +228,11 @@ static void freed(uint32_t c, uint32_t cell, uint64_t old)
             return;
         }
         m->state = W_DROPPED;
+    } else if (sb_hdr_state(old) == SB_DEADL && op == W_SEND &&
+               lane_of(me, c) == cell >> shift_of(c) && letters_give_way(c) &&
+               m->state == W_DEADL) {
+        m->state = W_DROPPED;
+        w_ghost.takes++;
     } else if (sb_hdr_state(old) == SB_HRX && op == W_RELEASE && m->state == W_TAKEN &&
                m->holder == me) {
         m->state = W_ACKED;

@@ -693,6 +693,27 @@ static const struct w_plan lane_late_recoverer = {
                IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
 };
 
+static const struct w_plan lane_letters_dropped = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
+                  .dead_letter = 2},
+                 {.kind = SHMBUS_QUEUE, .depth_shift = 0, .on_full = SHMBUS_DROP_OLDEST}},
+    .channel_count = 2,
+    .blocks = 2,
+    .queued = 1,
+    .actors = {ACTOR("worker", 0, "r0 q r0"), ACTOR("sender", 1, "l0 s0"),
+               ACTOR("undertaker", 2, "r1 q"), RECOVERER},
+};
+
+static const struct w_plan lane_letters_sleep = {
+    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
+                  .dead_letter = 2},
+                 {.kind = SHMBUS_QUEUE, .depth_shift = 0, .on_full = SHMBUS_DROP_OLDEST}},
+    .channel_count = 2,
+    .blocks = 2,
+    .queued = 1,
+    .actors = {ACTOR("sender", 0, "l0 S0"), ACTOR("worker", 1, "r0 q"), RECOVERER},
+};
+
 static const struct w_plan lane_dead_letters = {
     .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 1, .lanes = 1, .max_deliveries = 1,
                   .dead_letter = 2},
@@ -967,6 +988,8 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(lane_late_recoverer, "lane: recoverer that is late, cell used again", SMALL),
     SCENARIO(lane_same_name, "lane: late recoverer, message and name come again", SMALL),
     SCENARIO(lane_same_name_dead_letter, "lane: the same with a dead letter", SMALL),
+    SCENARIO(lane_letters_dropped, "lane: a dead letter gives way to a message", SMALL),
+    SCENARIO(lane_letters_sleep, "lane: its producer sleeps until a letter gives way", SMALL),
     SCENARIO(lane_dead_letters, "lane: dead letters, their receiver dies", SMALL),
     SCENARIO(lane_sleep, "receiver sleeps over two lanes never used before", SMALL),
     SCENARIO(lane_sleep_two, "two receivers sleep, a batch wakes", SMALL),

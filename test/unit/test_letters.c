@@ -171,6 +171,56 @@ T_TEST(letters, are_shown_with_the_count_that_their_receiver_is_told)
     t_bus_end(l.bus, l.name);
 }
 
+static struct shmbus *lane_bus(enum shmbus_on_full on_full, char name[SHMBUS_NAME_BYTES])
+{
+    struct shmbus_plan *plan = t_plan(64, 64, BLOCKS);
+    t_plan_queue(plan, "work", 8, SHMBUS_BLOCK, 1, "work.dead");
+    t_plan_queue(plan, "work.dead", 8, on_full, 0, NULL);
+    plan->channels[0].order = SHMBUS_ORDER_PRODUCER;
+    plan->channels[0].message_bytes = 8;
+    plan->channels[0].producers = 2;
+    return t_bus_new(plan, name);
+}
+
+T_TEST(letters, in_cells_never_stop_their_producer)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = lane_bus(0, name);
+    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *dead = t_open(bus, "work.dead", SHMBUS_RECV);
+    struct shmbus_msg msg;
+    for (uint64_t i = 0; i < 20; i++) {
+        t_put(work, i);
+        CU_ASSERT_EQUAL(t_take(work, &msg), i);
+        T_OK(shmbus_requeue(&msg));
+    }
+    CU_ASSERT_EQUAL(t_channel_stat(bus, "work.dead").dead_letters, 8);
+    CU_ASSERT_EQUAL(t_channel_stat(bus, "work.dead").counters[SHMBUS_COUNT_dropped], 12);
+    CU_ASSERT_EQUAL(t_channel_stat(bus, "work").counters[SHMBUS_COUNT_dead_lettered], 20);
+    for (int i = 0; i < 8; i++)
+        CU_ASSERT_TRUE(t_get(dead) >= 12);
+    CU_ASSERT_EQUAL(t_get(dead), UINT64_MAX);
+    t_bus_end(bus, name);
+}
+
+T_TEST(letters, in_cells_that_are_to_be_kept_are_named_when_their_producer_stands_still)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = lane_bus(SHMBUS_BLOCK, name);
+    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_msg msg;
+    for (uint64_t i = 0; i < 8; i++) {
+        t_put(work, i);
+        CU_ASSERT_EQUAL(t_take(work, &msg), i);
+        T_OK(shmbus_requeue(&msg));
+    }
+    T_FAILS(t_send(work, 9, 10 * T_MS), -ETIMEDOUT);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(shmbus_detail(), "8 of 8 are dead letters of \"work.dead\""));
+    CU_ASSERT_EQUAL(t_channel_stat(bus, "work.dead").counters[SHMBUS_COUNT_dropped], 0);
+    t_bus_end(bus, name);
+}
+
 /* ------------------------------------------------------------------------------ poison messages */
 
 #define TASKS 32

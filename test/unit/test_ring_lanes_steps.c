@@ -9,6 +9,7 @@
 #define sb_lane_close t_steps_lane_close
 #define sb_lane_other_place t_steps_lane_other_place
 #define sb_lane_drop_oldest t_steps_lane_drop_oldest
+#define sb_lane_drop_letter t_steps_lane_drop_letter
 #define sb_lane_note_depth t_steps_lane_note_depth
 #define sb_lanes_rx_init t_steps_lanes_rx_init
 #define sb_lanes_turn t_steps_lanes_turn

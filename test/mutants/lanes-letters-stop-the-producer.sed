@@ -1,0 +1,4 @@
+# what:  a full lane does not give up its dead letters
+# files: libshmbus/lanes.c
+# check: unit letters.in_cells_never
+s|        !sb_lane_drop_letter(&ch->lane)) {|        true) {|
