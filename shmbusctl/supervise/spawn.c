@@ -114,6 +114,12 @@ static void place_descriptors(struct start *start)
             leave(start, "keep its sockets");
         }
     }
+    if (start->socket != above && dup3(start->socket, above, O_CLOEXEC) < 0) {
+        _exit(127);
+    }
+    start->socket = above;
+    close_range((unsigned)above + 1, ~0u, 0); /* the supervisor's end is among them: held here, it
+                                               * would hide that the supervisor has died */
     close(STDIN_FILENO);
     if (open("/dev/null", O_RDONLY) != STDIN_FILENO) {
         leave(start, "open /dev/null");
@@ -146,7 +152,6 @@ static void child(struct start *start)
 
     setsid();
     place_descriptors(start);
-    close_range((unsigned)FIRST_FD + (unsigned)start->fd_count, ~0u, CLOSE_RANGE_CLOEXEC);
     for (int i = 1; i < NSIG; i++) {
         signal(i, SIG_DFL);
     }
