@@ -140,6 +140,9 @@ struct sb_keeper *sb_keeper_start(void)
 {
     struct sb_keeper *keeper;
 
+#ifdef SB_TSAN /* no table of its own there, and no threads in a child of a program with threads */
+    return NULL;
+#endif
 #ifdef SB_TEST
     if (sb_keeper_refused) {
         return NULL;
