@@ -42,8 +42,8 @@ run stats "$bus"
 check "stats counts it as idle" says ' 0 alive, 1 idle, 0 stalled, 0 dead '
 run list
 check "so does list" says "^$bus  *[0-9.]*MiB  *0  *1  *0  *0 "
+stop "$sender" KILL # before its input ends, or it may leave by itself
 exec 7>&-
-stop "$sender" KILL
 works "it is cleaned up after" reclaim "$bus"
 
 # ----------------------------------------------------------------------------------------- stalled
