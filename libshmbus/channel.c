@@ -23,7 +23,7 @@
 #define BEAT_SHORT_NS 10000000
 #define BEAT_LONG_NS 100000000
 #define BEAT_PERIOD_MAX 256u /* a slow stretch after a fast one has so many without a beat */
-#ifdef SB_TSAN /* a program with threads may not fork into one that starts some: tests do */
+#ifdef SB_DEBUG /* sanitizers: children of a program with threads may hang or not start any */
 #define WATCHED_PERIOD 0u /* never */
 #else
 #define WATCHED_PERIOD 8u /* who is that fast may be slow next, and have no beat for long */
