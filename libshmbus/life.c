@@ -182,7 +182,9 @@ struct sb_hands sb_hands(const struct sb_view *view, uint32_t slot, uint64_t w)
     struct sb_hands hands = {.waits_in = SB_NONE};
     struct hands_scan scan = {.view = view, .only = slot, .w = w, .hands = &hands};
 
-    scan_everything(&scan);
+    if (slot < view->process_count) {
+        scan_everything(&scan);
+    }
     return hands;
 }
 

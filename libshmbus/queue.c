@@ -222,7 +222,8 @@ static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint64_t hol
     int r;
 
     if (want.cls == SB_NONE || size_bytes > ch->size_max) {
-        return too_large(ch, size_bytes);
+        too_large(ch, size_bytes);
+        return -EMSGSIZE;
     }
     ch->short_of = size_bytes;
     ch->short_waited = false;

@@ -25,7 +25,7 @@ static struct p_config config_of(uint8_t queues, uint8_t classes, uint8_t common
 {
     struct p_config c = {.queues = queues, .classes = classes};
 
-    for (uint8_t q = 0; q < P_QUEUES; q++) {
+    for (int q = 0; q < P_QUEUES; q++) {
         c.depth[q] = 4;
         c.dead_letter[q] = P_NONE;
     }
@@ -250,9 +250,10 @@ static void random_topologies(uint32_t many)
 int main(int argc, char **argv)
 {
     bool quick = argc > 1 && strcmp(argv[1], "--quick") == 0;
+    const uint8_t kills_end = quick ? 1 : 2;
 
     for (uint8_t stock = 0; stock < 2; stock++) {
-        for (uint8_t kills = 0; kills < (quick ? 1 : 2); kills++) {
+        for (uint8_t kills = 0; kills < kills_end; kills++) {
             named_patterns(stock, kills);
             dead_letters(stock, kills);
         }

@@ -364,7 +364,7 @@ static void kill_one(const struct state *before, uint8_t p)
 static bool is_read(uint8_t queue)
 {
     for (uint8_t p = 0; p < config->roles; p++) {
-        for (uint8_t i = 0; i < P_OPS; i++) {
+        for (int i = 0; i < P_OPS; i++) {
             const struct p_op *op = &config->role[p].ops[i];
             if (op->what == P_RECV && op->queue == queue && config->role[p].times == P_FOR_EVER) {
                 return true;

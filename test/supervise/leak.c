@@ -7,8 +7,8 @@ int main(void)
     const struct timespec pause = {.tv_nsec = 10000000};
 
     for (;;) {
-        mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
-             -1, 0);
+        (void)mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         nanosleep(&pause, NULL); /* the rate is the test */
     }
 }
