@@ -57,6 +57,12 @@ static void cure_stalled(struct check *check, const struct shmbus_process_stat *
     }
 }
 
+static bool has_anything(const struct shmbus_process_stat *stat)
+{
+    return stat->held_blocks > 0 || stat->half_sent > 0 || stat->regions_locked > 0 ||
+           stat->waiting_calls > 0;
+}
+
 static void check_silent(struct check *check, const struct shmbus_process_stat *stat)
 {
     char who[TEXT_BYTES], hands[TEXT_BYTES];
@@ -67,6 +73,10 @@ static void check_silent(struct check *check, const struct shmbus_process_stat *
         cure_stalled(check, stat);
         found(check, SHMBUS_WARNING, "%.120s was last heard of %.1f s ago%s%.120s", who,
               (double)stat->heartbeat_age_ns / 1e9, stat->stopped ? ", is stopped" : "", hands);
+    } else if (stat->stopped && has_anything(stat)) {
+        name_hands(stat, hands);
+        cure_stalled(check, stat);
+        found(check, SHMBUS_NOTE, "%.120s is stopped by a signal or a debugger%.120s", who, hands);
     } else if (stat->stopped) {
         cure(check, "none needed: nobody misses it");
         found(check, SHMBUS_NOTE,

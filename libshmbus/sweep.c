@@ -94,6 +94,11 @@ static bool is_gone(const struct sb_view *view, struct sb_oracle *oracle, uint64
     return w == 0 || sb_process_is_dead(view, oracle, sb_owner64_slot(owner64), w);
 }
 
+bool sb_sweep_is_kept(const struct sb_view *view, struct sb_oracle *oracle)
+{
+    return !is_gone(view, oracle, sb_load_acquire(place(view, 0)));
+}
+
 /* Only rounds that lie about a tick apart count: others are made because somebody was told. One of
  * an other one, which are long, is as good as all of a deputy's. */
 static void count_signs(struct sb_sweep *sweep, int64_t now_ns)

@@ -123,7 +123,8 @@ static void look_at_beat(struct sup_worker *w)
     if (row == NULL) {
         return;
     }
-    if (row->progress != w->beat.progress || row->heartbeat_age_ns < d->after_ns) {
+    if (row->progress != w->beat.progress || row->heartbeat_age_ns < d->after_ns ||
+        row->life == SHMBUS_IDLE) { /* silent with nothing in hand: no fault */
         w->beat.progress = row->progress;
         w->beat.since_ns = s->now_ns;
         w->beat.stalled = false;

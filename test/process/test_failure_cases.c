@@ -189,6 +189,26 @@ static int take_and_stay(void *argument)
     return stay();
 }
 
+/* Programs that run for an instant, one at a time: none of them is there long enough to look. */
+T_TEST(failure, who_comes_where_nobody_looks_finds_what_the_dead_held_without_waiting)
+{
+    struct shmbus *bus;
+    struct scene *scene = scene_new(&bus);
+    struct shmbus_msg msg = {0};
+    t_put(t_open(bus, "q", SHMBUS_SEND), 42);
+    pid_t pid = t_fork(take_and_stay, scene);
+    t_gate_wait(&scene->here, 1);
+    t_nobody_looks(bus);
+    CU_ASSERT_EQUAL(t_kill_wait(pid, SIGKILL), 128 + SIGKILL);
+    struct shmbus *late = t_attach(scene->name);
+    T_OK_FATAL(shmbus_recv(t_open(late, "q", SHMBUS_RECV), &msg, 0));
+    CU_ASSERT_EQUAL(t_value(&msg), 42);
+    CU_ASSERT_EQUAL(msg.delivery_count, 2);
+    T_OK(shmbus_release(&msg));
+    shmbus_detach(late);
+    scene_end(scene, bus);
+}
+
 T_TEST(failure, case_04_worker_killed_holding_a_task_or_a_loan)
 {
     struct shmbus *bus;

@@ -277,7 +277,8 @@ struct shmbus_attach_opts {
  * shmbus_attach() - take part in the bus, creating it when it is not there.
  * @opts: NULL for the defaults.
  *
- * Claims a slot of the process table; first repairs what a dead process left in it. Two helper
+ * Claims a slot of the process table; first repairs what a dead process left in it, and what all
+ * the dead left where no living process looks for them. Two helper
  * threads, with all signals blocked: one that keeps the library's descriptors in a table of its own
  * (asleep, from here to shmbus_detach()), and one that watches for deaths (from the first call that
  * has to sleep, or shmbus_fd(), on). So none of the library's descriptors but that of shmbus_fd()
