@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "block.h"
+#include "here.h"
 #include "name.h"
 #include "stat.h"
 
@@ -131,8 +132,9 @@ static void name_process(const struct sb_view *view, uint32_t slot, struct text 
         return;
     }
     sb_name_load(view->processes[slot].name, name);
-    add(text, " %s (pid %d, slot %" PRIu32 ")", name,
-        (int)(sb_load_relaxed(&view->processes[slot].pid) & INT32_MAX), slot);
+    add(text, " %s (pid %d%s, slot %" PRIu32 ")", name,
+        (int)(sb_load_relaxed(&view->processes[slot].pid) & INT32_MAX),
+        sb_pid_mark(sb_load_relaxed(&view->processes[slot].pid_namespace)), slot);
 }
 
 static void name_share(const struct sb_view *view, enum share share, uint32_t of, uint64_t count,

@@ -157,6 +157,24 @@ static void name_lane(const struct check *check, const struct sb_channel_view *c
              stat.slot);
 }
 
+/* Its dead letters give way to a producer who finds it full: see ring_lanes.c, D2. */
+static bool gives_way(const struct check *check, const struct sb_channel_view *ch, uint32_t lane)
+{
+    const struct sb_view *view = &check->bus->view;
+    uint64_t first = (uint64_t)lane << ch->depth_shift;
+
+    if (ch->dead_letter >= view->channel_count ||
+        view->channels[ch->dead_letter].on_full != SHMBUS_DROP_OLDEST) {
+        return false;
+    }
+    for (uint64_t i = first; i < first + (1ull << ch->depth_shift); i++) {
+        if (sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w)) == SB_DEADL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A producer waits, and not because his messages do. */
 static void check_held_lane(struct check *check, const struct sb_channel_view *ch, uint32_t lane,
                             const char *lane_name, const char *name)
@@ -165,7 +183,7 @@ static void check_held_lane(struct check *check, const struct sb_channel_view *c
     uint32_t index = (uint32_t)(ch - check->bus->view.channels);
     char who[SB_CENSUS_BYTES];
 
-    if (is_nearly_full(sb_lanes_depth(ch), capacity)) {
+    if (is_nearly_full(sb_lanes_depth(ch), capacity) || gives_way(check, ch, lane)) {
         return; /* check_waiting() tells */
     }
     sb_census_of_lane(&check->bus->view, index, lane, who);

@@ -48,6 +48,12 @@ uint64_t sb_own_pid_namespace(void)
     return inode_of("/proc/self/ns/pid");
 }
 
+const char *sb_pid_mark(uint64_t pid_namespace)
+{
+    uint64_t own = sb_own_pid_namespace();
+    return own == 0 || pid_namespace == own ? "" : " of another pid namespace";
+}
+
 /* /proc/self/timens_offsets is about the namespace of future children: the same as ours unless
  * unshare() was called and no fork() followed. */
 static int64_t own_clock_offset_ns(uint64_t time_namespace)

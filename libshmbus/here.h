@@ -28,6 +28,9 @@ int64_t sb_age_ns(const struct sb_here *here, uint64_t time_namespace, int64_t c
 /* Inode of this process's pid namespace; 0: unknown. */
 uint64_t sb_own_pid_namespace(void);
 
+/* What belongs behind a process's number in a sentence: "" or " of another pid namespace". */
+const char *sb_pid_mark(uint64_t pid_namespace);
+
 /* When the process (0: this one) started, for telling it from a later one with the same number; 0:
  * unknown. */
 uint64_t sb_start_time_ticks(pid_t pid);

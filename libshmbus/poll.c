@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -23,6 +22,7 @@
 #include "clock.h"
 #include "error.h"
 #include "event.h"
+#include "keeper.h"
 #include "role.h"
 #include "stream.h"
 #include "wait.h"
@@ -104,19 +104,6 @@ static void *poll_main(void *argument)
     }
 }
 
-static int start_thread(struct sb_poll *poll)
-{
-    sigset_t all;
-    sigset_t old;
-    int r;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    r = pthread_create(&poll->thread, NULL, poll_main, poll);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return -r;
-}
-
 static int poll_open(struct shmbus_channel *ch)
 {
     struct sb_poll *poll = calloc(1, sizeof *poll);
@@ -136,7 +123,7 @@ static int poll_open(struct shmbus_channel *ch)
         free(poll);
         return r;
     }
-    r = start_thread(poll);
+    r = -sb_thread_start(&poll->thread, poll_main, poll);
     if (r < 0) {
         close(poll->fd);
         free(poll);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "here.h"
 #include "life.h"
 #include "name.h"
 #include "ring_lanes.h"
@@ -226,8 +227,9 @@ static void describe(const struct look *look, uint32_t slot, uint64_t *counts, c
     char name[SHMBUS_NAME_BYTES];
 
     sb_name_load(view->processes[slot].name, name);
-    add(text, "%s (pid %d, slot %" PRIu32 ")", name,
-        (int)(sb_load_relaxed(&view->processes[slot].pid) & INT32_MAX), slot);
+    add(text, "%s (pid %d%s, slot %" PRIu32 ")", name,
+        (int)(sb_load_relaxed(&view->processes[slot].pid) & INT32_MAX),
+        sb_pid_mark(sb_load_relaxed(&view->processes[slot].pid_namespace)), slot);
     if (held != SB_NONE && sb_channel_name(&view->channels[held], name)) {
         add(text, " holds %" PRIu64 " of \"%s\" and", counts[held], name);
     }

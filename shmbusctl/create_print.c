@@ -332,8 +332,10 @@ static int check_place(const char *name, uint64_t bytes)
         return CTL_DONE;
     text_size(bytes, false, need, sizeof(need));
     text_size((uint64_t)space.f_bavail * space.f_frsize, false, have, sizeof(have));
-    return ctl_fail(CTL_FAILED, "%s needs %s, %s has %s free; lower --memory or enlarge %s", name,
-                    need, dir, have, dir);
+    return ctl_fail(CTL_FAILED,
+                    "%s needs %s, %s has %s free; ask for less (memory, depth, share), or enlarge "
+                    "%s",
+                    name, need, dir, have, dir);
 }
 
 int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t bytes)

@@ -89,6 +89,11 @@ T_TEST(census, a_send_without_a_block_names_dead_letters_holders_and_stocks)
              "2 are held by shmbus-test (pid %d, slot %d)",
              (int)getpid(), shmbus_slot(bus));
     CU_ASSERT_STRING_EQUAL(shmbus_detail(), expected);
+    /* As if it were in a container: its number means somebody else here. */
+    struct sb_proc *me = &bus->view.processes[shmbus_slot(bus)];
+    sb_store_relaxed(&me->pid_namespace, sb_load_relaxed(&me->pid_namespace) + 1);
+    T_FAILS(t_send(work, 1, 110 * T_MS), -SHMBUS_ERR_NO_BLOCKS); /* looked at anew by then */
+    CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "of another pid namespace, slot "));
     t_bus_end(bus, name);
 }
 
@@ -112,6 +117,29 @@ T_TEST(census, a_lane_that_stays_full_says_of_what)
              (int)getpid(), shmbus_slot(bus));
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), expected));
     has_finding(bus, "is full, but not of what waits: of its cells 4 of 4 are held by");
+    t_bus_end(bus, name);
+}
+
+/* The oldest dead letter gives way to a producer, so nobody waits. */
+T_TEST(census, a_lane_full_of_dead_letters_that_give_way_is_no_finding)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus_plan *plan = t_plan_alone(64, 64, 8);
+    struct shmbus_msg msg;
+    t_plan_queue(plan, "q", 4, SHMBUS_BLOCK, 1, "q.dead");
+    plan->channels[0].order = SHMBUS_ORDER_PRODUCER;
+    plan->channels[0].message_bytes = 8;
+    plan->channels[0].producers = 2;
+    t_plan_queue(plan, "q.dead", 4, 0, 0, NULL);
+    struct shmbus *bus = t_bus_new(plan, name);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    for (uint64_t i = 0; i < 4; i++) {
+        t_put(q, i);
+        CU_ASSERT_EQUAL(t_take(q, &msg), i);
+        T_OK(shmbus_requeue(&msg));
+    }
+    CU_ASSERT_EQUAL(findings(bus, "not of what waits").found, 0);
+    T_OK(t_send(q, 9, 0));
     t_bus_end(bus, name);
 }
 
