@@ -143,7 +143,8 @@ T_TEST(threads, a_bound_handle_may_be_closed_before_and_ends_with_the_bus)
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, open_and_leave_the_bus, name), 0);
     pthread_join(thread, NULL);
     t_open(bus, "q", SHMBUS_RECV | SHMBUS_THREAD);
-    CU_ASSERT_EQUAL(t_wait_exit(t_fork(end_a_forked_thread, NULL)), 0);
+    if (!t_is_sanitized()) /* what only the ended main thread knew counts as leaked there */
+        CU_ASSERT_EQUAL(t_wait_exit(t_fork(end_a_forked_thread, NULL)), 0);
     CU_ASSERT_EQUAL(look(bus, bus->member.slot).handles, 1);
     t_bus_end(bus, name);
 }
