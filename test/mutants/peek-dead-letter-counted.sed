@@ -1,4 +1,4 @@
 # what:  peek says that a dead letter will be delivered once more
 # files: libshmbus/peek.c
 # check: unit peek.shows_the_delivery
-s|return deliveries; /\* set aside|return deliveries + 1u; /* set aside|
+s|deliveries = 1 + before; /. sent|deliveries = 2 + before; /* sent|
