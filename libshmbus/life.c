@@ -40,7 +40,7 @@ static uint64_t word_of(const struct hands_scan *scan, uint32_t slot)
 
 static struct sb_hands *hands_of(const struct hands_scan *scan, uint32_t owner)
 {
-    uint32_t slot = (owner >> SB_OWNER_EPOCH_BITS) - 1u;
+    uint32_t slot = sb_owner_slot(owner);
     uint64_t w;
 
     if (slot >= scan->view->process_count || (scan->only != SB_NONE && scan->only != slot)) {
