@@ -1,9 +1,9 @@
 #!/bin/sh
 # What `shmbusctl supervise` does, in a minute: kill, respawn, reload, roll back, recycle, and its own
-# death. Each step is checked. Leaves nothing behind.    usage: demo.sh DIRECTORY-OF-SHMBUSCTL
+# death. Each step is checked. Leaves nothing behind.    usage: demo.sh DIRECTORY-OF-SHMBUSCTL [BUS]
 set -u
 PATH=$1:$PATH
-bus=supervise-demo-$$
+bus=${2:-supervise-demo-$$}
 dir=$(mktemp -d) || exit 1
 file=$dir/workers.yaml log=$dir/log
 supervisor=
