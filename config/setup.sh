@@ -1,11 +1,15 @@
 #!/bin/sh
 # Gets a Debian (or Ubuntu) machine ready, from nothing. Safe to repeat; instant when all is there.
 #
-#   sh config/setup.sh            install what the build and the tests need
+#   sh config/setup.sh install    install what the build and the tests need; the same without a word
 #   sh config/setup.sh demo       the same, then `make demo`; likewise check, or any make target
-#   sh config/setup.sh ci         what .ci/run needs on top: clang, sanitizers, linters
-#   sh config/setup.sh require    install nothing, only name what is missing (exit status 1)
-#   sh config/setup.sh require-lint
+#   sh config/setup.sh lint       the same and the linters, then `make lint`; likewise
+#                                 compile_commands.json
+#   sh config/setup.sh ci         install what .ci/run needs: also clang, sanitizers, linters
+#   sh config/setup.sh require    install nothing, only name what is missing (exit status 1);
+#                                 likewise require-lint, require-compile-commands
+#
+# This is the only place that installs anything: make and the tests only name what is missing.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -38,6 +42,8 @@ look_for_build() {
     header_or json-c/json.h libjson-c-dev
     header_or stdio.h build-essential
 }
+
+look_for_bear() { command_or bear bear; }
 
 look_for_lint() {
     command_or clang-tidy-14 clang-tidy-14
@@ -85,9 +91,10 @@ install_missing() {
     rm -f "$log"
 }
 
+# require_all COMMAND: names the command that installs what is missing.
 require_all() {
     [ -n "$missing" ] || return 0
-    echo "missing packages: run \`sh config/setup.sh\`, or: apt-get install -y $missing" >&2
+    echo "missing packages: run \`sh config/setup.sh $1\`, or: apt-get install -y $missing" >&2
     exit 1
 }
 
@@ -98,11 +105,16 @@ case $goal in
     ;;
 require)
     look_for_build
-    require_all
+    require_all install
     ;;
 require-lint)
     look_for_lint
-    require_all
+    require_all lint
+    ;;
+require-compile-commands)
+    look_for_build
+    look_for_bear
+    require_all compile_commands.json
     ;;
 install)
     look_for_build
@@ -115,6 +127,10 @@ ci)
     ;;
 *)
     look_for_build
+    case $goal in
+    lint) look_for_lint ;;
+    compile_commands.json) look_for_bear ;;
+    esac
     install_missing
     exec make -j"$(nproc)" "$@"
     ;;
