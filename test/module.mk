@@ -30,7 +30,7 @@ run-cli: $(ALL)
 # The public header in each language it is meant for; a warning is an error.
 HEADER_PROGRAMS := $(addprefix $(B)/bin/headers-,c99 c11 c++11)
 CHECK_NEEDS += $(HEADER_PROGRAMS)
-CHECKS += headers abi install
+CHECKS += headers abi install readme
 
 $(B)/bin/headers-c%: test/headers.c $(PUBLIC_HEADERS) $(LIB_SO_LINK) $(B)/flags
 	$(call say,CC,$< (C$*))
@@ -50,6 +50,9 @@ run-abi: $(LIB_SO_LINK) $(LIB_A) $(LIB_PC)
 
 run-install: $(ALL)
 	$(Q)CC='$(CC)' SANITIZE='$(SANITIZE)' sh test/install.sh $(MAKE) CC='$(CC)' MODE=$(MODE) B='$(B)'
+
+run-readme: $(ALL)
+	$(Q)CC='$(CC)' SANITIZE='$(SANITIZE)' sh test/readme.sh $(MAKE) CC='$(CC)' MODE=$(MODE) B='$(B)'
 
 # The runner itself, with tests that must fail.
 SELFTEST_PROGRAM := $(B)/bin/shmbus-selftest
