@@ -1,5 +1,5 @@
 #!/bin/sh
-# The rules of this project that no linter knows. Prints one line a finding; exit status 1 if any.
+# The rules of this project that no linter knows. Prints one line per finding; exit status 1 if any.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 work=$(mktemp -d) || exit 2
@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 find . \( -name .git -o -path ./build -o -path ./bench/peers \) -prune -o -type f -print |
     sed 's|^\./||' | sort >"$work/all"
 grep '\.[ch]$' "$work/all" >"$work/c"
-grep -e '\.sh$' -e '^test/cli/' -e '^\.ci/' -e 'config/hooks' "$work/all" >"$work/sh"
+grep -e '\.sh$' -e '^test/cli/' -e '^\.ci/' "$work/all" >"$work/sh"
 grep -e '\.md$' -e '\.[1-8]$' "$work/all" >"$work/doc"
 
 # lines LIST PATTERN: lines of the files in that list that match
@@ -55,6 +55,13 @@ for list in c doc; do
 done | while IFS=: read -r file line path; do
     [ -e "$path" ] || [ -e "${file%/*}/$path" ] || echo "$file:$line: $path"
 done | finding "names a file that does not exist"
+
+# What the documents call by its bare name (`block.c`) is there, in whatever folder.
+grep -noHE -e '`[a-z_]+\.[ch]`' CONTRIBUTING.md \
+    doc/architecture.md doc/crash-points.md doc/glossary.md doc/layout.md 2>/dev/null | tr -d '`' |
+    while IFS=: read -r file line name; do
+        grep -q -e "/$name\$" "$work/c" || echo "$file:$line: $name"
+    done | finding "names a source that does not exist"
 
 while read -r f; do
     case $(head -n 1 "$f") in *bash*) bash -n "$f" ;; *) sh -n "$f" ;; esac 2>&1
