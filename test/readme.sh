@@ -39,7 +39,7 @@ check() {
 }
 
 # Its buses have fixed names: one run at a time, and never over a bus that somebody has.
-exec 9>>/tmp/shmbus-test-readme.lock
+exec 9>>"/tmp/shmbus-test-readme.$(id -u).lock"
 flock -w 300 9 || { echo "skip - $what: another run has not ended"; skipped=1; results; }
 for name in letters demo; do
     if [ -e /dev/shm/shmbus.$name ]; then
@@ -95,7 +95,7 @@ chmod +x "$work/bin/make" "$work/bin/cc"
     done <"$work/commands"
 } >"$work/session"
 (cd "$work/home" && HOME=$work/home PATH=$work/bin:$PATH && export HOME PATH &&
-    timeout -k 5 120 bash "$work/session" </dev/null)
+    timeout -k 5 120 bash "$work/session" </dev/null 9>&-)
 
 # as_shown N: exit status 0, and the output that README shows
 as_shown() {

@@ -18,8 +18,8 @@
  *   struct shmbus_channel   everything                 nothing: each thread opens its own
  *   struct shmbus_region    everything                 read; write (they exclude each other)
  *   struct shmbus_msg       with the channel it came from
- *   No call is async-signal-safe but shmbus_interrupt().
- *   No call is a cancellation point, not even one that waits for ever: pthread_cancel() works
+ *   Only shmbus_interrupt() and shmbus_interrupt_clear() are async-signal-safe.
+ *   No call is a cancellation point, not even one that waits forever: pthread_cancel() works
  *   only when the thread has returned from it, so call shmbus_interrupt() as well, or attach with
  *   SHMBUS_ATTACH_EINTR. Asynchronous cancellation (PTHREAD_CANCEL_ASYNCHRONOUS) is not supported.
  *
@@ -29,10 +29,11 @@
  *   A ret_ parameter is untouched when the call fails.
  *
  * Time
- *   Every timeout is in nanoseconds, counts from the call, and is exact: 0 never blocks (the
- *   answer is then -EAGAIN, from a full or just emptied queue some microseconds later),
- *   SHMBUS_WAIT_FOREVER waits without limit, otherwise -ETIMEDOUT (shmbus_send() has more). Signals
- *   do not shorten a wait unless asked to: see shmbus_interrupt() and SHMBUS_ATTACH_EINTR.
+ *   Every timeout is in nanoseconds, counts from the call, and is exact. 0 never blocks: -EAGAIN
+ *   (on a full or just emptied queue it may spin for a few microseconds first).
+ *   SHMBUS_WAIT_FOREVER waits without limit. Any other timeout that runs out is -ETIMEDOUT
+ *   (shmbus_send() has more). Signals do not shorten a wait unless you ask for it: see
+ *   shmbus_interrupt() and SHMBUS_ATTACH_EINTR.
  *
  * Sent, taken, released: since when
  *   What a call did is there for everybody who learns through memory (a message, or a word stored
@@ -42,8 +43,8 @@
  *   is sent by a plain store, and every release is one. Another core may see it up to about a
  *   microsecond after the call has returned and until then answer "empty", or "full". It comes by
  *   itself; nothing is lost, and nothing changes places. Two consequences:
- *   - who compares times of several processes puts a full fence between the call and the look at
- *     the clock: atomic_thread_fence(memory_order_seq_cst);
+ *   - to compare times of several processes, put a full fence between the call and the look at the
+ *     clock: atomic_thread_fence(memory_order_seq_cst);
  *   - two processes that each send and then ask, with a timeout of 0, whether the other one has may
  *     both find nothing. Wait with a timeout, ask again, or put that fence in between.
  */
@@ -176,7 +177,7 @@ struct shmbus_region_plan {
 
 /* Everything a segment will ever hold. Obtained from shmbus_plan_new() or from YAML. */
 struct shmbus_plan {
-    size_t struct_bytes;          /* sizeof(struct shmbus_plan), set by whoever made it */
+    size_t struct_bytes;          /* sizeof(struct shmbus_plan), set by the library */
     mode_t mode;                  /* permissions: 0600 (default), 0660 or 0666 */
     gid_t group;                  /* (gid_t)-1: the creator's */
     uint32_t processes;           /* attached at once, 1 .. 1023, default 64 */
@@ -224,7 +225,7 @@ SHMBUS_API int shmbus_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_by
 SHMBUS_API int shmbus_plan_check(const struct shmbus_plan *plan, uint64_t *ret_bytes);
 
 /* The blocks of a bus of that plan, as shmbus_block_stat() would tell them, all free.
- * -ENOENT for an index behind the last class, -EINVAL, and what shmbus_plan_check() returns. */
+ * -ENOENT for an index after the last class, -EINVAL, and what shmbus_plan_check() returns. */
 struct shmbus_block_stat;
 SHMBUS_API int shmbus_plan_block_stat(const struct shmbus_plan *plan, uint32_t index,
                                       struct shmbus_block_stat *ret_stat);
@@ -250,8 +251,8 @@ enum shmbus_attach_flags {
     SHMBUS_ATTACH_EXISTING = 2,  /* -ENOENT when there is none, instead of creating it */
     SHMBUS_ATTACH_ANY_OWNER = 4, /* accept a segment that another user created */
     /* No helper thread stays, and the library has one descriptor (read-only) in the process's
-     * table. Deaths are then noticed in the calls of this process, unless another one does that for
-     * all: 0.1 to 0.3 s late by who waits, or polls at least every 0.1 s. Who polls seldom looks at
+     * table. Unless another process notices deaths for all, the calls of this one do: 0.1 to
+     * 0.3 s late if it waits, or polls at least every 0.1 s. If it polls less often, it looks at
      * the clock after 16 empty looks, or 256 messages, at the latest. */
     SHMBUS_ATTACH_NO_WATCHER = 8,
     /* Waits return -EINTR as soon as a signal's handler has run in the waiting thread, SA_RESTART
@@ -324,8 +325,9 @@ SHMBUS_API int shmbus_heartbeat(struct shmbus *bus);
  * see as `sender`. -EINVAL for an observer. */
 SHMBUS_API int shmbus_slot(const struct shmbus *bus);
 
-/* Ask everybody to stop, or call that off: while set, sends fail and an empty receive answers
- * -SHMBUS_ERR_SHUTDOWN (what is queued is still delivered). Wakes all sleepers. */
+/* Requests the shutdown of the bus (true) or cancels the request (false). While it is requested,
+ * sends fail and a receive that finds nothing is -SHMBUS_ERR_SHUTDOWN; queued messages are still
+ * delivered. Wakes all sleepers. */
 SHMBUS_API int shmbus_shutdown(struct shmbus *bus, bool on);
 
 /* Async-signal-safe: calls of this handle that wait, now or later, return -EINTR until
@@ -334,8 +336,8 @@ SHMBUS_API int shmbus_shutdown(struct shmbus *bus, bool on);
 SHMBUS_API void shmbus_interrupt(struct shmbus *bus);
 SHMBUS_API void shmbus_interrupt_clear(struct shmbus *bus);
 
-/* Repair what dead processes left, now. Returns the number of processes cleaned up after, or a
- * failure. Needed only for impatience: whoever is held up does it by himself. */
+/* Repairs what dead processes left, now. Returns the number of processes it cleaned up after, or a
+ * failure. Optional: a process that a dead one blocks does this by itself. */
 SHMBUS_API int shmbus_reclaim(struct shmbus *bus);
 
 /* ----------------------------------------------------------------------------------- channels */
@@ -381,8 +383,8 @@ enum shmbus_msg_type {
 };
 SHMBUS_API const char *shmbus_msg_type_name(unsigned type);
 
-/* A stream knows who its sender is, not who it was: unknown once that has left, and its successor
- * where there is one. */
+/* On a stream, `sender` is the process that has the sending end now, perhaps a successor of the one
+ * that sent the message; this value if nobody has it. */
 #define SHMBUS_SENDER_UNKNOWN UINT16_MAX
 
 /* One message in the caller's hands. Allocated by the caller, filled by reserve or receive. */
@@ -484,7 +486,7 @@ SHMBUS_API int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to,
 /* Drops a reservation. A stream has one at a time: the next reserve or send drops it. */
 SHMBUS_API int shmbus_abort(struct shmbus_msg *msg);
 
-/* A descriptor that polls readable while the receiver has something to take; level-triggered, for
+/* A descriptor that polls readable while there is something to receive; level-triggered, for
  * poll, epoll and the like. Never read it; after POLLIN receive until -EAGAIN, then poll again.
  * Belongs to @ch, closed with it: not by closefrom(), which would leave its number to another file.
  * Starts a helper thread. -EINVAL if not open for receiving. */
@@ -514,7 +516,7 @@ SHMBUS_API int shmbus_region_read(struct shmbus_region *region, uint64_t offset_
 
 /* --------------------------------------------------------------------------------- statistics */
 
-/* X(name, unit, text): one row a counter; 64 bit, exact, never reset while the segment lives. */
+/* X(name, unit, text): one row per counter; 64 bit, exact, never reset while the segment lives. */
 #define SHMBUS_COUNTERS(X)                                                                         \
     X(sent, "messages", "messages committed")                                                      \
     X(sent_bytes, "bytes", "payload committed")                                                    \
@@ -543,7 +545,7 @@ SHMBUS_API const char *shmbus_counter_text(unsigned counter);
 /* What this handle counted since it was opened; the quick way for a program to report its own
  * numbers. Some nanoseconds: looks at nothing else, no system call. Fills up to @count entries, in
  * the order of enum shmbus_counter, and returns how many; -EINVAL,
- * -SHMBUS_ERR_FORKED. By the thread of the handle. */
+ * -SHMBUS_ERR_FORKED. Call it from the thread that owns the handle. */
 SHMBUS_API int shmbus_counters(const struct shmbus_channel *ch, uint64_t *ret_counters,
                                size_t count);
 
@@ -593,8 +595,10 @@ struct shmbus_channel_stat {
     uint64_t dead_letters;      /* dead-letter queue: waiting there (in depth, too), or for room */
     uint32_t senders, receivers; /* handles open now */
     uint64_t counters[SHMBUS_COUNTER_COUNT];
-    enum shmbus_order order;    /* queue; order producer: capacity is that of the lanes used so */
-    uint32_t lanes, lanes_used; /* far, depth_max that of the fullest lane, in steps of 1/16 */
+    enum shmbus_order order;    /* queue */
+    uint32_t lanes;             /* order producer: producers at once. depth_max is then that of the
+                                 * fullest lane, in steps of 1/16 */
+    uint32_t lanes_used;        /* lanes that had a producer so far; capacity is that of these */
 };
 
 struct shmbus_process_stat {
