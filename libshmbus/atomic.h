@@ -4,7 +4,7 @@
  *
  * Orders: _relaxed none; _acquire and _release as in C11; compare-and-swap, or, and, add: acquire
  * and release in one. Where a store must be visible before a later load of another word (the
- * "announce, then look again" pattern of wait.c) there is sb_fence().
+ * "announce, then look again" pattern of event.c) there is sb_fence().
  *
  * With SB_EXPLORE every access first calls sb_explore_step(): the schedule explorer in test/model
  * runs these very sources with a scheduling point at each access. With SB_EXPLORE_STORES it also

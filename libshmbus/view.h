@@ -1,5 +1,5 @@
 /*
- * A process's private view of a segment: where everything is and how large. Made once by layout.c
+ * A process's private view of a segment: where everything is and how large. Made once by view.c
  * from validated numbers; from then on no limit is ever read from the segment again.
  */
 #ifndef SB_VIEW_H
