@@ -58,7 +58,8 @@ static size_t length_of(struct json_object *array)
 /* --------------------------------------------------------------------------------------- tables */
 
 struct row {
-    struct json_object *program, *worker; /* worker: NULL for a program without one */
+    struct json_object *program;
+    struct json_object *worker; /* or an empty place; NULL for a program without either */
 };
 
 enum {
@@ -92,7 +93,12 @@ static void fill_state(struct table_cell *cell, const struct row *row)
     const char *state =
         row->worker != NULL ? text_of(row->worker, "state") : text_of(row->program, "state");
 
-    snprintf(cell->text, sizeof cell->text, "%s", state);
+    int64_t left_ns = row->worker != NULL ? number_of(row->worker, "left_ns", -1) : -1;
+    char left[TEXT_NUMBER_BYTES];
+
+    text_age(left_ns, left, sizeof left);
+    snprintf(cell->text, sizeof cell->text, "%s%s%s", state, left_ns >= 0 ? " " : "",
+             left_ns >= 0 ? left : "");
     cell->style = strcmp(state, "ready") == 0      ? TABLE_GOOD
                   : strcmp(state, "given-up") == 0 ? TABLE_BAD
                                                    : TABLE_ODD;
@@ -160,9 +166,14 @@ static void fill_worker(struct table_cell *cell, struct json_object *worker, int
     }
     switch (what) {
     case SINCE:
-        text_age(number_of(worker, "age_ns", 0), cell->text, sizeof cell->text);
+        if (number_of(worker, "age_ns", -1) >= 0) {
+            text_age(number_of(worker, "age_ns", 0), cell->text, sizeof cell->text);
+        }
         break;
     case MEMORY:
+        if (number_of(worker, "memory_bytes", -1) < 0) {
+            break;
+        }
         text_size((uint64_t)number_of(worker, "memory_bytes", 0), options_->exact_bytes, cell->text,
                   sizeof cell->text);
         break;
@@ -208,8 +219,8 @@ static const struct table_column columns[] = {
     {"generation", "GEN", "generation", fill, GENERATION, true},
     {"instance", "NO", "number of the worker", fill, INSTANCE, true},
     {"pid", "PID", "process", fill, PID, true},
-    {"state", "STATE", "starting, ready or stopping; of a program without workers: why", fill,
-     STATE, false},
+    {"state", "STATE", "starting, ready or stopping; of a place or program without worker: why",
+     fill, STATE, false},
     {"since", "SINCE", "age of the worker", fill, SINCE, true},
     {"why", "WHY", "why it was started", fill, WHY, false},
     {"restarts", "RESTARTS", "starts of the program by reason, the first ones left out", fill,
@@ -224,18 +235,19 @@ static const struct table_column columns[] = {
 
 static bool add_program(struct table *table, struct json_object *program, bool one_row)
 {
-    struct json_object *workers = part_of(program, "workers");
-    size_t count = one_row ? 0 : length_of(workers);
+    static const char *const parts[] = {"workers", "empty"};
+    size_t rows = 0;
     bool good = true;
 
-    if (count == 0) {
-        return table_add(table, &(const struct row){program, NULL});
+    for (size_t k = 0; k < 2 && !one_row; k++) {
+        struct json_object *part = part_of(program, parts[k]);
+
+        for (size_t i = 0; i < length_of(part) && good; i++, rows++) {
+            good =
+                table_add(table, &(const struct row){program, json_object_array_get_idx(part, i)});
+        }
     }
-    for (size_t i = 0; i < count && good; i++) {
-        good =
-            table_add(table, &(const struct row){program, json_object_array_get_idx(workers, i)});
-    }
-    return good;
+    return rows > 0 ? good : table_add(table, &(const struct row){program, NULL});
 }
 
 static bool is_chosen(const struct ctl_args *args, int first, const char *name)

@@ -58,6 +58,7 @@ static int attach(struct sup *s)
 
 void sup_bus_open(struct sup *s)
 {
+    struct shmbus_bus_stat stat = {.struct_bytes = sizeof stat};
     bool first = s->bus_retry_ns == 0;
     int r = attach(s);
 
@@ -69,6 +70,9 @@ void sup_bus_open(struct sup *s)
                          ctl_detail(r));
         }
         return;
+    }
+    if (shmbus_bus_stat(s->bus, &stat) == 0) {
+        s->beat_interval_ns = stat.heartbeat_interval_ns;
     }
     r = shmbus_open(s->bus, s->file->events, SHMBUS_SEND | SHMBUS_EXISTING, &s->events);
     if (r < 0) {

@@ -47,6 +47,13 @@ void sup_slot_start(struct sup_program *p, struct sup_slot *slot, bool as_next,
               w->dead ? "; it could not be started" : "");
 }
 
+/* Who comes next comes in nobody's place. */
+static void forget_old(struct sup_slot *slot)
+{
+    slot->old_pid = 0;
+    slot->old_stop_ns = 0;
+}
+
 /* New slots begin with what the first one runs; a rollout that is under way leads them on. */
 static void empty_slot(struct sup_program *p, struct sup_slot *slot)
 {
@@ -57,6 +64,7 @@ static void empty_slot(struct sup_program *p, struct sup_slot *slot)
     slot->failures = slot->start_count = 0;
     slot->start_ns = 0;
     slot->start_reason = SUP_SCALE;
+    forget_old(slot);
 }
 
 void sup_program_resize(struct sup_program *p, uint32_t target)
@@ -176,7 +184,29 @@ const char *sup_program_state(const struct sup_program *p)
     if (ready + done == p->target) {
         return "done";
     }
-    return p->held ? "waiting" : "starting";
+    if (p->held) {
+        return "waiting";
+    }
+    for (uint32_t i = 0; i < p->target; i++) {
+        if (sup_slot_is_empty(&p->slots[i]) && p->slots[i].start_ns > p->s->now_ns) {
+            return "back-off";
+        }
+    }
+    return "starting";
+}
+
+bool sup_slot_is_empty(const struct sup_slot *slot)
+{
+    return slot->current == NULL && slot->next == NULL;
+}
+
+const char *sup_slot_state(const struct sup_program *p, const struct sup_slot *slot)
+{
+    return slot->given_up                  ? "given-up"
+           : slot->done                    ? "done"
+           : p->held                       ? "waiting"
+           : slot->start_ns > p->s->now_ns ? "back-off"
+                                           : "starting";
 }
 
 void sup_program_wake(struct sup_program *p)
@@ -189,6 +219,7 @@ void sup_program_wake(struct sup_program *p)
             slot->start_count = slot->failures = 0;
             slot->start_ns = 0;
             slot->start_reason = SUP_OPERATOR;
+            forget_old(slot);
         }
     }
     p->wanted = true;
@@ -254,7 +285,11 @@ static void bury_current(struct sup_program *p, struct sup_slot *slot)
         !w->stop_asked || w->stop_reason == SUP_NOT_READY || w->stop_reason == SUP_WATCHDOG;
 
     slot->current = NULL;
-    slot->old_pid = w->pid;
+    if (p->wanted && w->index < p->target && (!w->stop_asked || slot->old_stop_ns != 0)) {
+        slot->old_pid = w->pid;
+    } else {
+        forget_old(slot); /* stopped by an operator, who may have started it again meanwhile */
+    }
     if (sup_rollout_covers(p, w)) {
         sup_rollout_fail(p, w);
     } else if (own_death && slot->next == NULL && p->wanted && w->index < p->target) {

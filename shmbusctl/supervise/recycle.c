@@ -113,24 +113,55 @@ static void end_stalled(struct sup_worker *w)
     sup_worker_abort(w, ABORT_GRACE_NS);
 }
 
+/* A call that waits beats once in the interval of the bus: less than that is no silence. */
+static int64_t watchdog_limit(struct sup_program *p, int64_t after_ns)
+{
+    int64_t least_ns = p->s->beat_interval_ns + p->s->beat_interval_ns / 2;
+
+    if (after_ns >= least_ns) {
+        return after_ns;
+    }
+    if (!p->said_watchdog) {
+        p->said_watchdog = true;
+        sup_event_of(p->s, p, "watchdog", false,
+                     "%s: `watchdog: {after: ...}` counts as %.1f s, since who waits on this bus "
+                     "beats every %.1f s; its plan may set `heartbeat: {interval: ...}`",
+                     p->name, (double)least_ns / 1e9, (double)p->s->beat_interval_ns / 1e9);
+    }
+    return least_ns;
+}
+
+/* Silent, and nothing done, for as long. Who has nothing in hand and is in no call may be silent.
+ * What passed while this supervisor itself was stopped (a frozen container) is not counted: the
+ * workers may have been stopped with it. */
 static void look_at_beat(struct sup_worker *w)
 {
     const struct sup_watchdog_spec *d = &w->spec->watchdog;
     struct sup *s = w->program->s;
     const struct shmbus_process_stat *row = sup_bus_beat_of(s, w);
+    int64_t after_ns = watchdog_limit(w->program, d->after_ns), still_ns;
+    bool slept = s->now_ns - w->beat.looked_ns > 3 * LOOK_NS;
 
+    w->beat.looked_ns = s->now_ns;
     sup_due(s, s->now_ns + LOOK_NS);
     if (row == NULL) {
         return;
     }
-    if (row->progress != w->beat.progress || row->heartbeat_age_ns < d->after_ns ||
-        row->life == SHMBUS_IDLE) { /* silent with nothing in hand: no fault */
+    if (row->progress != w->beat.progress || row->life == SHMBUS_IDLE || slept) {
         w->beat.progress = row->progress;
         w->beat.since_ns = s->now_ns;
+    }
+    still_ns = s->now_ns - w->beat.since_ns;
+    still_ns = still_ns < row->heartbeat_age_ns ? still_ns : row->heartbeat_age_ns;
+    if (still_ns < after_ns) {
+        if (w->beat.stalled) {
+            sup_event(s, w, "recovered", false, "%s pid %d moves again", w->program->name, w->pid);
+        }
         w->beat.stalled = false;
+        sup_due(s, s->now_ns + after_ns - still_ns);
         return;
     }
-    if (s->now_ns - w->beat.since_ns < d->after_ns || w->beat.stalled) {
+    if (w->beat.stalled) {
         return;
     }
     w->beat.stalled = true;

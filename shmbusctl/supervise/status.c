@@ -80,6 +80,31 @@ static struct json_object *workers_json(struct sup *s, const struct sup_program 
     return array;
 }
 
+/* Places where nobody is, and why. */
+static struct json_object *empty_json(const struct sup *s, const struct sup_program *p)
+{
+    struct json_object *array = json_object_new_array();
+
+    for (uint32_t i = 0; p->wanted && i < p->target; i++) {
+        const struct sup_slot *slot = &p->slots[i];
+        struct json_object *o;
+
+        if (!sup_slot_is_empty(slot)) {
+            continue;
+        }
+        o = json_object_new_object();
+        json_add_count(o, "instance", i);
+        json_add_count(o, "generation", slot->generation);
+        json_add_text(o, "state", sup_slot_state(p, slot));
+        json_add_text(o, "reason", sup_reason_names[slot->start_reason]);
+        if (slot->start_ns > s->now_ns) {
+            json_add_signed(o, "left_ns", slot->start_ns - s->now_ns);
+        }
+        json_object_array_add(array, o);
+    }
+    return array;
+}
+
 static void add_exit(struct json_object *o, const struct sup_program *p)
 {
     char how[64];
@@ -140,6 +165,7 @@ static struct json_object *program_json(struct sup *s, const struct sup_program 
     json_add_count(rollout, "slots", p->rollout.active ? p->rollout.end : 0);
     json_add(o, "rollout", rollout);
     json_add(o, "workers", workers_json(s, p));
+    json_add(o, "empty", empty_json(s, p));
     return o;
 }
 

@@ -77,7 +77,7 @@ struct sup_recycle {
 
 struct sup_beat {
     uint64_t progress;
-    int64_t since_ns;
+    int64_t since_ns, looked_ns;
     bool stalled;
 };
 
@@ -162,6 +162,7 @@ struct sup_program {
     struct sup_spec *reload_file;
     enum sup_reason reload_reason;
     uint64_t restarts[SUP_REASON_COUNT];
+    bool said_watchdog;
     bool has_exit;
     int last_exit; /* wait status */
     bool last_exit_known;
@@ -211,7 +212,7 @@ struct sup {
     /* bus.c */
     struct shmbus *bus;
     struct shmbus_channel *events;
-    int64_t bus_retry_ns, beats_ns;
+    int64_t bus_retry_ns, beats_ns, beat_interval_ns;
     struct shmbus_process_stat *beats; /* the living rows */
     size_t beat_count;
     uint64_t events_lost;
@@ -251,7 +252,10 @@ void sup_program_step(struct sup_program *p);
 bool sup_program_settled(const struct sup_program *p);
 uint32_t sup_program_ready_count(const struct sup_program *p);
 const char *sup_program_state(const struct sup_program *p); /* in a word */
-void sup_program_wake(struct sup_program *p);               /* given up or done: begin anew */
+bool sup_slot_is_empty(const struct sup_slot *slot);
+const char *sup_slot_state(const struct sup_program *p,
+                           const struct sup_slot *slot); /* an empty one */
+void sup_program_wake(struct sup_program *p);            /* given up or done: begin anew */
 void sup_slot_follow(struct sup_slot *slot, struct sup_spec *file, uint32_t generation);
 void sup_slot_start(struct sup_program *p, struct sup_slot *slot, bool as_next,
                     enum sup_reason reason);

@@ -454,16 +454,36 @@ bool sup_read_number(struct sup_yaml *y, const struct sup_key *key, void *target
     return text != NULL && number_of(y, key, text, field(target, key));
 }
 
+/* The grammar of shmbus.yaml: a whole number and one of these units, after a blank or not. NULL: it
+ * is not that; else without the blank, to be freed. (On a command line more is accepted.) */
+static char *with_unit(const char *text, const char *const *units)
+{
+    size_t digits = strspn(text, "0123456789");
+    const char *unit = text + digits;
+
+    unit += unit[0] == ' ' && unit[1] != 0;
+    for (; digits > 0 && *units != NULL; units++) {
+        if (strcmp(*units, unit) == 0) {
+            return sup_printf("%.*s%s", (int)digits, text, unit);
+        }
+    }
+    return NULL;
+}
+
 bool sup_read_size(struct sup_yaml *y, const struct sup_key *key, void *target)
 {
-    char *text = sup_yaml_text(y, key->name);
+    static const char *const units[] = {"",    "B",   "kB",  "MB",  "GB",
+                                        "KiB", "MiB", "GiB", "TiB", NULL};
+    char *text = sup_yaml_text(y, key->name), *plain;
     uint64_t *out = field(target, key);
     bool good;
 
     if (text == NULL) {
         return false;
     }
-    good = text_parse_size(text, out) && *out >= key->min;
+    plain = with_unit(text, units);
+    good = plain != NULL && text_parse_size(plain, out) && *out >= key->min;
+    free(plain);
     if (!good) {
         fail_at(y, y->mark, "`%s: %s` is not a size above zero; write it like 64MiB", key->name,
                 text);
@@ -496,17 +516,21 @@ bool sup_read_integer(struct sup_yaml *y, const struct sup_key *key, void *targe
 
 bool sup_read_duration(struct sup_yaml *y, const struct sup_key *key, void *target)
 {
-    char *text = sup_yaml_text(y, key->name);
+    static const char *const units[] = {"ns", "us", "ms", "s", "m", "h", NULL};
+    char *text = sup_yaml_text(y, key->name), *plain;
     int64_t value = 0, *out = field(target, key);
     bool good;
 
     if (text == NULL) {
         return false;
     }
-    good = text_parse_duration(text, &value);
+    plain = with_unit(text, units);
+    good = plain != NULL && text_parse_duration(plain, &value);
+    free(plain);
     if (!good) {
-        fail_at(y, y->mark, "`%s: %s` is not a duration; write it like 250ms, 5s or 2m", key->name,
-                text);
+        fail_at(y, y->mark,
+                "`%s: %s`: expected a duration with its unit, such as 250ms, 5s, 2m or 24h",
+                key->name, text);
     } else if (value < (int64_t)key->min) {
         good = fail_at(y, y->mark, "`%s` must be above zero", key->name);
     }

@@ -41,6 +41,12 @@ bad "no deadline before the time to outlive" 2 'cannot be ready `after` its `dea
     'programs: { a: { command: [sleep, 1], ready: { after: 5s, deadline: 2s } } }'
 bad "a reload signal needs somebody to be away" 2 'set `max_unavailable`' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], reload: { signal: USR2 } } }'
+bad "a duration has a unit, as in shmbus.yaml" 2 '`deadline: 5`: expected a duration with its unit' "bus: $bus" \
+    'programs: { a: { command: [sleep, 1], ready: { deadline: 5 } } }'
+bad "and no fraction" 2 'expected a duration with its unit' "bus: $bus" \
+    'programs: { a: { command: [sleep, 1], ready: { deadline: 1.5s } } }'
+bad "a size has the units of shmbus.yaml" 2 'memory: 64M. is not a size' "bus: $bus" \
+    'programs: { a: { command: [sleep, 1], recycle: { memory: 64M } } }'
 fails "a file that is not there" 3 'no.yaml' supervise "$dir/no.yaml"
 check "nothing of all this has begun" eval '! supervisor_left'
 
@@ -84,6 +90,11 @@ works "scaled up" scale "$bus" notify=3 --wait --timeout=60s
 check "to three" rows_are 'notify .* ready' 3
 works "and down" scale "$bus" notify=1 --wait --timeout=60s
 check "to one" rows_are notify 1
+works "up again" scale "$bus" notify=2 --wait --timeout=60s
+check "nobody was replaced by all of this" eval '! logged " replaced "'
+works "a restart replaces" restart "$bus" notify --wait --timeout=60s
+check "and says so" logged ' replaced  *notify pid .* by .*: operator'
+works "down once more" scale "$bus" notify=1 --wait --timeout=60s
 fails "an unknown program is named" 3 'no program `nope`' stop "$bus" nope
 run status "$bus" --json
 json "status has JSON" 'j["bus"] and [p["name"] for p in j["programs"]] == ["beat", "notify", "probe"]'
@@ -130,12 +141,17 @@ programs:
     command: [sh, -c, 'sleep 1000 & (setsid sleep 1000 &) ; trap "exit 0" TERM; while :; do sleep 0.05; done']
     ready: { by: alive, after: 10ms }
   gone: { command: [$dir/goes], ready: { by: alive, after: 10ms } , restart: { policy: never } }
+  waits-long:
+    command: [sh, -c, 'exit 5']
+    restart: { backoff: 10m, backoff_max: 10m }
 alert: { command: [sh, -c, 'cat >>$dir/alerts'] }
 END
 printf '#!/no/such/interpreter\n' >"$dir/goes"
 chmod +x "$dir/goes"
 begin
-check "all of them are settled" up
+for program in dies-at-once dies-after-ready never-ready permanent; do
+    check "$program is settled" eventually rows_are "^$program .* given-up" 1
+done
 check "dead at once: given up after 4 starts" eval \
     '[ "$(grep -c "Z start  *dies-at-once pid" "$log")" = 4 ] && logged "dies-at-once is given up: 4 starts"'
 check "its end is told in words" logged 'dies-at-once pid .* ended: exit code 3'
@@ -152,6 +168,11 @@ check "exit code 1 is not abnormal" eval '[ "$(grep -c "Z start  *abnormal pid" 
 check "what cannot be executed says so" logged 'gone pid .* ended: exit code 127, cannot run it: No such file'
 check "the alert hook got the events that a person should know" eventually \
     eval 'grep -q "\"event\":\"given-up\".*never-ready" "$dir/alerts"'
+check "who waits for another start is shown so, with the time left" eventually rows_are \
+    'waits-long  *1  *0  *-  *back-off [1-9][0-9]*m[0-9][0-9]s .*crash' 1
+run status "$bus" waits-long --json
+json "in JSON as well" 'j["programs"][0]["state"] == "back-off" and j["programs"][0]["empty"][0]["reason"] == "crash"'
+json "in nanoseconds" '0 < j["programs"][0]["empty"][0]["left_ns"] <= 6e11'
 run status "$bus"
 check "the states are shown" says 'dies-at-once .* given-up .*crash:3'
 fails "start --wait of what fails again has an exit code" 1 'given up' start "$bus" dies-at-once --wait

@@ -23,15 +23,21 @@ programs:
   paused:
     command: [$bin/shmbusctl, recv, $bus, nothing, --follow]
     ready: { by: heartbeat }
-    watchdog: { after: 1s, abort: true }
+    watchdog: { after: 2s, abort: true }
   hung:
     command: [$bin/shmbusctl, recv, $bus, nothing, --follow]
     ready: { by: heartbeat }
     watchdog: { after: 1s, abort: true, even_paused: true }
+  waiting:
+    command: [$bin/shmbusctl, recv, $bus, nothing, --follow]
+    ready: { by: heartbeat }
+    watchdog: { after: 1ms, abort: true, even_paused: true }
 END
+# Who waits beats every 200 ms.
+printf 'channels: { work: { kind: queue }, waiting: { kind: queue }, nothing: { kind: queue } }\nheartbeat: { interval: 200ms, timeout: 10s }\n' >"$dir/plan.yaml"
 works "--check prints what recycles" supervise --check "$file"
 check "and the watchdog" eval 'says "recycle    above 20.0MiB of private memory" && says "watchdog   stalled after 1.0s, then SIGABRT"'
-"$ctl" create "$bus" --queue work --queue waiting --queue nothing >/dev/null
+"$ctl" create "$bus" --config "$dir/plan.yaml" >/dev/null
 for i in 1 2 3 4 5; do "$ctl" send "$bus" waiting "$i" >/dev/null; done
 begin
 check "all are up" up
@@ -52,8 +58,25 @@ run status "$bus"
 check "each reason is counted apart" says '^fat .*memory:[1-9]'
 check "a paused worker is shown as stalled" eventually logged "stalled  *paused pid $one .*it is paused"
 check "and left alone" kill -0 "$one"
+silent_s() { sed -n "s/.*stalled  *$1 pid .* moved for \([0-9.]*\) s.*/\1/p" "$log" | tail -1; }
+check "after the time, and not after twice that" eval 'awk "BEGIN { exit !($(silent_s paused) >= 2 && $(silent_s paused) < 3.8) }"'
+check "a time that is shorter than who waits may be silent counts as longer" logged 'watchdog  *waiting: .* counts as 0.3 s'
+check "so who only waits is not ended" eval '! logged "stalled  *waiting"'
 check "one is ended where that was asked for" eventually logged 'exit  *hung pid .* ended as told, watchdog: killed by SIGABRT'
 check "and followed by another" eventually logged 'start  *hung .*: watchdog'
+kill -CONT "$one"
+check "when it goes on, that is said" eventually logged "recovered  *paused pid $one "
+
+# The supervisor and a worker are stopped together, as in a container that is frozen.
+age_ns() { "$ctl" ps "$bus" --json | tr -d ' \n' | tr '{' '\n' | sed -n "s/.*\"pid\":$1,.*\"heartbeat_age_ns\":\([0-9]*\).*/\1/p"; }
+older() { [ "$(age_ns "$1" || echo 0)" -gt "$2" ] 2>/dev/null; }
+: >"$log"
+kill -STOP "$supervisor" "$one"
+check "both are stopped for long" eventually older "$one" 4000000000
+before=$(age_ns "$one")
+kill -CONT "$supervisor"
+check "what passed meanwhile is no fault of the worker" eventually logged "stalled  *paused pid $one "
+check "its time begins anew" eval 'awk "BEGIN { exit !($(silent_s paused) >= $before / 1e9 + 1.5) }"'
 kill -CONT "$one"
 ended
 check "stopped: exit code 0" status_is 0
