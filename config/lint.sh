@@ -56,6 +56,13 @@ done | while IFS=: read -r file line path; do
     [ -e "$path" ] || [ -e "${file%/*}/$path" ] || echo "$file:$line: $path"
 done | finding "names a file that does not exist"
 
+# A verb of shmbusctl is one that verbs.c lists.
+grep -nHoE '^const struct ctl_verb verb_[a-z]+' shmbusctl/*.c |
+    while IFS=: read -r file line text; do
+        verb=$(echo "$text" | grep -o 'verb_[a-z]*' | tail -n 1)
+        grep -q "&$verb," shmbusctl/verbs.c || echo "$file:$line: $verb"
+    done | finding "a verb that verbs.c does not list"
+
 # What the documents call by its bare name (`block.c`) is there, in whatever folder.
 grep -noHE -e '`[a-z_]+\.[ch]`' CONTRIBUTING.md \
     doc/architecture.md doc/crash-points.md doc/glossary.md doc/layout.md 2>/dev/null | tr -d '`' |

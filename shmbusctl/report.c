@@ -53,6 +53,9 @@ const char *ctl_last_note(void)
     return last_note;
 }
 
+/* A new error of the library: should it have an exit code of its own below? */
+_Static_assert(SHMBUS_ERR_END_ == SHMBUS_ERR_KIND + 1, "each error of the library was considered");
+
 int ctl_exit_of(int result)
 {
     switch (-result) {

@@ -18,8 +18,9 @@ section() {
     sed 's/\\f[BIR]//g; s/\\-/-/g' "$page" |
         awk -v verb="$1" '/^\.S[SH] / { inside = $1 == ".SS" && $2 == verb } inside'
 }
-for verb in create list stats ps send recv peek doctor reclaim rm supervise status start stop restart \
-    reload scale rollout logs version help completion; do
+verbs=$("$ctl" help | sed -n '/^Verbs:/,/^$/s/^  \([a-z-]*\) .*/\1/p')
+check "help lists the verbs" test -n "$verbs"
+for verb in $verbs; do
     section "$verb" >"$plain"
     check "the page explains $verb" test -s "$plain"
     for option in $("$ctl" help "$verb" |
