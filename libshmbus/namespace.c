@@ -111,8 +111,8 @@ int shmbus_list(const char *dir, shmbus_list_fn each, void *context)
         const char *name = entry->d_name + sizeof FILE_PREFIX - 1;
         char full[512];
         if (strncmp(entry->d_name, FILE_PREFIX, sizeof FILE_PREFIX - 1) != 0 ||
-            !sb_name_is_valid(name)) {
-            continue;
+            !sb_name_is_valid(name) || strncmp(name, FILE_PREFIX, sizeof FILE_PREFIX - 1) == 0) {
+            continue; /* the last: no bus, since its name would mean another file */
         }
         snprintf(full, sizeof full, "%s%s%s", is_default ? "" : where, is_default ? "" : "/", name);
         n++;

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "anchor.h"
@@ -22,6 +23,7 @@
 #define OVERFLOW_UID 65534u /* who has no name in a user namespace */
 #define FILE_PREFIX "shmbus."
 #define RESERVE_BYTES (16ull << 20)
+#define LEASE_NAPS 3000 /* of a millisecond: what the sum over some GiB takes */
 
 /* A relative directory is made absolute: the path must stay right when the program changes its
  * directory. */
@@ -44,11 +46,18 @@ static int absolute_directory(const char *name, size_t dir_bytes, char *ret_dir)
     return 0;
 }
 
+/* Who completes the name of the file in a shell means the bus in it. */
+static const char *without_prefix(const char *file)
+{
+    return strncmp(file, FILE_PREFIX, sizeof FILE_PREFIX - 1) == 0 ? file + sizeof FILE_PREFIX - 1
+                                                                   : file;
+}
+
 int sb_segment_path(const char *name, char *ret_path, size_t path_bytes,
                     char ret_name[SHMBUS_NAME_BYTES])
 {
     const char *slash = strrchr(name, '/');
-    const char *base = slash == NULL ? name : slash + 1;
+    const char *base = without_prefix(slash == NULL ? name : slash + 1);
     char dir[PATH_MAX] = SHMBUS_DIR_DEFAULT;
     char path[PATH_MAX + SHMBUS_NAME_BYTES + sizeof FILE_PREFIX];
     int n;
@@ -353,6 +362,10 @@ static int cannot_open(const char *path, int error)
     if (error == ENOENT) {
         return sb_fail(-ENOENT, "%s does not exist", path);
     }
+    if (error == EWOULDBLOCK) {
+        return sb_fail(-EBUSY, "%s: another process has a lease on it (shmbusctl gc?); try again",
+                       path);
+    }
     if (error == ELOOP) {
         return sb_fail(-ELOOP, "%s is a symbolic link, which is never followed; remove it", path);
     }
@@ -465,6 +478,20 @@ static int map(struct sb_segment *segment)
     return 0;
 }
 
+/* `shmbusctl gc` has a lease on the file while it makes sure that nobody uses it. Then it is gone,
+ * or free again. */
+static int open_unleased(const char *path, int flags)
+{
+    const struct timespec nap = {.tv_nsec = 1000000};
+    int fd = open(path, flags);
+
+    for (int naps = 0; fd < 0 && errno == EWOULDBLOCK && naps < LEASE_NAPS; naps++) {
+        nanosleep(&nap, NULL);
+        fd = open(path, flags);
+    }
+    return fd;
+}
+
 int sb_segment_open(const char *name, bool read_only, bool any_owner, struct sb_segment *ret,
                     struct sb_geometry **ret_geometry)
 {
@@ -475,7 +502,7 @@ int sb_segment_open(const char *name, bool read_only, bool any_owner, struct sb_
     if (r < 0) {
         return r;
     }
-    s.fd = sb_fd_above_standard(open(s.path, flags));
+    s.fd = sb_fd_above_standard(open_unleased(s.path, flags));
     if (s.fd < 0) {
         return cannot_open(s.path, errno);
     }

@@ -18,7 +18,8 @@ struct sb_segment {
     mode_t mode;
 };
 
-/* "/dev/shm/shmbus.NAME" for "NAME", "/dir/shmbus.NAME" for "/dir/NAME". -EINVAL with detail. */
+/* "/dev/shm/shmbus.NAME" for "NAME" and "shmbus.NAME", "/dir/shmbus.NAME" for "/dir/NAME". -EINVAL
+ * with detail. */
 int sb_segment_path(const char *name, char *ret_path, size_t path_bytes,
                     char ret_name[SHMBUS_NAME_BYTES]);
 

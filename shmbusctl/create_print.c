@@ -320,7 +320,7 @@ static int check_place(const char *name, uint64_t bytes)
     result = shmbus_attach(name, &opts, &bus);
     if (result == 0) {
         shmbus_detach(bus);
-        return ctl_fail(CTL_FAILED, "%s exists already; remove it first: shmbusctl rm %s", name,
+        return ctl_fail(CTL_EXISTS, "%s exists already; remove it first: shmbusctl rm %s", name,
                         name);
     }
     ctl_bus_dir(name, dir, sizeof(dir));

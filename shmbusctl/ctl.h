@@ -25,7 +25,8 @@
     X(PERMISSION, 5, "permission denied, or segment of another user")                              \
     X(LAYOUT, 6, "corrupt segment or incompatible layout")                                         \
     X(WOULD_BLOCK, 7, "would block: channel empty or full with --timeout=0")                       \
-    X(IN_USE, 8, "in use")
+    X(IN_USE, 8, "in use")                                                                         \
+    X(EXISTS, 9, "exists already")
 
 #define CTL_EXIT_ENUM(name, code, text) CTL_##name = (code),
 enum ctl_exit { CTL_EXITS(CTL_EXIT_ENUM) CTL_SIGNALLED = 128 };
@@ -58,7 +59,7 @@ extern const struct ctl_verb *const ctl_verbs[]; /* ends with NULL */
 const struct ctl_verb *ctl_verb_find(const char *name);
 
 extern const struct ctl_verb verb_create, verb_list, verb_stats, verb_ps, verb_send, verb_recv,
-    verb_peek, verb_reclaim, verb_doctor, verb_rm, verb_supervise, verb_status, verb_start,
+    verb_peek, verb_reclaim, verb_doctor, verb_rm, verb_gc, verb_supervise, verb_status, verb_start,
     verb_stop, verb_restart, verb_reload, verb_scale, verb_rollout, verb_logs, verb_version,
     verb_help, verb_completion;
 
@@ -104,10 +105,24 @@ int ctl_fail_bus(int result, const char *subject);
 int ctl_exit_of(int result);
 const char *ctl_detail(int result); /* the library's sentence, or at least the error's text */
 
+/* "1 bus", "2 buses": the ending that @count wants. */
+const char *ctl_plural(uint64_t count, const char *ending);
+
 /* Flushes; says so and returns CTL_FAILED when stdout could not take everything. */
 int ctl_flush(void);
 /* Throws away what stdout could not take, once that has been said. */
 void ctl_output_lost(void);
+
+/* From here on waits of @bus end when nobody reads stdout any more, if that is a pipe or socket; a
+ * failed write is no SIGPIPE. @follow: ctl_output_taken() will be asked. */
+void ctl_output_watch(struct shmbus *bus, bool follow);
+void ctl_output_unwatch(void); /* before shmbus_detach() */
+bool ctl_output_gone(void);
+/* Waits until the reader of a pipe has taken all that was flushed. False: it has gone, or a signal
+ * was caught. */
+bool ctl_output_taken(void);
+/* The exit code when the reader has gone: by SIGPIPE, as filters end; a note if it is ignored. */
+int ctl_output_end(void);
 
 /* ----------------------------------------------------------------------------------- signals */
 
@@ -118,7 +133,8 @@ int ctl_signals_caught(void);             /* 0, or its number */
 /* Waits until @fd is readable (-1: never) or @timeout_ns has passed (< 0: no limit). Returns 1
  * readable, 0 time is over, -EINTR signal caught, -errno. */
 int ctl_signals_wait(int fd, int64_t timeout_ns);
-void ctl_signals_die(void); /* ends the process by the signal it caught */
+void ctl_signals_note(int number); /* as if it had been caught */
+void ctl_signals_die(void);        /* ends the process by the signal it caught */
 
 /* ------------------------------------------------------------------------------------ attach */
 

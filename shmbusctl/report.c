@@ -83,6 +83,8 @@ int ctl_exit_of(int result)
     case EBUSY:
     case SHMBUS_ERR_IN_USE:
         return CTL_IN_USE;
+    case EEXIST:
+        return CTL_EXISTS;
     case EINTR:
         return ctl_signals_caught() ? CTL_SIGNALLED : CTL_FAILED;
     default:
@@ -107,6 +109,11 @@ int ctl_fail_bus(int result, const char *subject)
     if (strstr(detail, subject))
         return ctl_fail(code, "%s", detail);
     return ctl_fail(code, "%s: %s", subject, detail);
+}
+
+const char *ctl_plural(uint64_t count, const char *ending)
+{
+    return count == 1 ? "" : ending;
 }
 
 int ctl_flush(void)

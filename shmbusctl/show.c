@@ -94,7 +94,7 @@ static bool means(const char *pattern, const char *name)
     return strcmp(pattern, name) == 0 || fnmatch(pattern, name, 0) == 0;
 }
 
-static int unknown_channel(const struct snapshot *snapshot, const char *pattern)
+static int unknown_channel(const struct snapshot *snapshot, const char *pattern, const char *hint)
 {
     const char **names = calloc(snapshot->channel_count + 1, sizeof(*names));
     const char *near = NULL;
@@ -105,22 +105,23 @@ static int unknown_channel(const struct snapshot *snapshot, const char *pattern)
     if (names)
         near = ctl_nearest(pattern, names);
     if (near)
-        code = ctl_fail(CTL_NOT_FOUND, "bus %s has no channel '%s'; did you mean '%s'?",
-                        snapshot->bus.name, pattern, near);
+        code = ctl_fail(CTL_NOT_FOUND, "bus %s has no channel '%s'; did you mean '%s'?%s",
+                        snapshot->bus.name, pattern, near, hint[0] ? hint + 1 : "");
     else
-        code = ctl_fail(CTL_NOT_FOUND, "bus %s has no channel '%s'", snapshot->bus.name, pattern);
+        code = ctl_fail(CTL_NOT_FOUND, "bus %s has no channel '%s'%s", snapshot->bus.name, pattern,
+                        hint);
     free(names);
     return code;
 }
 
-int show_open_failure(struct shmbus *bus, const char *channel, int result)
+int show_open_failure(struct shmbus *bus, const char *channel, int result, const char *hint)
 {
     struct snapshot snapshot;
     int code;
 
     if (result != -ENOENT || snapshot_take(bus, SNAPSHOT_CHANNELS, &snapshot) < 0)
         return ctl_fail_bus(result, channel);
-    code = unknown_channel(&snapshot, channel);
+    code = unknown_channel(&snapshot, channel, hint);
     snapshot_free(&snapshot);
     return code;
 }
@@ -135,7 +136,7 @@ int show_filter(struct snapshot *snapshot, char *const *patterns, int count)
         for (size_t i = 0; i < snapshot->channel_count && !found; i++)
             found = means(patterns[p], snapshot->channels[i].name);
         if (!found)
-            return unknown_channel(snapshot, patterns[p]);
+            return unknown_channel(snapshot, patterns[p], "");
     }
     for (size_t i = 0; i < snapshot->channel_count && count; i++) {
         bool keep = false;

@@ -15,9 +15,9 @@ bool show_regions(const struct snapshot *now, const char *output,
                   const struct table_options *options);
 void show_bus(const struct snapshot *now); /* the line at the top */
 
-/* Says why @channel could not be opened or looked into, and which one may have been meant; returns
- * the exit code. */
-int show_open_failure(struct shmbus *bus, const char *channel, int result);
+/* Says why @channel could not be opened or looked into, and which one may have been meant; if there
+ * is none, @hint as well. Returns the exit code. */
+int show_open_failure(struct shmbus *bus, const char *channel, int result, const char *hint);
 
 /* Keeps the channels that one of @patterns (a name or a glob) means. Returns the exit code: each
  * pattern has to mean one. */

@@ -1,4 +1,5 @@
 /* shmbusctl create: a bus from YAML or from options, or only its plan. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,7 +16,8 @@ enum {
     OPT_SPARE,
     OPT_MODE,
     OPT_DIR,
-    OPT_DRY_RUN
+    OPT_DRY_RUN,
+    OPT_IF_MISSING
 };
 
 static const struct ctl_option options[] = {
@@ -29,6 +31,7 @@ static const struct ctl_option options[] = {
     {OPT_SPARE, "spare", "N", "queues that programs may name later (16)"},
     {OPT_MODE, "mode", "MODE", "permissions, octal (0600)"},
     {OPT_DIR, "dir", "DIR", "make it in DIR (" SHMBUS_DIR_DEFAULT ")"},
+    {OPT_IF_MISSING, "if-missing", NULL, "leave a bus of that name as it is: no failure"},
     {OPT_DRY_RUN, "dry-run", NULL, "only check, and print the plan and its memory"},
     {0, NULL, NULL, NULL},
 };
@@ -37,7 +40,7 @@ struct request {
     struct create_options plan;
     const char *dir;
     char name[512]; /* with --dir in front */
-    bool dry_run;
+    bool dry_run, if_missing;
 };
 
 static bool set_mode(const char *value, struct create_options *plan)
@@ -90,6 +93,9 @@ static bool take_option(struct request *request, int id, const char *value)
     case OPT_DIR:
         request->dir = value;
         return true;
+    case OPT_IF_MISSING:
+        request->if_missing = true;
+        return true;
     default:
         request->dry_run = true;
         return true;
@@ -113,6 +119,17 @@ static int set_name(struct request *request, const struct shmbus_plan *plan, con
     return CTL_DONE;
 }
 
+/* What is there has to be a bus that can be used: else the caller would fail later. */
+static int keep(const char *name)
+{
+    struct shmbus *bus;
+    int code = ctl_observe(name, &bus);
+
+    if (code == CTL_DONE)
+        shmbus_detach(bus);
+    return code;
+}
+
 static int make(const struct request *request, const struct shmbus_plan *plan)
 {
     struct shmbus_bus_stat stat = {.struct_bytes = sizeof(stat)};
@@ -120,6 +137,8 @@ static int make(const struct request *request, const struct shmbus_plan *plan)
     char size[TEXT_NUMBER_BYTES];
     int result = shmbus_create(request->name, plan), code;
 
+    if (result == -EEXIST && request->if_missing)
+        return keep(request->name);
     if (result < 0)
         return ctl_fail_bus(result, request->name);
     create_note_rounding(plan);
@@ -132,9 +151,10 @@ static int make(const struct request *request, const struct shmbus_plan *plan)
     if (result < 0)
         return ctl_fail_bus(result, request->name);
     text_size(stat.segment_bytes, false, size, sizeof(size));
-    printf("created %s: %s, %s, %u processes, %u channels, %u regions, mode %04o\n", request->name,
-           stat.path, size, stat.processes_max, stat.channels_used, stat.regions,
-           (unsigned)stat.mode & 07777);
+    printf("created %s: %s, %s, %u process%s, %u channel%s, %u region%s, mode %04o\n", stat.name,
+           stat.path, size, stat.processes_max, ctl_plural(stat.processes_max, "es"),
+           stat.channels_used, ctl_plural(stat.channels_used, "s"), stat.regions,
+           ctl_plural(stat.regions, "s"), (unsigned)stat.mode & 07777);
     return CTL_DONE;
 }
 

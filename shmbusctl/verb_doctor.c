@@ -145,9 +145,12 @@ static void print_text(const struct doctor *doctor)
     static const char *const colours[] = {"", "\033[33m", "\033[33m", "\033[31m"};
     bool colour = table_colour_wanted();
 
-    printf("%s: %u critical, %u warnings, %u unknown; %u buses checked\n", names[verdict(doctor)],
-           count_level(doctor, DOCTOR_CRITICAL), count_level(doctor, DOCTOR_WARNING),
-           count_level(doctor, DOCTOR_UNKNOWN), doctor->buses);
+    unsigned warnings = count_level(doctor, DOCTOR_WARNING);
+
+    printf("%s: %u critical, %u warning%s, %u unknown; %u bus%s checked\n",
+           names[verdict(doctor)], count_level(doctor, DOCTOR_CRITICAL), warnings,
+           ctl_plural(warnings, "s"), count_level(doctor, DOCTOR_UNKNOWN), doctor->buses,
+           ctl_plural(doctor->buses, "es"));
     for (int level = DOCTOR_CRITICAL; level >= DOCTOR_NOTE; level--)
         for (size_t i = 0; i < doctor->count; i++) {
             const struct doctor_finding *finding = &doctor->findings[i];

@@ -61,7 +61,7 @@ static int run(struct ctl_args *args)
     shown.channel = args->operands[1];
     result = shmbus_peek(bus, shown.channel, (size_t)count, each, &shown);
     if (result < 0)
-        code = show_open_failure(bus, shown.channel, result);
+        code = show_open_failure(bus, shown.channel, result, "");
     else if (shown.failed)
         code = CTL_FAILED;
     shmbus_detach(bus);

@@ -1,6 +1,5 @@
 /* shmbusctl recv: takes messages; each is acknowledged when its output has been written. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -78,19 +77,29 @@ static bool settle(struct request *request)
     return true;
 }
 
-/* Written, all of it handed to the kernel, then acknowledged: who dies in between, or has nobody
- * to write to, leaves the message to the next. */
+static int fail_write(const struct shmbus_msg *msg)
+{
+    int error = errno;
+
+    ctl_output_lost(); /* what is still in the buffer must not come out after all */
+    if (error == EPIPE)
+        return ctl_output_end();
+    return ctl_fail(CTL_FAILED,
+                    "cannot write to standard output: %s; message %ju was not acknowledged",
+                    strerror(error), (uintmax_t)msg->sequence);
+}
+
+/* Written, all of it handed to the kernel, and from a follower's pipe to its reader, then
+ * acknowledged: who dies in between, or has nobody to write to, leaves the message to the next. */
 static int pass_on(const struct request *request, const char *channel, struct shmbus_msg *msg)
 {
     int result;
 
     errno = 0;
-    if (!message_write(&request->format, channel, msg) || fflush(stdout) != 0) {
-        ctl_note("cannot write to standard output: %s; message %ju was not acknowledged",
-                 strerror(errno), (uintmax_t)msg->sequence);
-        ctl_output_lost(); /* what is still in the buffer must not come out after all */
-        return CTL_FAILED;
-    }
+    if (!message_write(&request->format, channel, msg) || fflush(stdout) != 0)
+        return fail_write(msg);
+    if (request->follow && !ctl_output_taken())
+        return ctl_output_gone() ? ctl_output_end() : CTL_SIGNALLED;
     result = shmbus_release(msg);
     return result < 0 ? ctl_fail_bus(result, channel) : CTL_DONE;
 }
@@ -99,6 +108,8 @@ static int fail_recv(const struct request *request, int result, const char *chan
 {
     bool left = result == -SHMBUS_ERR_PEER_DEAD || result == -SHMBUS_ERR_PEER_CLOSED;
 
+    if (result == -EINTR && ctl_output_gone())
+        return ctl_output_end();
     if (request->follow && result == -SHMBUS_ERR_SHUTDOWN)
         return CTL_DONE;
     if (request->follow && left) { /* another sender may come */
@@ -116,7 +127,7 @@ static int receive(const struct request *request, struct shmbus_channel *ch)
 
     for (uint64_t taken = 0; taken < request->count;) {
         struct shmbus_msg msg;
-        int result = shmbus_recv(ch, &msg, request->timeout_ns), code;
+        int result = ctl_output_gone() ? -EINTR : shmbus_recv(ch, &msg, request->timeout_ns), code;
 
         if (result < 0) {
             code = fail_recv(request, result, channel, taken);
@@ -151,20 +162,21 @@ static int run(struct ctl_args *args)
     if (!settle(&request))
         return CTL_USAGE;
     ctl_signals_catch();
-    signal(SIGPIPE, SIG_IGN); /* a failed write has to be noticed, and the message given back */
     code = ctl_attach(args->operands[0], request.any_owner, &bus);
     if (code != CTL_DONE)
         return code;
     ctl_signals_bus(bus);
+    ctl_output_watch(bus, request.follow);
     result = shmbus_open(bus, args->operands[1],
                          SHMBUS_RECV | (request.create ? 0 : SHMBUS_EXISTING), &ch);
     if (result < 0) {
-        code = show_open_failure(bus, args->operands[1], result);
+        code = show_open_failure(bus, args->operands[1], result, "; --create makes a new one");
     } else {
         code = receive(&request, ch);
         shmbus_close(ch);
     }
     ctl_signals_bus(NULL);
+    ctl_output_unwatch();
     shmbus_detach(bus);
     return code;
 }
@@ -173,8 +185,10 @@ const struct ctl_verb verb_recv = {
     .name = "recv",
     .operands = "NAME CHANNEL",
     .summary = "Take messages and print them",
-    .text = "A message is acknowledged when its output has been written. If that fails, or if "
-            "shmbusctl is killed first, it is delivered again.",
+    .text =
+        "A message is acknowledged when its output has been written; with --follow into a pipe, "
+        "when the reader has taken it. If that fails, or if shmbusctl is killed first, it is "
+        "delivered again. Ends when nobody reads the pipe any more.",
     .examples = "shmbusctl recv demo tasks\n"
                 "shmbusctl recv demo tasks --count=10 --timeout=2s\n"
                 "shmbusctl recv demo tasks --follow --headers\n"

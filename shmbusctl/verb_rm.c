@@ -52,6 +52,16 @@ static int fail_in_use(const char *name)
     return ctl_fail(CTL_IN_USE, "%s is in use by %s; stop them, or use --force", name, users);
 }
 
+/* Nothing can be read in it, so nobody can be seen in it either. */
+static int fail_damaged(int result, const char *name)
+{
+    const char *detail = ctl_detail(result);
+
+    return ctl_fail(CTL_LAYOUT, "%s%s%s; only force removes it: shmbusctl rm --force %s",
+                    strstr(detail, name) ? "" : name, strstr(detail, name) ? "" : ": ", detail,
+                    name);
+}
+
 static int run(struct ctl_args *args)
 {
     bool force = false;
@@ -65,9 +75,14 @@ static int run(struct ctl_args *args)
     for (int i = 0; i < args->operand_count; i++) { /* all of them; the first failure counts */
         const char *name = args->operands[i];
         int result = force ? shmbus_unlink(name) : shmbus_unlink_if_unused(name);
-        int failed = result == -SHMBUS_ERR_IN_USE ? fail_in_use(name)
-                     : result < 0                 ? ctl_fail_bus(result, name)
-                                                  : CTL_DONE;
+        int failed = CTL_DONE;
+
+        if (result == -SHMBUS_ERR_IN_USE)
+            failed = fail_in_use(name);
+        else if (result < 0 && ctl_exit_of(result) == CTL_LAYOUT)
+            failed = fail_damaged(result, name);
+        else if (result < 0)
+            failed = ctl_fail_bus(result, name);
 
         code = code == CTL_DONE ? failed : code;
     }

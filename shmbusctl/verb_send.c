@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ctl.h"
@@ -119,9 +120,23 @@ static bool settle(struct request *request)
     return true;
 }
 
-static int fail_send(const struct request *request, int result, const char *channel)
+static int64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* @begin_ns: of the call. A wait that ends without a block is a time-out like any other. */
+static int fail_send(const struct request *request, int result, const char *channel,
+                     int64_t begin_ns)
 {
     int code = ctl_fail_bus(result, channel);
+
+    if (code == CTL_WOULD_BLOCK && request->timeout_ns > 0 &&
+        now_ns() - begin_ns >= request->timeout_ns)
+        code = CTL_TIMED_OUT;
 
     if (request->sent && code != CTL_SIGNALLED)
         ctl_note("%ju messages were sent before that", (uintmax_t)request->sent);
@@ -144,10 +159,12 @@ static int send_message(struct request *request, struct shmbus_channel *ch, unsi
         size_bytes = (size_t)decoded;
     }
     for (uint64_t i = 0; i < request->count; i++) {
+        int64_t begin_ns = now_ns();
+
         result = shmbus_send_typed(ch, request->type, request->correlation_id, data, size_bytes,
                                    request->timeout_ns);
         if (result < 0)
-            return fail_send(request, result, shmbus_channel_name(ch));
+            return fail_send(request, result, shmbus_channel_name(ch), begin_ns);
         request->sent++;
     }
     return CTL_DONE;
@@ -234,7 +251,7 @@ static int run(struct ctl_args *args)
     result = shmbus_open(bus, args->operands[1],
                          SHMBUS_SEND | (request.create ? 0 : SHMBUS_EXISTING), &ch);
     if (result < 0) {
-        code = show_open_failure(bus, args->operands[1], result);
+        code = show_open_failure(bus, args->operands[1], result, "; --create makes a new one");
     } else {
         code = send_all(&request, ch);
         shmbus_close(ch);

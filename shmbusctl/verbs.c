@@ -4,11 +4,10 @@
 #include "ctl.h"
 
 const struct ctl_verb *const ctl_verbs[] = {
-    &verb_create,    &verb_list,       &verb_stats,   &verb_ps,      &verb_send,
-    &verb_recv,      &verb_peek,       &verb_doctor,  &verb_reclaim, &verb_rm,
-    &verb_supervise, &verb_status,     &verb_start,   &verb_stop,    &verb_restart,
-    &verb_reload,    &verb_scale,      &verb_rollout, &verb_logs,    &verb_version,
-    &verb_help,      &verb_completion, NULL};
+    &verb_create,  &verb_list,   &verb_stats,   &verb_ps,      &verb_send,       &verb_recv,
+    &verb_peek,    &verb_doctor, &verb_reclaim, &verb_rm,      &verb_gc,         &verb_supervise,
+    &verb_status,  &verb_start,  &verb_stop,    &verb_restart, &verb_reload,     &verb_scale,
+    &verb_rollout, &verb_logs,   &verb_version, &verb_help,    &verb_completion, NULL};
 
 const struct ctl_verb *ctl_verb_find(const char *name)
 {

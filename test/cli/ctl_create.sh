@@ -73,9 +73,12 @@ works "a bus is made from options" create "$bus" --memory=4MiB --processes=8 --m
 check "create tells the place" says "$segment"
 check "create notes the rounding" complains 'depth 1000 -> 1024'
 check "the mode is as asked" same "$(stat -c %a "$segment")" 660
-fails "a second one of that name is refused" 1 "$bus" create "$bus"
+fails "a second one of that name is refused with 9, exists" 9 "exists already" create "$bus"
+works "with --if-missing it stays as it is" create "$bus" --if-missing --queue=other
+check "quietly" quiet
+fails "really" 3 "no channel" stats "$bus" other
 run create "$bus" --dry-run
-check "a dry run sees it as well" eval 'status_is 1 && one_line && complains "exists already"'
+check "a dry run sees it as well" eval 'status_is 9 && one_line && complains "exists already"'
 works "the dead-letter queue was made as well" stats "$bus" dead
 check "the depth is there" same "$("$ctl" stats "$bus" tasks --no-headings -o capacity)" 1024
 
@@ -134,6 +137,30 @@ check "and shows the path" out_is "$dir/$bus"
 fails "--dir with a path is refused" 2 "path already" create "$dir/x" --dir="$dir"
 works "rm by path" rm "$dir/$bus"
 check "it is gone from there" test ! -e "$dir/shmbus.$bus"
+
+# ------------------------------------------------------------- the name of the file as the name of the bus
+works "the name of a file makes the bus in it" create "shmbus.$bus"
+check "and names it as it is" eval 'says "^created $bus: $segment," && test -e "$segment"'
+check "there is no file with the prefix twice" test ! -e "/dev/shm/shmbus.shmbus.$bus"
+works "so does its path, as a shell completes it" stats "$segment"
+check "it is the same bus" says "^$bus  $segment "
+works "rm understands it, too" rm "shmbus.$bus"
+check "it is gone" absent
+: >"/dev/shm/shmbus.shmbus.$bus"
+run list --no-headings -o name
+check "what no name can mean is not listed" eval '! says "^shmbus[.]"'
+rm "/dev/shm/shmbus.shmbus.$bus"
+
+# --------------------------------------------------------------------------------------------- damaged
+works "one is made" create "$bus"
+truncate -s 5000 "$segment"
+fails "--if-missing does not take what cannot be used" 6 "cut or overwritten" create "$bus" --if-missing
+fails "rm of a cut one tells what works" 6 "shmbusctl rm --force $bus\$" rm "$bus"
+works "which works" rm --force "$bus"
+works "one is made" create "$bus"
+truncate -s 100 "$segment"
+fails "rm of a stump as well" 6 "shmbusctl rm --force $bus\$" rm "$bus"
+works "which works" rm --force "$bus"
 
 works "two are made" create "$bus-1"
 works "two are made" create "$bus-2"

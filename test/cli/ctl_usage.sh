@@ -3,7 +3,7 @@
 name=usage
 . "$(dirname "$0")/ctl.inc"
 
-verbs='create list stats ps send recv peek doctor reclaim rm version help completion'
+verbs='create list stats ps send recv peek doctor reclaim rm gc version help completion'
 
 # --------------------------------------------------------------------------------------- help
 works "without a verb it prints the overview"
@@ -39,7 +39,7 @@ fails "an unknown shell is refused" 2 "there is: bash" completion fish
 for verb in stats ps send recv peek reclaim rm completion; do
     fails "$verb without arguments shows its usage" 2 "usage: shmbusctl $verb" $verb
 done
-for verb in stats ps send recv peek reclaim rm create list; do
+for verb in stats ps send recv peek reclaim rm gc create list; do
     fails "$verb refuses an unknown option" 2 "unknown option '--frobnicate'" $verb --frobnicate x y
     fails "$verb refuses an unknown letter" 2 "unknown option '-Z'" $verb -Z x y
 done

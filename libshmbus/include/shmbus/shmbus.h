@@ -238,6 +238,7 @@ SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan); /* NULL is fine */
  * shmbus_create() - make the segment /dev/shm/shmbus.NAME, whole or not at all.
  * @name: 1 .. 47 of letters, digits, '.', '_', '-', not starting with '.'. A name with a '/' is
  *        the path of the segment's directory and name: "/mnt/bus/demo" is /mnt/bus/shmbus.demo.
+ *        The name of the file does as well: "shmbus.demo" is the bus demo, with and without a path.
  * @plan: NULL for the built-in plan.
  *
  * The memory is really reserved: a full file system is -ENOSPC here and never a SIGBUS later.
