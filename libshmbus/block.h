@@ -5,9 +5,8 @@
 #ifndef SB_BLOCK_H
 #define SB_BLOCK_H
 
+#include "bounds.h"
 #include "view.h"
-
-#define SB_STOCK_MAX 32u
 
 /* Zeroed before the first use; sb_stock_close() after the last. */
 struct sb_stock {

@@ -12,7 +12,7 @@
 #include "error.h"
 #include "event.h"
 #include "lanes.h"
-#include "plan.h"
+#include "name.h"
 #include "poll.h"
 #include "role.h"
 #include "threads.h"

@@ -17,6 +17,8 @@
 #include <yaml.h>
 
 #include "error.h"
+#include "bounds.h"
+#include "name.h"
 #include "plan.h"
 #include "units.h"
 

@@ -282,7 +282,7 @@ struct sb_super {
     uint32_t classes;
     uint32_t channels;
     uint32_t regions;
-    uint64_t constants_hash; /* over everything constant but this field; see layout.c */
+    uint64_t constants_hash; /* over everything constant but this field; see format.c */
     uint8_t reserved[512 - 136];
     /* Dynamic, each a hint or a statistic. */
     sb_word shutdown;   /* 0 or 1; any process */

@@ -4,6 +4,16 @@
 
 #include "hash.h"
 
+bool sb_name_is_valid(const char *name)
+{
+    size_t length = strnlen(name, SHMBUS_NAME_BYTES);
+    if (length == 0 || length == SHMBUS_NAME_BYTES || name[0] == '.')
+        return false;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyz"
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                        "0123456789._-") == length;
+}
+
 uint64_t sb_name_hash(const char *name)
 {
     uint64_t hash = sb_hash_bytes(SB_HASH_START, name, strnlen(name, SHMBUS_NAME_BYTES - 1));

@@ -1,12 +1,15 @@
 /*
- * Names in the segment: stored word by word, so that a reader racing with the writer of a name
+ * Names of buses, channels and regions: which are valid, and as they are in the segment, stored word by word, so that a reader racing with the writer of a name
  * sees old or new words and never a torn access.
  */
 #ifndef SB_NAME_H
 #define SB_NAME_H
 
 #include "layout.h"
-#include "plan.h" /* sb_name_is_valid() */
+
+/* Whether @name may name a bus, channel or region: 1 .. 47 of letters, digits, '.', '_', '-', not
+ * starting with '.'. Reads at most SHMBUS_NAME_BYTES bytes. */
+bool sb_name_is_valid(const char *name);
 
 /* 56-bit hash of a name, never 0. */
 uint64_t sb_name_hash(const char *name);

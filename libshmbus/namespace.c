@@ -11,7 +11,7 @@
 #include <shmbus/shmbus.h>
 
 #include "error.h"
-#include "plan.h"
+#include "name.h"
 #include "segment.h"
 
 #define FILE_PREFIX "shmbus."

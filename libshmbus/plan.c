@@ -7,6 +7,8 @@
 
 #include "error.h"
 #include "layout.h"
+#include "bounds.h"
+#include "name.h"
 
 #define NS_PER_S 1000000000ll
 #define MEMORY_MIN_BYTES (1ull << 20)
@@ -23,16 +25,6 @@ enum { BUILT_IN_CLASSES = sizeof built_in_blocks / sizeof built_in_blocks[0] };
 
 /* A class never gets more than this: the sum of all must fit the 24 bits of a ring slot. */
 #define CLASS_COUNT_MAX (SB_BLOCKS_MAX / (BUILT_IN_CLASSES + 1))
-
-bool sb_name_is_valid(const char *name)
-{
-    size_t length = strnlen(name, SHMBUS_NAME_BYTES);
-    if (length == 0 || length == SHMBUS_NAME_BYTES || name[0] == '.')
-        return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyz"
-                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                        "0123456789._-") == length;
-}
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {

@@ -1,29 +1,10 @@
 /*
- * Plans: what needs no geometry. layout_plan.h turns a plan into offsets.
+ * Plans: what needs no geometry. plan_geometry.h turns a plan into offsets.
  */
 #ifndef SB_PLAN_H
 #define SB_PLAN_H
 
 #include <shmbus/shmbus.h>
-
-#define SB_DEPTH_DEFAULT 1024u
-#define SB_DEPTH_MAX (1u << 20)
-#define SB_LANES_DEFAULT 16u /* producers of a queue with order per producer */
-#define SB_LANES_MAX 256u
-#define SB_LANE_MESSAGE_DEFAULT 208ull /* with its header four lines */
-#define SB_LANE_MESSAGE_MAX (1ull << 30)
-#define SB_STREAM_BYTES_DEFAULT (1ull << 20)
-#define SB_STREAM_BYTES_MIN 1024ull
-#define SB_STREAM_BYTES_MAX (1ull << 30)
-#define SB_REGION_BYTES_MAX (UINT32_MAX * 8ull) /* what sb_region.undo can name */
-#define SB_BLOCK_BYTES_MAX (1ull << 30)
-#define SB_SHARE_MAX SB_DEPTH_MAX /* a queue of that depth never needs more */
-#define SB_DELIVERIES_LIMIT_MAX (SHMBUS_DELIVERIES_MAX - 1u)
-#define SB_ENDPOINTS_MAX 65535u
-
-/* Whether @name may name a bus, channel or region: 1 .. 47 of letters, digits, '.', '_', '-', not
- * starting with '.'. Reads at most SHMBUS_NAME_BYTES bytes. */
-bool sb_name_is_valid(const char *name);
 
 /* Checks every limit that needs no geometry. 0; -SHMBUS_ERR_CONFIG, or -ENOTSUP for what is not
  * supported yet, with the option to change in shmbus_detail(). */

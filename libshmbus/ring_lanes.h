@@ -6,7 +6,7 @@
 #define SB_RING_LANES_H
 
 #include "branch.h"
-#include "plan.h"
+#include "bounds.h"
 #include "prefetch.h"
 #include "ring_mpmc.h"
 

@@ -18,7 +18,10 @@
 
 #include "anchor.h"
 #include "error.h"
-#include "plan.h"
+#include "format.h"
+#include "name.h"
+#include "plan_geometry.h"
+#include "verify.h"
 
 #define OVERFLOW_UID 65534u /* who has no name in a user namespace */
 #define FILE_PREFIX "shmbus."

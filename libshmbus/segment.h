@@ -4,7 +4,7 @@
 #ifndef SB_SEGMENT_H
 #define SB_SEGMENT_H
 
-#include "layout_plan.h"
+#include "geometry.h"
 
 struct sb_segment {
     char path[256];

@@ -14,6 +14,7 @@
 #include "region.h"
 #include "ring_lanes.h"
 #include "ring_spsc.h"
+#include "sized.h"
 #include "threads.h"
 
 #define LOOK_TRIES 8u
@@ -60,16 +61,6 @@ int sb_stat_check(struct shmbus *bus, const void *ret, size_t struct_bytes)
                              shmbus_strerror(SHMBUS_ERR_FORKED));
     }
     return check_length(bus);
-}
-
-void sb_stat_give(void *ret, const void *full, size_t full_bytes)
-{
-    size_t asked, both;
-    memcpy(&asked, ret, sizeof asked);
-    both = asked < full_bytes ? asked : full_bytes;
-    memset(ret, 0, asked);
-    memcpy(ret, full, both);
-    memcpy(ret, &asked, sizeof asked);
 }
 
 bool sb_block_look(const struct sb_blocks *blocks, uint32_t block, struct sb_block_look *ret)
@@ -325,7 +316,7 @@ int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channe
     if (stat.depth > stat.depth_max) {
         stat.depth_max = stat.depth; /* the handles write theirs down now and then */
     }
-    sb_stat_give(ret_stat, &stat, sizeof stat);
+    sb_give(ret_stat, &stat, sizeof stat);
     return 0;
 }
 
@@ -424,7 +415,7 @@ int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_proces
     if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_load_acquire(&proc->w) != w) {
         return sb_fail_quick(-ENODATA, bus->segment.name, "free process slot");
     }
-    sb_stat_give(ret_stat, &stat, sizeof stat);
+    sb_give(ret_stat, &stat, sizeof stat);
     return 0;
 }
 
@@ -461,7 +452,7 @@ int shmbus_block_stat(struct shmbus *bus, uint32_t index, struct shmbus_block_st
     stat.stock = census.stock;
     stat.redeliverable = census.redeliverable;
     stat.dead_letters = census.dead_letters;
-    sb_stat_give(ret_stat, &stat, sizeof stat);
+    sb_give(ret_stat, &stat, sizeof stat);
     return 0;
 }
 
@@ -481,6 +472,6 @@ int shmbus_region_stat(struct shmbus *bus, uint32_t index, struct shmbus_region_
     stat.bytes = region->bytes;
     stat.rollbacks = sb_load_acquire(&region->shared->rollbacks);
     stat.writes = sb_region_writes(region->shared);
-    sb_stat_give(ret_stat, &stat, sizeof stat);
+    sb_give(ret_stat, &stat, sizeof stat);
     return 0;
 }

@@ -49,10 +49,6 @@ bool sb_owner64_is_dead(struct shmbus *bus, uint64_t owner64);
  * is backed by the file (nothing could be looked at without a SIGBUS otherwise). */
 int sb_stat_check(struct shmbus *bus, const void *ret, size_t struct_bytes);
 
-/* Fills the caller's struct, which may be of another version: what both know is copied, what only
- * the caller knows is zeroed, struct_bytes stays his. */
-void sb_stat_give(void *ret, const void *full, size_t full_bytes);
-
 /* Whether the name still leads to this very segment. */
 bool sb_bus_is_unlinked(const struct shmbus *bus);
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "life.h"
+#include "sized.h"
 #include "stat.h"
 
 bool sb_bus_is_unlinked(const struct shmbus *bus)
@@ -73,6 +74,6 @@ int shmbus_bus_stat(struct shmbus *bus, struct shmbus_bus_stat *ret_stat)
     stat.mode = mode_now(bus);
     stat.shutting_down = sb_load_relaxed(&bus->view.super->shutdown) != 0;
     stat.unlinked = sb_bus_is_unlinked(bus);
-    sb_stat_give(ret_stat, &stat, sizeof stat);
+    sb_give(ret_stat, &stat, sizeof stat);
     return 0;
 }

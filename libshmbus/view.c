@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "block.h"
 #include "error.h"
-#include "layout_plan.h"
+#include "geometry.h"
+#include "bounds.h"
 
 static uint32_t least(uint64_t a, uint64_t b)
 {

@@ -82,6 +82,12 @@ struct sb_view {
     int64_t heartbeat_timeout_ns;
 };
 
+struct sb_geometry;
+
+/* The view of a mapping. -ENOMEM. */
+int sb_view_make(uint8_t *base, const struct sb_geometry *geometry, struct sb_view *ret);
+void sb_view_clear(struct sb_view *view);
+
 static inline struct sb_cell *sb_cell_at(const struct sb_channel_view *channel, uint64_t cell)
 {
     return (struct sb_cell *)(void *)(channel->cells + cell * channel->cell_bytes);

@@ -1,15 +1,17 @@
 /*
  * The segment that every input starts from.
  */
-#include "layout.c" /* for hash_constants(): what the library checks, not a copy of it */
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "format.h"
 #include "fuzz.h"
+#include "bounds.h"
+#include "name.h"
+#include "plan_geometry.h"
 #include "segment.h"
 
 #define LOCK_BASE (1ll << 62) /* as in process.c */
@@ -196,7 +198,7 @@ static void make_timeless(uint8_t *bytes, const struct sb_geometry *g)
         sb_store_relaxed(&processes[i].heartbeat_ns, LONG_AGO);
         sb_store_relaxed(&processes[i].uid, 0);
     }
-    super->constants_hash = hash_constants(super, g);
+    super->constants_hash = sb_constants_hash(super, g);
 }
 
 static void read_image(const char *name, struct fuzz_image *image)
@@ -308,7 +310,7 @@ void fuzz_image_fix(uint8_t *bytes, size_t *size)
     if (read_raw(bytes, g)) {
         super->segment_bytes = g->segment_bytes;
         *size = g->segment_bytes;
-        super->constants_hash = hash_constants(super, g);
+        super->constants_hash = sb_constants_hash(super, g);
     }
     sb_geometry_free(g);
 }

@@ -29,7 +29,6 @@ $(FUZZ_B)/obj/%.o: %.c $(B)/flags test/fuzz/module.mk
 $(FUZZ_LIB): $(FUZZ_LIB_OBJ) $(B)/lib.list
 	$(Q)rm -f $@ && $(AR) rcs $@ $(FUZZ_LIB_OBJ)
 
-# The image contains layout.c, which is then not taken from the library.
 $(FUZZ_PROGRAMS): $(FUZZ_B)/bin/%: $(FUZZ_B)/obj/test/fuzz/%.o \
     $(call fuzz_obj,$(FUZZ_SHARED) mutator) $(FUZZ_LIB)
 	$(call say,LINK,$@)

@@ -12,9 +12,12 @@
 #include "block.h"
 #include "error.h"
 #include "harness.h"
-#include "layout_plan.h"
+#include "format.h"
+#include "geometry.h"
+#include "bounds.h"
 #include "name.h"
-#include "plan.h"
+#include "plan_geometry.h"
+#include "verify.h"
 
 #define CONSTANT_BYTES offsetof(struct sb_super, shutdown)
 

@@ -5,6 +5,8 @@
 #include <shmbus/shmbus.h>
 
 #include "harness.h"
+#include "bounds.h"
+#include "name.h"
 #include "plan.h"
 
 static struct shmbus_plan *new_plan(void)
