@@ -1,6 +1,6 @@
 /*
- * Limits: what a segment may hold, and what a plan may ask for. Numbers alone. (Not limits.h: looking
- * for that of the system, gcc would find ours.)
+ * Limits: what a segment may hold, and what a plan may ask for. Numbers alone. (Not limits.h:
+ * looking for that of the system, gcc would find ours.)
  */
 #ifndef SB_BOUNDS_H
 #define SB_BOUNDS_H

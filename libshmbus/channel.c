@@ -11,6 +11,7 @@
 #include "directory.h"
 #include "error.h"
 #include "event.h"
+#include "here.h"
 #include "lanes.h"
 #include "name.h"
 #include "poll.h"

@@ -449,7 +449,7 @@ struct sb_endpoint {
     sb_word at_open[SHMBUS_COUNTER_COUNT]; /* counters when the present owner opened it */
 };
 
-/* A region: lock and version here, data and undo area elsewhere. See region.c. */
+/* A region: lock and version here, data and undo area elsewhere. See region_lock.c. */
 struct sb_region {
     sb_word name[SB_NAME_WORDS];
     uint64_t bytes;

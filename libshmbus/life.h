@@ -5,6 +5,7 @@
 #define SB_LIFE_H
 
 #include "bus.h"
+#include "here.h"
 
 /* What one process has that others may want, at one instant. */
 struct sb_hands {

@@ -1,6 +1,7 @@
 /*
- * Names of buses, channels and regions: which are valid, and as they are in the segment, stored word by word, so that a reader racing with the writer of a name
- * sees old or new words and never a torn access.
+ * Names of buses, channels and regions: which are valid, and how they are stored in the segment,
+ * word by word, so that a reader racing with the writer of a name sees old or new words and never a
+ * torn access.
  */
 #ifndef SB_NAME_H
 #define SB_NAME_H

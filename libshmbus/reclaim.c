@@ -41,7 +41,7 @@
 #include "block.h"
 #include "event.h"
 #include "exchange.h"
-#include "region.h"
+#include "region_lock.h"
 #include "ring_lanes.h"
 #include "role.h"
 

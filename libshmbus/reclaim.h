@@ -5,7 +5,7 @@
 #ifndef SB_RECLAIM_H
 #define SB_RECLAIM_H
 
-#include "process.h"
+#include "oracle.h"
 
 /* Takes everything from incarnation @w of @slot and frees the slot (ACTIVE(e) -> FREE(e+1)). The
  * caller knows that the incarnation is dead, or is that incarnation, leaving. True if this call

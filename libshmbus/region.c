@@ -1,40 +1,5 @@
 /*
- * A region: writers exclude each other by a lock that names its holder, readers copy without any
- * lock and check afterwards that nothing changed (a sequence lock), and a half write of a dead
- * process is undone from a copy of the old bytes.
- *
- *   writer                                       reader
- *   L  cas  lock: 0, or a dead holder -> me      P  load_acquire version: odd -> wait
- *   U  undo area = old bytes; store undo         Q  load_acquire the words of the data
- *   B  store_release version: odd                R  load version again: changed -> from P
- *   W  store_release the words of the data
- *   C  store_release version: even = COMMIT
- *   K  store writes; store_release lock = 0; wake
- *
- * Who writes: lock by CAS as above, to 0 by its holder; everything else the holder of the lock.
- * U before B: who finds the version odd finds the undo area complete; B is a release.
- * B before W, W->Q: each data word is a release store and an acquire load, so a reader who sees one
- *   new word sees the odd version at R. On x86 these are plain moves.
- * Q before R: acquire loads are done before what follows. R = P means no word was from a write.
- * A reader who does not get a quiet moment within his spin takes the lock like a writer.
- *
- * Killed before B: lock held, version even: nothing to undo. Wherever it was killed, recovery sets
- *   the lock to 0, and the next one may take it over before that.
- * Killed between B and C: whoever next takes the lock finds the version odd, puts the old bytes
- *   back, makes the version even and counts a rollback. He holds the lock by his own name while he
- *   does, so nobody else writes; killed himself, the next one does the same from the same undo.
- * Killed between C and K: the write is done; the lock is taken over, writes is set right.
- * Killed between K and the wake-up: recovery wakes whoever waits for any region.
- * Stopped anywhere: the others wait, at most their timeout. Nobody takes a lock from the living.
- * A dead holder is one whose process word is not ACTIVE with the epoch in the lock, or of whom the
- * kernel says so. A lock value is never used twice by different holders (48 bits of epoch), so the
- * CAS from a dead holder cannot hit a living one.
- * Half a write is undone only by processes with an identity: an anonymous helper could be stopped
- *   in the middle and go on later, over newer bytes. Observers answer -EAGAIN.
- *
- * version / 2 = finished writes + rollbacks at any even version; so writes and rollbacks are
- * functions of each other and of version, and repeating an interrupted step counts nothing twice.
- * Checked by: test/unit/test_region.c, test_region_steps.c, test/model
+ * Named regions: the handle, and waiting. What is done with the words is in region_lock.c.
  */
 #include "region.h"
 
@@ -47,9 +12,9 @@
 #include "clock.h"
 #include "error.h"
 #include "event.h"
+#include "region_lock.h"
 #include "wait.h"
 
-#define WORD 8u
 #define QUICK_TRIES 16u    /* optimistic reads without looking at the clock */
 #define SLICE_NS 50000000  /* longest sleep before the holder is looked at again */
 #define BEAT_NS 10000000   /* from one heartbeat to the next while spinning */
@@ -167,136 +132,6 @@ static int wait_a_while(struct shmbus_region *region, struct patience *p, uint64
     return 0;
 }
 
-static void unlock(struct shmbus_region *region)
-{
-    struct sb_region *r = region->view->shared;
-    sb_store_release(&r->lock, 0); /* K */
-    sb_event_wake_after_store(&r->unlocked);
-}
-
-/* ------------------------------------------------------------------------------------- bytes */
-
-static inline sb_word *word_of(uint8_t *area, uint64_t index)
-{
-    return (sb_word *)(void *)(area + index * WORD);
-}
-
-/* Words that bytes [offset, offset + size) touch; size is not 0. */
-struct span {
-    uint64_t first, count;
-};
-
-static struct span span_of(uint64_t offset_bytes, uint64_t size_bytes)
-{
-    uint64_t first = offset_bytes / WORD;
-    return (struct span){first, (offset_bytes + size_bytes + WORD - 1) / WORD - first};
-}
-
-static void copy_words(uint8_t *to, uint8_t *from, struct span span)
-{
-    for (uint64_t i = span.first; i < span.first + span.count; i++) {
-        sb_store_release(word_of(to, i), sb_load_acquire(word_of(from, i)));
-    }
-}
-
-/* Bytes [at, at + n) of one word; the others stay. */
-static void put_part(sb_word *word, size_t at, const uint8_t *from, size_t n)
-{
-    uint64_t value = sb_load_relaxed(word); /* relaxed: only the holder of the lock writes */
-    memcpy((uint8_t *)&value + at, from, n);
-    sb_store_release(word, value);
-}
-
-static void get_part(const sb_word *word, size_t at, uint8_t *to, size_t n)
-{
-    uint64_t value = sb_load_acquire(word);
-    memcpy(to, (const uint8_t *)&value + at, n);
-}
-
-/* How many of the bytes lie in a first word that they do not fill. */
-static size_t leading_bytes(uint64_t offset_bytes, size_t size_bytes)
-{
-    size_t at = offset_bytes % WORD;
-    if (at == 0) {
-        return 0;
-    }
-    return size_bytes < WORD - at ? size_bytes : WORD - at;
-}
-
-/* W. */
-static void put_bytes(uint8_t *area, uint64_t offset_bytes, const uint8_t *from, size_t size_bytes)
-{
-    size_t lead = leading_bytes(offset_bytes, size_bytes);
-    uint64_t index = (offset_bytes + lead) / WORD, value;
-    size_t left = size_bytes - lead;
-    if (lead > 0) {
-        put_part(word_of(area, offset_bytes / WORD), offset_bytes % WORD, from, lead);
-    }
-    for (from += lead; left >= WORD; left -= WORD, from += WORD) {
-        memcpy(&value, from, WORD);
-        sb_store_release(word_of(area, index++), value);
-    }
-    if (left > 0) {
-        put_part(word_of(area, index), 0, from, left);
-    }
-}
-
-/* Q. */
-static void get_bytes(uint8_t *area, uint64_t offset_bytes, uint8_t *to, size_t size_bytes)
-{
-    size_t lead = leading_bytes(offset_bytes, size_bytes);
-    uint64_t index = (offset_bytes + lead) / WORD, value;
-    size_t left = size_bytes - lead;
-    if (lead > 0) {
-        get_part(word_of(area, offset_bytes / WORD), offset_bytes % WORD, to, lead);
-    }
-    for (to += lead; left >= WORD; left -= WORD, to += WORD) {
-        value = sb_load_acquire(word_of(area, index++));
-        memcpy(to, &value, WORD);
-    }
-    if (left > 0) {
-        get_part(word_of(area, index), 0, to, left);
-    }
-}
-
-/* ----------------------------------------------------------------------------------- repair */
-
-uint64_t sb_region_writes(const struct sb_region *region)
-{
-    for (unsigned i = 0; i < QUICK_TRIES; i++) {
-        uint64_t version = sb_load_acquire(&region->version);
-        uint64_t rollbacks = sb_load_acquire(&region->rollbacks);
-        if (version % 2 == 0 && sb_load_acquire(&region->version) == version) {
-            return version / 2 - rollbacks;
-        }
-    }
-    return sb_load_acquire(&region->writes); /* right while the version is odd */
-}
-
-/* The lock has just been taken: whatever its last holder left is put right. */
-static int repair(struct shmbus_region *region)
-{
-    struct sb_region *r = region->view->shared;
-    uint64_t version = sb_load_acquire(&r->version);
-    uint64_t undo = sb_load_relaxed(&r->undo);
-    uint64_t words = (region->view->bytes + WORD - 1) / WORD;
-    struct span span = {undo >> 32, undo & UINT32_MAX};
-    if (version % 2 == 0) {
-        sb_store_relaxed(&r->writes, version / 2 - sb_load_relaxed(&r->rollbacks));
-        return 0;
-    }
-    if (span.first > words || span.count > words - span.first) {
-        return sb_fail(-SHMBUS_ERR_CORRUPT,
-                       "region `%s`: half a write cannot be undone, its undo area is damaged; "
-                       "remove the bus and create it again",
-                       region->name);
-    }
-    copy_words(region->view->data, region->view->undo, span);
-    sb_store_relaxed(&r->rollbacks, (version + 1) / 2 - sb_load_relaxed(&r->writes));
-    sb_store_release(&r->version, version + 1);
-    return 0;
-}
-
 /* Takes the lock from nobody or from a dead holder and repairs. */
 static int lock(struct shmbus_region *region, struct patience *p)
 {
@@ -305,7 +140,7 @@ static int lock(struct shmbus_region *region, struct patience *p)
     for (;;) {
         uint64_t holder = sb_load_acquire(&r->lock);
         if ((holder == 0 || holder_is_dead(region->bus, holder, p->ask_kernel)) &&
-            sb_cas(&r->lock, holder, region->bus->member.owner64)) { /* L */
+            sb_region_take(r, holder, region->bus->member.owner64)) {
             break;
         }
         result = wait_a_while(region, p, holder);
@@ -313,22 +148,11 @@ static int lock(struct shmbus_region *region, struct patience *p)
             return result;
         }
     }
-    result = repair(region);
+    result = sb_region_repair(region->view, region->name);
     if (result < 0) {
-        unlock(region);
+        sb_region_unlock(region->view->shared);
     }
     return result;
-}
-
-/* The lock first, so that nobody goes to sleep after the wake-up because of the dead holder. Wakes
- * all, not only those of a locked region: the dead process may have unlocked and owe the wake-up.
- */
-void sb_region_recover(struct sb_region *r, uint64_t dead_owner64)
-{
-    if (dead_owner64 != 0) {
-        sb_cas(&r->lock, dead_owner64, 0);
-    }
-    sb_event_wake_all(&r->unlocked);
 }
 
 uint32_t sb_region_repair_all(struct shmbus *bus)
@@ -343,7 +167,7 @@ uint32_t sb_region_repair_all(struct shmbus *bus)
             uint64_t before = sb_load_relaxed(&r->rollbacks);
             if (lock(&region, &p) == 0) {
                 undone += sb_load_relaxed(&r->rollbacks) != before;
-                unlock(&region);
+                sb_region_unlock(r);
             }
         }
     }
@@ -425,10 +249,7 @@ uint64_t shmbus_region_bytes(const struct shmbus_region *region)
 int shmbus_region_write(struct shmbus_region *region, uint64_t offset_bytes, const void *data,
                         size_t size_bytes, int64_t timeout_ns)
 {
-    struct sb_region *r;
     struct patience p;
-    struct span span;
-    uint64_t version, writes;
     int result;
     if (region == NULL || (data == NULL && size_bytes > 0)) {
         return sb_fail(-EINVAL, "region and data must not be null");
@@ -445,31 +266,9 @@ int shmbus_region_write(struct shmbus_region *region, uint64_t offset_bytes, con
     if (result < 0) {
         return result;
     }
-    r = region->view->shared;
-    version = sb_load_relaxed(&r->version); /* relaxed: we hold the lock */
-    writes = sb_load_relaxed(&r->writes);
-    span = span_of(offset_bytes, size_bytes);
-    copy_words(region->view->undo, region->view->data, span); /* U */
-    sb_store_relaxed(&r->undo, (span.first << 32) | span.count);
-    sb_store_release(&r->version, version + 1); /* B */
-    put_bytes(region->view->data, offset_bytes, data, size_bytes);
-    sb_store_release(&r->version, version + 2); /* C */
-    sb_store_relaxed(&r->writes, writes + 1);
-    unlock(region);
+    sb_region_put(region->view, offset_bytes, data, size_bytes);
+    sb_region_unlock(region->view->shared);
     return 0;
-}
-
-/* P, Q, R once; false if somebody wrote meanwhile. */
-static bool try_read(struct shmbus_region *region, uint64_t offset_bytes, void *buffer,
-                     size_t size_bytes)
-{
-    struct sb_region *r = region->view->shared;
-    uint64_t version = sb_load_acquire(&r->version); /* P */
-    if (version % 2 != 0) {
-        return false;
-    }
-    get_bytes(region->view->data, offset_bytes, buffer, size_bytes);
-    return sb_load_acquire(&r->version) == version; /* R */
 }
 
 /* An observer can neither take the lock nor repair. */
@@ -501,14 +300,14 @@ int shmbus_region_read(struct shmbus_region *region, uint64_t offset_bytes, void
         return result;
     }
     for (unsigned i = 0; i < QUICK_TRIES; i++) {
-        if (try_read(region, offset_bytes, buffer, size_bytes)) {
+        if (sb_region_try_get(region->view, offset_bytes, buffer, size_bytes)) {
             return 0;
         }
         sb_pause();
     }
     p = patience_make(region->bus, timeout_ns);
     while (region->bus->observer || sb_now_ns() < p.spin_until_ns) {
-        if (try_read(region, offset_bytes, buffer, size_bytes)) {
+        if (sb_region_try_get(region->view, offset_bytes, buffer, size_bytes)) {
             return 0;
         }
         result = region->bus->observer ? observer_wait(region, &p) : 0;
@@ -518,8 +317,8 @@ int shmbus_region_read(struct shmbus_region *region, uint64_t offset_bytes, void
     }
     result = lock(region, &p);
     if (result == 0) {
-        get_bytes(region->view->data, offset_bytes, buffer, size_bytes);
-        unlock(region);
+        sb_region_get(region->view, offset_bytes, buffer, size_bytes);
+        sb_region_unlock(region->view->shared);
     }
     return result;
 }

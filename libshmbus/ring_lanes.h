@@ -8,7 +8,8 @@
 #include "branch.h"
 #include "bounds.h"
 #include "prefetch.h"
-#include "ring_mpmc.h"
+#include "ring.h"
+#include "view.h"
 
 #define SB_LANE_QUANTUM 64u /* messages from one lane before the next one has its turn */
 #define SB_LANE_FETCH 4u    /* messages: a line takes as long to come as so many to be received */

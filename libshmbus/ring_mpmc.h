@@ -6,8 +6,7 @@
 #define SB_RING_MPMC_H
 
 #include "block.h"
-
-enum sb_ring_result { SB_OK = 0, SB_FULL, SB_EMPTY, SB_BUSY, SB_CORRUPT, SB_NOT_OWNER };
+#include "ring.h"
 
 /* A handle's private part of a queue. One thread. */
 struct sb_ring {

@@ -7,7 +7,8 @@
 
 #include <sys/uio.h>
 
-#include "ring_mpmc.h" /* enum sb_ring_result */
+#include "ring.h"
+#include "view.h"
 
 #define SB_STREAM_HELD_MAX 64u
 

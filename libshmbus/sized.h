@@ -1,5 +1,6 @@
 /*
- * Structs of the public interface that say how large they are: the caller may be of another version.
+ * Structs of the public interface that say how large they are: the caller may be of another
+ * version.
  */
 #ifndef SB_SIZED_H
 #define SB_SIZED_H

@@ -16,6 +16,7 @@
 #include "life.h"
 #include "name.h"
 #include "ring_lanes.h"
+#include "ring_mpmc.h"
 #include "ring_spsc.h"
 #include "stat.h"
 

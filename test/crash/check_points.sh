@@ -7,39 +7,45 @@ failed=0
 
 # The steps that the code of a file marks: /* S1 for a taker ... */, /* B: ... */, /* G */
 marked() {
-    grep -oE '/\* ([A-Z][0-9]|[A-Z]( \*/|[:,.]))' "$1" | grep -oE '[A-Z][0-9]?' | sort -u
+    cat "$@" | grep -oE '/\* ([A-Z][0-9]|[A-Z]( \*/|[:,.]))' | grep -oE '[A-Z][0-9]?' | sort -u
 }
 
 # The steps that the comment at the top of the file lists at the start of a column.
 listed() {
-    sed '/\*\//q' "$1" | grep -oE '(^ \*   |  )[A-Z][0-9]?  ?[a-z]' | sed -E 's/^[ *]*//; s/ .*//' | sort -u
+    for source; do sed '/\*\//q' "$source"; done | grep -oE '(^ \*   |  )[A-Z][0-9]?  ?[a-z]' | sed -E 's/^[ *]*//; s/ .*//' | sort -u
 }
 
 rows() {
-    awk -v file="(\`$1\`)" '/^## / { on = index($0, file) > 0 } on && /^\| [A-Z][0-9]* \|/ { print $2 }' \
+    awk -v file="$1" '/^## / { on = index($0, file) > 0 } on && /^\| [A-Z][0-9]* \|/ { print $2 }' \
         "$doc" | sort -u
 }
 
+# A protocol may be in two files, which share a heading.
 check() {
-    file=libshmbus/$1
-    rows=$(rows "$1")
-    missing=$(marked "$file" | grep -vxF "$rows")
-    stale=$(echo "$rows" | grep -vxF "$(marked "$file"; listed "$file")")
+    heading=$(printf ', `%s`' "$@")
+    heading="(${heading#, })"
+    files=$(for name; do echo "libshmbus/$name"; done)
+    rows=$(rows "$heading")
+    # shellcheck disable=SC2086 # one argument a word
+    missing=$(marked $files | grep -vxF "$rows")
+    # shellcheck disable=SC2086
+    stale=$(echo "$rows" | grep -vxF "$(marked $files; listed $files)")
     if [ -z "$rows" ]; then
-        echo "not ok - $1: no section in $doc"
+        echo "not ok - $*: no section in $doc"
     elif [ -n "$missing" ]; then
-        echo "not ok - $1: no row for step" $missing
+        echo "not ok - $*: no row for step" $missing
     elif [ -n "$stale" ]; then
-        echo "not ok - $1: no such step:" $stale
+        echo "not ok - $*: no such step:" $stale
     else
-        echo "ok - $1"
+        echo "ok - $*"
         return
     fi
     failed=1
 }
 
-for file in block.c exchange.c ring_mpmc.c letters.c ring_lanes.c ring_spsc.c event.c process.c \
-    sweep.c anchor.c directory.c region.c; do
-    check "$file"
+for file in block.c exchange.c ring_mpmc.c letters.c ring_lanes.c ring_spsc.c event.c \
+    'process.c oracle.c' sweep.c anchor.c directory.c region_lock.c; do
+    # shellcheck disable=SC2086
+    check $file
 done
 exit $failed

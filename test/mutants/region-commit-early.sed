@@ -1,7 +1,7 @@
 # what:  the version becomes even before the words are written
-# files: libshmbus/region.c
+# files: libshmbus/region_lock.c
 # check: model region_reader
-/^int shmbus_region_write/,/^}/ {
+/^void sb_region_put/,/^}/ {
 /^    put_bytes(/d
-s|^    sb_store_release(&r->version, version + 2); /\* C \*/|&\n    put_bytes(region->view->data, offset_bytes, data, size_bytes);|
+s|^    sb_store_release(&r->version, version + 2); /\* C \*/|&\n    put_bytes(region->data, offset_bytes, data, size_bytes);|
 }

@@ -1,7 +1,7 @@
 # what:  the version becomes odd before the undo area is complete
-# files: libshmbus/region.c
+# files: libshmbus/region_lock.c
 # check: model region_writers region_reader
-/^int shmbus_region_write/,/^}/ {
+/^void sb_region_put/,/^}/ {
 /; \/\* U \*\//d
-s|^    sb_store_release(&r->version, version + 1); /\* B \*/|&\n    copy_words(region->view->undo, region->view->data, span);|
+s|^    sb_store_release(&r->version, version + 1); /\* B \*/|&\n    copy_words(region->undo, region->data, span);|
 }

@@ -30,6 +30,12 @@ static void die(void)
 #define sb_store_relaxed(w, v) (access_step(), sb_store_relaxed((w), (v)))
 #define sb_store_release(w, v) (access_step(), sb_store_release((w), (v)))
 #define sb_cas(w, e, d) (access_step(), sb_cas((w), (e), (d)))
+#define sb_region_take t_steps_region_take
+#define sb_region_unlock t_steps_region_unlock
+#define sb_region_repair t_steps_region_repair
+#define sb_region_put t_steps_region_put
+#define sb_region_get t_steps_region_get
+#define sb_region_try_get t_steps_region_try_get
 #define sb_region_recover t_steps_region_recover
 #define sb_region_repair_all t_steps_region_repair_all
 #define sb_region_writes t_steps_region_writes
@@ -46,6 +52,8 @@ int shmbus_region_write(struct shmbus_region *region, uint64_t offset_bytes, con
 int shmbus_region_read(struct shmbus_region *region, uint64_t offset_bytes, void *buffer,
                        size_t size_bytes, int64_t timeout_ns);
 #include "region.c"
+#undef QUICK_TRIES
+#include "region_lock.c"
 
 #define BYTES 100u
 #define OFFSET 13u /* a write that begins and ends within a word */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "here.h"
 #include "watcher.h"
 
 struct guest {
