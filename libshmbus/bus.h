@@ -47,8 +47,4 @@ static inline bool sb_bus_is_ours(const struct shmbus *bus)
 /* Reclaims after dead processes; thread-safe. Returns how many. */
 uint32_t sb_bus_sweep(struct shmbus *bus);
 
-/* For every call that has slept, or looks at the clock for another reason: sees to it, when that is
- * due, that deaths are noticed (watcher.c). */
-void sb_bus_look(struct shmbus *bus, int64_t now_ns);
-
 #endif

@@ -8,7 +8,7 @@
 #include "block.h"
 #include "here.h"
 #include "name.h"
-#include "stat.h"
+#include "look.h"
 
 #define NAMED_MAX 4u /* the rest is summed up */
 

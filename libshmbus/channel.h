@@ -66,6 +66,15 @@ enum sb_handle_kind {
     SB_LANES = 3               /* queue with order per producer: in cells */
 };
 
+/* What is to be sent, and how long to try. */
+struct sb_send {
+    unsigned type;
+    uint64_t correlation_id;
+    const void *data;
+    size_t size_bytes;
+    int64_t timeout_ns;
+};
+
 /* What opaque_[1] of a message says: bus:24 | kind:8 | block or held:32. */
 enum sb_msg_kind {
     SB_MSG_NONE = 0,
@@ -133,8 +142,5 @@ static inline void sb_channel_tick_idle(struct shmbus_channel *ch)
 {
     ch->ops_left = ch->ops_left > SB_IDLE_OPS ? ch->ops_left - SB_IDLE_OPS : 1;
 }
-
-/* Closes without taking it off the bus's list. */
-void sb_channel_shut(struct shmbus_channel *ch);
 
 #endif

@@ -11,12 +11,14 @@
 #include <sys/statvfs.h>
 
 #include "cancel.h"
-#include "check.h"
 #include "census.h"
+#include "check_process.h"
 #include "error.h"
+#include "finding.h"
 #include "lanes_look.h"
 #include "name.h"
 #include "standstill.h"
+#include "look.h"
 #include "stat.h"
 
 #define LOOKS 3u        /* a suspicion must be seen so often */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-#include "check.h"
+#include "check_process.h"
 #include "stat.h"
 
 /* --------------------------------------------------------------------------------- processes */

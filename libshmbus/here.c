@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cancel.h"
@@ -160,4 +161,9 @@ char sb_process_state(pid_t pid, uint64_t start_time_ticks)
         return 0;
     }
     return *fields;
+}
+
+uint64_t sb_own_thread(void)
+{
+    return (uint64_t)syscall(SYS_gettid);
 }

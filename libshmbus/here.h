@@ -39,4 +39,7 @@ uint64_t sb_start_time_ticks(pid_t pid);
  * that started then. */
 char sb_process_state(pid_t pid, uint64_t start_time_ticks);
 
+/* The number of the calling thread, as in /proc/PID/task. */
+uint64_t sb_own_thread(void);
+
 #endif

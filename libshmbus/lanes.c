@@ -365,7 +365,7 @@ SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
             return refused(ch, -SHMBUS_ERR_SHUTDOWN);
         }
         if (ch->poll != NULL) {
-            sb_poll_rearm(ch->poll);
+            sb_poll_rearm(ch->poll, 0);
         }
         sb_channel_tick_idle(ch);
         return sb_fail_often(result, ch->name, "queue is empty");

@@ -1,6 +1,6 @@
 #include "lanes_look.h"
 
-#include "stat.h"
+#include "look.h"
 
 #define LOOKS 3u      /* a suspicion must be seen so often */
 #define LOOK_TRIES 8u /* for one cell at one instant */

@@ -14,7 +14,7 @@
 
 #include "ring_lanes.h"
 #include "ring_spsc.h"
-#include "stat.h"
+#include "look.h"
 
 /* Where to write down what is found: for one slot or for all. */
 struct hands_scan {

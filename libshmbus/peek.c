@@ -12,6 +12,7 @@
 #include "name.h"
 #include "ring_spsc.h"
 #include "role.h"
+#include "look.h"
 #include "stat.h"
 
 struct peek {

@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "anchor.h"
 #include "cancel.h"
 #include "channel.h"
 #include "clock.h"
@@ -24,7 +25,6 @@
 #include "event.h"
 #include "keeper.h"
 #include "role.h"
-#include "stream.h"
 #include "wait.h"
 #include "watcher.h"
 
@@ -150,7 +150,7 @@ int shmbus_fd(struct shmbus_channel *ch)
 
 /* Empties first and looks at the state second: a report that comes in between is then either
  * still WATCHING, and its write comes after the emptying, or seen as REPORTED and armed again. */
-void sb_poll_rearm(struct sb_poll *poll)
+void sb_poll_rearm(struct sb_poll *poll, uint64_t departure)
 {
     uint64_t count;
     int state = sb_cancel_off();
@@ -166,7 +166,7 @@ void sb_poll_rearm(struct sb_poll *poll)
     }
     poll->ring = poll->ch->ring;
     poll->rx = poll->ch->rx;
-    poll->departure = poll->ch->kind == SB_STREAM ? sb_stream_ch_departure(poll->ch) : 0;
+    poll->departure = departure;
     if (sb_cas32(&poll->state, POLL_REPORTED, POLL_WATCHING)) {
         sem_post(&poll->armed);
     }

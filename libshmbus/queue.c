@@ -46,6 +46,61 @@ SB_COLD static int corrupt(struct shmbus_channel *ch)
         ch->name);
 }
 
+/* ----------------------------------------------------------------------------------- the handle */
+
+static bool buries_cells(const struct shmbus_channel *ch)
+{
+    const struct sb_view *view = &ch->bus->view;
+
+    for (uint32_t i = 0; i < view->channel_count; i++) {
+        if (view->channels[i].dead_letter == ch->index && view->channels[i].lane_count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int sb_queue_open(struct shmbus_channel *ch)
+{
+    ch->buries_cells = buries_cells(ch);
+    sb_lane_scan_init(&ch->lanes.scan, &ch->bus->view, ch->index, ch->owner);
+    sb_ring_init(&ch->ring, &ch->bus->view, ch->index, ch->owner);
+    ch->stock.own = ch->view->share;
+    ch->away_pauses = SB_AWAY_PAUSES;
+    ch->ring.depth_mark = &ch->row->depth_max;
+    ch->ring.depth_max = sb_load_relaxed(&ch->row->depth_max);
+    return 0;
+}
+
+/* What this handle gave to the application and did not get back: received messages go back to
+ * their queue, reservations are freed. */
+static void give_back_held(struct shmbus_channel *ch)
+{
+    const struct sb_blocks *blocks = &ch->bus->view.blocks;
+    for (uint32_t block = 0; block < blocks->count; block++) {
+        struct sb_block *b = sb_block_at(blocks, block);
+        uint64_t hdr = sb_load_acquire(&b->hdr);
+        if (sb_hdr_owner(hdr) != ch->owner || sb_load_relaxed(&b->holder) != ch->holder) {
+            continue;
+        }
+        if (sb_hdr_state(hdr) == SB_HRX) {
+            uint32_t where = sb_ring_requeue(&ch->ring, block, hdr, false);
+            if (where != SB_NONE) {
+                sb_event_wake(&ch->bus->view.channels[where].shared->readable);
+            }
+        } else if (sb_hdr_state(hdr) == SB_HTX) {
+            sb_block_free(blocks, &ch->stock, block, ch->owner);
+        }
+    }
+}
+
+void sb_queue_close(struct shmbus_channel *ch)
+{
+    give_back_held(ch);
+    sb_lanes_give_back(ch);
+    sb_stock_close(&ch->bus->view.blocks, &ch->stock);
+}
+
 /* ------------------------------------------------------------------------------------- sending */
 
 /* Throws away the oldest message; for a place the oldest that has one. */
@@ -628,7 +683,7 @@ static void give_way(struct shmbus_channel *ch)
         sb_stock_flush(blocks_of(ch), &ch->stock);
     }
     if (ch->poll != NULL) {
-        sb_poll_rearm(ch->poll);
+        sb_poll_rearm(ch->poll, 0);
     }
 }
 

@@ -4,13 +4,8 @@
 
 #include "channel.h"
 
-struct sb_send {
-    unsigned type;
-    uint64_t correlation_id;
-    const void *data;
-    size_t size_bytes;
-    int64_t timeout_ns;
-};
+int sb_queue_open(struct shmbus_channel *ch);
+void sb_queue_close(struct shmbus_channel *ch);
 
 int sb_queue_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
                   const void *data, size_t size_bytes, int64_t timeout_ns);

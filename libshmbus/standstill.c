@@ -18,7 +18,7 @@
 #include "ring_lanes.h"
 #include "ring_mpmc.h"
 #include "ring_spsc.h"
-#include "stat.h"
+#include "look.h"
 
 #define LOOKS 3u
 #define NAMED_MAX 4u

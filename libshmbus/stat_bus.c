@@ -8,6 +8,7 @@
 
 #include "life.h"
 #include "sized.h"
+#include "look.h"
 #include "stat.h"
 
 bool sb_bus_is_unlinked(const struct shmbus *bus)

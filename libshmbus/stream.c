@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "error.h"
 #include "event.h"
+#include "here.h"
 #include "poll.h"
 #include "role.h"
 #include "wait.h"
@@ -24,7 +25,8 @@ static uint64_t progress_of_other_end(const struct shmbus_channel *ch)
     return (ch->mode & SHMBUS_SEND) != 0 ? sb_load_acquire(&ch->shared->acked) : ch->rx.next;
 }
 
-void sb_stream_ch_departure_told(struct shmbus_channel *ch)
+/* How the other end last left is no news to this handle. */
+static void departure_told(struct shmbus_channel *ch)
 {
     const struct sb_channel *shared = ch->view->shared;
 
@@ -33,7 +35,8 @@ void sb_stream_ch_departure_told(struct shmbus_channel *ch)
     ch->departure_at = progress_of_other_end(ch);
 }
 
-uint64_t sb_stream_ch_departure(const struct shmbus_channel *ch)
+/* The departure that is no news to it; 0: any would be. */
+static uint64_t told_departure(const struct shmbus_channel *ch)
 {
     return ch->departure_at == progress_of_other_end(ch) ? ch->departure_seen : 0;
 }
@@ -49,7 +52,7 @@ static int departure(struct shmbus_channel *ch, const sb_word *other_end)
         ch->departure_seen = 0;
         return 0;
     }
-    if (role == sb_stream_ch_departure(ch)) {
+    if (role == told_departure(ch)) {
         return 0;
     }
     ch->departure_seen = role;
@@ -57,12 +60,90 @@ static int departure(struct shmbus_channel *ch, const sb_word *other_end)
     return sb_role_how(role) == SB_ROLE_DEAD ? -SHMBUS_ERR_PEER_DEAD : -SHMBUS_ERR_PEER_CLOSED;
 }
 
+/* ----------------------------------------------------------------------------------- the handle */
+
+static int busy_end(const struct shmbus_channel *ch, uint64_t holder)
+{
+    uint32_t slot = sb_owner64_slot(holder);
+    uint64_t pid = 0;
+    bool is_near = true;
+    if (slot < ch->bus->view.process_count) {
+        const struct sb_proc *proc = &ch->bus->view.processes[slot];
+        pid = sb_load_relaxed(&proc->pid);
+        is_near = sb_load_relaxed(&proc->pid_namespace) == sb_own_pid_namespace();
+    }
+    return sb_fail(-EBUSY, "stream \"%s\" has a %s already: process %llu%s in slot %u", ch->name,
+                   (ch->mode & SHMBUS_SEND) != 0 ? "sender" : "receiver",
+                   (unsigned long long)pid, is_near ? "" : " of another pid namespace", slot);
+}
+
+static sb_word *own_end(const struct shmbus_channel *ch)
+{
+    return (ch->mode & SHMBUS_SEND) != 0 ? &ch->view->shared->sender : &ch->view->shared->receiver;
+}
+
+enum sb_ring_result sb_stream_ch_begin(struct shmbus_channel *ch)
+{
+    enum sb_ring_result r;
+
+    if ((ch->mode & SHMBUS_SEND) != 0) {
+        r = sb_stream_tx_init(&ch->tx, ch->view);
+        departure_told(ch);
+    } else {
+        r = sb_stream_rx_init(&ch->rx, ch->view);
+        ch->rx.mark = sb_msg_mark(ch, SB_MSG_STREAM_RX, 0);
+        /* A sender that left before us is news only if it left something. */
+        ch->departure_seen = 0;
+        if (r == SB_OK && !sb_stream_readable(&ch->rx)) {
+            departure_told(ch);
+        }
+    }
+    return r;
+}
+
+int sb_stream_ch_open(struct shmbus_channel *ch)
+{
+    uint64_t holder = 0;
+    enum sb_ring_result r;
+
+    if ((ch->mode & SHMBUS_SEND) != 0 && (ch->mode & SHMBUS_RECV) != 0) {
+        return sb_fail(-EINVAL, "stream \"%s\": open it for sending or for receiving, not both",
+                       ch->name);
+    }
+    if (!sb_role_take(own_end(ch), ch->bus->member.owner64, &holder)) {
+        /* Perhaps it belongs to somebody who has just died. */
+        sb_bus_sweep(ch->bus);
+        if (!sb_role_take(own_end(ch), ch->bus->member.owner64, &holder)) {
+            return busy_end(ch, holder);
+        }
+    }
+    r = sb_stream_ch_begin(ch);
+    if (r != SB_OK) {
+        sb_role_leave(own_end(ch), ch->bus->member.owner64, SB_ROLE_CLOSED);
+        return sb_fail(-SHMBUS_ERR_CORRUPT, "stream \"%s\": its positions are impossible",
+                       ch->name);
+    }
+    return 0;
+}
+
+void sb_stream_ch_close(struct shmbus_channel *ch)
+{
+    struct sb_channel *shared = ch->view->shared;
+    bool sender = (ch->mode & SHMBUS_SEND) != 0;
+
+    if (sender) {
+        sb_store_relaxed(&ch->row->depth_max, ch->tx.depth_max);
+    }
+    sb_role_leave(own_end(ch), ch->bus->member.owner64, SB_ROLE_CLOSED);
+    sb_event_wake(sender ? &shared->readable : &shared->writable);
+}
+
+/* ------------------------------------------------------------------------------------- sending */
+
 static uint64_t stamp(const struct shmbus_channel *ch)
 {
     return ch->timestamps ? (uint64_t)sb_now_ns() : 0;
 }
-
-/* ------------------------------------------------------------------------------------- sending */
 
 /* The ring's answer to a sender. */
 SB_SELDOM static int answer(struct shmbus_channel *ch, enum sb_ring_result r)
@@ -410,7 +491,7 @@ SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
     if (result == -EAGAIN) {
         sb_channel_tick_idle(ch);
         if (ch->poll != NULL) {
-            sb_poll_rearm(ch->poll);
+            sb_poll_rearm(ch->poll, told_departure(ch));
         }
         return sb_fail_often(result, ch->name, "stream is empty");
     }

@@ -2,7 +2,14 @@
 #ifndef SB_STREAM_H
 #define SB_STREAM_H
 
-#include "queue.h" /* struct sb_send */
+#include "channel.h"
+
+/* Takes the end that the handle is for. -EBUSY, -EINVAL, -SHMBUS_ERR_CORRUPT. */
+int sb_stream_ch_open(struct shmbus_channel *ch);
+void sb_stream_ch_close(struct shmbus_channel *ch);
+
+/* The part of opening that needs the end to be its own: where the messages are. */
+enum sb_ring_result sb_stream_ch_begin(struct shmbus_channel *ch);
 
 int sb_stream_ch_send(struct shmbus_channel *ch, unsigned type, const void *data, size_t size_bytes,
                       int64_t timeout_ns);
@@ -20,10 +27,5 @@ int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct sh
                          int64_t timeout_ns);
 int sb_stream_ch_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg);
 int sb_stream_ch_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg);
-
-/* How the other end last left is no news to this handle. */
-void sb_stream_ch_departure_told(struct shmbus_channel *ch);
-/* The departure that is no news to it; 0: any would be. */
-uint64_t sb_stream_ch_departure(const struct shmbus_channel *ch);
 
 #endif

@@ -1,14 +1,10 @@
 /*
- * Handles and the threads they belong to: closing what an ended thread had, and telling whose what
- * nobody closed was.
+ * Handles and the threads they belong to: closing what an ended thread had.
  */
 #ifndef SB_THREADS_H
 #define SB_THREADS_H
 
 #include "channel.h"
-
-/* The number of the calling thread, as in /proc/PID/task. */
-uint64_t sb_own_thread(void);
 
 /* From now on the end of the calling thread closes the handle. -SHMBUS_ERR_TOO_MANY, -ENOMEM. */
 int sb_thread_bind(struct shmbus_channel *ch);
@@ -22,9 +18,5 @@ struct sb_handle_count {
     uint32_t all, own, left;
 };
 struct sb_handle_count sb_handle_count(const struct shmbus_channel *ch);
-
-/* Handles of an incarnation whose thread has ended, and messages in hand that came through them.
- * All 0 where /proc cannot tell: another pid namespace, or hidden. */
-void sb_left_behind(const struct sb_view *view, uint64_t w, struct shmbus_process_stat *stat);
 
 #endif

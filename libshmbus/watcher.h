@@ -6,6 +6,7 @@
 #define SB_WATCHER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct shmbus;
 
@@ -14,5 +15,9 @@ struct shmbus;
 void sb_watcher_start(struct shmbus *bus);
 void sb_watcher_stop(struct shmbus *bus);
 bool sb_watcher_runs(struct shmbus *bus);
+
+/* For every call that has slept, or looks at the clock for another reason: sees to it, when that is
+ * due, that deaths are noticed (watcher.c). */
+void sb_bus_look(struct shmbus *bus, int64_t now_ns);
 
 #endif

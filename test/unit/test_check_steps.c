@@ -5,6 +5,7 @@
  */
 #include "fixture.h"
 
+#include "look.h"
 #include "stat.h"
 
 static struct {

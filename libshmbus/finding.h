@@ -1,8 +1,8 @@
 /*
- * The health check: what its parts share.
+ * What the parts of the health check share: how a finding is said.
  */
-#ifndef SB_CHECK_H
-#define SB_CHECK_H
+#ifndef SB_FINDING_H
+#define SB_FINDING_H
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,9 +48,5 @@ static inline const char *bus_name(const struct check *check)
 {
     return check->name;
 }
-
-/* check_process.c */
-void sb_check_processes(struct check *check);
-void sb_check_boot(struct check *check);
 
 #endif

@@ -1,0 +1,455 @@
+/*
+ * Coming and going: shmbus_attach() and what a process does with the bus as a whole.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bus.h"
+#include "cancel.h"
+#include "channel.h"
+#include "clock.h"
+#include "close.h"
+#include "error.h"
+#include "event.h"
+#include "inherit.h"
+#include "reclaim.h"
+#include "region.h"
+#include "sweep.h"
+#include "threads.h"
+#include "watcher.h"
+
+#define SPIN_DEFAULT_NS 20000
+
+static int create(const char *name, const struct shmbus_plan *plan)
+{
+    struct shmbus_plan *built_in = NULL;
+    int r;
+
+    if (plan == NULL) {
+        r = shmbus_plan_new(0, &built_in);
+        if (r < 0) {
+            return r;
+        }
+        plan = built_in;
+    }
+    r = sb_segment_create(name, plan);
+    shmbus_plan_free(built_in);
+    return r;
+}
+
+struct creation {
+    const char *name;
+    const struct shmbus_plan *plan;
+};
+
+static int create_job(void *argument)
+{
+    const struct creation *c = argument;
+    return create(c->name, c->plan);
+}
+
+int shmbus_create(const char *name, const struct shmbus_plan *plan)
+{
+    struct creation c = {name, plan};
+    struct sb_keeper *keeper;
+    int r;
+
+    if (name == NULL) {
+        return sb_fail(-EINVAL, "shmbus_create: the name is NULL");
+    }
+    keeper = sb_keeper_start();
+    r = sb_keeper_do(keeper, create_job, &c);
+    sb_keeper_stop(keeper);
+    return r;
+}
+
+/* Opens the segment, creating it when it is not there. Somebody else may create or remove it at
+ * the same time: a few rounds decide that. */
+static int open_or_create(const char *name, const struct shmbus_attach_opts *opts,
+                          struct sb_segment *segment, struct sb_geometry **geometry)
+{
+    bool read_only = (opts->flags & SHMBUS_ATTACH_OBSERVE) != 0;
+    bool any_owner = (opts->flags & SHMBUS_ATTACH_ANY_OWNER) != 0;
+    bool may_create = !read_only && (opts->flags & SHMBUS_ATTACH_EXISTING) == 0;
+    int r = -ENOENT;
+
+    for (int round = 0; round < 8; round++) {
+        r = sb_segment_open(name, read_only, any_owner, segment, geometry);
+        if (r != -ENOENT || !may_create) {
+            return r;
+        }
+        r = create(name, opts->plan);
+        if (r < 0 && r != -EEXIST) {
+            return r;
+        }
+    }
+    return r;
+}
+
+/* A page that is zero in a forked child. */
+static const uint64_t *make_cookie(void)
+{
+    size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
+    uint64_t *page = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (page == MAP_FAILED) {
+        return NULL;
+    }
+    *page = SB_COOKIE;
+    if (sb_inherit_not(page, bytes, SB_INHERIT_WIPE)) {
+        mprotect(page, bytes, PROT_READ);
+    }
+    return page;
+}
+
+static void drop_cookie(const uint64_t *cookie)
+{
+    if (cookie != NULL) {
+        sb_inherit_forget(cookie);
+        munmap((void *)(uintptr_t)cookie, (size_t)sysconf(_SC_PAGESIZE));
+    }
+}
+
+static uint32_t next_bus_id(void)
+{
+    static sb_word32 last;
+    uint32_t id;
+    do {
+        id = sb_load32_relaxed(&last);
+    } while (!sb_cas32(&last, id, id + 1u));
+    return (id + 1u) & 0xffffffu;
+}
+
+struct attachment {
+    struct shmbus *bus;
+    const char *name;
+    const struct shmbus_attach_opts *opts;
+    bool apart; /* the thread has a descriptor table of its own */
+};
+
+static int join(const struct attachment *a)
+{
+    struct shmbus *bus = a->bus;
+    const char *name =
+        a->opts->process_name != NULL ? a->opts->process_name : program_invocation_short_name;
+
+    if (bus->observer) {
+        return 0;
+    }
+    return sb_process_join(&bus->view, &bus->oracle, bus->segment.fd, a->apart, name,
+                           &bus->member);
+}
+
+/* Leaves no descriptor behind but the oracle's, and none if it fails. */
+static int attach_job(void *argument)
+{
+    const struct attachment *a = argument;
+    struct shmbus *bus = a->bus;
+    int r = open_or_create(a->name, a->opts, &bus->segment, &bus->geometry);
+
+    if (r < 0) {
+        return r;
+    }
+    r = sb_view_make(bus->segment.base, bus->geometry, &bus->view);
+    if (r == 0) {
+        r = sb_oracle_open(&bus->oracle, bus->segment.fd, bus->segment.path);
+    }
+    if (r == 0) {
+        r = join(a);
+    }
+    close(bus->segment.fd);
+    bus->segment.fd = -1;
+    if (r < 0) {
+        sb_oracle_close(&bus->oracle);
+    }
+    return r;
+}
+
+static int close_job(void *argument)
+{
+    sb_oracle_close(argument);
+    return 0;
+}
+
+/* The keeper stays with its descriptor, or we get one of our own and the keeper ends. */
+static void keep_or_end(struct shmbus *bus, struct sb_keeper *keeper)
+{
+    struct sb_oracle of_keeper = bus->oracle;
+
+    if (!bus->no_watcher && sb_keeper_is_private(keeper)) {
+        bus->keeper = keeper;
+        sb_oracle_entrust(&bus->oracle, keeper);
+        return;
+    }
+    sb_oracle_take_over(&bus->oracle, keeper);
+    sb_keeper_do(keeper, close_job, &of_keeper); /* its table may be ours */
+    sb_keeper_stop(keeper);
+}
+
+/* What is opened meanwhile, other threads can neither inherit nor hit. */
+static int attach_apart(struct shmbus *bus, const char *name,
+                        const struct shmbus_attach_opts *opts)
+{
+    struct sb_keeper *keeper = sb_keeper_start();
+    struct attachment a = {bus, name, opts, sb_keeper_is_apart(keeper)};
+    int r = sb_keeper_do(keeper, attach_job, &a);
+
+    if (r < 0) {
+        sb_keeper_stop(keeper);
+    } else if (keeper != NULL) {
+        keep_or_end(bus, keeper);
+    }
+    return r;
+}
+
+static void free_bus(struct shmbus *bus)
+{
+    sb_oracle_close(&bus->oracle);
+    sb_keeper_stop(bus->keeper);
+    sb_view_clear(&bus->view);
+    sb_segment_close(&bus->segment);
+    sb_geometry_free(bus->geometry);
+    drop_cookie(bus->cookie);
+    pthread_mutex_destroy(&bus->lock);
+    pthread_mutex_destroy(&bus->oracle_lock);
+    free(bus);
+}
+
+static int check_opts(const char *name, const struct shmbus_attach_opts *opts,
+                      struct shmbus_attach_opts *ret)
+{
+    const unsigned known = SHMBUS_ATTACH_OBSERVE | SHMBUS_ATTACH_EXISTING |
+                           SHMBUS_ATTACH_ANY_OWNER | SHMBUS_ATTACH_NO_WATCHER |
+                           SHMBUS_ATTACH_EINTR;
+    *ret = (struct shmbus_attach_opts)SHMBUS_ATTACH_OPTS_INIT;
+    if (name == NULL) {
+        return sb_fail(-EINVAL, "shmbus_attach: the name is NULL");
+    }
+    if (opts == NULL) {
+        return 0;
+    }
+    if (opts->struct_bytes < sizeof(size_t)) {
+        return sb_fail(-EINVAL,
+                       "shmbus_attach: struct_bytes is not set; use SHMBUS_ATTACH_OPTS_INIT");
+    }
+    for (size_t i = sizeof *ret; i < opts->struct_bytes; i++) {
+        if (((const char *)opts)[i] != 0) {
+            return sb_fail(-E2BIG, "shmbus_attach: an option is newer than this library (%s)",
+                           SHMBUS_VERSION);
+        }
+    }
+    memcpy(ret, opts, opts->struct_bytes < sizeof *ret ? opts->struct_bytes : sizeof *ret);
+    if ((ret->flags & ~known) != 0) {
+        return sb_fail(-EINVAL, "shmbus_attach: unknown flags %#x", ret->flags & ~known);
+    }
+    return 0;
+}
+
+/* Where nobody looks for the dead for us, because processes come one at a time and are gone before
+ * their clock tells them to look, each looks as it comes. */
+static void look_first(struct shmbus *bus)
+{
+    bool kept;
+
+    if (bus->observer) {
+        return;
+    }
+    pthread_mutex_lock(&bus->oracle_lock);
+    kept = sb_sweep_is_kept(&bus->view, &bus->oracle);
+    pthread_mutex_unlock(&bus->oracle_lock);
+    if (!kept) {
+        sb_bus_sweep(bus);
+    }
+}
+
+static int attach(const char *name, const struct shmbus_attach_opts *opts, struct shmbus **ret_bus)
+{
+    struct shmbus_attach_opts o;
+    struct shmbus *bus;
+    int r = check_opts(name, opts, &o);
+
+    if (r < 0) {
+        return r;
+    }
+    if (ret_bus == NULL) {
+        return sb_fail(-EINVAL, "shmbus_attach: ret_bus is NULL");
+    }
+    bus = calloc(1, sizeof *bus);
+    if (bus == NULL) {
+        return sb_fail(-ENOMEM, "bus \"%s\": out of memory", name);
+    }
+    sb_event_setup();
+    pthread_mutex_init(&bus->lock, NULL);
+    pthread_mutex_init(&bus->oracle_lock, NULL);
+    bus->segment.fd = bus->oracle.fd = -1;
+    bus->id = next_bus_id();
+    bus->observer = (o.flags & SHMBUS_ATTACH_OBSERVE) != 0;
+    bus->no_watcher = (o.flags & SHMBUS_ATTACH_NO_WATCHER) != 0;
+    bus->minds_signals = (o.flags & SHMBUS_ATTACH_EINTR) != 0;
+    bus->spin_ns = o.spin_ns < 0 ? SPIN_DEFAULT_NS : o.spin_ns;
+    bus->cookie = make_cookie();
+    if (bus->cookie == NULL) {
+        r = sb_fail(-ENOMEM, "bus \"%s\": out of memory", name);
+        goto fail;
+    }
+    r = attach_apart(bus, name, &o);
+    if (r < 0) {
+        goto fail;
+    }
+    look_first(bus);
+    sb_store_relaxed(&bus->looked_ns, (uint64_t)sb_now_ns());
+    *ret_bus = bus;
+    return 0;
+
+fail:
+    free_bus(bus);
+    return r;
+}
+
+int shmbus_attach(const char *name, const struct shmbus_attach_opts *opts, struct shmbus **ret_bus)
+{
+    int state = sb_cancel_off();
+    int r = attach(name, opts, ret_bus);
+
+    sb_cancel_back(state);
+    return r;
+}
+
+static void close_handles(struct shmbus *bus)
+{
+    while (bus->channels != NULL) {
+        struct shmbus_channel *ch = bus->channels;
+        bus->channels = ch->next;
+        sb_channel_shut(ch);
+    }
+    while (bus->regions != NULL) {
+        shmbus_region_close(bus->regions);
+    }
+}
+
+void shmbus_detach(struct shmbus *bus)
+{
+    int state;
+
+    if (bus == NULL) {
+        return;
+    }
+    state = sb_cancel_off();
+    bus->no_watcher = true; /* closing handles starts none */
+    sb_watcher_stop(bus);
+    sb_threads_forget(bus);
+    close_handles(bus);
+    if (!bus->observer && sb_bus_is_ours(bus)) {
+        uint64_t w = sb_proc_word(bus->member.epoch, SB_PROC_ACTIVE);
+        sb_reclaim_slot(&bus->view, bus->member.slot, w);
+        sb_process_leave(&bus->view, &bus->member);
+    }
+    free_bus(bus);
+    sb_cancel_back(state);
+}
+
+/* ------------------------------------------------------------------------------ the whole bus */
+
+static int check_bus(const struct shmbus *bus, const char *call)
+{
+    if (bus == NULL) {
+        return sb_fail(-EINVAL, "%s: the bus is NULL", call);
+    }
+    if (!sb_bus_is_ours(bus)) {
+        return sb_fail(-SHMBUS_ERR_FORKED, "%s: the handle is the parent's; attach again", call);
+    }
+    if (bus->observer) {
+        return sb_fail(-EROFS, "%s: an observer changes nothing", call);
+    }
+    return 0;
+}
+
+int shmbus_reclaim(struct shmbus *bus)
+{
+    int r = check_bus(bus, "shmbus_reclaim");
+    if (r < 0) {
+        return r;
+    }
+    r = (int)sb_bus_sweep(bus);
+    sb_region_repair_all(bus);
+    return r;
+}
+
+int shmbus_slot(const struct shmbus *bus)
+{
+    if (bus == NULL || bus->observer) {
+        return sb_fail(-EINVAL, "shmbus_slot: not attached, or only as an observer");
+    }
+    return (int)bus->member.slot;
+}
+
+int shmbus_heartbeat(struct shmbus *bus)
+{
+    int r = check_bus(bus, "shmbus_heartbeat");
+    if (r == 0) {
+        sb_process_beat(&bus->view, &bus->member);
+    }
+    return r;
+}
+
+static void wake_everybody(const struct shmbus *bus)
+{
+    for (uint32_t i = 0; i < bus->view.channel_count; i++) {
+        sb_event_wake_all(&bus->view.channels[i].shared->readable);
+        sb_event_wake_all(&bus->view.channels[i].shared->writable);
+    }
+    for (uint32_t i = 0; i < bus->view.region_count; i++) {
+        sb_event_wake_all(&bus->view.regions[i].shared->unlocked);
+    }
+    sb_event_wake_all(bus->view.blocks.freed);
+}
+
+int shmbus_shutdown(struct shmbus *bus, bool on)
+{
+    int r = check_bus(bus, "shmbus_shutdown");
+    if (r < 0) {
+        return r;
+    }
+    sb_store_release(&bus->view.super->shutdown, on ? 1 : 0);
+    wake_everybody(bus);
+    return 0;
+}
+
+/* From a signal handler: no locks, and errno as it was. Whoever of the bus sleeps looks again; that
+ * others do, too, costs them a look. */
+static void wake_sleepers(const struct shmbus *bus)
+{
+    for (uint32_t i = 0; i < bus->view.channel_count; i++) {
+        sb_event_wake(&bus->view.channels[i].shared->readable);
+        sb_event_wake(&bus->view.channels[i].shared->writable);
+    }
+    for (uint32_t i = 0; i < bus->view.region_count; i++) {
+        sb_event_wake(&bus->view.regions[i].shared->unlocked);
+    }
+    sb_event_wake(bus->view.blocks.freed);
+}
+
+void shmbus_interrupt(struct shmbus *bus)
+{
+    int e = errno;
+
+    if (bus == NULL) {
+        return;
+    }
+    sb_store32_release(&bus->interrupted, 1);
+    sb_fence(); /* whoever sleeps has announced it, or sees the flag */
+    if (!bus->observer && sb_bus_is_ours(bus)) {
+        wake_sleepers(bus);
+    }
+    errno = e;
+}
+
+void shmbus_interrupt_clear(struct shmbus *bus)
+{
+    if (bus != NULL) {
+        sb_store32_release(&bus->interrupted, 0);
+    }
+}
