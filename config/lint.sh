@@ -17,9 +17,9 @@ lines() { xargs -r grep -nHE -e "$2" <"$work/$1"; }
 finding() { sed "s|\$|   [$1]|" >>"$work/findings"; }
 : >"$work/findings"
 
-lines c '#include <atomic_ops' | grep -v '^libshmbus/atomic.h:' |
+lines c '#include <atomic_ops' | grep -v '^libshmbus/base/atomic.h:' |
     finding "only atomic.h knows libatomic_ops"
-lines c '#include <yaml' | grep -v -e '^libshmbus/config.c:' -e '^shmbusctl/supervise/yaml.c:' |
+lines c '#include <yaml' | grep -v -e '^libshmbus/plan/config.c:' -e '^shmbusctl/supervise/yaml.c:' |
     finding "only config.c and the supervisor's yaml.c know libyaml"
 lines c '#include <json-c' | grep -v '^shmbusctl/' | finding "only shmbusctl knows json-c"
 lines c '<stdatomic.h>' | grep -e '^libshmbus/' | finding "atomics go through atomic.h"
@@ -29,7 +29,7 @@ lines c '(^|[^_[:alnum:]"])volatile[^_[:alnum:]]' | grep -v -e sig_atomic_t -e a
     -e ':[0-9]*: \*' -e '/\*.*volatile' | finding "no volatile: see doc/memory-model.md"
 lines c '(^|[^_[:alnum:]])(sleep|usleep|nanosleep|clock_nanosleep)\(' | grep '^test/' |
     grep -v '/\* ' | finding "no sleeping as synchronization in tests: or say in a comment why"
-grep -nHE '^ +[a-z].*\*[[:space:]]*[a-z_]+(\[.*\])?;' libshmbus/layout.h | grep -v -e return -e '= ' |
+grep -nHE '^ +[a-z].*\*[[:space:]]*[a-z_]+(\[.*\])?;' libshmbus/layout/layout.h | grep -v -e return -e '= ' |
     finding "no pointers in shared memory"
 xargs -r grep -nHE -e '(TODO|FIXME|XXX|HACK)([^_[:alnum:]]|$)' <"$work/all" | grep -v -e '^config/lint.sh:' \
     -e mktemp -e 'XXXX' | finding "unfinished"
@@ -69,6 +69,8 @@ grep -noHE -e '`[a-z_]+\.[ch]`' CONTRIBUTING.md \
     while IFS=: read -r file line name; do
         grep -q -e "/$name\$" "$work/c" || echo "$file:$line: $name"
     done | finding "names a source that does not exist"
+
+sh config/layers.sh | finding "the layers of doc/architecture.md"
 
 while read -r f; do
     case $(head -n 1 "$f") in *bash*) bash -n "$f" ;; *) sh -n "$f" ;; esac 2>&1

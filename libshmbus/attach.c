@@ -7,19 +7,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bus.h"
-#include "cancel.h"
-#include "channel.h"
-#include "clock.h"
-#include "close.h"
-#include "error.h"
-#include "event.h"
-#include "inherit.h"
-#include "reclaim.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/inherit.h"
+#include "bus/bus.h"
+#include "bus/watcher.h"
+#include "channel/channel.h"
+#include "channel/close.h"
+#include "channel/threads.h"
+#include "protocol/event.h"
+#include "protocol/reclaim.h"
+#include "protocol/sweep.h"
 #include "region.h"
-#include "sweep.h"
-#include "threads.h"
-#include "watcher.h"
 
 #define SPIN_DEFAULT_NS 20000
 

@@ -5,10 +5,10 @@
 #include <limits.h>
 #include <string.h>
 
-#include "error.h"
-#include "lanes.h"
-#include "queue.h"
-#include "stream.h"
+#include "base/error.h"
+#include "channel/lanes.h"
+#include "channel/queue.h"
+#include "channel/stream.h"
 
 #define BATCH_MAX 4096u /* results are int, and nobody else waits for long */
 

@@ -1,6 +1,8 @@
 # The library: shared, static, and once more for the tests.
 PUBLIC_HEADERS := $(wildcard libshmbus/include/shmbus/*.h)
-LIB_SRC := $(wildcard libshmbus/*.c)
+# Each folder is a layer and knows those below it: config/layers.sh has their order.
+LIB_SRC := $(wildcard libshmbus/*.c libshmbus/*/*.c)
+CFLAGS_libshmbus := -iquote libshmbus
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
 LIB_TEST_OBJ := $(LIB_SRC:%.c=$(B)/obj-test/%.o)
 

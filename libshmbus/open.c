@@ -6,18 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bus.h"
-#include "cancel.h"
-#include "channel.h"
-#include "close.h"
-#include "directory.h"
-#include "error.h"
-#include "here.h"
-#include "lanes.h"
-#include "name.h"
-#include "queue.h"
-#include "stream.h"
-#include "threads.h"
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/here.h"
+#include "bus/bus.h"
+#include "channel/channel.h"
+#include "channel/close.h"
+#include "channel/lanes.h"
+#include "channel/queue.h"
+#include "channel/stream.h"
+#include "channel/threads.h"
+#include "layout/name.h"
+#include "protocol/directory.h"
 
 /* A row for this handle's counters. */
 static int claim_row(struct shmbus_channel *ch, uint64_t owner64)

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bus.h"
-#include "cancel.h"
-#include "clock.h"
-#include "error.h"
-#include "event.h"
-#include "region_lock.h"
-#include "wait.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "bus/bus.h"
+#include "channel/wait.h"
+#include "protocol/event.h"
+#include "protocol/region_lock.h"
 
 #define QUICK_TRIES 16u    /* optimistic reads without looking at the clock */
 #define SLICE_NS 50000000  /* longest sleep before the holder is looked at again */

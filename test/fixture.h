@@ -11,11 +11,11 @@
 
 #include <shmbus/shmbus.h>
 
-#include "bus.h"
-#include "channel.h"
-#include "directory.h"
+#include "bus/bus.h"
+#include "bus/watcher.h"
+#include "channel/channel.h"
 #include "harness.h"
-#include "watcher.h"
+#include "protocol/directory.h"
 
 #define T_MS 1000000ll
 #define T_S 1000000000ll

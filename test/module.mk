@@ -54,6 +54,16 @@ run-install: $(ALL)
 run-readme: $(ALL)
 	$(Q)CC='$(CC)' SANITIZE='$(SANITIZE)' sh test/readme.sh $(MAKE) CC='$(CC)' MODE=$(MODE) B='$(B)'
 
+# What the layers of the library include and call, and that the check would find what is wrong.
+CHECK_NEEDS += $(LIB_TEST_OBJ)
+CHECKS += layers
+run-layers: $(LIB_TEST_OBJ)
+	@status=0; sh test/selftest/layers.sh $(B)/obj-test $(CC) > $(B)/layers.out || status=1; \
+	cat $(B)/layers.out; \
+	good=$$(grep -c '^ok' $(B)/layers.out); bad=$$(grep -c '^not ok' $(B)/layers.out); \
+	test -z "$$T_RESULTS" || echo "$$good $$bad 0 test/selftest/layers.sh" >> "$$T_RESULTS"; \
+	exit $$status
+
 # The runner itself, with tests that must fail.
 SELFTEST_PROGRAM := $(B)/bin/shmbus-selftest
 SELFTEST_OBJ := $(addprefix $(B)/obj-test/test/,harness.o runner.o selftest/broken.o)

@@ -16,7 +16,7 @@
  * bounded: yes
  * copies: 1
  */
-#include "../../libshmbus/atomic.h"
+#include "../../libshmbus/base/atomic.h"
 #ifndef SHMBUS_NAME /* shmbus_lanes.c is this file with another order */
 #define SHMBUS_NAME "shmbus"
 #define SHMBUS_ORDER SHMBUS_ORDER_TOTAL

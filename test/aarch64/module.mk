@@ -4,7 +4,7 @@
 A64_CC ?= aarch64-linux-gnu-gcc
 A64_RUN ?= qemu-aarch64
 A64_COUNT ?= $(if $(filter-out 0,$(QUICK)),5000,20000)
-A64_SRC := $(filter-out libshmbus/config.c,$(LIB_SRC)) test/aarch64/stress.c
+A64_SRC := $(filter-out libshmbus/plan/config.c,$(LIB_SRC)) test/aarch64/stress.c
 A64_OBJ := $(A64_SRC:%.c=$(B)/obj-aarch64/%.o)
 TIDY += test/aarch64/stress.c
 
@@ -17,7 +17,7 @@ $(B)/obj-aarch64/include/atomic_ops.h:
 $(B)/obj-aarch64/%.o: %.c $(B)/flags | $(B)/obj-aarch64/include/atomic_ops.h
 	$(call say,CC,$< (aarch64))
 	@mkdir -p $(@D)
-	$(Q)$(A64_CC) -D_GNU_SOURCE -Ilibshmbus/include -I$(B)/obj-aarch64/include -std=gnu11 \
+	$(Q)$(A64_CC) -D_GNU_SOURCE -iquote libshmbus -Ilibshmbus/include -I$(B)/obj-aarch64/include -std=gnu11 \
 	    $(WARNINGS) -O2 -pthread -MMD -MP -c -o $@ $<
 
 -include $(shell find $(B)/obj-aarch64 -name '*.d' 2>/dev/null)

@@ -24,7 +24,7 @@ rows() {
 check() {
     heading=$(printf ', `%s`' "$@")
     heading="(${heading#, })"
-    files=$(for name; do echo "libshmbus/$name"; done)
+    files=$(for name; do echo "libshmbus/protocol/$name"; done)
     rows=$(rows "$heading")
     # shellcheck disable=SC2086 # one argument a word
     missing=$(marked $files | grep -vxF "$rows")

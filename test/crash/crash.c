@@ -22,9 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "channel.h"
-#include "event.h"
+#include "channel/channel.h"
 #include "operations.h"
+#include "protocol/event.h"
 #include "step.h"
 
 #define FREELY_S 60u

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bus.h"
+#include "bus/bus.h"
 #include "step.h"
 
 /* ---------------------------------------------------------------------------------- the ledger */

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "channel.h"
+#include "channel/channel.h"
 
 #define LONGEST_CALL_NS 10000000000 /* a busy machine; a hang would be for ever */
 

@@ -14,7 +14,7 @@
 
 #include <shmbus/shmbus.h>
 
-#include "geometry.h"
+#include "layout/geometry.h"
 
 #define FUZZ_SEGMENT_MAX (256u << 10)
 #define FUZZ_RECORD_BYTES 12u

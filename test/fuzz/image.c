@@ -1,18 +1,23 @@
 /*
  * The segment that every input starts from.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "format.h"
+#include "bus/segment.h"
 #include "fuzz.h"
-#include "bounds.h"
-#include "name.h"
-#include "plan_geometry.h"
-#include "segment.h"
+#include "layout/bounds.h"
+#include "layout/format.h"
+#include "layout/name.h"
+#include "layout/verify.h"
+#include "plan/plan_geometry.h"
 
 #define LOCK_BASE (1ll << 62) /* as in process.c */
 #define LONG_AGO 1u

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "channel.h"
+#include "channel/channel.h"
 #include "fuzz.h"
 
 #define CALL_LIMIT_NS 4000000000ll /* of processor time: far more than any call needs */

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "layout/bounds.h"
 #include "target.h"
 
 /* The one thing that only the placing finds out: the sum of what is allowed one by one. */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "atomic.h"
+#include "base/atomic.h"
 #include "coroutine.h"
 
 enum state { READY, BLOCKED, STOPPED, KILLED, DONE };

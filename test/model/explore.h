@@ -1,8 +1,8 @@
 /*
  * The schedule explorer: simulated processes are coroutines of this one program, and every access
- * of the library to a shared word (SB_EXPLORE in libshmbus/atomic.h) is a place where the explorer
- * may go on, switch, kill or stop. A schedule is the list of places where it did not go on; all
- * lists within the bounds are tried, each by running the scenario from its beginning.
+ * of the library to a shared word (SB_EXPLORE in libshmbus/base/atomic.h) is a place where the
+ * explorer may go on, switch, kill or stop. A schedule is the list of places where it did not go
+ * on; all lists within the bounds are tried, each by running the scenario from its beginning.
  *
  * The memory is that of x86: a plain store may stay in its processor's buffer while others go on,
  * and its own process is in later calls, until a locked operation, a fence, or its turn comes; that

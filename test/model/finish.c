@@ -6,9 +6,9 @@
 
 #include <errno.h>
 
-#include "event.h"
-#include "reclaim.h"
-#include "role.h"
+#include "protocol/event.h"
+#include "protocol/reclaim.h"
+#include "protocol/role.h"
 
 #define LAPS 2u
 

@@ -8,7 +8,7 @@
  */
 #include "world.h"
 
-#include "exchange.h"
+#include "protocol/exchange.h"
 
 #include <inttypes.h>
 #include <stddef.h>

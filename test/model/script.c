@@ -27,10 +27,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "event.h"
-#include "reclaim.h"
-#include "role.h"
-#include "stream.h"
+#include "channel/stream.h"
+#include "protocol/event.h"
+#include "protocol/reclaim.h"
+#include "protocol/role.h"
 
 static uint32_t next_id(uint32_t process)
 {

@@ -4,7 +4,7 @@
  * death must have been noticed, and one of them must be the sweeper, whatever was interrupted
  * where.
  */
-#include "sweep.h"
+#include "protocol/sweep.h"
 #include "world.h"
 
 static struct sb_sweep sweeps[W_PROCESSES];

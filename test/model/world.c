@@ -13,12 +13,12 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "event.h"
-#include "here.h"
-#include "poll.h"
-#include "process.h"
-#include "stream.h"
-#include "watcher.h"
+#include "base/here.h"
+#include "bus/watcher.h"
+#include "channel/poll.h"
+#include "channel/stream.h"
+#include "protocol/event.h"
+#include "protocol/process.h"
 
 #define FIRST_EPOCH 5u
 

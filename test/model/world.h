@@ -6,10 +6,10 @@
 #ifndef T_WORLD_H
 #define T_WORLD_H
 
-#include "channel.h"
+#include "channel/channel.h"
+#include "channel/lanes.h"
+#include "channel/queue.h"
 #include "explore.h"
-#include "lanes.h"
-#include "queue.h"
 #include "region.h"
 
 #define W_PROCESSES 7u /* simulated ones, the driver included */

@@ -1,4 +1,4 @@
 # what:  a region whose lock changes hands meanwhile is reported
-# files: libshmbus/check.c
+# files: libshmbus/inspect/check.c
 # check: unit check_steps.what_moves_before_every
 s/sb_load_acquire(&region->version) != version ||/false ||/; s/sb_load_acquire(&region->lock) != holder) {/false) {/

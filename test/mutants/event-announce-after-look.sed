@@ -1,5 +1,5 @@
 # what:  the sleeper looks for work before it announces itself
-# files: libshmbus/wait.c
+# files: libshmbus/channel/wait.c
 # check: model tiny_sleep
 /^static int sleep_once/,/^}/ {
 /uint32_t announced = sb_event_announce(event);/d

@@ -1,5 +1,5 @@
 # what:  where membarrier may not be called the waker looks at the bit without a fence
-# files: libshmbus/event.c
+# files: libshmbus/protocol/event.c
 # check: model stream_sleep
 # options: --no-membarrier
 /^void sb_event_fence/,/^}/ s|sb_fence();|sb_compiler_fence();|

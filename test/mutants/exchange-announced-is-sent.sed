@@ -1,4 +1,4 @@
 # what:  a copy that is only announced counts as sent
-# files: libshmbus/exchange.c
+# files: libshmbus/protocol/exchange.c
 # check: model share_forward
 s|return is_sent; /|return true; /|

@@ -1,4 +1,4 @@
 # what:  the thread that attaches uses the process's descriptor table
-# files: libshmbus/keeper.c
+# files: libshmbus/base/keeper.c
 # check: unit anchor.no_raw_clone
 s/keeper->is_private = close_range(.*/keeper->is_private = true;/

@@ -1,4 +1,4 @@
 # what:  one damaged lane keeps producers from all others
-# files: libshmbus/ring_lanes.c
+# files: libshmbus/protocol/ring_lanes.c
 # check: unit lane.*
 s|        r = SB_CORRUPT; /\* unless.*|        return SB_CORRUPT;|

@@ -1,5 +1,5 @@
 # what:  D2 is a plain store
-# files: libshmbus/ring_lanes.c
+# files: libshmbus/protocol/ring_lanes.c
 # check: model lane_letters_dropped
 /^bool sb_lane_drop_letter(/,/^}/ {
 s|if (sb_hdr_state(w) == SB_DEADL &&|if (sb_hdr_state(w) == SB_DEADL) {|

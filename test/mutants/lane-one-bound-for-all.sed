@@ -1,4 +1,4 @@
 # what:  the lanes share one bound of looks
-# files: libshmbus/ring_lanes.c
+# files: libshmbus/protocol/ring_lanes.c
 # check: unit lane.one_call_passes lane.one_call_finds
 \|/\* each lane has its own \*/|d

@@ -1,5 +1,5 @@
 # what:  a message is acknowledged when it is received
-# files: libshmbus/ring_lanes.h
-# with:  libshmbus/lanes.c libshmbus/ring_lanes.c
+# files: libshmbus/protocol/ring_lanes.h
+# with:  libshmbus/channel/lanes.c libshmbus/protocol/ring_lanes.c
 # check: model tiny_lane
 /^static SB_INLINE bool sb_lanes_claim/,/^}/ s|sb_hdr_make(lap, 1, SB_HRX, rx->owner)|sb_hdr_make(lap, 0, SB_FREE, 0)|

@@ -1,5 +1,5 @@
 # what:  the payload is copied after the message was committed
-# files: libshmbus/queue.c
+# files: libshmbus/channel/queue.c
 # check: model two_senders same_block
 / int send_quickly/,/^}/ {
 /^    sb_copy(/d

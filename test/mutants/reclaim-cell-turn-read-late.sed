@@ -1,5 +1,5 @@
 # what:  the turn of a cell is read after its word
-# files: libshmbus/reclaim.c
+# files: libshmbus/protocol/reclaim.c
 # check: narrow lane_same_name
 # bounds: 2/1/1
 /^static void reclaim_cell(/,/^}/ {

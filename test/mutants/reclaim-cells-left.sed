@@ -1,4 +1,4 @@
 # what:  recovery does not look at cells
-# files: libshmbus/reclaim.c
+# files: libshmbus/protocol/reclaim.c
 # check: model tiny_lane_receivers
 /^static uint32_t reclaim(/,/^}/ { /reclaim_cells/d; }

@@ -1,4 +1,4 @@
 # what:  a repaired block is one generation on, which says it is elsewhere
-# files: libshmbus/reclaim.c
+# files: libshmbus/protocol/reclaim.c
 # check: model requeueing held_two
 s|hdr, sb_gen_next(sb_gen_next(gen))|hdr, sb_gen_next(gen)|

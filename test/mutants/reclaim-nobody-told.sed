@@ -1,4 +1,4 @@
 # what:  recovery tells nobody
-# files: libshmbus/reclaim.c
+# files: libshmbus/protocol/reclaim.c
 # check: model tiny_sleep
 s|^    tell_everybody(d->view);||

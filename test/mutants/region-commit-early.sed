@@ -1,5 +1,5 @@
 # what:  the version becomes even before the words are written
-# files: libshmbus/region_lock.c
+# files: libshmbus/protocol/region_lock.c
 # check: model region_reader
 /^void sb_region_put/,/^}/ {
 /^    put_bytes(/d

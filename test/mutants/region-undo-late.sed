@@ -1,5 +1,5 @@
 # what:  the version becomes odd before the undo area is complete
-# files: libshmbus/region_lock.c
+# files: libshmbus/protocol/region_lock.c
 # check: model region_writers region_reader
 /^void sb_region_put/,/^}/ {
 /; \/\* U \*\//d

@@ -1,4 +1,4 @@
 # what:  FULL from the slot alone, without asking whether its message was taken
-# files: libshmbus/ring_mpmc.c
+# files: libshmbus/protocol/ring_mpmc.c
 # check: model tiny_wrap
 / enum sb_ring_result previous_lap/,/^}/ s|if (is_queued(hdr))|if (true)|

@@ -1,4 +1,4 @@
 # what:  no S1: a block in a slot still looks held
-# files: libshmbus/ring_mpmc.c
+# files: libshmbus/protocol/ring_mpmc.c
 # check: model tiny_send_recv
 \| S1 \*/|d

@@ -1,4 +1,4 @@
 # what:  a send that gives up leaves the header as sent
-# files: libshmbus/ring_mpmc.c
+# files: libshmbus/protocol/ring_mpmc.c
 # check: model tiny_senders depth_one
 s|^        sb_store_release(&b->hdr, hdr); /\* undo S1.*||

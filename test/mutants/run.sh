@@ -26,8 +26,7 @@ including() {
     source=${2#*/obj-test/}
     source=${source%.o}.c
     for file in $3; do
-        base=$(basename "$file" .c)
-        grep -q "^#include \"$base.c\"" "$source" || continue
+        grep -q "^#include \"${file#libshmbus/}\"" "$source" || continue
         object=$out/$1/$(basename "$2")
         $T_TEST_COMPILE -w -iquote "$out/$1" -iquote libshmbus -iquote test -c -o "$object" \
             "$source" 2>"$out/$1/build.log" ||
@@ -39,13 +38,14 @@ including() {
 }
 
 # build NAME KIND FILES WITH: the changed objects, and a program with them in place of the originals.
-# Headers all lie beside a changed one, so that each finds the others there.
+# What is changed lies in folders as in libshmbus/, which are looked into first.
 build() {
     objects=
-    case $3 in *.h*) cp libshmbus/*.h "$out/$1/" ;; esac
     for file in $3; do
-        sed -f "test/mutants/$1.sed" "$file" >"$out/$1/$(basename "$file")" || return 1
-        if cmp -s "$file" "$out/$1/$(basename "$file")"; then
+        changed=$out/$1/${file#libshmbus/}
+        mkdir -p "${changed%/*}"
+        sed -f "test/mutants/$1.sed" "$file" >"$changed" || return 1
+        if cmp -s "$file" "$changed"; then
             echo "does not change $file any more: the pattern is out of date"
             return 1
         fi
@@ -53,13 +53,15 @@ build() {
     for file in $3 $4; do
         base=$(basename "$file" .c)
         [ "$base.c" = "$(basename "$file")" ] || continue
-        [ -e "$out/$1/$base.c" ] || cp "$file" "$out/$1/$base.c" || return 1
+        changed=$out/$1/${file#libshmbus/}
+        mkdir -p "${changed%/*}"
+        [ -e "$changed" ] || cp "$file" "$changed" || return 1
         case $2 in
         model) compile=$T_MODEL_COMPILE ;;
         narrow) compile=$T_NARROW_COMPILE ;;
         *) compile=$T_TEST_COMPILE ;;
         esac
-        $compile -w -iquote libshmbus -c -o "$out/$1/$base.o" "$out/$1/$base.c" \
+        $compile -w -iquote "$out/$1" -iquote libshmbus -c -o "$out/$1/$base.o" "$changed" \
             2>"$out/$1/build.log" || { echo "does not compile: $out/$1/build.log"; return 1; }
         objects="$objects $out/$1/$base.o"
     done
@@ -109,7 +111,7 @@ for file in test/mutants/*.sed; do
     case $name in ${ONLY:-*}) ;; *) continue ;; esac
     total=$((total + 1))
     mkdir -p "$out/$name"
-    rm -f "$out/$name"/*
+    rm -rf "${out:?}/$name"/*
     spec=$(header check "$file")
     bounds=$(header bounds "$file")
     bounds=${bounds:-2/1/0}

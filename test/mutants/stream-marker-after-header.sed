@@ -1,5 +1,5 @@
 # what:  the marker is stored after the header in front of it
-# files: libshmbus/ring_spsc.c
+# files: libshmbus/protocol/ring_spsc.c
 # check: model tiny_stream
 /B: C orders it/d
 s|^    sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);.*|&\n    sb_store_relaxed(word_at(tx->ring, tx->bytes, end), marker_make(seq));|

@@ -1,4 +1,4 @@
 # what:  whoever goes to sleep keeps his stock
-# files: libshmbus/wait.c
+# files: libshmbus/channel/wait.c
 # check: unit wait.whoever_sleeps
 s|sb_stock_flush(&ch->bus->view.blocks, &ch->stock);||

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "atomic.h"
+#include "base/atomic.h"
 
 #define LONG_DEAD_NS 5000000000ll /* after that nothing of a killed process can turn up */
 #define MIX UINT64_C(0x9e3779b97f4a7c15)

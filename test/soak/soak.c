@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bus.h"
+#include "bus/bus.h"
 #include "ledger.h"
 
 #define PROCESSES_MAX 64u

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bus.h"
+#include "bus/bus.h"
 #include "ledger.h"
 
 #define WAIT_NS 20000000ll

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/keeper.h"
 #include "fixture.h"
-#include "keeper.h"
 
 enum way { WAY_FORK, WAY_CLONE, WAY_SPAWN };
 

@@ -4,9 +4,9 @@
  */
 #include <pthread.h>
 
-#include "block.h"
-#include "event.h"
 #include "fixture.h"
+#include "protocol/block.h"
+#include "protocol/event.h"
 
 struct rig {
     char name[SHMBUS_NAME_BYTES];

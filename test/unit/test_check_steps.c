@@ -5,8 +5,8 @@
  */
 #include "fixture.h"
 
-#include "look.h"
-#include "stat.h"
+#include "inspect/look.h"
+#include "inspect/stat.h"
 
 static struct {
     bool armed, go_on, is_moving;
@@ -40,8 +40,8 @@ int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
 #define sb_cell_is_leaked t_check_cell_is_leaked
 #define sb_lane_is_leaked t_check_lane_is_leaked
 #define sb_lane_is_full t_check_lane_is_full
-#include "check.c"
-#include "lanes_look.c"
+#include "inspect/check.c"
+#include "inspect/lanes_look.c"
 
 #define BLOCKS 7u
 #define MOVES 12u /* three laps of the queue, more than the stream holds */

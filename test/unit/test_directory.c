@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "fixture.h"
-#include "name.h"
+#include "layout/name.h"
 
 static struct shmbus *bus_with_spares(uint32_t spares, char *name)
 {

@@ -5,7 +5,7 @@
 
 #include <shmbus/shmbus.h>
 
-#include "error.h"
+#include "base/error.h"
 #include "harness.h"
 
 static const struct {

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "event.h"
 #include "fixture.h"
+#include "protocol/event.h"
 
 T_TEST(event, waking_nobody_changes_nothing)
 {

@@ -1,10 +1,10 @@
 /*
  * A message in a block of one queue's share goes on to another queue: as a copy, all or nothing.
  */
-#include "block.h"
-#include "exchange.h"
 #include "fixture.h"
-#include "reclaim.h"
+#include "protocol/block.h"
+#include "protocol/exchange.h"
+#include "protocol/reclaim.h"
 
 #define LOAD(w) sb_load_acquire(w)
 

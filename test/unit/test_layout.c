@@ -9,15 +9,15 @@
 
 #include <shmbus/shmbus.h>
 
-#include "block.h"
-#include "error.h"
+#include "base/error.h"
 #include "harness.h"
-#include "format.h"
-#include "geometry.h"
-#include "bounds.h"
-#include "name.h"
-#include "plan_geometry.h"
-#include "verify.h"
+#include "layout/bounds.h"
+#include "layout/format.h"
+#include "layout/geometry.h"
+#include "layout/name.h"
+#include "layout/verify.h"
+#include "plan/plan_geometry.h"
+#include "protocol/block.h"
 
 #define CONSTANT_BYTES offsetof(struct sb_super, shutdown)
 

@@ -29,8 +29,8 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
 #define sb_cell_is_leaked t_peek_cell_is_leaked
 #define sb_lane_is_leaked t_peek_lane_is_leaked
 #define sb_lane_is_full t_peek_lane_is_full
-#include "peek.c"
-#include "lanes_look.c"
+#include "inspect/peek.c"
+#include "inspect/lanes_look.c"
 
 #define MESSAGES 4u
 #define SIZE 100u

@@ -5,9 +5,9 @@
 #include <shmbus/shmbus.h>
 
 #include "harness.h"
-#include "bounds.h"
-#include "name.h"
-#include "plan.h"
+#include "layout/bounds.h"
+#include "layout/name.h"
+#include "plan/plan.h"
 
 static struct shmbus_plan *new_plan(void)
 {

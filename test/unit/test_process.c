@@ -12,10 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/here.h"
 #include "fixture.h"
-#include "here.h"
-#include "name.h"
-#include "process.h"
+#include "layout/name.h"
+#include "protocol/process.h"
 
 /* A member in a process of its own, and how to talk to it. */
 struct guest {

@@ -7,8 +7,8 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "event.h"
 #include "fixture.h"
+#include "protocol/event.h"
 
 /* One block class, plain queue "q" of that policy; few blocks and many processes: no stocks. */
 static struct shmbus *bus_with(uint32_t depth, enum shmbus_on_full on_full, uint64_t blocks,

@@ -6,10 +6,10 @@
  */
 #include <signal.h>
 
-#include "event.h"
 #include "fixture.h"
-#include "reclaim.h"
-#include "role.h"
+#include "protocol/event.h"
+#include "protocol/reclaim.h"
+#include "protocol/role.h"
 
 #define BLOCKS 6u
 

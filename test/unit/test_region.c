@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "bus.h"
+#include "bus/bus.h"
 #include "harness.h"
 #include "region.h"
 

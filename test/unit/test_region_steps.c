@@ -53,7 +53,7 @@ int shmbus_region_read(struct shmbus_region *region, uint64_t offset_bytes, void
                        size_t size_bytes, int64_t timeout_ns);
 #include "region.c"
 #undef QUICK_TRIES
-#include "region_lock.c"
+#include "protocol/region_lock.c"
 
 #define BYTES 100u
 #define OFFSET 13u /* a write that begins and ends within a word */

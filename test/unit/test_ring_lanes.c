@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 #include "lanes_fixture.h"
-#include "reclaim.h"
-#include "ring_lanes.h"
+#include "protocol/reclaim.h"
+#include "protocol/ring_lanes.h"
 
 /* Queues "q" (lanes, at most 2 deliveries, then "dead") and "dead"; one membership; the test drives
  * ends of its own on "q". */

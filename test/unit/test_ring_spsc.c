@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 
 #include "harness.h"
-#include "ring_spsc.h"
+#include "protocol/ring_spsc.h"
 
 #define PAGE 4096u
 

@@ -21,7 +21,7 @@
 #define sb_stream_depth t_steps_depth
 #define sb_stream_look_init t_steps_look_init
 #define sb_stream_look t_steps_look
-#include "ring_spsc.c"
+#include "protocol/ring_spsc.c"
 
 #include <setjmp.h>
 

@@ -15,8 +15,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "bus/segment.h"
 #include "fixture.h"
-#include "segment.h"
 
 #define NOBODY 65534
 

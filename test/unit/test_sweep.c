@@ -2,7 +2,7 @@
  * Who looks for the dead: the rounds of several watchers, made by hand, each by a clock of its own.
  */
 #include "fixture.h"
-#include "sweep.h"
+#include "protocol/sweep.h"
 
 #define WATCHERS 6u
 #define TICK SB_SWEEP_TICK_NS

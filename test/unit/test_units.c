@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "harness.h"
-#include "units.h"
+#include "plan/units.h"
 
 T_TEST(units, sizes_are_read_with_and_without_a_unit)
 {

@@ -7,9 +7,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "event.h"
+#include "channel/wait.h"
 #include "fixture.h"
-#include "wait.h"
+#include "protocol/event.h"
 
 /* How much later than asked a wait may end on a loaded machine. Never earlier. */
 #define LATE_NS (10 * T_S)

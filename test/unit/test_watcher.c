@@ -12,9 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/here.h"
+#include "bus/watcher.h"
 #include "fixture.h"
-#include "here.h"
-#include "watcher.h"
 
 struct guest {
     char name[SHMBUS_NAME_BYTES];

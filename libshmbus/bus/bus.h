@@ -1,0 +1,50 @@
+/*
+ * Private memory of an attached process: struct shmbus and what belongs to it.
+ */
+#ifndef SB_BUS_H
+#define SB_BUS_H
+
+#include <pthread.h>
+
+#include "bus/segment.h"
+#include "protocol/process.h"
+
+struct sb_watcher; /* watcher.c */
+
+struct shmbus {
+    uint32_t id; /* 24 bits, tells the buses of this process apart */
+    struct sb_segment segment;
+    struct sb_geometry *geometry;
+    struct sb_view view;
+    struct sb_keeper *keeper; /* NULL: no thread wanted, or to be had */
+    struct sb_oracle oracle;
+    pthread_mutex_t oracle_lock; /* the oracle is shared by the process's threads */
+    struct sb_member member;
+    bool observer;
+    bool no_watcher;
+    int64_t spin_ns;
+    bool minds_signals; /* SHMBUS_ATTACH_EINTR */
+    /* A page that fork() wipes in the child: 0 there, SB_COOKIE here. */
+    const uint64_t *cookie;
+    sb_word32 interrupted;
+    pthread_mutex_t lock; /* guards the lists and the watcher */
+    struct shmbus_channel *channels;
+    pthread_key_t thread_key; /* has a value in each thread with handles bound to it: threads.c */
+    bool has_thread_key;
+    struct shmbus_region *regions;
+    struct sb_watcher *watcher;
+    sb_word looked_ns;  /* when a thread of this process last looked whether the dead are swept */
+    sb_word looked_seq; /* the sign it saw, see sweep.c */
+};
+
+#define SB_COOKIE 0x73686d6275730001ull
+
+static inline bool sb_bus_is_ours(const struct shmbus *bus)
+{
+    return *bus->cookie == SB_COOKIE;
+}
+
+/* Reclaims after dead processes; thread-safe. Returns how many. */
+uint32_t sb_bus_sweep(struct shmbus *bus);
+
+#endif

@@ -1,0 +1,146 @@
+/*
+ * An open channel: private memory of one thread.
+ */
+#ifndef SB_CHANNEL_H
+#define SB_CHANNEL_H
+
+#include "base/branch.h"
+#include "bus/bus.h"
+#include "inspect/census.h"
+#include "protocol/ring_lanes.h"
+#include "protocol/ring_mpmc.h"
+#include "protocol/ring_spsc.h"
+
+struct sb_poll; /* poll.c */
+
+struct shmbus_channel {
+    /* Each message looks at these. */
+    const uint64_t *cookie;  /* see sb_bus_is_ours() */
+    const sb_word *shutdown; /* of the bus */
+    struct sb_channel *shared;
+    struct sb_endpoint *row; /* this handle's counters */
+    size_t size_max;
+    unsigned mode;
+    uint32_t ops_left; /* operations until the next look at the clock */
+    uint32_t kind; /* enum sb_handle_kind */
+    uint32_t slot; /* this process's */
+    bool timestamps;
+    uint64_t mark; /* the bus's id where messages have it, see sb_msg_mark() */
+    struct shmbus *bus;
+    const struct sb_channel_view *view;
+    struct sb_lane_tx lane;
+    uint64_t reservation;  /* lane: the open one; 0: none */
+    uint64_t reservations; /* lane: made so far */
+    struct sb_lane_msg taken;
+    uint32_t away_pauses;   /* queue: how long to keep away from a full one */
+    uint32_t gather_pauses; /* lanes: how long to let messages gather */
+    uint64_t in_cells;     /* messages received from cells and not given back */
+    struct sb_ring ring;
+    struct sb_stream_tx tx;
+    struct sb_stream_rx rx;
+    struct sb_stock stock;
+    uint32_t index;
+    uint32_t owner;
+    uint64_t holder; /* marks blocks that this handle gave to the application */
+    uint32_t ops_period;
+    int64_t beat_ns;
+    uint64_t bound_thread;   /* whose end closes it; 0: it is the application's to close */
+    int64_t thread_ns;       /* when the row was told last which thread uses it */
+    uint64_t departure_seen; /* stream: how the other end last left, already told; 0: nothing is */
+    uint64_t departure_at;   /* how far the other end had come by then */
+    size_t short_of;         /* queue: the last send found no block for so many bytes */
+    bool short_waited;       /* and has waited for one */
+    int64_t census_ns;       /* when census was written */
+    char census[SB_CENSUS_BYTES]; /* who has what the last send found none of */
+    struct sb_poll *poll;
+    struct shmbus_channel *next;
+    char name[SHMBUS_NAME_BYTES];
+    bool buries_cells;       /* dead-letter queue of queues that have lanes */
+    struct sb_lanes_rx lanes; /* of these only the scan is used by a dead-letter queue */
+};
+
+/* What a handle is for: where the messages of its channel lie. */
+enum sb_handle_kind {
+    SB_BLOCKS = SHMBUS_QUEUE,  /* queue with total order: in blocks */
+    SB_STREAM = SHMBUS_STREAM, /* in a ring of bytes */
+    SB_LANES = 3               /* queue with order per producer: in cells */
+};
+
+/* What is to be sent, and how long to try. */
+struct sb_send {
+    unsigned type;
+    uint64_t correlation_id;
+    const void *data;
+    size_t size_bytes;
+    int64_t timeout_ns;
+};
+
+/* What opaque_[1] of a message says: bus:24 | kind:8 | block or held:32. */
+enum sb_msg_kind {
+    SB_MSG_NONE = 0,
+    SB_MSG_QUEUE_TX = 1,
+    SB_MSG_QUEUE_RX = 2,
+    SB_MSG_STREAM_TX = 3,
+    SB_MSG_STREAM_RX = 4,
+    SB_MSG_LANE_TX = 5,
+    SB_MSG_LANE_RX = 6 /* opaque_[2]: the channel whose cell it is */
+};
+
+static inline uint64_t sb_msg_mark(const struct shmbus_channel *ch, enum sb_msg_kind kind,
+                                   uint32_t number)
+{
+    return ch->mark | ((uint64_t)kind << 32) | number;
+}
+
+static inline enum sb_msg_kind sb_msg_kind(const struct shmbus_msg *msg)
+{
+    return (enum sb_msg_kind)((msg->opaque_[1] >> 32) & 0xffu);
+}
+
+static inline uint32_t sb_msg_number(const struct shmbus_msg *msg)
+{
+    return (uint32_t)msg->opaque_[1];
+}
+
+static inline void sb_count(struct shmbus_channel *ch, enum shmbus_counter counter, uint64_t n)
+{
+    sb_own_add(&ch->row->counters[counter], n);
+}
+
+/* A received message that its holder did not keep; @undo: as if it had not been received. */
+static inline void sb_count_given_back(struct shmbus_channel *ch, const struct shmbus_msg *msg,
+                                       bool undo)
+{
+    if (!undo) {
+        sb_count(ch, SHMBUS_COUNT_requeued, 1);
+        return;
+    }
+    sb_count(ch, SHMBUS_COUNT_received, UINT64_MAX);
+    sb_count(ch, SHMBUS_COUNT_received_bytes, 0 - (uint64_t)msg->size_bytes);
+    if (msg->delivery_count > 1) {
+        sb_count(ch, SHMBUS_COUNT_redelivered, UINT64_MAX);
+    }
+}
+
+/* Whether the census of this handle is to be taken anew: it costs a look at every block. */
+bool sb_census_is_due(struct shmbus_channel *ch);
+
+#define SB_IDLE_OPS 16u /* an empty look counts as so many operations */
+
+/* Heartbeat and progress, now and then: see channel.c. */
+void sb_channel_beat(struct shmbus_channel *ch);
+
+static inline void sb_channel_tick(struct shmbus_channel *ch)
+{
+    if (sb_unlikely(--ch->ops_left == 0)) {
+        sb_channel_beat(ch);
+    }
+}
+
+/* The same after an empty look: who only looks now and then comes to many operations late. */
+static inline void sb_channel_tick_idle(struct shmbus_channel *ch)
+{
+    ch->ops_left = ch->ops_left > SB_IDLE_OPS ? ch->ops_left - SB_IDLE_OPS : 1;
+}
+
+#endif

@@ -1,0 +1,497 @@
+#include "channel/lanes.h"
+
+#include <errno.h>
+
+#include "base/apart.h"
+#include "base/clock.h"
+#include "base/copy.h"
+#include "base/error.h"
+#include "channel/poll.h"
+#include "channel/wait.h"
+#include "protocol/event.h"
+
+/* ----------------------------------------------------------------------------------- the handle */
+
+static int take_lane(struct shmbus_channel *ch)
+{
+    switch (sb_lane_open(&ch->lane, ch->view, ch->bus->member.owner64)) {
+    case SB_OK:
+        return 0;
+    case SB_FULL:
+        return sb_fail(-SHMBUS_ERR_TOO_MANY,
+                       "queue \"%s\": %u producers have it open already; create the bus with more "
+                       "(`producers`)",
+                       ch->name, ch->view->lane_count);
+    default:
+        return sb_fail(
+            -SHMBUS_ERR_CORRUPT,
+            "queue \"%s\": its cells are impossible; stop its users and create the bus again",
+            ch->name);
+    }
+}
+
+int sb_lanes_open(struct shmbus_channel *ch)
+{
+    int r = 0;
+
+    if ((ch->mode & SHMBUS_SEND) != 0) {
+        r = take_lane(ch);
+        if (r == -SHMBUS_ERR_TOO_MANY) { /* perhaps one has died */
+            sb_bus_sweep(ch->bus);       /* unless somebody else was faster */
+            r = take_lane(ch);
+        }
+        ch->lane.depth_mark = &ch->row->depth_max;
+        ch->lane.depth_max = sb_load_relaxed(&ch->row->depth_max);
+    }
+    ch->away_pauses = SB_AWAY_PAUSES;
+    sb_lanes_rx_init(&ch->lanes, &ch->bus->view, ch->index, ch->owner);
+    return r;
+}
+
+void sb_lanes_close(struct shmbus_channel *ch)
+{
+    sb_lanes_give_back(ch);
+    if ((ch->mode & SHMBUS_SEND) != 0) {
+        sb_lane_close(&ch->lane, ch->bus->member.owner64);
+    }
+}
+
+/* ------------------------------------------------------------------------------------- sending */
+
+SB_COLD static int too_large(const struct shmbus_channel *ch, size_t size_bytes)
+{
+    return sb_fail(-EMSGSIZE,
+                   "queue \"%s\": %zu bytes; the largest message has %zu; create the bus with a "
+                   "larger `message_bytes`",
+                   ch->name, size_bytes, ch->size_max);
+}
+
+/* The lane stayed full: says of what, as it need not be of messages that wait. */
+SB_COLD static int no_room(struct shmbus_channel *ch)
+{
+    uint32_t lane = (uint32_t)(ch->lane.lane - ch->view->lanes);
+
+    if (sb_census_is_due(ch)) {
+        sb_census_of_lane(&ch->bus->view, ch->index, lane, ch->census);
+    }
+    return sb_fail(-ETIMEDOUT,
+                   "queue \"%s\": no room within the timeout, of the cells of this lane %s",
+                   ch->name, ch->census);
+}
+
+/* Counts a send that did not happen and says why. */
+SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
+{
+    switch (result) {
+    case -EAGAIN:
+        sb_count(ch, SHMBUS_COUNT_rejected, 1);
+        return sb_fail_often(result, ch->name, "queue is full");
+    case -ETIMEDOUT:
+        sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
+        return no_room(ch);
+    case -SHMBUS_ERR_SHUTDOWN:
+        return sb_fail_often(result, ch->name, "the bus is shutting down");
+    default:
+        return sb_fail_often(result, ch->name, "interrupted");
+    }
+}
+
+/* A full lane whose dead letters may be dropped for newer ones gives them up for messages, too: its
+ * producer never stands still for what nobody reads. */
+SB_SELDOM static struct sb_cell *place_of_letter(struct shmbus_channel *ch)
+{
+    uint32_t to = ch->view->dead_letter;
+    const struct sb_channel_view *channels = ch->bus->view.channels;
+
+    if (to >= ch->bus->view.channel_count || channels[to].on_full != SHMBUS_DROP_OLDEST ||
+        !sb_lane_drop_letter(&ch->lane)) {
+        return NULL;
+    }
+    sb_fetch_add(&channels[to].shared->letters_dropped, 1);
+    return sb_lane_place(&ch->lane);
+}
+
+static int attempt_place(struct shmbus_channel *ch, void *job)
+{
+    struct sb_cell **ret_cell = job;
+
+    *ret_cell = sb_lane_place(&ch->lane);
+    if (*ret_cell == NULL) {
+        *ret_cell = place_of_letter(ch);
+    }
+    if (*ret_cell == NULL && ch->view->on_full == SHMBUS_DROP_OLDEST) {
+        if (sb_lane_drop_oldest(&ch->lane)) {
+            sb_count(ch, SHMBUS_COUNT_dropped, 1);
+        }
+        *ret_cell = sb_lane_place(&ch->lane); /* also when the oldest has just been taken */
+    }
+    return *ret_cell != NULL ? 0 : -EAGAIN;
+}
+
+/* See apart.h: the next place of a full lane is the cell that the receivers are at. */
+static void keep_away(struct shmbus_channel *ch)
+{
+    uint64_t ahead = sb_apart_messages(ch->lane.mask + 1u, SB_AWAY_MESSAGES);
+    uint32_t n = 0;
+
+    while (n < ch->away_pauses && !sb_lane_is_read(&ch->lane, ahead)) {
+        n += sb_apart_pause();
+    }
+    ch->away_pauses = sb_lane_is_read(&ch->lane, 0) ? SB_AWAY_PAUSES : ch->away_pauses / 2;
+}
+
+/* There was no place at the first look. */
+SB_SELDOM static int place_late(struct shmbus_channel *ch, int64_t timeout_ns,
+                                struct sb_cell **ret_cell)
+{
+    int r;
+
+    if (timeout_ns == 0 && ch->view->on_full != SHMBUS_DROP_OLDEST) {
+        keep_away(ch);
+    }
+    r = attempt_place(ch, ret_cell);
+    if (r == -EAGAIN && timeout_ns != 0 && ch->view->on_full != SHMBUS_REJECT) {
+        r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_place, ret_cell);
+    }
+    return r;
+}
+
+/* P0 with the policy of a full queue. */
+static SB_INLINE int place(struct shmbus_channel *ch, int64_t timeout_ns,
+                           struct sb_cell **ret_cell)
+{
+    *ret_cell = sb_lane_place(&ch->lane);
+    return sb_likely(*ret_cell != NULL) ? 0 : place_late(ch, timeout_ns, ret_cell);
+}
+
+/* The header of a cell that is ours, and the message is sent. */
+static SB_INLINE void publish(struct shmbus_channel *ch, struct sb_cell *cell, unsigned type,
+                              uint64_t correlation_id, size_t size_bytes)
+{
+    sb_store_relaxed(&cell->meta, sb_meta_make((uint32_t)size_bytes, ch->slot, type));
+    sb_store_relaxed(&cell->stamp_ns, ch->timestamps ? (uint64_t)sb_now_ns() : 0);
+    sb_store_relaxed(&cell->correlation_id, correlation_id);
+    sb_store_relaxed(&cell->holder, 0);
+    sb_lane_publish(&ch->lane, cell);
+    sb_count(ch, SHMBUS_COUNT_sent, 1);
+    sb_count(ch, SHMBUS_COUNT_sent_bytes, size_bytes);
+}
+
+/* Someone may be waiting for what has just been published. */
+static SB_INLINE void announce(struct shmbus_channel *ch)
+{
+    if (sb_event_wake_after_store(&ch->shared->readable)) {
+        sb_count(ch, SHMBUS_COUNT_wakes, 1);
+    }
+}
+
+SB_FLAT int sb_lanes_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                          const void *data, size_t size_bytes, int64_t timeout_ns)
+{
+    struct sb_cell *cell;
+    int r;
+
+    if (sb_unlikely(size_bytes > ch->size_max)) {
+        return too_large(ch, size_bytes);
+    }
+    ch->reservation = 0; /* it would have been this place */
+    r = place(ch, timeout_ns, &cell);
+    if (sb_unlikely(r < 0)) {
+        return refused(ch, r);
+    }
+    sb_copy(sb_cell_payload(cell), data, size_bytes);
+    publish(ch, cell, type, correlation_id, size_bytes);
+    announce(ch);
+    return 0;
+}
+
+SB_FLAT int sb_lanes_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
+                                int64_t timeout_ns)
+{
+    struct sb_cell *cell;
+    size_t sent = 0;
+    int r = 0;
+
+    ch->reservation = 0;
+    for (; sent < count; sent++) {
+        size_t size_bytes = items[sent].iov_len;
+        if (sb_unlikely(size_bytes > ch->size_max)) {
+            r = -EMSGSIZE;
+            break;
+        }
+        r = place(ch, sent == 0 ? timeout_ns : 0, &cell);
+        if (sb_unlikely(r < 0)) {
+            break;
+        }
+        sb_copy(sb_cell_payload(cell), items[sent].iov_base, size_bytes);
+        publish(ch, cell, SHMBUS_DATA, 0, size_bytes);
+    }
+    if (sb_unlikely(sent == 0)) {
+        return r == -EMSGSIZE ? too_large(ch, items[0].iov_len) : refused(ch, r);
+    }
+    announce(ch);
+    return (int)sent;
+}
+
+/* A reservation is private until it is committed: the cell is free all the while, as nobody else
+ * writes into this lane. */
+SB_FLAT int sb_lanes_reserve(struct shmbus_channel *ch, size_t size_bytes,
+                             struct shmbus_msg *ret_msg, int64_t timeout_ns)
+{
+    struct sb_cell *cell;
+    int r;
+
+    if (sb_unlikely(size_bytes > ch->size_max)) {
+        return too_large(ch, size_bytes);
+    }
+    ch->reservation = 0;
+    r = place(ch, timeout_ns, &cell);
+    if (sb_unlikely(r < 0)) {
+        return refused(ch, r);
+    }
+    ch->reservation = ++ch->reservations;
+    *ret_msg = (struct shmbus_msg){
+        .data = sb_cell_payload(cell),
+        .size_bytes = size_bytes,
+        .channel = ch,
+        .sender = (uint16_t)ch->slot,
+        .opaque_ = { ch->reservation, sb_msg_mark(ch, SB_MSG_LANE_TX, 0), size_bytes },
+    };
+    return 0;
+}
+
+static SB_INLINE bool is_reserved(const struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    return ch->reservation != 0 && msg->opaque_[0] == ch->reservation;
+}
+
+SB_COLD static int stale(const struct shmbus_channel *ch)
+{
+    return sb_fail(-SHMBUS_ERR_STALE,
+                   "queue \"%s\": the message was released, committed or aborted before", ch->name);
+}
+
+SB_FLAT int sb_lanes_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    if (sb_unlikely(!is_reserved(ch, msg))) {
+        return stale(ch);
+    }
+    if (sb_unlikely(msg->size_bytes > msg->opaque_[2])) {
+        return sb_fail(-EMSGSIZE, "queue \"%s\": %zu bytes; %llu were reserved", ch->name,
+                       msg->size_bytes, (unsigned long long)msg->opaque_[2]);
+    }
+    ch->reservation = 0;
+    publish(ch, sb_lane_reserved(&ch->lane), msg->type, msg->correlation_id, msg->size_bytes);
+    announce(ch);
+    return 0;
+}
+
+int sb_lanes_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    if (!is_reserved(ch, msg)) {
+        return stale(ch);
+    }
+    ch->reservation = 0;
+    return 0;
+}
+
+/* ----------------------------------------------------------------------------------- receiving */
+
+static SB_INLINE void hand_out(struct shmbus_channel *ch, const struct sb_lane_msg *from,
+                               struct shmbus_msg *msg)
+{
+    const struct sb_channel_view *origin = &ch->bus->view.channels[from->channel];
+    struct sb_cell *cell = from->cell;
+    uint64_t meta = sb_load_relaxed(&cell->meta); /* once: another process may write nonsense */
+    uint64_t size = sb_meta_size(meta);
+    uint64_t room = origin->cell_bytes - sizeof *cell;
+
+    sb_store_relaxed(&cell->holder, ch->holder);
+    ch->in_cells++;
+    msg->data = sb_cell_payload(cell);
+    msg->size_bytes = size <= room ? size : room;
+    msg->channel = ch;
+    msg->sequence = from->ticket + 1u;
+    msg->time_ns = (int64_t)sb_load_relaxed(&cell->stamp_ns);
+    msg->correlation_id = sb_load_relaxed(&cell->correlation_id);
+    msg->delivery_count = sb_hdr_deliveries(from->hdr);
+    msg->sender = sb_meta_sender(meta);
+    msg->type = sb_meta_type(meta);
+    msg->reserved_ = 0;
+    msg->opaque_[0] = from->hdr;
+    msg->opaque_[1] = sb_msg_mark(ch, SB_MSG_LANE_RX, from->number);
+    msg->opaque_[2] = from->channel;
+    sb_count(ch, SHMBUS_COUNT_received, 1);
+    sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
+    if (sb_unlikely(msg->delivery_count > 1)) {
+        msg->delivery_count -= from->channel != ch->index; /* to be set aside is no delivery */
+        sb_count(ch, SHMBUS_COUNT_redelivered, msg->delivery_count > 1);
+    }
+}
+
+struct incoming {
+    struct shmbus_msg *msgs;
+    size_t max;
+    int got;
+};
+
+/* As many as there are, up to @max. What is delivered again comes alone: see queue.c. */
+static SB_INLINE int take(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max)
+{
+    size_t got = 0;
+
+    while (got < max && sb_lanes_take(&ch->lanes, &ch->taken) == SB_OK) {
+        hand_out(ch, &ch->taken, &ret_msgs[got++]);
+        if (sb_unlikely(sb_hdr_deliveries(ch->taken.hdr) > 1)) {
+            break;
+        }
+    }
+    return (int)got;
+}
+
+static int attempt_take(struct shmbus_channel *ch, void *job)
+{
+    struct incoming *in = job;
+
+    in->got = take(ch, in->msgs, in->max);
+    return in->got > 0 ? 0 : -EAGAIN;
+}
+
+SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
+{
+    switch (result) {
+    case -EAGAIN:
+        if (sb_load_relaxed(ch->shutdown) != 0) {
+            return refused(ch, -SHMBUS_ERR_SHUTDOWN);
+        }
+        if (ch->poll != NULL) {
+            sb_poll_rearm(ch->poll, 0);
+        }
+        sb_channel_tick_idle(ch);
+        return sb_fail_often(result, ch->name, "queue is empty");
+    case -ETIMEDOUT:
+        sb_count(ch, SHMBUS_COUNT_recv_timeouts, 1);
+        return sb_fail_often(result, ch->name, "no message within the timeout");
+    default:
+        return refused(ch, result);
+    }
+}
+
+/* See apart.h: a receiver that is as fast as the sender is always at the cell that is being filled.
+ * So after messages without an end it lets some gather; who polls for single ones never waits. */
+static void let_gather(struct shmbus_channel *ch)
+{
+    uint64_t ahead = sb_apart_messages(ch->lanes.mask + 1u, SB_GATHER_MESSAGES);
+    uint32_t n = 0;
+
+    if (ch->lanes.full_turns > 0) {
+        ch->lanes.full_turns = 0;
+        ch->gather_pauses = SB_GATHER_PAUSES;
+    }
+    while (n < ch->gather_pauses && !sb_lanes_is_published(&ch->lanes, ahead)) {
+        n += sb_apart_pause();
+    }
+    ch->gather_pauses = n < ch->gather_pauses ? SB_GATHER_PAUSES : ch->gather_pauses / 2;
+}
+
+/* There was none at the first look. */
+SB_SELDOM static int recv_late(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                               int64_t timeout_ns)
+{
+    struct incoming in = { ret_msgs, max, 0 };
+    int r = -EAGAIN;
+
+    if (timeout_ns == 0) {
+        let_gather(ch);
+        r = attempt_take(ch, &in);
+    } else {
+        r = sb_wait(ch, &ch->shared->readable, timeout_ns, attempt_take, &in);
+    }
+    return r < 0 ? nothing(ch, r) : in.got;
+}
+
+SB_FLAT int sb_lanes_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                          int64_t timeout_ns)
+{
+    int got = take(ch, ret_msgs, max);
+
+    return sb_likely(got > 0) ? got : recv_late(ch, ret_msgs, max, timeout_ns);
+}
+
+int sb_lanes_recv_dead_letter(struct shmbus_channel *ch, struct shmbus_msg *ret_msg)
+{
+    struct sb_lane_msg from;
+    uint64_t seq = sb_load_acquire(&ch->shared->orphan_seq);
+
+    if (seq == ch->lanes.scan.seen || !sb_lane_scan_recv(&ch->lanes.scan, seq, &from)) {
+        return -EAGAIN;
+    }
+    hand_out(ch, &from, ret_msg);
+    return 0;
+}
+
+/* The cell of a received message that is still the caller's. */
+static SB_INLINE struct sb_cell *cell_of(const struct shmbus_channel *ch,
+                                         const struct shmbus_msg *msg)
+{
+    return sb_lane_held(&ch->bus->view, (uint32_t)msg->opaque_[2], sb_msg_number(msg),
+                        msg->opaque_[0], ch->owner);
+}
+
+SB_FLAT int sb_lanes_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    struct sb_cell *cell = cell_of(ch, msg);
+
+    if (sb_unlikely(cell == NULL)) {
+        return stale(ch);
+    }
+    sb_lane_release(cell, msg->opaque_[0]);
+    ch->in_cells--;
+    sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
+    sb_event_wake_after_store(&ch->bus->view.channels[msg->opaque_[2]].shared->writable);
+    return 0;
+}
+
+int sb_lanes_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bool undo)
+{
+    const struct sb_view *view = &ch->bus->view;
+    struct sb_cell *cell = cell_of(ch, msg);
+    uint32_t where;
+
+    if (cell == NULL) {
+        return stale(ch);
+    }
+    where = sb_lane_requeue(view, (uint32_t)msg->opaque_[2], cell, msg->opaque_[0], undo,
+                            ch->index);
+    ch->in_cells--;
+    sb_event_wake(&view->channels[where].shared->readable);
+    sb_event_wake(&view->channels[msg->opaque_[2]].shared->writable); /* it may give way */
+    sb_count_given_back(ch, msg, undo);
+    return 0;
+}
+
+static void give_back_in(struct shmbus_channel *ch, uint32_t channel)
+{
+    const struct sb_view *view = &ch->bus->view;
+    const struct sb_channel_view *origin = &view->channels[channel];
+    uint64_t end = sb_cells_used(origin);
+
+    for (uint64_t i = 0; i < end; i++) {
+        struct sb_cell *cell = sb_cell_at(origin, i);
+        uint64_t w = sb_load_acquire(&cell->w);
+        if (sb_hdr_state(w) == SB_HRX && sb_hdr_owner(w) == ch->owner &&
+            sb_load_relaxed(&cell->holder) == ch->holder) {
+            uint32_t where = sb_lane_requeue(view, channel, cell, w, false, ch->index);
+            sb_event_wake(&view->channels[where].shared->readable);
+            sb_event_wake(&origin->shared->writable);
+        }
+    }
+}
+
+void sb_lanes_give_back(struct shmbus_channel *ch)
+{
+    for (uint32_t c = 0; ch->in_cells > 0 && c < ch->bus->view.channel_count; c++) {
+        give_back_in(ch, c);
+    }
+    ch->in_cells = 0;
+}

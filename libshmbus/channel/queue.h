@@ -1,0 +1,24 @@
+/* Sending to and receiving from a queue channel: ring, blocks and policies put together. */
+#ifndef SB_QUEUE_H
+#define SB_QUEUE_H
+
+#include "channel/channel.h"
+
+int sb_queue_open(struct shmbus_channel *ch);
+void sb_queue_close(struct shmbus_channel *ch);
+
+int sb_queue_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                  const void *data, size_t size_bytes, int64_t timeout_ns);
+int sb_queue_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
+                        int64_t timeout_ns);
+int sb_queue_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                  int64_t timeout_ns);
+int sb_queue_release(struct shmbus_channel *ch, const struct shmbus_msg *msg);
+int sb_queue_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bool undo);
+int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
+                     int64_t timeout_ns);
+/* A reservation or a received message (forward); @timeout_ns for a full queue. */
+int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t timeout_ns);
+int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg);
+
+#endif

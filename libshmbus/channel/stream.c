@@ -1,0 +1,579 @@
+#include "channel/stream.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/here.h"
+#include "channel/poll.h"
+#include "channel/wait.h"
+#include "protocol/event.h"
+#include "protocol/role.h"
+
+SB_COLD static int corrupt(struct shmbus_channel *ch)
+{
+    sb_count(ch, SHMBUS_COUNT_errors, 1);
+    return sb_fail(
+        -SHMBUS_ERR_CORRUPT,
+        "stream \"%s\": its bytes are impossible; stop its users and create the bus again",
+        ch->name);
+}
+
+/* How far the other end has come: what it released, or what there was to receive from it. */
+static uint64_t progress_of_other_end(const struct shmbus_channel *ch)
+{
+    return (ch->mode & SHMBUS_SEND) != 0 ? sb_load_acquire(&ch->shared->acked) : ch->rx.next;
+}
+
+/* How the other end last left is no news to this handle. */
+static void departure_told(struct shmbus_channel *ch)
+{
+    const struct sb_channel *shared = ch->view->shared;
+
+    ch->departure_seen = sb_load_acquire((ch->mode & SHMBUS_SEND) != 0 ? &shared->receiver
+                                                                       : &shared->sender);
+    ch->departure_at = progress_of_other_end(ch);
+}
+
+/* The departure that is no news to it; 0: any would be. */
+static uint64_t told_departure(const struct shmbus_channel *ch)
+{
+    return ch->departure_at == progress_of_other_end(ch) ? ch->departure_seen : 0;
+}
+
+/* Whether the other end has left since we last looked: told once for each departure. The word alone
+ * does not tell two of them apart if one process closes, opens and closes again: between them it
+ * had the end, or has come further; one that did neither under our eyes was not there for us. */
+static int departure(struct shmbus_channel *ch, const sb_word *other_end)
+{
+    uint64_t role = sb_load_acquire(other_end);
+
+    if (role == 0 || sb_role_is_held(role)) {
+        ch->departure_seen = 0;
+        return 0;
+    }
+    if (role == told_departure(ch)) {
+        return 0;
+    }
+    ch->departure_seen = role;
+    ch->departure_at = progress_of_other_end(ch);
+    return sb_role_how(role) == SB_ROLE_DEAD ? -SHMBUS_ERR_PEER_DEAD : -SHMBUS_ERR_PEER_CLOSED;
+}
+
+/* ----------------------------------------------------------------------------------- the handle */
+
+static int busy_end(const struct shmbus_channel *ch, uint64_t holder)
+{
+    uint32_t slot = sb_owner64_slot(holder);
+    uint64_t pid = 0;
+    bool is_near = true;
+    if (slot < ch->bus->view.process_count) {
+        const struct sb_proc *proc = &ch->bus->view.processes[slot];
+        pid = sb_load_relaxed(&proc->pid);
+        is_near = sb_load_relaxed(&proc->pid_namespace) == sb_own_pid_namespace();
+    }
+    return sb_fail(-EBUSY, "stream \"%s\" has a %s already: process %llu%s in slot %u", ch->name,
+                   (ch->mode & SHMBUS_SEND) != 0 ? "sender" : "receiver",
+                   (unsigned long long)pid, is_near ? "" : " of another pid namespace", slot);
+}
+
+static sb_word *own_end(const struct shmbus_channel *ch)
+{
+    return (ch->mode & SHMBUS_SEND) != 0 ? &ch->view->shared->sender : &ch->view->shared->receiver;
+}
+
+enum sb_ring_result sb_stream_ch_begin(struct shmbus_channel *ch)
+{
+    enum sb_ring_result r;
+
+    if ((ch->mode & SHMBUS_SEND) != 0) {
+        r = sb_stream_tx_init(&ch->tx, ch->view);
+        departure_told(ch);
+    } else {
+        r = sb_stream_rx_init(&ch->rx, ch->view);
+        ch->rx.mark = sb_msg_mark(ch, SB_MSG_STREAM_RX, 0);
+        /* A sender that left before us is news only if it left something. */
+        ch->departure_seen = 0;
+        if (r == SB_OK && !sb_stream_readable(&ch->rx)) {
+            departure_told(ch);
+        }
+    }
+    return r;
+}
+
+int sb_stream_ch_open(struct shmbus_channel *ch)
+{
+    uint64_t holder = 0;
+    enum sb_ring_result r;
+
+    if ((ch->mode & SHMBUS_SEND) != 0 && (ch->mode & SHMBUS_RECV) != 0) {
+        return sb_fail(-EINVAL, "stream \"%s\": open it for sending or for receiving, not both",
+                       ch->name);
+    }
+    if (!sb_role_take(own_end(ch), ch->bus->member.owner64, &holder)) {
+        /* Perhaps it belongs to somebody who has just died. */
+        sb_bus_sweep(ch->bus);
+        if (!sb_role_take(own_end(ch), ch->bus->member.owner64, &holder)) {
+            return busy_end(ch, holder);
+        }
+    }
+    r = sb_stream_ch_begin(ch);
+    if (r != SB_OK) {
+        sb_role_leave(own_end(ch), ch->bus->member.owner64, SB_ROLE_CLOSED);
+        return sb_fail(-SHMBUS_ERR_CORRUPT, "stream \"%s\": its positions are impossible",
+                       ch->name);
+    }
+    return 0;
+}
+
+void sb_stream_ch_close(struct shmbus_channel *ch)
+{
+    struct sb_channel *shared = ch->view->shared;
+    bool sender = (ch->mode & SHMBUS_SEND) != 0;
+
+    if (sender) {
+        sb_store_relaxed(&ch->row->depth_max, ch->tx.depth_max);
+    }
+    sb_role_leave(own_end(ch), ch->bus->member.owner64, SB_ROLE_CLOSED);
+    sb_event_wake(sender ? &shared->readable : &shared->writable);
+}
+
+/* ------------------------------------------------------------------------------------- sending */
+
+static uint64_t stamp(const struct shmbus_channel *ch)
+{
+    return ch->timestamps ? (uint64_t)sb_now_ns() : 0;
+}
+
+/* The ring's answer to a sender. */
+SB_SELDOM static int answer(struct shmbus_channel *ch, enum sb_ring_result r)
+{
+    int left;
+
+    if (r == SB_OK) {
+        return 0;
+    }
+    if (r == SB_CORRUPT) {
+        return corrupt(ch);
+    }
+    left = departure(ch, &ch->shared->receiver);
+    return left != 0 ? left : -EAGAIN;
+}
+
+struct place {
+    size_t size_bytes;
+    void *data;
+};
+
+static int attempt_reserve(struct shmbus_channel *ch, void *job)
+{
+    struct place *place = job;
+    return answer(ch, sb_stream_reserve(&ch->tx, place->size_bytes, &place->data));
+}
+
+SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
+{
+    switch (result) {
+    case -EAGAIN:
+        sb_count(ch, SHMBUS_COUNT_rejected, 1);
+        return sb_fail_often(result, ch->name, "stream is full");
+    case -ETIMEDOUT:
+        sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
+        return sb_fail_often(result, ch->name, "no room within the timeout");
+    case -EINTR:
+        return sb_fail_often(result, ch->name, "interrupted");
+    case -SHMBUS_ERR_SHUTDOWN:
+        return sb_fail_often(result, ch->name, "the bus is shutting down");
+    case -SHMBUS_ERR_PEER_DEAD:
+        return sb_fail_often(result, ch->name, "the other end of the stream died");
+    case -SHMBUS_ERR_PEER_CLOSED:
+        return sb_fail_often(result, ch->name, "the other end of the stream was closed");
+    default:
+        return result;
+    }
+}
+
+SB_COLD static int too_large(const struct shmbus_channel *ch, size_t size_bytes)
+{
+    return sb_fail(-EMSGSIZE, "stream \"%s\": %zu bytes; the largest message has %zu", ch->name,
+                   size_bytes, ch->size_max);
+}
+
+static int reserve(struct shmbus_channel *ch, struct place *place, int64_t timeout_ns)
+{
+    int r;
+
+    if (place->size_bytes > ch->size_max) {
+        return too_large(ch, place->size_bytes);
+    }
+    r = attempt_reserve(ch, place);
+    if (r == -EAGAIN && timeout_ns != 0) {
+        r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_reserve, place);
+    }
+    return r < 0 ? refused(ch, r) : 0;
+}
+
+static SB_INLINE void announce(struct shmbus_channel *ch, uint64_t messages, uint64_t bytes)
+{
+    sb_count(ch, SHMBUS_COUNT_sent, messages);
+    sb_count(ch, SHMBUS_COUNT_sent_bytes, bytes);
+    if (sb_event_wake_after_store(&ch->shared->readable)) {
+        sb_count(ch, SHMBUS_COUNT_wakes, 1);
+    }
+}
+
+struct sending {
+    const struct sb_send *send;
+    uint64_t stamp_ns;
+};
+
+static int attempt_send(struct shmbus_channel *ch, void *job)
+{
+    const struct sending *s = job;
+    return answer(ch, sb_stream_send(&ch->tx, s->send->data, s->send->size_bytes, s->send->type,
+                                     s->stamp_ns));
+}
+
+/* The ring did not take it at once. */
+SB_SELDOM static int send_late(struct shmbus_channel *ch, enum sb_ring_result result, unsigned type,
+                               const void *data, size_t size_bytes, int64_t timeout_ns)
+{
+    struct sb_send send = { type, 0, data, size_bytes, timeout_ns };
+    struct sending job = { &send, stamp(ch) };
+    int r = answer(ch, result);
+
+    if (r == -EAGAIN && timeout_ns != 0) {
+        r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_send, &job);
+    }
+    if (r < 0) {
+        return refused(ch, r);
+    }
+    announce(ch, 1, size_bytes);
+    return 0;
+}
+
+SB_FLAT int sb_stream_ch_send(struct shmbus_channel *ch, unsigned type, const void *data,
+                              size_t size_bytes, int64_t timeout_ns)
+{
+    enum sb_ring_result result;
+
+    if (sb_unlikely(size_bytes > ch->size_max)) {
+        return too_large(ch, size_bytes);
+    }
+    result = sb_stream_send(&ch->tx, data, size_bytes, type, stamp(ch));
+    if (sb_unlikely(result != SB_OK)) {
+        return send_late(ch, result, type, data, size_bytes, timeout_ns);
+    }
+    announce(ch, 1, size_bytes);
+    return 0;
+}
+
+struct batch {
+    const struct iovec *items;
+    size_t count;
+    size_t sent;
+};
+
+static int attempt_batch(struct shmbus_channel *ch, void *job)
+{
+    struct batch *b = job;
+    enum sb_ring_result r = SB_OK;
+
+    b->sent = sb_stream_send_batch(&ch->tx, b->items, b->count, stamp(ch));
+    if (b->sent == 0) { /* full, or damaged? */
+        void *place;
+        r = sb_stream_reserve(&ch->tx, b->items[0].iov_len, &place);
+        ch->tx.reserved = 0;
+        r = r == SB_OK ? SB_FULL : r;
+    }
+    return answer(ch, r);
+}
+
+int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
+                            int64_t timeout_ns)
+{
+    struct batch job = { items, count, 0 };
+    uint64_t bytes = 0;
+    int r = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].iov_len > ch->size_max) {
+            return too_large(ch, items[i].iov_len);
+        }
+    }
+    r = attempt_batch(ch, &job);
+    if (r == -EAGAIN && timeout_ns != 0) {
+        r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_batch, &job);
+    }
+    if (r < 0) {
+        return refused(ch, r);
+    }
+    for (size_t i = 0; i < job.sent; i++) {
+        bytes += items[i].iov_len;
+    }
+    announce(ch, job.sent, bytes);
+    return (int)job.sent;
+}
+
+int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
+                         int64_t timeout_ns)
+{
+    struct place place = { size_bytes, NULL };
+    int r = reserve(ch, &place, timeout_ns);
+
+    if (r < 0) {
+        return r;
+    }
+    *ret_msg = (struct shmbus_msg){
+        .data = place.data,
+        .size_bytes = size_bytes,
+        .channel = ch,
+        .sender = (uint16_t)ch->slot,
+        .opaque_ = { ch->tx.tail, sb_msg_mark(ch, SB_MSG_STREAM_TX, ch->tx.serial), size_bytes },
+    };
+    return 0;
+}
+
+/* The last reservation is the one that is open; any other is stale. */
+static int check_reserved(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    if ((ch->mode & SHMBUS_SEND) == 0 || ch->tx.reserved == 0 || msg->opaque_[0] != ch->tx.tail ||
+        sb_msg_number(msg) != ch->tx.serial) {
+        return sb_fail(-SHMBUS_ERR_STALE,
+                       "stream \"%s\": the message was committed or aborted before, or another was "
+                       "reserved or sent after it",
+                       ch->name);
+    }
+    if (msg->size_bytes > msg->opaque_[2]) {
+        return sb_fail(-EMSGSIZE, "stream \"%s\": %zu bytes, but %llu were reserved", ch->name,
+                       msg->size_bytes, (unsigned long long)msg->opaque_[2]);
+    }
+    return 0;
+}
+
+int sb_stream_ch_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    int r = check_reserved(ch, msg);
+    if (r < 0) {
+        return r;
+    }
+    sb_stream_commit(&ch->tx, msg->size_bytes, msg->type, stamp(ch));
+    announce(ch, 1, msg->size_bytes);
+    return 0;
+}
+
+int sb_stream_ch_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    int r = check_reserved(ch, msg);
+    if (r == 0) {
+        ch->tx.reserved = 0; /* nothing was visible */
+    }
+    return r;
+}
+
+/* ----------------------------------------------------------------------------------- receiving */
+
+static SB_INLINE uint16_t sender_now(const struct shmbus_channel *ch)
+{
+    uint64_t role = sb_load_relaxed(&ch->shared->sender);
+
+    return sb_role_is_held(role) ? (uint16_t)sb_owner64_slot(role)
+                                 : (uint16_t)SHMBUS_SENDER_UNKNOWN;
+}
+
+struct incoming {
+    struct shmbus_msg *msgs;
+    size_t max;
+    size_t got;
+};
+
+static SB_INLINE void count_received(struct shmbus_channel *ch, uint64_t messages, uint64_t bytes)
+{
+    sb_count(ch, SHMBUS_COUNT_received, messages);
+    sb_count(ch, SHMBUS_COUNT_received_bytes, bytes);
+}
+
+static SB_INLINE enum sb_ring_result take_one(struct shmbus_channel *ch, struct shmbus_msg *msg)
+{
+    enum sb_ring_result r = sb_stream_recv(&ch->rx, ch, sender_now(ch), msg);
+
+    if (sb_unlikely(r != SB_OK)) {
+        return r;
+    }
+    count_received(ch, 1, msg->size_bytes);
+    if (sb_unlikely(msg->delivery_count > 1)) {
+        sb_count(ch, SHMBUS_COUNT_redelivered, 1);
+    }
+    return SB_OK;
+}
+
+/* As many as there are. */
+static enum sb_ring_result take_many(struct shmbus_channel *ch, struct incoming *in)
+{
+    enum sb_ring_result r = SB_OK;
+
+    while (r == SB_OK && in->got < in->max) {
+        struct shmbus_msg *msgs = &in->msgs[in->got];
+        size_t n = sb_stream_recv_batch(&ch->rx, ch, sender_now(ch), msgs, in->max - in->got);
+        uint64_t bytes = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            bytes += msgs[i].size_bytes;
+        }
+        count_received(ch, n, bytes);
+        in->got += n;
+        if (in->got < in->max) {
+            if (in->got > 0 && !sb_stream_readable(&ch->rx)) {
+                return SB_EMPTY;
+            }
+            r = take_one(ch, &in->msgs[in->got]);
+            in->got += r == SB_OK;
+        }
+    }
+    return r;
+}
+
+static enum sb_ring_result take(struct shmbus_channel *ch, struct incoming *in)
+{
+    enum sb_ring_result r;
+
+    if (in->max > 1) {
+        return take_many(ch, in);
+    }
+    r = take_one(ch, in->msgs);
+    in->got = r == SB_OK;
+    return r;
+}
+
+/* Why there is none. */
+SB_SELDOM static int none(struct shmbus_channel *ch, enum sb_ring_result result)
+{
+    int left;
+
+    if (result == SB_CORRUPT) {
+        return corrupt(ch);
+    }
+    if (result == SB_BUSY) {
+        sb_count(ch, SHMBUS_COUNT_errors, 1);
+        return sb_fail(-SHMBUS_ERR_TOO_MANY,
+                       "stream \"%s\": %u messages are held; release one first", ch->name,
+                       SB_STREAM_HELD_MAX);
+    }
+    left = departure(ch, &ch->shared->sender);
+    return left != 0 ? left : -EAGAIN;
+}
+
+/* What a look that ended with @result comes to. */
+static int conclude(struct shmbus_channel *ch, struct incoming *in, enum sb_ring_result result)
+{
+    int r = in->got > 0 ? 0 : none(ch, result);
+
+    if ((r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED) &&
+        sb_stream_readable(&ch->rx)) {
+        ch->departure_seen = 0; /* it left something before it went: that first */
+        result = take(ch, in);
+        r = in->got > 0 ? 0 : result == SB_EMPTY ? -EAGAIN : none(ch, result);
+    }
+    return r;
+}
+
+static int attempt_take(struct shmbus_channel *ch, void *job)
+{
+    struct incoming *in = job;
+    return conclude(ch, in, take(ch, in));
+}
+
+SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
+{
+    if (result == -EAGAIN && sb_load_relaxed(ch->shutdown) != 0) {
+        result = -SHMBUS_ERR_SHUTDOWN;
+    }
+    if (result == -EAGAIN) {
+        sb_channel_tick_idle(ch);
+        if (ch->poll != NULL) {
+            sb_poll_rearm(ch->poll, told_departure(ch));
+        }
+        return sb_fail_often(result, ch->name, "stream is empty");
+    }
+    if (result == -ETIMEDOUT) {
+        sb_count(ch, SHMBUS_COUNT_recv_timeouts, 1);
+        return sb_fail_often(result, ch->name, "no message within the timeout");
+    }
+    return refused(ch, result);
+}
+
+/* There was none at the first look. */
+SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result result,
+                               struct shmbus_msg *ret_msgs, size_t max, int64_t timeout_ns)
+{
+    struct incoming in = { ret_msgs, max, 0 };
+    int r = conclude(ch, &in, result);
+
+    if (r == -EAGAIN && timeout_ns != 0) {
+        r = sb_wait(ch, &ch->shared->readable, timeout_ns, attempt_take, &in);
+    }
+    return r < 0 ? nothing(ch, r) : (int)in.got;
+}
+
+SB_SELDOM static int recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                                int64_t timeout_ns)
+{
+    struct incoming in = { ret_msgs, max, 0 };
+    enum sb_ring_result result = take_many(ch, &in);
+
+    return in.got > 0 ? (int)in.got : recv_late(ch, result, ret_msgs, max, timeout_ns);
+}
+
+SB_FLAT int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                              int64_t timeout_ns)
+{
+    enum sb_ring_result result;
+
+    if (max > 1) {
+        return recv_batch(ch, ret_msgs, max, timeout_ns);
+    }
+    result = take_one(ch, ret_msgs);
+    if (sb_unlikely(result != SB_OK)) {
+        return recv_late(ch, result, ret_msgs, 1, timeout_ns);
+    }
+    return 1;
+}
+
+SB_COLD static int stale(const struct shmbus_channel *ch)
+{
+    return sb_fail(-SHMBUS_ERR_STALE, "stream \"%s\": the message was released before", ch->name);
+}
+
+SB_FLAT int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    if (!sb_stream_release(&ch->rx, msg->opaque_[0])) {
+        return stale(ch);
+    }
+    sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
+    sb_event_wake_after_store(&ch->shared->writable);
+    return 0;
+}
+
+SB_FLAT size_t sb_stream_ch_release_batch(struct shmbus_channel *ch, const struct shmbus_msg *msgs,
+                                          size_t count)
+{
+    size_t n = sb_stream_release_batch(&ch->rx, msgs, count);
+
+    sb_count(ch, SHMBUS_COUNT_acknowledged, n);
+    sb_event_wake_after_store(&ch->shared->writable);
+    return n;
+}
+
+int sb_stream_ch_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    if (!sb_stream_unrecv(&ch->rx, msg->opaque_[0])) {
+        return stale(ch);
+    }
+    /* as if it had not been received */
+    sb_count(ch, SHMBUS_COUNT_received, UINT64_MAX);
+    sb_count(ch, SHMBUS_COUNT_received_bytes, 0 - (uint64_t)msg->size_bytes);
+    if (msg->delivery_count > 1) {
+        sb_count(ch, SHMBUS_COUNT_redelivered, UINT64_MAX);
+    }
+    return 0;
+}

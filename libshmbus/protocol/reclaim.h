@@ -1,0 +1,22 @@
+/*
+ * The only code that repairs what a dead process left. Needs no lock and no identity, may run any
+ * number of times at once, may itself be killed anywhere.
+ */
+#ifndef SB_RECLAIM_H
+#define SB_RECLAIM_H
+
+#include "protocol/oracle.h"
+
+/* Takes everything from incarnation @w of @slot and frees the slot (ACTIVE(e) -> FREE(e+1)). The
+ * caller knows that the incarnation is dead, or is that incarnation, leaving. True if this call
+ * freed the slot. */
+bool sb_reclaim_slot(const struct sb_view *view, uint32_t slot, uint64_t w);
+
+/* The parts, for tests: each idempotent. */
+void sb_reclaim_cells(const struct sb_view *view, uint32_t slot, uint64_t w);
+void sb_reclaim_blocks(const struct sb_view *view, uint32_t slot, uint64_t w);
+
+/* Looks at every slot and reclaims the dead ones. Returns how many this call freed. */
+uint32_t sb_reclaim_dead(const struct sb_view *view, struct sb_oracle *oracle);
+
+#endif

@@ -1,0 +1,264 @@
+/*
+ * A queue with order per producer: a lane of cells for each producer, many receivers.
+ * The protocol and its proof are at the top of ring_lanes.c.
+ */
+#ifndef SB_RING_LANES_H
+#define SB_RING_LANES_H
+
+#include "base/branch.h"
+#include "base/prefetch.h"
+#include "layout/bounds.h"
+#include "layout/view.h"
+#include "protocol/ring.h"
+
+#define SB_LANE_QUANTUM 64u /* messages from one lane before the next one has its turn */
+#define SB_LANE_FETCH 4u    /* messages: a line takes as long to come as so many to be received */
+
+/* A producer's private part. One thread. */
+struct sb_lane_tx {
+    struct sb_lane *lane;
+    uint8_t *cells; /* of the lane */
+    uint64_t cell_bytes;
+    uint64_t next; /* the ticket to use */
+    uint64_t mask; /* depth - 1 */
+    uint32_t shift;
+    uint64_t depth_max;
+    sb_word *depth_mark; /* where others read the mark; may be NULL */
+};
+
+/* Where to look for messages given back. */
+struct sb_lane_scan {
+    const struct sb_view *view;
+    uint32_t channel; /* for whose receivers */
+    uint32_t owner;   /* this process, as in block headers */
+    uint64_t seen;    /* orphan_seq whose orphans have all been looked at */
+    uint64_t want;    /* orphan_seq when the present scan began */
+    uint32_t at_channel; /* where that scan goes on; view->channel_count: not scanning */
+    uint64_t at_cell;
+};
+
+/* A receiver's private part. One thread. */
+struct sb_lanes_rx {
+    const struct sb_channel_view *channel;
+    uint8_t *cells;
+    uint64_t cell_bytes;
+    uint64_t mask;
+    uint32_t shift;
+    uint32_t owner;
+    uint32_t lane;  /* the one to look at first */
+    uint32_t run;   /* messages taken from it in a row */
+    uint32_t empty_looks;
+    uint32_t full_turns; /* how often there was no end of them; whoever looks sets it to 0 */
+    uint32_t tries; /* of the present call in the present lane, up to bound */
+    uint32_t bound;
+    struct sb_lane_scan scan;
+    uint64_t cursor[SB_LANES_MAX]; /* of each lane: every ticket below is settled */
+};
+
+/* A message taken: HRX(owner). */
+struct sb_lane_msg {
+    struct sb_cell *cell;
+    uint64_t hdr;
+    uint64_t ticket;
+    uint32_t channel; /* whose cell it is */
+    uint32_t number;  /* of the cell in that channel */
+};
+
+static SB_INLINE uint64_t sb_lane_lap(uint64_t ticket, uint32_t shift)
+{
+    return sb_gen_next(ticket >> shift); /* from 1: a fresh cell is one lap behind */
+}
+
+/* How many laps a word is ahead of the lap of @ticket; laps are circular numbers. */
+static SB_INLINE int64_t sb_lane_ahead(uint64_t w, uint64_t ticket, uint32_t shift)
+{
+    return (int64_t)((sb_hdr_gen(w) - sb_lane_lap(ticket, shift)) << 24) >> 24;
+}
+
+/* The ticket that word @w of the lane's cell @number is of, the lane having come to @next. */
+static SB_INLINE uint64_t sb_lane_ticket(uint64_t w, uint64_t number, uint64_t next, uint32_t shift)
+{
+    uint64_t mask = (1ull << shift) - 1u;
+    uint64_t t = (next & ~mask) | (number & mask);
+
+    return t + ((uint64_t)sb_lane_ahead(w, t, shift) << shift);
+}
+
+static SB_INLINE uint64_t sb_lane_published(uint64_t lap)
+{
+    return sb_hdr_make(lap, 0, SB_QUE, 0);
+}
+
+static SB_INLINE struct sb_cell *sb_lane_cell(uint8_t *cells, uint64_t cell_bytes, uint64_t i)
+{
+    return (struct sb_cell *)(void *)(cells + i * cell_bytes);
+}
+
+/* Takes a lane for @owner64. SB_OK; SB_FULL: all are taken; SB_CORRUPT. */
+enum sb_ring_result sb_lane_open(struct sb_lane_tx *tx, const struct sb_channel_view *channel,
+                                 uint64_t owner64);
+void sb_lane_close(struct sb_lane_tx *tx, uint64_t owner64);
+
+/* The place for the next message when the first cell is not free; NULL if the lane is full. */
+struct sb_cell *sb_lane_other_place(struct sb_lane_tx *tx);
+
+/* Throws away the oldest message of this lane that nobody has taken; false if there is none. */
+bool sb_lane_drop_oldest(struct sb_lane_tx *tx);
+
+/* Throws away the oldest dead letter that lies where the next message could; false if there is none
+ * or there is a place. */
+bool sb_lane_drop_letter(struct sb_lane_tx *tx);
+
+/* Whether the message @ahead places behind the oldest one has been taken. */
+static inline bool sb_lane_is_read(const struct sb_lane_tx *tx, uint64_t ahead)
+{
+    const struct sb_cell *cell =
+        sb_lane_cell(tx->cells, tx->cell_bytes, (tx->next + ahead) & tx->mask);
+    return sb_hdr_state(sb_load_relaxed(&cell->w)) != SB_QUE;
+}
+
+/* High-water mark, in steps of 1/16 of the depth. */
+void sb_lane_note_depth(struct sb_lane_tx *tx, uint64_t ticket);
+
+/* P0: the place for the next message. Nobody else touches it until sb_lane_publish(). */
+static SB_INLINE struct sb_cell *sb_lane_place(struct sb_lane_tx *tx)
+{
+    struct sb_cell *cell = sb_lane_cell(tx->cells, tx->cell_bytes, tx->next & tx->mask);
+
+    if (sb_likely(sb_hdr_state(sb_load_acquire(&cell->w)) == SB_FREE)) {
+        return cell;
+    }
+    return sb_lane_other_place(tx);
+}
+
+/* What sb_lane_place() returned last, without another look at its word. */
+static SB_INLINE struct sb_cell *sb_lane_reserved(const struct sb_lane_tx *tx)
+{
+    return sb_lane_cell(tx->cells, tx->cell_bytes, tx->next & tx->mask);
+}
+
+/* P2 and P3 on what sb_lane_place() returned last, filled. */
+static SB_INLINE void sb_lane_publish(struct sb_lane_tx *tx, struct sb_cell *cell)
+{
+    uint64_t t = tx->next;
+
+    sb_store_release(&cell->w, sb_lane_published(sb_lane_lap(t, tx->shift))); /* P2 */
+    tx->next = t + 1u;
+    sb_store_relaxed(&tx->lane->next, t + 1u); /* P3 */
+    if (sb_unlikely((t & (tx->mask >> 4)) == 0)) {
+        sb_lane_note_depth(tx, t);
+    }
+}
+
+void sb_lanes_rx_init(struct sb_lanes_rx *rx, const struct sb_view *view, uint32_t channel,
+                      uint32_t owner);
+
+/* Takes a message, those given back first. SB_OK, SB_EMPTY; SB_BUSY: others were faster too
+ * often. */
+enum sb_ring_result sb_lanes_take_any(struct sb_lanes_rx *rx, struct sb_lane_msg *ret_msg);
+
+/* Whether the message @ahead places behind the next one of the present lane was published. */
+static inline bool sb_lanes_is_published(const struct sb_lanes_rx *rx, uint64_t ahead)
+{
+    uint64_t t = rx->cursor[rx->lane] + ahead;
+    uint64_t number = ((uint64_t)rx->lane << rx->shift) | (t & rx->mask);
+    const struct sb_cell *cell = sb_lane_cell(rx->cells, rx->cell_bytes, number);
+    return sb_hdr_gen(sb_load_relaxed(&cell->w)) == sb_lane_lap(t, rx->shift);
+}
+
+/* The next lane has its turn. */
+void sb_lanes_turn(struct sb_lanes_rx *rx);
+
+/* C0 and C1 on the message at the cursor of @lane; false if it is not there. */
+static SB_INLINE bool sb_lanes_claim(struct sb_lanes_rx *rx, uint32_t lane,
+                                     struct sb_lane_msg *ret_msg)
+{
+    uint64_t c = rx->cursor[lane];
+    uint64_t lap = sb_lane_lap(c, rx->shift);
+    uint64_t first = (uint64_t)lane << rx->shift;
+    uint64_t mine = sb_hdr_make(lap, 1, SB_HRX, rx->owner);
+    struct sb_cell *cell = sb_lane_cell(rx->cells, rx->cell_bytes, first | (c & rx->mask));
+
+    if (sb_load_acquire(&cell->w) != sb_lane_published(lap) ||       /* C0 */
+        !sb_cas(&cell->w, sb_lane_published(lap), mine)) { /* C1 */
+        return false;
+    }
+    ret_msg->cell = cell;
+    ret_msg->hdr = mine;
+    ret_msg->ticket = c;
+    ret_msg->channel = rx->scan.channel;
+    ret_msg->number = (uint32_t)(first | (c & rx->mask));
+    rx->cursor[lane] = c + 1u;
+    /* While this message is worked on one of the next is fetched. */
+    cell = sb_lane_cell(rx->cells, rx->cell_bytes, first | ((c + SB_LANE_FETCH) & rx->mask));
+    sb_prefetch_to_write(cell);
+    sb_prefetch((const char *)cell + SB_LINE);
+    if (sb_unlikely(++rx->run >= SB_LANE_QUANTUM)) {
+        rx->full_turns++;
+        sb_lanes_turn(rx);
+    }
+    return true;
+}
+
+/* The same as sb_lanes_take_any(), with what is usual here. */
+static SB_INLINE enum sb_ring_result sb_lanes_take(struct sb_lanes_rx *rx,
+                                                   struct sb_lane_msg *ret_msg)
+{
+    if (sb_likely(sb_load_acquire(&rx->channel->shared->orphan_seq) == rx->scan.seen &&
+                  sb_lanes_claim(rx, rx->lane, ret_msg))) {
+        return SB_OK;
+    }
+    return sb_lanes_take_any(rx, ret_msg);
+}
+
+/* Whether a receive would find something or has something to look at. Changes nothing. */
+bool sb_lanes_readable(const struct sb_lanes_rx *rx);
+
+/* For the receivers of @channel: its own cells, and those of which it is the dead-letter queue. */
+void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, uint32_t channel,
+                       uint32_t owner);
+/* One pass over them for each change of orphan_seq, spread over as many calls as it finds
+ * messages. @seq: that word, read before. */
+bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq, struct sb_lane_msg *ret_msg);
+
+/* The cell that the caller still holds by @hdr; NULL if it is not his any more. */
+struct sb_cell *sb_lane_held(const struct sb_view *view, uint32_t channel, uint32_t cell,
+                             uint64_t hdr, uint32_t owner);
+
+/* A1: done with it. */
+static SB_INLINE void sb_lane_release(struct sb_cell *cell, uint64_t hdr)
+{
+    sb_store_release(&cell->w, sb_hdr_make(sb_hdr_gen(hdr), 0, SB_FREE, 0)); /* A1 */
+}
+
+/* Gives a held cell back: ORPHAN, or DEADL at max_deliveries. @undo: the delivery did not count.
+ * @by: the channel whose receiver gives it back. Returns the channel whose receivers must be
+ * woken. */
+uint32_t sb_lane_requeue(const struct sb_view *view, uint32_t channel, struct sb_cell *cell,
+                         uint64_t hdr, bool undo, uint32_t by);
+
+/* The ticket of a message that waits or is held in cell @number of a channel, by its word. */
+static inline uint64_t sb_cell_ticket(const struct sb_channel_view *channel, uint64_t number,
+                                      uint64_t w)
+{
+    const struct sb_lane *lane = &channel->lanes[number >> channel->depth_shift];
+    return sb_lane_ticket(w, number, sb_load_acquire(&lane->next), channel->depth_shift);
+}
+
+/* Messages waiting, from the cells themselves. Reads only. */
+uint64_t sb_lanes_depth(const struct sb_channel_view *channel);
+
+/* Lanes that were ever in use, at most those there are. */
+static inline uint32_t sb_lanes_used(const struct sb_channel_view *channel)
+{
+    uint64_t used = sb_load_acquire(&channel->shared->lanes_used);
+    return used < channel->lane_count ? (uint32_t)used : channel->lane_count;
+}
+
+/* Their cells: how many of a channel may ever have been used. */
+static inline uint64_t sb_cells_used(const struct sb_channel_view *channel)
+{
+    return (uint64_t)sb_lanes_used(channel) << channel->depth_shift;
+}
+
+#endif

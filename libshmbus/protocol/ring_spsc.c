@@ -1,0 +1,923 @@
+/*
+ * A stream: records in a ring of bytes, written in place by one sender, read in place by one
+ * receiver. No locked instruction, no loop that waits for the other side.
+ *
+ * A position counts bytes since creation and never wraps; it lies at offset position mod capacity.
+ * Everything is a multiple of 8. A record is
+ *
+ *     header word   size:32 | low bits of its sequence number:16 | type:8 | flags:8
+ *     time stamp    8 bytes, if the channel has time stamps
+ *     payload       rounded up to 8
+ *
+ * and lies in one piece. If it does not fit before the end of the ring, a padding record (header
+ * with PAD) takes what is left and the record starts at offset 0. The word at the tail, where the
+ * next header will be, is a marker: VALID clear, the rest says how many messages were committed.
+ *
+ * Who writes
+ *   sender     the bytes [tail, acked + capacity): headers, payload, marker; tail_seq, tail_hint
+ *   receiver   acked, acked_seq, attempt (his line); room (a copy of acked now and then, in a line
+ *              of its own, so that the sender need not take the receiver's line)
+ *
+ *   sender                                      receiver
+ *   A  load_acquire room; acked before FULL     E  load_acquire header at next; marker -> EMPTY
+ *      time stamp, payload                      F  store attempt
+ *   B  store marker behind the record              hand out, read in place
+ *   C  store_release header at tail = COMMIT    G  store_release acked = ACKNOWLEDGE; acked_seq
+ *   D  store tail_seq, tail_hint, now and then  H  store_release room, now and then, or if empty
+ *
+ * C->E: who sees the header sees time stamp, payload and the marker behind the record, so the
+ *   receiver never takes old bytes for a header: at next there is a marker or a committed header.
+ * G->A, H->A: the sender writes over a record only after it was released; the reads are done.
+ * B needs no order of its own: C orders it. F needs none: it is read by a successor, who comes
+ *   after the death, and by observers, for whom it is a hint. One F will do for all that a call
+ *   hands out. D and acked_seq are releases only so
+ *   that no compiler moves them in front of C and G: a successor relies on their lagging.
+ * A record with padding: its header at offset 0 is stored before C; C is then the padding's
+ *   header. A batch: all headers but the first are stored before C; C is the first one's.
+ *
+ * Invariant I: at every instant the word at the true tail T is a marker with the exact number of
+ *   messages committed. It holds in zeroed memory. No store but C touches that word: the stores
+ *   between two commits lie above T. C makes T the new T', and the marker at T' was stored by B.
+ *   Hence what a killed sender leaves above T is never looked at, and nothing must be cleaned.
+ * Invariant R: T - acked <= capacity - 8, so T is never ambiguous and walking records from any
+ *   boundary in [acked, T] ends at T. [acked, T] is not overwritten while it is so.
+ *
+ * Sender killed before C: nothing was sent; a successor starts at the same T. After C: sent.
+ *   Before D: the hints lag, as they usually do; the successor walks from max(acked, tail_hint)
+ *   to the marker.
+ * Receiver killed before F: as if he had not looked. Between F and G: the message is first in line
+ *   for the successor, who sees from attempt that it was handed out before. After G: released;
+ *   before acked_seq: it lags by at most the messages held, and the 16 bits in the header (or the
+ *   marker) at acked tell the rest. Before H: the sender looks at acked itself before he says FULL.
+ * attempt (position:56 | count:8): the end of the furthest record ever handed out, and how often
+ *   records below it were. A receiver who takes over raises the count before he hands out the first
+ *   of them. Exact for one message at a time; with several in hand over several deaths it may be
+ *   too high for some of them, never too low.
+ *
+ * Nothing read from the segment is used unchecked: the header once from a local copy against the
+ * capacity, the distance to the end and its sequence number; positions against the sender's or
+ * receiver's own. Offsets are masked, walks are bounded by the capacity.
+ * Checked by: test/unit/test_ring_spsc.c, test_ring_spsc_steps.c
+ */
+#include "protocol/ring_spsc.h"
+
+#include "base/branch.h"
+#include "base/copy.h"
+#include "base/prefetch.h"
+
+#define VALID 1u
+#define PAD 2u
+#define WORD 8u
+#define HEADER_CHECKED (0xffff0000u | VALID | PAD) /* sequence number and flags */
+#define DEPTH_TRIES 8u
+#define BATCH_BYTES 4096u   /* publish at least so often within a batch */
+#define ROOMS 16u            /* room is stored so often a lap */
+#define HINTS 16u           /* tail_hint is stored so often a lap */
+#define AHEAD (2 * SB_LINE) /* how far in front of the tail a line is asked for */
+#define AHEAD_RX 256u       /* how far in front of a record in a run the receiver asks for a line */
+#define RUN_LONG 4u         /* messages without a gap: a stream, not question and answer */
+#ifdef SB_EXPLORE
+#define FULL_PAUSES 1u /* each is a step to explore */
+#define DEPTH_STEPS 1u /* else no record of those tiny rings would be easy */
+#else
+#define FULL_PAUSES 16u /* 75 to 650 ns */
+#define DEPTH_STEPS 16u /* the high-water mark is known to such a part of the capacity */
+#endif
+#define PAUSES 32u          /* 150 to 1300 ns, depending on the processor */
+
+/* ------------------------------------------------------------------------------------- words */
+
+static inline uint64_t round_up(uint64_t bytes)
+{
+    return (bytes + 7u) & ~7ull;
+}
+
+static inline uint64_t header_make(uint64_t size_bytes, uint64_t seq, uint32_t type, uint32_t flags)
+{
+    return (size_bytes << 32) | ((seq & 0xffffu) << 16) | ((uint64_t)(type & 0xffu) << 8) | flags;
+}
+
+static inline uint32_t header_size(uint64_t header)
+{
+    return (uint32_t)(header >> 32);
+}
+
+static inline uint16_t header_seq(uint64_t header)
+{
+    return (uint16_t)(header >> 16);
+}
+
+static inline uint64_t marker_make(uint64_t seq)
+{
+    return seq << 8;
+}
+
+static inline uint64_t marker_seq(uint64_t marker)
+{
+    return marker >> 8;
+}
+
+/* The word at a position; @ring has a multiple of 8 bytes, @position is one. */
+static inline sb_word *word_at(uint8_t *ring, uint64_t bytes, uint64_t position)
+{
+    return (sb_word *)(void *)(ring + (position & (bytes - 1)));
+}
+
+static inline uint64_t to_end(uint64_t bytes, uint64_t position)
+{
+    return bytes - (position & (bytes - 1));
+}
+
+static inline uint32_t head_bytes_of(const struct sb_channel_view *ch)
+{
+    return (ch->flags & SB_CHANNEL_TIMESTAMPS) != 0 ? 2 * WORD : WORD;
+}
+
+uint64_t sb_stream_size_max(uint64_t bytes, bool timestamps)
+{
+    uint64_t head = timestamps ? 2 * WORD : WORD;
+    uint64_t most = bytes / 2 > head ? bytes / 2 - head : 0;
+    return most < UINT32_MAX - 7u ? most : UINT32_MAX - 7u;
+}
+
+/* -------------------------------------------------------------------------------------- walk */
+
+/* A record as found, every field checked. */
+struct record {
+    uint64_t at;  /* position of its header, behind a padding */
+    uint64_t end; /* position behind it */
+    uint64_t header;
+};
+
+/* Checks the record whose header (or whose padding's header) was read at @position. @seq: its
+ * sequence number or any with the same low 16 bits; @limit: where it must end at the latest. */
+static inline bool record_check(uint8_t *ring, uint64_t bytes, uint32_t head_bytes,
+                                uint64_t position, uint64_t header, uint64_t seq, uint64_t limit,
+                                struct record *ret)
+{
+    uint64_t need;
+    if ((header & PAD) != 0) {
+        uint64_t rest = to_end(bytes, position);
+        if (header_size(header) != rest) {
+            return false;
+        }
+        position += rest;
+        header = sb_load_acquire(word_at(ring, bytes, position));
+    }
+    need = head_bytes + round_up(header_size(header));
+    ret->at = position;
+    ret->end = position + need;
+    ret->header = header;
+    return (header & (VALID | PAD)) == VALID && header_seq(header) == (uint16_t)seq &&
+           need <= to_end(bytes, position) && limit - position <= bytes && need <= limit - position;
+}
+
+/* ------------------------------------------------------------------------------------ sender */
+
+/* A line of the ring will be written soon: taken from the receiver while nobody waits for it. */
+static inline void prefetch_ahead(const struct sb_stream_tx *tx)
+{
+    sb_prefetch_to_write(word_at(tx->ring, tx->bytes, tx->tail + AHEAD));
+}
+
+/* The limit is what is surely free, but at most a sixteenth of the capacity above the high-water
+ * mark, so that the mark is brought up to date without ever looking at acked for its sake alone
+ * in a ring that stays shallow. */
+static void set_room(struct sb_stream_tx *tx, uint64_t released)
+{
+    uint64_t soft = tx->depth_max + tx->bytes / DEPTH_STEPS;
+    tx->room = released;
+    tx->limit = released + (soft < tx->bytes ? soft : tx->bytes);
+}
+
+/* See struct sb_stream_tx. */
+static void set_easy_tx(struct sb_stream_tx *tx)
+{
+    uint64_t lap = tx->tail + to_end(tx->bytes, tx->tail) + WORD;
+
+    tx->easy = tx->limit < lap ? tx->limit : lap;
+}
+
+/* The slow half of a reservation: the record would end above the limit. @end: where its marker
+ * ends. */
+SB_SELDOM static enum sb_ring_result make_room(struct sb_stream_tx *tx, uint64_t end)
+{
+    uint64_t released;
+    /* acked lies in the line that the receiver writes with every release. Taking it for one message
+     * costs both sides more than the message; room will do if it comes soon. */
+    for (uint32_t i = 0; i < FULL_PAUSES; i++) {
+        released = sb_load_acquire(&tx->shared->room); /* A */
+        if ((int64_t)(released - tx->room) > 0) {      /* else it lags what acked said */
+            if (released - tx->room > tx->tail - tx->room) {
+                return SB_CORRUPT;
+            }
+            set_room(tx, released);
+            if (end <= tx->limit) {
+                return SB_OK;
+            }
+        }
+        sb_pause();
+    }
+    released = sb_load_acquire(&tx->shared->acked); /* A */
+    if (released - tx->room > tx->tail - tx->room) {
+        return SB_CORRUPT;
+    }
+    if (end - WORD - released > tx->depth_max && end - released <= tx->bytes) {
+        tx->depth_max = end - WORD - released;
+    }
+    set_room(tx, released);
+    return end - released <= tx->bytes ? SB_OK : SB_FULL;
+}
+
+/* Room at @position for a payload of so many bytes. */
+static SB_INLINE enum sb_ring_result place(struct sb_stream_tx *tx, uint64_t position,
+                                        uint64_t size_bytes, uint64_t *ret_pad, uint64_t *ret_need)
+{
+    uint64_t need = tx->head_bytes + round_up(size_bytes);
+    uint64_t rest = to_end(tx->bytes, position);
+    uint64_t pad = need > rest ? rest : 0;
+    uint64_t end = position + pad + need + WORD;
+    *ret_pad = pad;
+    *ret_need = need;
+    if (sb_unlikely(end > tx->limit)) {
+        return need > tx->bytes ? SB_FULL : make_room(tx, end);
+    }
+    return SB_OK;
+}
+
+/* Header and time stamp of message @seq at position @at, with the padding in front of it; returns
+ * the header that commits it, still to be stored at the position the padding (or, without, the
+ * record) starts. */
+static SB_INLINE uint64_t write_head(struct sb_stream_tx *tx, uint64_t at, uint64_t pad,
+                                  uint64_t header, uint64_t stamp_ns)
+{
+    if (tx->head_bytes > WORD) {
+        sb_store_relaxed(word_at(tx->ring, tx->bytes, at + WORD), stamp_ns);
+    }
+    if (sb_unlikely(pad != 0)) {
+        sb_store_relaxed(word_at(tx->ring, tx->bytes, at), header);
+        header = header_make(pad, 0, 0, VALID | PAD);
+    }
+    return header;
+}
+
+/* D. Not at every commit: observers look at this line, and a successor can do with less. Releases:
+ * not before C, by no compiler. */
+SB_SELDOM static void store_hints(struct sb_stream_tx *tx)
+{
+    sb_store_release(&tx->shared->tail_seq, tx->seq);
+    sb_store_release(&tx->shared->tail_hint, tx->tail);
+    tx->hint_due = tx->tail + tx->bytes / HINTS;
+}
+
+/* B, C and D for what lies between tx->tail and @end, whose first header is @header. */
+static SB_INLINE void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t header, uint64_t seq)
+{
+    sb_store_relaxed(word_at(tx->ring, tx->bytes, end), marker_make(seq)); /* B: C orders it */
+    sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);      /* C */
+    tx->tail = end;
+    tx->seq = seq;
+    if (sb_unlikely(end >= tx->hint_due)) {
+        store_hints(tx);
+    }
+    prefetch_ahead(tx);
+}
+
+enum sb_ring_result sb_stream_reserve(struct sb_stream_tx *tx, uint64_t size_bytes, void **ret_data)
+{
+    uint64_t pad, need;
+    enum sb_ring_result result = place(tx, tx->tail, size_bytes, &pad, &need);
+    if (result != SB_OK) {
+        return result;
+    }
+    tx->reserved = need;
+    tx->pad = pad;
+    tx->serial++;
+    *ret_data = (uint8_t *)word_at(tx->ring, tx->bytes, tx->tail + pad) + tx->head_bytes;
+    return SB_OK;
+}
+
+void sb_stream_commit(struct sb_stream_tx *tx, uint64_t size_bytes, uint32_t type,
+                      uint64_t stamp_ns)
+{
+    uint64_t at = tx->tail + tx->pad;
+    uint64_t need = tx->head_bytes + round_up(size_bytes);
+    uint64_t header = header_make(size_bytes, tx->seq + 1, type, VALID);
+    if (need > tx->reserved) {
+        return; /* no open reservation, or larger than it */
+    }
+    header = write_head(tx, at, tx->pad, header, stamp_ns);
+    publish(tx, at + need, header, tx->seq + 1);
+    tx->reserved = 0;
+}
+
+/* Whatever is special: no room known, the end of the ring. */
+SB_SELDOM static enum sb_ring_result send_any(struct sb_stream_tx *tx, const void *data,
+                                              uint64_t size_bytes, uint32_t type, uint64_t stamp_ns)
+{
+    void *place;
+    enum sb_ring_result result = sb_stream_reserve(tx, size_bytes, &place);
+
+    if (result == SB_OK) {
+        sb_copy(place, data, size_bytes);
+        sb_stream_commit(tx, size_bytes, type, stamp_ns);
+        set_easy_tx(tx);
+    }
+    return result;
+}
+
+/* Payload, time stamp and marker of a record that lies in one piece at @at; what remains is its
+ * header. */
+static SB_INLINE void write_plain(uint8_t *ring, uint64_t mask, uint32_t head_bytes, uint64_t at,
+                                  uint64_t end, const void *data, uint64_t size_bytes,
+                                  uint64_t stamp_ns, uint64_t seq)
+{
+    uint8_t *record = ring + (at & mask);
+
+    sb_copy(record + head_bytes, data, size_bytes);
+    if (head_bytes > WORD) {
+        sb_store_relaxed((sb_word *)(void *)(record + WORD), stamp_ns);
+    }
+    sb_store_relaxed(word_at(ring, mask + 1, end), marker_make(seq)); /* B: C orders it */
+}
+
+enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, uint64_t size_bytes,
+                                   uint32_t type, uint64_t stamp_ns)
+{
+    uint8_t *const ring = tx->ring;
+    const uint64_t mask = tx->bytes - 1, tail = tx->tail, seq = tx->seq + 1;
+    const uint32_t head_bytes = tx->head_bytes;
+    const uint64_t end = tail + head_bytes + round_up(size_bytes);
+
+    if (sb_unlikely(end + WORD > tx->easy)) {
+        return send_any(tx, data, size_bytes, type, stamp_ns);
+    }
+    write_plain(ring, mask, head_bytes, tail, end, data, size_bytes, stamp_ns, seq);
+    sb_store_release(word_at(ring, mask + 1, tail), /* C */
+                     header_make(size_bytes, seq, type, VALID));
+    tx->tail = end;
+    tx->seq = seq;
+    tx->reserved = 0;
+    if (sb_unlikely(end >= tx->hint_due)) {
+        store_hints(tx);
+    }
+    if (end + AHEAD <= tx->easy) { /* else the receiver may be reading there */
+        sb_prefetch_to_write(ring + ((end + AHEAD) & mask));
+    }
+    return SB_OK;
+}
+
+/* One commit of a batch: as many of the items as need no care, or as make up BATCH_BYTES. */
+static size_t send_some(struct sb_stream_tx *tx, const struct iovec *items, size_t count,
+                        uint64_t stamp_ns)
+{
+    uint8_t *const ring = tx->ring;
+    const uint64_t mask = tx->bytes - 1, tail = tx->tail, seq = tx->seq, easy = tx->easy;
+    const uint32_t head_bytes = tx->head_bytes;
+    uint64_t at = tail;
+    size_t n;
+
+    for (n = 0; n < count && at - tail < BATCH_BYTES; n++) {
+        uint64_t size_bytes = items[n].iov_len;
+        uint64_t end = at + head_bytes + round_up(size_bytes);
+
+        if (sb_unlikely(end + WORD > easy)) {
+            break;
+        }
+        if (end + AHEAD <= easy) {
+            sb_prefetch_to_write(ring + ((end + AHEAD) & mask));
+        }
+        write_plain(ring, mask, head_bytes, at, end, items[n].iov_base, size_bytes, stamp_ns,
+                    seq + n + 1);
+        if (n > 0) {
+            sb_store_relaxed(word_at(ring, mask + 1, at),
+                             header_make(size_bytes, seq + n + 1, SHMBUS_DATA, VALID));
+        }
+        at = end;
+    }
+    if (n > 0) {
+        sb_store_release(word_at(ring, mask + 1, tail), /* C */
+                         header_make(items[0].iov_len, seq + 1, SHMBUS_DATA, VALID));
+        tx->tail = at;
+        tx->seq = seq + n;
+        if (sb_unlikely(at >= tx->hint_due)) {
+            store_hints(tx);
+        }
+    }
+    return n;
+}
+
+size_t sb_stream_send_batch(struct sb_stream_tx *tx, const struct iovec *items, size_t count,
+                            uint64_t stamp_ns)
+{
+    size_t sent = 0;
+    tx->reserved = 0;
+    while (sent < count) {
+        size_t n = send_some(tx, items + sent, count - sent, stamp_ns);
+        if (n == 0 && send_any(tx, items[sent].iov_base, items[sent].iov_len, SHMBUS_DATA,
+                               stamp_ns) != SB_OK) {
+            break;
+        }
+        sent += n > 0 ? n : 1;
+    }
+    return sent;
+}
+
+/* Walks the committed records from @position to the marker. */
+static bool find_tail(const struct sb_channel_view *ch, uint64_t acked, uint64_t position,
+                      uint64_t *ret_tail, uint64_t *ret_seq)
+{
+    uint32_t head_bytes = head_bytes_of(ch);
+    uint64_t limit = acked + ch->ring_bytes - WORD;
+    uint64_t header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, position));
+    uint64_t seq = header_seq(header);
+    bool first = true;
+    while ((header & VALID) !=
+           0) { /* each round moves position up by 8 or more, to limit at most */
+        struct record record;
+        if (first && (header & PAD) != 0) { /* padding has no number: take that of its record */
+            uint64_t behind = position + to_end(ch->ring_bytes, position);
+            seq = header_seq(sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, behind)));
+        }
+        if (!record_check(ch->ring, ch->ring_bytes, head_bytes, position, header, seq, limit,
+                          &record)) {
+            return false;
+        }
+        first = false;
+        seq++;
+        position = record.end;
+        header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, position));
+    }
+    *ret_tail = position;
+    *ret_seq = marker_seq(header);
+    return first || (uint16_t)(seq - 1) == (uint16_t)marker_seq(header);
+}
+
+enum sb_ring_result sb_stream_tx_init(struct sb_stream_tx *tx, const struct sb_channel_view *ch)
+{
+    uint64_t acked = sb_load_acquire(&ch->shared->acked);
+    uint64_t hint = sb_load_relaxed(&ch->shared->tail_hint);
+    uint64_t tail, seq;
+    if ((int64_t)(hint - acked) < 0) {
+        hint = acked; /* released before the hint was written */
+    }
+    if (((acked | hint) & 7u) != 0 || hint - acked > ch->ring_bytes - WORD ||
+        !find_tail(ch, acked, hint, &tail, &seq)) {
+        return SB_CORRUPT;
+    }
+    *tx = (struct sb_stream_tx){.shared = ch->shared,
+                                .ring = ch->ring,
+                                .bytes = ch->ring_bytes,
+                                .tail = tail,
+                                .seq = seq,
+                                .depth_max = tail - acked,
+                                .head_bytes = head_bytes_of(ch)};
+    set_room(tx, acked);
+    set_easy_tx(tx);
+    store_hints(tx);
+    return SB_OK;
+}
+
+/* ---------------------------------------------------------------------------------- receiver */
+
+static inline void publish_room(struct sb_stream_rx *rx)
+{
+    sb_store_release(&rx->shared->room, rx->acked); /* H */
+    rx->published = rx->acked;
+}
+
+/* Nothing of what the predecessor had in hand is unreleased: nothing can come a second time. */
+static inline bool is_settled(const struct sb_stream_rx *rx)
+{
+    return (int64_t)(rx->acked - rx->inherited) >= 0;
+}
+
+/* See struct sb_stream_rx. */
+static void set_easy_rx(struct sb_stream_rx *rx)
+{
+    uint64_t left = rx->acked + rx->bytes - WORD - rx->next, rest = to_end(rx->bytes, rx->next);
+
+    rx->easy = rx->next;
+    if (is_settled(rx)) {
+        rx->easy += left < rest ? left : rest;
+    }
+}
+
+/* Sequence number of the last message before @position, where @header was read; @hint lags by less
+ * than 2^16. */
+static uint64_t seq_before(const struct sb_channel_view *ch, uint64_t position, uint64_t header,
+                           uint64_t hint)
+{
+    if ((header & VALID) == 0) {
+        return marker_seq(header);
+    }
+    if ((header & PAD) != 0) {
+        position += to_end(ch->ring_bytes, position);
+        header = sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, position));
+    }
+    return hint + (uint16_t)(header_seq(header) - 1u - hint);
+}
+
+enum sb_ring_result sb_stream_rx_init(struct sb_stream_rx *rx, const struct sb_channel_view *ch)
+{
+    uint64_t acked = sb_load_acquire(&ch->shared->acked);
+    uint64_t room = sb_load_acquire(&ch->shared->room);
+    uint64_t attempt = sb_load_relaxed(&ch->shared->attempt);
+    uint64_t hint = sb_load_relaxed(&ch->shared->acked_seq);
+    int64_t ahead = (int64_t)(attempt - (acked << 8)) >> 8; /* as circular 56-bit numbers */
+    uint64_t header;
+    if ((acked & 7u) != 0 || acked - room > ch->ring_bytes || ahead > (int64_t)ch->ring_bytes) {
+        return SB_CORRUPT;
+    }
+    header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, acked));
+    memset(rx, 0, sizeof *rx);
+    rx->shared = ch->shared;
+    rx->ring = ch->ring;
+    rx->bytes = ch->ring_bytes;
+    rx->next = acked;
+    rx->acked = acked;
+    rx->seq = seq_before(ch, acked, header, hint);
+    rx->acked_seq = rx->seq;
+    rx->gap = rx->seq;
+    rx->head_bytes = head_bytes_of(ch);
+    rx->inherited = ahead > 0 ? acked + (uint64_t)ahead : acked;
+    rx->attempts = ahead > 0 ? (uint32_t)(attempt & 0xffu) : 0;
+    set_easy_rx(rx);
+    publish_room(rx);
+    return SB_OK;
+}
+
+static inline uint32_t next_attempt(uint32_t attempts)
+{
+    return attempts < SHMBUS_DELIVERIES_MAX ? attempts + 1 : SHMBUS_DELIVERIES_MAX;
+}
+
+static inline void store_attempt(struct sb_stream_rx *rx, uint64_t handed, uint32_t attempts)
+{
+    sb_store_relaxed(&rx->shared->attempt, (handed << 8) | attempts); /* F */
+}
+
+/* Notes that the record ending at @end is handed out; returns its delivery count. */
+static uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
+{
+    if (is_settled(rx)) {
+        store_attempt(rx, end, 1);
+        return 1;
+    }
+    if ((int64_t)(end - rx->inherited) > 0) {
+        store_attempt(rx, end, rx->attempts); /* older ones are in hand */
+        return 1;
+    }
+    if (!rx->raised) { /* handed out before, by a receiver that died */
+        rx->raised = true;
+        rx->attempts = next_attempt(rx->attempts);
+        store_attempt(rx, rx->inherited, rx->attempts);
+    }
+    return rx->attempts;
+}
+
+/* Nothing there. A receiver that keeps up with the sender takes each line away while it is being
+ * filled, which slows both down; after a run of messages it lets the next ones gather. A shorter
+ * run may be question and answer, where somebody waits for us: no pause then. */
+static enum sb_ring_result on_empty(struct sb_stream_rx *rx)
+{
+    if (rx->published != rx->acked) {
+        publish_room(rx);
+    }
+    if (rx->seq - rx->gap >= RUN_LONG) {
+        for (uint32_t i = 0; i < PAUSES; i++) {
+            sb_pause();
+        }
+    }
+    rx->gap = rx->seq;
+    return SB_EMPTY;
+}
+
+static SB_INLINE void fill_in(const struct sb_stream_rx *rx, struct shmbus_channel *channel,
+                              uint16_t sender, uint8_t *record, uint64_t header, uint64_t seq,
+                              uint32_t delivery_count, struct shmbus_msg *ret)
+{
+    ret->data = record + rx->head_bytes;
+    ret->size_bytes = header_size(header);
+    ret->channel = channel;
+    ret->sequence = seq;
+    ret->time_ns =
+        rx->head_bytes > WORD ? (int64_t)sb_load_relaxed((sb_word *)(void *)(record + WORD)) : 0;
+    ret->correlation_id = 0;
+    ret->delivery_count = delivery_count;
+    ret->sender = sender;
+    ret->type = (uint8_t)(header >> 8);
+    ret->reserved_ = 0;
+    ret->opaque_[0] = seq;
+    ret->opaque_[1] = rx->mark;
+    ret->opaque_[2] = 0;
+}
+
+/* One message, whatever is special about it: padding in front, the end of the ring, handed out
+ * before. Says why there is none. */
+SB_SELDOM static enum sb_ring_result take_any(struct sb_stream_rx *rx,
+                                              struct shmbus_channel *channel, uint16_t sender,
+                                              struct shmbus_msg *ret)
+{
+    uint64_t header = sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)); /* E */
+    struct record record;
+
+    if ((header & VALID) == 0) {
+        return on_empty(rx);
+    }
+    if (rx->seq - rx->acked_seq == SB_STREAM_HELD_MAX) {
+        return SB_BUSY;
+    }
+    if (!record_check(rx->ring, rx->bytes, rx->head_bytes, rx->next, header, rx->seq + 1,
+                      rx->acked + rx->bytes - WORD, &record)) {
+        return SB_CORRUPT;
+    }
+    rx->next = record.end;
+    rx->ends[++rx->seq % SB_STREAM_HELD_MAX] = record.end;
+    fill_in(rx, channel, sender, (uint8_t *)word_at(rx->ring, rx->bytes, record.at), record.header,
+            rx->seq, note_attempt(rx, record.end), ret);
+    set_easy_rx(rx);
+    return SB_OK;
+}
+
+/* Whether a header is that of message @seq and its record, which ends at @end, needs no care. */
+static SB_INLINE bool is_plain(uint64_t header, uint64_t seq, uint64_t end, uint64_t easy)
+{
+    return ((header ^ header_make(0, seq, 0, VALID)) & HEADER_CHECKED) == 0 &&
+           (int64_t)(end - easy) <= 0;
+}
+
+enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_channel *channel,
+                                   uint16_t sender, struct shmbus_msg *ret)
+{
+    uint8_t *const ring = rx->ring;
+    const uint64_t mask = rx->bytes - 1, next = rx->next, seq = rx->seq + 1;
+    uint8_t *record = ring + (next & mask);
+    uint64_t header = sb_load_acquire((sb_word *)(void *)record); /* E */
+    uint64_t end = next + rx->head_bytes + round_up(header_size(header));
+
+    if (sb_unlikely(!is_plain(header, seq, end, rx->easy) ||
+                    seq - rx->acked_seq > SB_STREAM_HELD_MAX)) {
+        return take_any(rx, channel, sender, ret);
+    }
+    if (seq - rx->gap > RUN_LONG) { /* else the sender may be filling that line */
+        sb_prefetch(ring + ((next + AHEAD_RX) & mask));
+    }
+    fill_in(rx, channel, sender, record, header, seq, 1, ret);
+    rx->ends[seq % SB_STREAM_HELD_MAX] = end;
+    rx->next = end;
+    rx->seq = seq;
+    store_attempt(rx, end, 1);
+    return SB_OK;
+}
+
+size_t sb_stream_recv_batch(struct sb_stream_rx *rx, struct shmbus_channel *channel,
+                            uint16_t sender, struct shmbus_msg *ret, size_t max)
+{
+    uint8_t *const ring = rx->ring;
+    const uint64_t mask = rx->bytes - 1, easy = rx->easy;
+    uint64_t next = rx->next, seq = rx->seq;
+    uint64_t most = rx->acked_seq + SB_STREAM_HELD_MAX - seq;
+    size_t n;
+
+    for (n = 0; n < max && n < most; n++) {
+        uint8_t *record = ring + (next & mask);
+        uint64_t header = sb_load_acquire((sb_word *)(void *)record); /* E */
+        uint64_t end = next + rx->head_bytes + round_up(header_size(header));
+
+        if (sb_unlikely(!is_plain(header, seq + 1, end, easy))) {
+            break;
+        }
+        if (n > 0) { /* as in sb_stream_recv(): not when there is but one */
+            sb_prefetch(ring + ((next + AHEAD_RX) & mask));
+        }
+        next = end;
+        rx->ends[++seq % SB_STREAM_HELD_MAX] = end;
+        fill_in(rx, channel, sender, record, header, seq, 1, &ret[n]);
+    }
+    if (n > 0) {
+        rx->seq = seq;
+        rx->next = next;
+        store_attempt(rx, next, 1);
+    }
+    return n;
+}
+
+/* Ends are multiples of 8; this bit marks one that was released before the one in front of it. */
+#define RELEASED 1u
+
+static inline uint64_t *end_of(struct sb_stream_rx *rx, uint64_t seq)
+{
+    return &rx->ends[seq % SB_STREAM_HELD_MAX];
+}
+
+static inline bool is_held(struct sb_stream_rx *rx, uint64_t seq)
+{
+    return seq - rx->acked_seq - 1 < rx->seq - rx->acked_seq && (*end_of(rx, seq) & RELEASED) == 0;
+}
+
+/* Not the oldest: only noted, released with the one in front of it. */
+SB_SELDOM static bool release_later(struct sb_stream_rx *rx, uint64_t seq)
+{
+    if (!is_held(rx, seq)) {
+        return false;
+    }
+    *end_of(rx, seq) |= RELEASED;
+    return true;
+}
+
+/* What was released before the one in front of it. Marks go, so that no entry that is not held has
+ * one. */
+SB_SELDOM static void release_noted(struct sb_stream_rx *rx)
+{
+    uint64_t *end = end_of(rx, rx->acked_seq + 1);
+    do {
+        *end &= ~(uint64_t)RELEASED;
+        rx->acked = *end;
+        rx->acked_seq++;
+        end = end_of(rx, rx->acked_seq + 1);
+    } while ((*end & RELEASED) != 0);
+}
+
+/* The private half of a release. */
+static SB_INLINE bool note_release(struct sb_stream_rx *rx, uint64_t seq)
+{
+    if (sb_unlikely(seq != rx->acked_seq + 1 || rx->acked_seq == rx->seq)) {
+        return release_later(rx, seq);
+    }
+    rx->acked = *end_of(rx, seq);
+    rx->acked_seq = seq;
+    if (sb_unlikely((*end_of(rx, seq + 1) & RELEASED) != 0)) {
+        release_noted(rx);
+    }
+    return true;
+}
+
+static SB_INLINE void publish_acked(struct sb_stream_rx *rx)
+{
+    sb_store_release(&rx->shared->acked, rx->acked);         /* G */
+    sb_store_release(&rx->shared->acked_seq, rx->acked_seq); /* a hint; not before G */
+    if (sb_unlikely(rx->acked - rx->published >= rx->bytes / ROOMS)) {
+        publish_room(rx);
+    }
+}
+
+bool sb_stream_release(struct sb_stream_rx *rx, uint64_t seq)
+{
+    uint64_t before = rx->acked;
+
+    if (sb_unlikely(!note_release(rx, seq))) {
+        return false;
+    }
+    if (sb_likely(rx->acked != before)) {
+        publish_acked(rx);
+    }
+    return true;
+}
+
+/* The same for the oldest ones in a row; returns how many there are. */
+static SB_INLINE size_t note_releases(struct sb_stream_rx *rx, const struct shmbus_msg *msgs,
+                                      size_t count)
+{
+    uint64_t seq = rx->acked_seq;
+    size_t n = 0;
+
+    while (n < count && seq != rx->seq && msgs[n].opaque_[0] == seq + 1 &&
+           (*end_of(rx, seq + 1) & RELEASED) == 0) {
+        seq++;
+        n++;
+    }
+    if (n > 0) {
+        rx->acked = *end_of(rx, seq);
+        rx->acked_seq = seq;
+        if (sb_unlikely((*end_of(rx, seq + 1) & RELEASED) != 0)) {
+            release_noted(rx);
+        }
+    }
+    return n;
+}
+
+size_t sb_stream_release_batch(struct sb_stream_rx *rx, const struct shmbus_msg *msgs, size_t count)
+{
+    uint64_t before = rx->acked;
+    size_t n = note_releases(rx, msgs, count);
+
+    while (n < count && note_release(rx, msgs[n].opaque_[0])) {
+        n++;
+    }
+    if (rx->acked != before) {
+        publish_acked(rx);
+    }
+    return n;
+}
+
+bool sb_stream_unrecv(struct sb_stream_rx *rx, uint64_t seq)
+{
+    uint64_t end = *end_of(rx, seq);
+    if (seq != rx->seq || !is_held(rx, seq)) {
+        return false;
+    }
+    rx->seq--;
+    rx->next =
+        rx->seq == rx->acked_seq ? rx->acked : *end_of(rx, rx->seq) & ~(uint64_t)RELEASED;
+    rx->easy = rx->next; /* its size is checked once more: it may be another lap's end now */
+    if ((int64_t)(end - rx->inherited) > 0) { /* as if it had never been handed out */
+        store_attempt(rx, rx->next, is_settled(rx) ? 1 : rx->attempts);
+    }
+    return true;
+}
+
+bool sb_stream_readable(const struct sb_stream_rx *rx)
+{
+    return (sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)) & VALID) != 0;
+}
+
+/* --------------------------------------------------------------------------------- observers */
+
+/* Walks from the hint to the marker like a new sender. Where the walk began may be overwritten
+ * meanwhile, but only after acked has passed it. */
+uint64_t sb_stream_depth(const struct sb_channel_view *channel)
+{
+    uint64_t acked = 0, hint = 0, tail = 0, seq;
+    for (unsigned n = 0; n < DEPTH_TRIES; n++) {
+        bool found;
+        acked = sb_load_acquire(&channel->shared->acked) & ~7ull;
+        hint = sb_load_acquire(&channel->shared->tail_hint) & ~7ull;
+        if ((int64_t)(hint - acked) < 0) {
+            hint = acked;
+        }
+        found = hint - acked <= channel->ring_bytes - WORD &&
+                find_tail(channel, acked, hint, &tail, &seq);
+        sb_fence(); /* the walk is done before acked is read again */
+        if (found && (int64_t)(sb_load_acquire(&channel->shared->acked) - hint) <= 0) {
+            return tail - acked;
+        }
+    }
+    return hint - acked < channel->ring_bytes ? hint - acked : channel->ring_bytes;
+}
+
+void sb_stream_look_init(struct sb_stream_look *look, const struct sb_channel_view *channel)
+{
+    look->channel = channel;
+    look->next = sb_load_acquire(&channel->shared->acked) & ~7ull;
+    look->seq = 0;
+    look->steps = 2 * channel->ring_bytes / WORD + 1024;
+}
+
+/* Copies what the sender may be writing over at this moment; the caller finds out afterwards. */
+static void copy_racy(uint64_t *to, uint8_t *ring, uint64_t bytes, uint64_t at, uint64_t size_bytes)
+{
+    for (uint64_t i = 0; i < round_up(size_bytes); i += WORD) {
+        to[i / WORD] = sb_load_relaxed(word_at(ring, bytes, at + i));
+    }
+}
+
+enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
+                                   struct shmbus_msg *ret)
+{
+    const struct sb_channel_view *ch = look->channel;
+    uint32_t head_bytes = head_bytes_of(ch);
+    while (look->steps-- > 0) {
+        struct record record;
+        uint64_t hint = sb_load_relaxed(&ch->shared->acked_seq), acked;
+        uint64_t attempt = sb_load_relaxed(&ch->shared->attempt);
+        uint64_t header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, look->next));
+        uint64_t seq = look->seq != 0 ? look->seq : seq_before(ch, look->next, header, hint) + 1;
+        uint64_t stamp_ns = 0;
+        bool good =
+            (header & VALID) != 0 &&
+            record_check(ch->ring, ch->ring_bytes, head_bytes, look->next, header, seq,
+                         look->next + ch->ring_bytes - WORD, &record) &&
+            header_size(record.header) <= sb_stream_size_max(ch->ring_bytes, head_bytes > WORD);
+        if (good) {
+            copy_racy(buffer, ch->ring, ch->ring_bytes, record.at + head_bytes,
+                      header_size(record.header));
+            stamp_ns = head_bytes > WORD
+                           ? sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, record.at + WORD))
+                           : 0;
+        }
+        sb_fence(); /* the copy is done before acked is read */
+        acked = sb_load_acquire(&ch->shared->acked) & ~7ull;
+        if ((int64_t)(acked - look->next) > 0) {
+            look->next = acked; /* taken meanwhile: what was read may be anything */
+            look->seq = 0;
+            continue;
+        }
+        if (!good) {
+            return (header & VALID) != 0 ? SB_CORRUPT : SB_EMPTY;
+        }
+        look->next = record.end;
+        look->seq = seq + 1;
+        *ret = (struct shmbus_msg){.data = buffer};
+        ret->size_bytes = header_size(record.header);
+        ret->type = (uint8_t)(record.header >> 8);
+        ret->sequence = seq;
+        ret->time_ns = (int64_t)stamp_ns;
+        ret->delivery_count = 1;
+        if ((int64_t)((record.end << 8) - (attempt & ~0xffull)) <= 0) {
+            ret->delivery_count = next_attempt((uint32_t)(attempt & 0xffu));
+        }
+        return SB_OK;
+    }
+    return SB_EMPTY;
+}

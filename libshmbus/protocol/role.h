@@ -1,0 +1,57 @@
+/*
+ * The two ends of a stream: who has them. One word each, owner64 or how the last one left.
+ *
+ *   me    CAS (nobody, closed or dead) -> owner64                  at open
+ *   me    CAS owner64 -> the same, closed                          at close
+ *   all   CAS owner64 -> the same, dead                            recovery, after a proven death
+ *
+ * A departure says who left, slot and epoch, so that it is told from that of anybody else. A
+ * process dies once, so "dead" comes once for ever; it may close, open and close again, which
+ * leaves one word twice: see departure() in stream.c.
+ */
+#ifndef SB_ROLE_H
+#define SB_ROLE_H
+
+#include "layout/layout.h"
+
+enum sb_role_how { SB_ROLE_HELD = 0, SB_ROLE_CLOSED = 1, SB_ROLE_DEAD = 2 };
+
+static inline enum sb_role_how sb_role_how(uint64_t role)
+{
+    return (enum sb_role_how)((role >> 16) & 3u);
+}
+
+static inline bool sb_role_is_held(uint64_t role)
+{
+    return (role & 0xffffu) != 0 && sb_role_how(role) == SB_ROLE_HELD;
+}
+
+static inline uint64_t sb_role_left(uint64_t owner64, enum sb_role_how how)
+{
+    return owner64 | ((uint64_t)how << 16);
+}
+
+/* False: a process holds it; *ret_holder says which. */
+static inline bool sb_role_take(sb_word *role, uint64_t owner64, uint64_t *ret_holder)
+{
+    for (;;) {
+        uint64_t now = sb_load_acquire(role);
+        if (sb_role_is_held(now)) {
+            *ret_holder = now;
+            return false;
+        }
+        if (sb_cas(role, now, owner64)) {
+            return true;
+        }
+    }
+}
+
+/* Nothing happens if somebody else has it. */
+static inline void sb_role_leave(sb_word *role, uint64_t owner64, enum sb_role_how how)
+{
+    if (sb_load_relaxed(role) == owner64) {
+        sb_cas(role, owner64, sb_role_left(owner64, how));
+    }
+}
+
+#endif

@@ -1,6 +1,0 @@
-#include <shmbus/shmbus.h>
-
-const char *shmbus_version(void)
-{
-    return SHMBUS_VERSION;
-}
