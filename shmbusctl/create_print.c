@@ -340,7 +340,7 @@ static int check_place(const char *name, uint64_t bytes)
 
 int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t bytes)
 {
-    struct table_options options = {.exact_bytes = false};
+    struct table_options options = {.width = table_width_of_output()};
     struct table table;
     int code = CTL_FAILED;
 

@@ -149,6 +149,8 @@ void ctl_bus_dir(const char *name, char *out, size_t out_bytes);
 
 void ctl_help_overview(FILE *out);
 void ctl_help_verb(FILE *out, const struct ctl_verb *verb);
+/* @text and a newline, wrapped at 80 columns; behind what is there already, @indent columns. */
+void ctl_help_hanging(FILE *out, const char *text, int indent);
 void ctl_help_usage(FILE *out, const struct ctl_verb *verb);
 
 #endif

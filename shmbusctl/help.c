@@ -24,28 +24,26 @@ static void print_lines(FILE *out, const char *text, int indent)
     }
 }
 
-/* Wraps a paragraph at 80 columns. */
-static void print_wrapped(FILE *out, const char *text)
+void ctl_help_hanging(FILE *out, const char *text, int indent)
 {
-    size_t column = 0;
+    size_t column = (size_t)indent, start = column;
 
     while (*text) {
         size_t bytes = strcspn(text, " \n");
 
-        if (column && column + 1 + bytes > 80) {
-            fputc('\n', out);
-            column = 0;
+        if (column > start && column + 1 + bytes > 80) {
+            fprintf(out, "\n%*s", indent, "");
+            column = start;
         }
-        column += (size_t)fprintf(out, "%s%.*s", column ? " " : "", (int)bytes, text);
+        column += (size_t)fprintf(out, "%s%.*s", column > start ? " " : "", (int)bytes, text);
         text += bytes;
-        if (*text == '\n') {
-            fputc('\n', out);
-            column = 0;
+        if (*text == '\n' && text[1]) {
+            fprintf(out, "\n%*s", indent, "");
+            column = start;
         }
         text += *text != 0;
     }
-    if (column)
-        fputc('\n', out);
+    fputc('\n', out);
 }
 
 static void print_option(FILE *out, const struct ctl_option *option)
@@ -59,9 +57,10 @@ static void print_option(FILE *out, const struct ctl_option *option)
     else
         snprintf(left, sizeof(left), "--%s%s%s", option->name, tie, value);
     if (option->id < 256)
-        fprintf(out, "  -%c, %-24s %s\n", option->id, left, option->text);
+        fprintf(out, "  -%c, %-20s ", option->id, left);
     else
-        fprintf(out, "      %-24s %s\n", left, option->text);
+        fprintf(out, "      %-20s ", left);
+    ctl_help_hanging(out, option->text, 27);
 }
 
 void ctl_help_usage(FILE *out, const struct ctl_verb *verb)
@@ -78,7 +77,7 @@ void ctl_help_verb(FILE *out, const struct ctl_verb *verb)
     fprintf(out, "\n%s.\n", verb->summary);
     if (verb->text) {
         fputc('\n', out);
-        print_wrapped(out, verb->text);
+        ctl_help_hanging(out, verb->text, 0);
     }
     fputs("\nOptions:\n", out);
     for (const struct ctl_option *o = verb->options; o->name; o++)
@@ -112,7 +111,7 @@ void ctl_help_overview(FILE *out)
         fprintf(out, "  %-5d %s\n", exits[i].code, exits[i].text);
     fputs("  128+n ended by signal n\n"
           "  doctor has its own: 0 healthy, 1 warning, 2 critical, 3 unknown\n"
-          "\n'shmbusctl help VERB' or 'shmbusctl VERB --help' explains a verb; the manual page is "
-          "shmbusctl(1).\n",
+          "\n'shmbusctl help VERB' or 'shmbusctl VERB --help' explains a verb; the manual\n"
+          "page is shmbusctl(1).\n",
           out);
 }

@@ -21,6 +21,8 @@ bool show_channels(const struct snapshot *now, const struct snapshot *before, co
 
         good = table_add(&table, &row);
     }
+    if (!output)
+        table_fit(&table, before ? EXPENDABLE_CHANNEL_RATES : EXPENDABLE_CHANNEL);
     if (good)
         table_print(&table, stdout);
     table_free(&table);
@@ -39,6 +41,8 @@ bool show_processes(const struct snapshot *now, const struct snapshot *before, c
 
         good = table_add(&table, &row);
     }
+    if (!output)
+        table_fit(&table, EXPENDABLE_PROCESS);
     if (good)
         table_print(&table, stdout);
     table_free(&table);
@@ -53,6 +57,8 @@ bool show_blocks(const struct snapshot *now, const char *output,
 
     for (size_t i = 0; i < now->block_count && good; i++)
         good = table_add(&table, &now->blocks[i]);
+    if (!output)
+        table_fit(&table, EXPENDABLE_BLOCK);
     if (good)
         table_print(&table, stdout);
     table_free(&table);
@@ -67,26 +73,58 @@ bool show_regions(const struct snapshot *now, const char *output,
 
     for (size_t i = 0; i < now->region_count && good; i++)
         good = table_add(&table, &now->regions[i]);
+    if (!output)
+        table_fit(&table, EXPENDABLE_REGION);
     if (good)
         table_print(&table, stdout);
     table_free(&table);
     return good;
 }
 
-void show_bus(const struct snapshot *now)
+/* One line, or as many as the width asks for; what belongs together stays so. */
+static void print_parts(const char (*parts)[400], size_t count, unsigned width)
+{
+    size_t column = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t bytes = text_width(parts[i]);
+
+        if (bytes == 0)
+            continue;
+        if (column && width && column + 2 + bytes > width) {
+            fputs("\n  ", stdout);
+            column = 2;
+        } else if (column) {
+            fputs("  ", stdout);
+            column += 2;
+        }
+        fputs(parts[i], stdout);
+        column += bytes;
+    }
+    putchar('\n');
+}
+
+void show_bus(const struct snapshot *now, unsigned width)
 {
     const struct shmbus_bus_stat *bus = &now->bus;
     char size[TEXT_NUMBER_BYTES], age[TEXT_NUMBER_BYTES], name[SHMBUS_NAME_BYTES], path[256];
+    char parts[8][400];
 
     text_size(bus->segment_bytes, false, size, sizeof(size));
     text_age(text_since_ns(now->realtime_ns, bus->created_realtime_ns), age, sizeof(age));
     text_clean(bus->name, name, sizeof(name));
     text_clean(bus->path, path, sizeof(path));
-    printf("%s  %s  %s  age %s  processes %u alive, %u idle, %u stalled, %u dead  "
-           "recoveries %ju%s%s\n",
-           name, path, size, age, bus->processes_alive, bus->processes_idle, bus->processes_stalled,
-           bus->processes_dead, (uintmax_t)bus->recoveries, bus->shutting_down ? "  stopping" : "",
-           bus->unlinked ? "  removed" : "");
+    snprintf(parts[0], sizeof(parts[0]), "%s", name);
+    snprintf(parts[1], sizeof(parts[1]), "%s", path);
+    snprintf(parts[2], sizeof(parts[2]), "%s", size);
+    snprintf(parts[3], sizeof(parts[3]), "age %s", age);
+    snprintf(parts[4], sizeof(parts[4]), "processes %u alive, %u idle, %u stalled, %u dead",
+             bus->processes_alive, bus->processes_idle, bus->processes_stalled,
+             bus->processes_dead);
+    snprintf(parts[5], sizeof(parts[5]), "recoveries %ju", (uintmax_t)bus->recoveries);
+    snprintf(parts[6], sizeof(parts[6]), "%s", bus->shutting_down ? "stopping" : "");
+    snprintf(parts[7], sizeof(parts[7]), "%s", bus->unlinked ? "removed" : "");
+    print_parts((const char(*)[400])parts, 8, width);
 }
 
 static bool means(const char *pattern, const char *name)

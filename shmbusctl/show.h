@@ -13,7 +13,7 @@ bool show_blocks(const struct snapshot *now, const char *output,
                  const struct table_options *options);
 bool show_regions(const struct snapshot *now, const char *output,
                   const struct table_options *options);
-void show_bus(const struct snapshot *now); /* the line at the top */
+void show_bus(const struct snapshot *now, unsigned width); /* the line at the top */
 
 /* Says why @channel could not be opened or looked into, and which one may have been meant; if there
  * is none, @hint as well. Returns the exit code. */

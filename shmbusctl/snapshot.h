@@ -62,6 +62,16 @@ extern const struct table_column columns_channel[], columns_process[], columns_b
 #define COLUMNS_BLOCK "size,count,free,queued,held,stock,redeliverable,dead_letters"
 #define COLUMNS_REGION "region,bytes,writes,rollbacks"
 
+/* What goes first where the width does not allow all of them. */
+#define EXPENDABLE_CHANNEL                                                                         \
+    "lanes,order,timeouts,rejected,sent_bytes,high,dropped,dead_lettered,kind,redelivered,held"
+#define EXPENDABLE_CHANNEL_RATES                                                                   \
+    "lanes,order,timeouts,rejected,high,sent,received,dropped,dead_lettered,kind,redelivered,"     \
+    "bytes/s,held"
+#define EXPENDABLE_PROCESS "progress,attached,sent,received,beat"
+#define EXPENDABLE_BLOCK "stock,redeliverable,dead_letters"
+#define EXPENDABLE_REGION "rollbacks"
+
 const char *snapshot_kind(enum shmbus_kind kind);
 const char *snapshot_on_full(enum shmbus_on_full on_full);
 /* "" for a stream. */

@@ -3,16 +3,22 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "ctl.h"
 #include "text.h"
 
+/* Whoever reads a table knows the headings. */
 static const struct table_column *find_column(const struct table_column *all, const char *name)
 {
-    for (; all->name; all++)
-        if (strcmp(all->name, name) == 0)
-            return all;
+    for (const struct table_column *column = all; column->name; column++)
+        if (strcasecmp(column->name, name) == 0)
+            return column;
+    for (const struct table_column *column = all; column->name; column++)
+        if (strcasecmp(column->heading, name) == 0)
+            return column;
     return NULL;
 }
 
@@ -40,10 +46,11 @@ bool table_init(struct table *table, const struct table_column *all, const char 
     memset(table, 0, sizeof(*table));
     table->options = *options;
     while (*list) {
-        size_t bytes = strcspn(list, ",");
+        size_t bytes = strcspn(list, ","), blanks = strspn(list, " ");
         const struct table_column *column;
 
-        snprintf(name, sizeof(name), "%.*s", (int)bytes, list);
+        snprintf(name, sizeof(name), "%.*s", (int)(bytes - blanks), list + blanks);
+        name[strcspn(name, " ")] = 0;
         column = find_column(all, name);
         if (!column)
             return unknown_column(all, name);
@@ -94,22 +101,19 @@ static const char *colour_of(enum table_style style)
     return colours[style];
 }
 
-static void print_cell(const struct table *table, size_t c, const struct table_cell *cell,
-                       size_t width, FILE *out)
+static size_t last_shown(const struct table *table)
 {
-    bool last = c + 1 == table->column_count, right = table->columns[c]->right;
-    bool colour = table->options.colour && cell->style != TABLE_PLAIN;
-    int blanks = (int)(width - text_width(cell->text));
+    size_t last = 0;
 
-    fprintf(out, "%*s%s%s%s", right ? blanks : 0, "", colour ? colour_of(cell->style) : "",
-            cell->text, colour ? "\033[0m" : "");
-    if (!last)
-        fprintf(out, "%*s", right ? 2 : blanks + 2, "");
+    for (size_t c = 0; c < table->column_count; c++)
+        last = table->hidden[c] ? last : c;
+    return last;
 }
 
-void table_print(const struct table *table, FILE *out)
+/* Columns that each needs, and all of them with two blanks in between. */
+static size_t measure(const struct table *table, size_t widths[TABLE_COLUMNS_MAX])
 {
-    size_t widths[TABLE_COLUMNS_MAX];
+    size_t sum = 0;
 
     for (size_t c = 0; c < table->column_count; c++) {
         widths[c] = table->options.no_headings ? 0 : text_width(table->columns[c]->heading);
@@ -118,20 +122,89 @@ void table_print(const struct table *table, FILE *out)
 
             widths[c] = width > widths[c] ? width : widths[c];
         }
+        sum += table->hidden[c] ? 0 : widths[c] + (sum ? 2 : 0);
     }
-    for (size_t c = 0; c < table->column_count && !table->options.no_headings; c++) {
-        struct table_cell heading = {.style = TABLE_PLAIN};
+    return sum;
+}
 
-        snprintf(heading.text, sizeof(heading.text), "%s", table->columns[c]->heading);
-        print_cell(table, c, &heading, widths[c], out);
-    }
-    if (!table->options.no_headings)
-        fputc('\n', out);
-    for (size_t r = 0; r < table->row_count; r++) {
+void table_fit(struct table *table, const char *expendable)
+{
+    size_t widths[TABLE_COLUMNS_MAX];
+
+    while (table->options.width && *expendable && measure(table, widths) > table->options.width) {
+        size_t bytes = strcspn(expendable, ",");
+
         for (size_t c = 0; c < table->column_count; c++)
-            print_cell(table, c, &table->cells[r * table->column_count + c], widths[c], out);
-        fputc('\n', out);
+            if (strlen(table->columns[c]->name) == bytes &&
+                strncmp(table->columns[c]->name, expendable, bytes) == 0)
+                table->hidden[c] = true;
+        expendable += bytes + (expendable[bytes] == ',');
     }
+}
+
+/* The last cell of a row, on more lines if it has to be; between words. */
+static void print_wrapped(const struct table *table, const char *text, size_t indent, FILE *out)
+{
+    size_t room = table->options.width > indent + 20 ? table->options.width - indent : SIZE_MAX;
+    size_t column = 0;
+
+    while (*text) {
+        size_t bytes = strcspn(text + 1, " ") + 1;
+        char word[TABLE_CELL_BYTES];
+        size_t width;
+
+        snprintf(word, sizeof(word), "%.*s", (int)bytes, text);
+        width = text_width(word);
+        if (column && column + width > room) {
+            fprintf(out, "\n%*s", (int)indent, "");
+            fputs(word + (word[0] == ' '), out);
+            column = width - (word[0] == ' ');
+        } else {
+            fputs(word, out);
+            column += width;
+        }
+        text += bytes;
+    }
+}
+
+static void print_row(const struct table *table, const struct table_cell *cells,
+                      const size_t *widths, FILE *out)
+{
+    size_t last = last_shown(table), at = 0;
+
+    for (size_t c = 0; c <= last; c++) {
+        const struct table_cell *cell = &cells[c];
+        bool right = table->columns[c]->right;
+        bool colour = table->options.colour && cell->style != TABLE_PLAIN;
+        int blanks = (int)(widths[c] - text_width(cell->text));
+
+        if (table->hidden[c])
+            continue;
+        fprintf(out, "%*s%s", right ? blanks : 0, "", colour ? colour_of(cell->style) : "");
+        if (c == last && !right)
+            print_wrapped(table, cell->text, at, out);
+        else
+            fputs(cell->text, out);
+        fputs(colour ? "\033[0m" : "", out);
+        if (c != last)
+            fprintf(out, "%*s", right ? 2 : blanks + 2, "");
+        at += widths[c] + 2;
+    }
+    fputc('\n', out);
+}
+
+void table_print(const struct table *table, FILE *out)
+{
+    struct table_cell headings[TABLE_COLUMNS_MAX] = {{.style = TABLE_PLAIN}};
+    size_t widths[TABLE_COLUMNS_MAX];
+
+    measure(table, widths);
+    for (size_t c = 0; c < table->column_count; c++)
+        snprintf(headings[c].text, sizeof(headings[c].text), "%s", table->columns[c]->heading);
+    if (!table->options.no_headings)
+        print_row(table, headings, widths, out);
+    for (size_t r = 0; r < table->row_count; r++)
+        print_row(table, &table->cells[r * table->column_count], widths, out);
 }
 
 void table_free(struct table *table)
@@ -143,8 +216,23 @@ void table_free(struct table *table)
 void table_help(FILE *out, const char *title, const struct table_column *all)
 {
     fprintf(out, "\n%s:\n", title);
-    for (; all->name; all++)
-        fprintf(out, "  %-18s %s\n", all->name, all->text);
+    for (; all->name; all++) {
+        fprintf(out, "  %-14s  %-14s  ", all->name, all->heading);
+        ctl_help_hanging(out, all->text, 34);
+    }
+}
+
+unsigned table_width_of_output(void)
+{
+    const char *columns = getenv("COLUMNS");
+    struct winsize size;
+    uint64_t count;
+
+    if (columns && text_parse_count(columns, &count) && count > 0 && count < 10000)
+        return (unsigned)count;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        return size.ws_col;
+    return 0;
 }
 
 bool table_colour_wanted(void)

@@ -21,6 +21,7 @@ struct table_options {
     bool exact_bytes; /* --bytes */
     bool no_headings;
     bool colour;
+    unsigned width; /* that the output has; 0: any */
 };
 
 struct table_column {
@@ -35,20 +36,29 @@ struct table_column {
 
 struct table {
     const struct table_column *columns[TABLE_COLUMNS_MAX];
+    bool hidden[TABLE_COLUMNS_MAX];
     size_t column_count;
     struct table_options options;
     struct table_cell *cells; /* row by row */
     size_t row_count, row_room;
 };
 
-/* @list: names with commas in between. False: it said which one is wrong. */
+/* @list: names or headings, in capitals or not, with commas in between. False: it said which one is
+ * wrong. */
 bool table_init(struct table *table, const struct table_column *all, const char *list,
                 const struct table_options *options);
 bool table_add(struct table *table, const void *row); /* false: no memory, said so */
+/* Leaves out columns until the table fits: those of @expendable, the first one first. For the usual
+ * columns; who asks for one by name gets it. */
+void table_fit(struct table *table, const char *expendable);
+/* The last column is wrapped between words if the width is not enough for it. */
 void table_print(const struct table *table, FILE *out);
 void table_free(struct table *table);
 
 void table_help(FILE *out, const char *title, const struct table_column *all);
+
+/* Columns of the terminal, or $COLUMNS; 0: unlimited. */
+unsigned table_width_of_output(void);
 
 /* stdout is a terminal that wants colour (NO_COLOR unset, TERM not dumb). */
 bool table_colour_wanted(void);

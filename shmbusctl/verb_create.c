@@ -199,8 +199,8 @@ static void more_help(FILE *out)
 {
     fputs("\nKeys of a queue (--queue=NAME:KEY=VALUE,...):\n"
           "  depth=N            messages it holds, rounded up to a power of two (1024)\n"
-          "  on_full=POLICY     block, reject or drop_oldest (block; drop_oldest for a queue\n"
-          "                     of dead letters)\n"
+          "  on_full=POLICY     block, reject or drop_oldest (block; drop_oldest for a\n"
+          "                     queue of dead letters)\n"
           "  max_deliveries=N   then to the dead-letter queue, 1 to 62 (no limit)\n"
           "  dead_letter=NAME   another queue, made if there is no --queue for it\n"
           "  endpoints=N        handles open at once (twice the processes)\n"

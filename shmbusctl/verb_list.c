@@ -129,7 +129,7 @@ static const struct table_column columns[] = {
     {NULL, NULL, NULL, NULL, 0, false},
 };
 
-#define DEFAULT_COLUMNS "name,size,alive,idle,stalled,dead,channels,owner,age,status"
+static const char default_columns[] = "name,size,alive,idle,stalled,dead,channels,owner,age,status";
 
 static void look_at(struct list_row *row)
 {
@@ -208,6 +208,8 @@ static bool print_table(const struct list *list, const char *names,
 
     for (size_t i = 0; i < list->count && good; i++)
         good = table_add(&table, &list->rows[i]);
+    if (names == default_columns)
+        table_fit(&table, "channels,owner,age,size,idle");
     if (good && list->count)
         table_print(&table, stdout);
     table_free(&table);
@@ -216,7 +218,8 @@ static bool print_table(const struct list *list, const char *names,
 
 static int run(struct ctl_args *args)
 {
-    struct table_options table_options = {.colour = table_colour_wanted()};
+    struct table_options table_options = {.colour = table_colour_wanted(),
+                                          .width = table_width_of_output()};
     struct list list = {NULL, 0, false};
     const char *dir = NULL, *value, *output = NULL;
     bool json = false, good;
@@ -246,7 +249,7 @@ static int run(struct ctl_args *args)
     else if (!json)
         ctl_note("no bus in %s", dir ? dir : SHMBUS_DIR_DEFAULT);
     good = json ? print_json(&list)
-                : print_table(&list, output ? output : DEFAULT_COLUMNS, &table_options);
+                : print_table(&list, output ? output : default_columns, &table_options);
     free(list.rows);
     return good ? CTL_DONE : output ? CTL_USAGE : CTL_FAILED;
 }

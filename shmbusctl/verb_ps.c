@@ -32,7 +32,8 @@ static int show(struct shmbus *bus, const char *name, const char *output, bool j
 
 static int run(struct ctl_args *args)
 {
-    struct table_options table_options = {.colour = table_colour_wanted()};
+    struct table_options table_options = {.colour = table_colour_wanted(),
+                                          .width = table_width_of_output()};
     const char *output = NULL, *value;
     struct shmbus *bus;
     bool json = false;

@@ -111,7 +111,7 @@ static bool print_tables(const struct request *request, const struct snapshot *n
     const char *gap = all && !table->no_headings ? "\n" : "";
 
     if (all && !table->no_headings)
-        show_bus(now);
+        show_bus(now, table->width);
     if (request->sections & SNAPSHOT_CHANNELS) {
         fputs(gap, stdout);
         good = show_channels(now, before, request->output, table);
@@ -211,7 +211,8 @@ static int watch(const struct request *request, struct shmbus *bus, const char *
 
 static int run(struct ctl_args *args)
 {
-    struct request request = {.table = {.colour = table_colour_wanted()}};
+    struct request request = {
+        .table = {.colour = table_colour_wanted(), .width = table_width_of_output()}};
     struct shmbus *bus;
     const char *value, *name;
     int id, code;

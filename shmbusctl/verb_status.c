@@ -293,7 +293,8 @@ static int check_names(const struct ctl_args *args, int first, struct json_objec
 
 static int print_table(struct json_object *answer, const char *list, bool one_row, bool no_headings)
 {
-    struct table_options look = {.no_headings = no_headings, .colour = table_colour_wanted()};
+    struct table_options look = {.no_headings = no_headings, .colour = table_colour_wanted(),
+                                 .width = table_width_of_output()};
     struct json_object *programs = part_of(answer, "programs");
     struct table table;
     bool good = table_init(&table, columns, list, &look);
@@ -302,6 +303,7 @@ static int print_table(struct json_object *answer, const char *list, bool one_ro
         good = add_program(&table, json_object_array_get_idx(programs, i), one_row);
     }
     if (good) {
+        table_fit(&table, "last,slots,messages,memory,restarts,why,held,generation");
         table_print(&table, stdout);
     }
     table_free(&table);

@@ -86,7 +86,7 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null &&
     nobody stats "$bus" tasks
     check "another user who may read can look" status_is 0
     nobody doctor "$bus"
-    check "and run doctor" eval '[ $status -le 1 ] && says "1 buses checked"'
+    check "and run doctor" eval '[ $status -le 1 ] && says "; 1 bus checked"'
     nobody send "$bus" tasks x
     check "but not send" eval 'status_is 5 && one_line'
     nobody rm "$bus"
@@ -132,6 +132,41 @@ EOF
 else
     skip "a counter near 2^64 is printed exactly" "no python3"
 fi
+
+# --------------------------------------------------------------------------------------------- width
+fits() { awk -v width="$1" 'length > width { exit 1 }' "$out"; }
+# at WIDTH ARGUMENT...
+at() {
+    COLUMNS=$1
+    export COLUMNS
+    shift
+    run "$@"
+    unset COLUMNS
+}
+for width in 80 60; do
+    at $width stats "$bus"
+    check "stats fits $width columns" eval 'status_is 0 && fits $width && says "^tasks "'
+    at $width stats "$bus" --interval=10ms
+    check "with rates as well" eval 'status_is 0 && fits $width && says "SENT/s"'
+    at $width ps "$bus"
+    check "so does ps" eval 'status_is 0 && fits $width'
+    at $width list
+    check "and list" eval 'status_is 0 && fits $width && says "^$bus "'
+    at $width create "$bus-plan" --dry-run --memory=4MiB \
+        --queue=tasks:max_deliveries=5,dead_letter=dead-ones,message_bytes=1000,share=2
+    sed -n '/^WHAT/,/^total/p' "$out" >"$dir/table"
+    cp "$dir/table" "$out"
+    check "and a plan, which loses nothing" \
+        eval 'status_is 0 && fits $width && says "max_deliveries=5" && says "dead_letter=dead-ones"'
+done
+run stats "$bus" --channels
+check "output that is no terminal has all columns" says "LANES.*REJECTED.*BYTES"
+at 60 stats "$bus" -o channel,order,lanes,sent_bytes,rejected,timeouts,dead_lettered,dropped
+check "columns that were asked for are all there" says "LANES.*DROPPED"
+works "-o takes the headings" stats "$bus" tasks -o CHANNEL,Recv,ACKED,dead-here
+check "as well as the names" says "^CHANNEL  RECV  ACKED  DEAD-HERE"
+works "and blanks behind the commas" ps "$bus" -o "pid, name,  state"
+check "all three" says "PID  NAME  STATE"
 
 # ------------------------------------------------------------------------------------ under traffic
 "$ctl" recv "$bus" tasks --follow >/dev/null 2>"$dir/err2" &

@@ -18,6 +18,12 @@ for verb in $verbs; do
     run help
     check "the overview lists $verb" says "^  $verb "
 done
+run help
+check "the overview fits 80 columns" eval '! grep -q "^.\{81,\}" "$out"'
+for verb in $verbs supervise status start stop restart reload scale rollout logs; do
+    run help "$verb"
+    check "so does help $verb" eval '! grep -q "^.\{81,\}" "$out"'
+done
 works "--help works" --help
 works "--version works" --version
 check "the version has a number" says '^shmbusctl [0-9]*\.[0-9]*\.[0-9]* (libshmbus [0-9]'
