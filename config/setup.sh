@@ -101,7 +101,7 @@ require_all() {
 goal=${1:-install}
 case $goal in
 -h | --help)
-    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+    sed -n '/^# Gets/,/^set/s/^# \{0,1\}//p' "$0"
     ;;
 require)
     look_for_build

@@ -45,7 +45,7 @@ struct child *children_coordinator(struct children *children);
 /* Whether all are gone; all but the replacements if @but_replacements. */
 bool children_gone(const struct children *children, bool but_replacements);
 
-/* Asks whoever is still there to leave, and after 3 s makes him. */
+/* Asks the children that are still there to leave, and after 3 s makes them. */
 void children_end(struct children *children);
 
 #endif

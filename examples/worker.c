@@ -268,7 +268,7 @@ static int do_task(struct worker *w, struct shmbus_msg *msg)
     return result;
 }
 
-/* A STOP is for the workers of one run. Whoever came after that run was over lets it go: it was
+/* A STOP is for the workers of one run. A worker that came after that run lets it go: it was
  * left over from a worker that died, or from a coordinator that was started again. */
 static bool stop_is_for_me(const struct worker *w, const struct shmbus_msg *msg)
 {

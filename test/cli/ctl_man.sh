@@ -40,6 +40,10 @@ for verb in $verbs; do
             eval '"$ctl" help "$verb" | grep -q -e "$option" || [ "$verb $option" = "ps --processes" ]'
     done
 done
+for counter in $(sed -n '/define SHMBUS_COUNTERS/,/^$/s/^ *X(\([a-z_]*\), .*/\1/p' \
+    "$root/libshmbus/include/shmbus/shmbus.h"); do
+    check "the page has the counter $counter" grep -qw -e "$counter" "$page"
+done
 "$ctl" help | sed -n '/^Exit codes:/,/^$/s/^  \([0-9]\) .*/\1/p' >"$dir/codes"
 check "help lists exit codes" test -s "$dir/codes"
 while read -r code; do

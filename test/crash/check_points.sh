@@ -12,7 +12,8 @@ marked() {
 
 # The steps that the comment at the top of the file lists at the start of a column.
 listed() {
-    for source; do sed '/\*\//q' "$source"; done | grep -oE '(^ \*   |  )[A-Z][0-9]?  ?[a-z]' | sed -E 's/^[ *]*//; s/ .*//' | sort -u
+    for source; do sed '1{/SPDX/d};/\*\//q' "$source"; done |
+        grep -oE '(^ \*   |  )[A-Z][0-9]?  ?[a-z]' | sed -E 's/^[ *]*//; s/ .*//' | sort -u
 }
 
 rows() {
