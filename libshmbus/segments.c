@@ -31,7 +31,7 @@ static int check_removable(const char *path)
                        path);
     }
     if (st.st_uid != geteuid() && geteuid() != 0) {
-        return sb_fail(-SHMBUS_ERR_OWNER, "%s belongs to user %u; ask him or root to remove it",
+        return sb_fail(-SHMBUS_ERR_OWNER, "%s belongs to user %u; ask them or root to remove it",
                        path, (unsigned)st.st_uid);
     }
     return 0;

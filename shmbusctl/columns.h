@@ -43,9 +43,9 @@ void column_rate(struct table_cell *cell, const uint64_t *now, const uint64_t *b
 _Static_assert(COUNTERS_HERE == SHMBUS_COUNTER_COUNT, "every counter has its column");
 
 #define RATES(fill)                                                                                \
-    { "sent/s", "SENT/s", "messages sent a second", fill, SHMBUS_COUNT_sent, true },               \
-    { "received/s", "RECV/s", "messages taken a second", fill, SHMBUS_COUNT_received, true },      \
-    { "bytes/s", "BYTES/s", "payload sent a second", fill, SHMBUS_COUNT_sent_bytes, true }
+    { "sent/s", "SENT/s", "messages sent per second", fill, SHMBUS_COUNT_sent, true },             \
+    { "received/s", "RECV/s", "messages taken per second", fill, SHMBUS_COUNT_received, true },    \
+    { "bytes/s", "BYTES/s", "payload sent per second", fill, SHMBUS_COUNT_sent_bytes, true }
 /* clang-format on */
 
 #endif

@@ -11,8 +11,8 @@ enum { OPT_HEX = 256, OPT_RAW, OPT_JSON, OPT_HEADERS };
 static const struct ctl_option options[] = {
     {'n', "count", "N", "show at most N messages (10)"},
     {OPT_HEX, "hex", NULL, "print in hexadecimal"},
-    {OPT_RAW, "raw", NULL, "print the bytes as they are, with no newline behind"},
-    {OPT_JSON, "json", NULL, "print one JSON object a message"},
+    {OPT_RAW, "raw", NULL, "print the bytes as they are, without a newline"},
+    {OPT_JSON, "json", NULL, "print one JSON object per message"},
     {OPT_HEADERS, "headers", NULL, "print a line with the header in front of each"},
     {0, NULL, NULL, NULL},
 };

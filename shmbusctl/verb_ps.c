@@ -69,8 +69,8 @@ const struct ctl_verb verb_ps = {
     .operands = "NAME",
     .summary = "Show the attached processes: alive, idle, stalled or dead",
     .text = "Dead is what the kernel proves. Silent for longer than the heartbeat timeout are: "
-            "idle, who has nothing in hand that others could miss (a front end without requests); "
-            "stalled, who holds a message, a reservation or a region's lock, or stands in a call. "
+            "idle processes, with nothing in hand that others could miss (a front end without "
+            "requests); stalled ones, with a message, a reservation, a region's lock or a call. "
             "Both keep everything they have.",
     .examples = "shmbusctl ps demo\n"
                 "shmbusctl ps demo -o pid,name,state,beat --no-headings\n",

@@ -75,7 +75,7 @@ const struct ctl_verb verb_reclaim = {
     .name = "reclaim",
     .operands = "NAME",
     .summary = "Repair what dead processes left, now",
-    .text = "Needed only for impatience: whoever is held up by the dead does it by himself. Safe "
+    .text = "Optional: a process that a dead one blocks does this by itself. Safe "
             "while messages flow. Only processes that the kernel proves dead are cleaned up after.",
     .examples = "shmbusctl reclaim demo\n",
     .options = options,

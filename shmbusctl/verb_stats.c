@@ -21,7 +21,7 @@ enum {
 static const struct ctl_option options[] = {
     {'w', "watch", "[SEC]", "print again every SEC seconds, with rates (1)"},
     {OPT_INTERVAL, "interval", "DUR", "measure rates over DUR, then print once"},
-    {OPT_JSON, "json", NULL, "print JSON; with --watch one object a line"},
+    {OPT_JSON, "json", NULL, "print JSON; with --watch one object per line"},
     {'o', "output", "COLS", "these columns, with commas in between"},
     {OPT_CHANNELS, "channels", NULL, "only channels"},
     {OPT_PROCESSES, "processes", NULL, "only processes"},

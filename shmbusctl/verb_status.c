@@ -20,7 +20,7 @@ static const struct ctl_option options[] = {
 };
 
 static const struct ctl_option logs_options[] = {
-    {OPT_JSON, "json", NULL, "one JSON object a line"},
+    {OPT_JSON, "json", NULL, "one JSON object per line"},
     {0, NULL, NULL, NULL},
 };
 
@@ -396,7 +396,8 @@ const struct ctl_verb verb_status = {
     .name = "status",
     .operands = "BUS [PROGRAM...]",
     .summary = "Show the programs of a supervisor and their workers",
-    .text = "One line a worker, sorted by generation and number; during a change both generations.",
+    .text = "One line per worker, sorted by generation and number; during a change both "
+            "generations.",
     .examples = "shmbusctl status demo\n"
                 "shmbusctl status demo worker --json\n",
     .options = options,

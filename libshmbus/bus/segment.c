@@ -375,8 +375,8 @@ static int cannot_open(const char *path, int error)
     if ((error == EACCES || error == EPERM) && lstat(path, &st) == 0) {
         user_name(st.st_uid, owner, sizeof owner);
         return sb_fail(-EACCES,
-                       "%s belongs to %s and has mode %04o; ask for access, or let him create it "
-                       "with `mode` and `group` (mode: \"0660\")",
+                       "%s belongs to %s and has mode %04o; ask for access, or have its owner "
+                       "create it with `mode` and `group` (mode: \"0660\")",
                        path, owner, (unsigned)(st.st_mode & 07777));
     }
     return no_descriptor(path, error, "cannot be opened");
@@ -418,14 +418,14 @@ static int check_file(struct sb_segment *segment, bool any_owner)
     if (st.st_uid != geteuid() && !any_owner) {
         user_name(st.st_uid, owner, sizeof owner);
         return sb_fail(-SHMBUS_ERR_OWNER,
-                       "%s belongs to %s and has mode %04o, but you are uid %u; if you trust him, "
+                       "%s belongs to %s and has mode %04o, but you are uid %u; if you trust them, "
                        "attach with SHMBUS_ATTACH_ANY_OWNER",
                        segment->path, owner, (unsigned)segment->mode, (unsigned)geteuid());
     }
     if (!any_owner && is_ours_by_name_alone(segment->fd, st.st_uid)) {
         return sb_fail(-SHMBUS_ERR_OWNER,
                        "%s belongs to a user who has no name in this user namespace (uid %u stands "
-                       "for all of them, you included); if you trust him, attach with "
+                       "for all of them, you included); if you trust them, attach with "
                        "SHMBUS_ATTACH_ANY_OWNER",
                        segment->path, (unsigned)st.st_uid);
     }
