@@ -63,6 +63,11 @@ grep -nHoE '^const struct ctl_verb verb_[a-z]+' shmbusctl/*.c |
         grep -q "&$verb," shmbusctl/verbs.c || echo "$file:$line: $verb"
     done | finding "a verb that verbs.c does not list"
 
+for doc in doc/*.md; do
+    name=${doc##*/}
+    [ "$name" = README.md ] || grep -q "($name)" doc/README.md || echo "$doc:1:"
+done | finding "not in the index, doc/README.md"
+
 # What the documents call by its bare name (`block.c`) is there, in whatever folder.
 grep -noHE -e '`[a-z_]+\.[ch]`' CONTRIBUTING.md \
     doc/architecture.md doc/crash-points.md doc/glossary.md doc/layout.md 2>/dev/null | tr -d '`' |
