@@ -177,7 +177,7 @@ static int join(struct coordinator *c)
 {
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus_plan *plan = NULL;
-    unsigned existing = SHMBUS_EXISTING;
+    unsigned existing = SHMBUS_OPEN_EXISTING;
     int result = task_plan(c->config, &plan);
 
     if (result < 0)
@@ -189,7 +189,7 @@ static int join(struct coordinator *c)
     if (result < 0)
         return program_fail(result, "cannot attach to bus '%s'", c->bus_name);
     program_catch_signals(c->bus);
-    result = shmbus_open(c->bus, TASK_COORDINATOR, SHMBUS_RECV | existing, &c->lock);
+    result = shmbus_open(c->bus, TASK_COORDINATOR, SHMBUS_OPEN_RECV | existing, &c->lock);
     if (result == -EBUSY)
         return program_fail(0,
                             "bus '%s' has a coordinator already; use another --bus, or wait "
@@ -199,11 +199,12 @@ static int join(struct coordinator *c)
         return program_fail(result, "cannot open stream " TASK_COORDINATOR);
     if ((result = shmbus_region_open(c->bus, TASK_BUFFER, &c->buffer)) < 0)
         return program_fail(result, "cannot open region " TASK_BUFFER);
-    if ((result = shmbus_open(c->bus, TASK_QUEUE, SHMBUS_SEND | existing, &c->tasks)) < 0)
+    if ((result = shmbus_open(c->bus, TASK_QUEUE, SHMBUS_OPEN_SEND | existing, &c->tasks)) < 0)
         return program_fail(result, "cannot open " TASK_QUEUE);
-    if ((result = shmbus_open(c->bus, TASK_QUEUE_DEAD, SHMBUS_RECV | existing, &c->dead)) < 0)
+    if ((result = shmbus_open(c->bus, TASK_QUEUE_DEAD, SHMBUS_OPEN_RECV | existing, &c->dead)) < 0)
         return program_fail(result, "cannot open " TASK_QUEUE_DEAD);
-    result = shmbus_open(c->bus, TASK_RESULTS, SHMBUS_SEND | SHMBUS_RECV | existing, &c->results);
+    result = shmbus_open(c->bus, TASK_RESULTS, SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | existing,
+                         &c->results);
     if (result < 0)
         return program_fail(result, "cannot open " TASK_RESULTS);
     return PROGRAM_OK;
@@ -312,7 +313,7 @@ static int beat_if_due(struct coordinator *c)
     if (result < 0)
         return result;
     task_message_make(&message, c->job.run_id, 0, program_name(), "alive");
-    result = shmbus_send_typed(c->results, SHMBUS_HEARTBEAT, 0, &message, sizeof message, 0);
+    result = shmbus_send_typed(c->results, SHMBUS_TYPE_HEARTBEAT, 0, &message, sizeof message, 0);
     c->beat_due_ns = program_now_ns() + TASK_BEAT_NS;
     return result < 0 && !shmbus_error_is_retryable(result) ? result : 0;
 }
@@ -324,7 +325,7 @@ static int send_task(struct coordinator *c, uint32_t task_id)
     struct task_message message;
 
     task_message_make(&message, c->job.run_id, task_id, program_name(), "");
-    return shmbus_send_typed(c->tasks, SHMBUS_DATA, task_id, &message, sizeof message, 0);
+    return shmbus_send_typed(c->tasks, SHMBUS_TYPE_DATA, task_id, &message, sizeof message, 0);
 }
 
 /* B and C, while there is room in the queue. */
@@ -399,7 +400,7 @@ static int on_result(struct coordinator *c, const struct shmbus_msg *msg,
 static void show(const struct shmbus_msg *msg, const struct task_message *message)
 {
     program_log("%s from %s (slot %u, %.3f ms ago, delivery %" PRIu32 "): %s",
-                shmbus_msg_type_name(msg->type), message->sender, msg->sender,
+                shmbus_type_name(msg->type), message->sender, msg->sender,
                 (double)(program_now_ns() - msg->time_ns) / 1e6, msg->delivery_count,
                 message->text);
 }
@@ -415,14 +416,14 @@ static int take_message(struct coordinator *c, int64_t timeout_ns)
         return shmbus_error_is_retryable(result) ? 0 : result;
     if (!task_message_read(&msg, &message)) {
         program_log("a message that is no result was thrown away (type %s, %zu bytes)",
-                    shmbus_msg_type_name(msg.type), msg.size_bytes);
+                    shmbus_type_name(msg.type), msg.size_bytes);
         result = shmbus_release(&msg);
         return result < 0 ? result : 1;
     }
     note_sender(c, message.sender, msg.time_ns);
-    if (c->verbose || msg.type == SHMBUS_CONTROL)
+    if (c->verbose || msg.type == SHMBUS_TYPE_CONTROL)
         show(&msg, &message);
-    if (msg.type == SHMBUS_DATA)
+    if (msg.type == SHMBUS_TYPE_DATA)
         result = on_result(c, &msg, &message);
     if (result == -EAGAIN)
         result = shmbus_requeue(&msg); /* comes again when there is room to send the task */
@@ -439,7 +440,7 @@ static int take_dead_letters(struct coordinator *c)
     int result;
 
     while ((result = shmbus_recv(c->dead, &msg, 0)) == 0) {
-        if (msg.type == SHMBUS_DATA && task_message_read(&msg, &message) &&
+        if (msg.type == SHMBUS_TYPE_DATA && task_message_read(&msg, &message) &&
             message.run_id == c->job.run_id && message.task_id < c->job.tasks &&
             !task_is_done(&c->job, message.task_id)) {
             program_log("task %" PRIu32 " failed: given up after %" PRIu32 " deliveries",
@@ -487,7 +488,7 @@ static int stop_workers(struct coordinator *c, bool ask, uint32_t *ret_workers)
     on_the_way = stat.depth + stat.redeliverable;
     task_message_make(&stop, c->job.run_id, 0, program_name(), "stop");
     while (on_the_way < stat.receivers) {
-        result = shmbus_send_typed(c->tasks, SHMBUS_STOP, 0, &stop, sizeof stop, 0);
+        result = shmbus_send_typed(c->tasks, SHMBUS_TYPE_STOP, 0, &stop, sizeof stop, 0);
         if (result < 0)
             return shmbus_error_is_retryable(result) ? 0 : result;
         on_the_way++;

@@ -437,7 +437,7 @@ static void on_finding(void *context, enum shmbus_severity severity, const char 
                        const char *cure)
 {
     (void)context;
-    if (severity > SHMBUS_NOTE)
+    if (severity > SHMBUS_SEVERITY_NOTE)
         program_log("health check: %s (%s)", what, cure);
 }
 

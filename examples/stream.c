@@ -39,7 +39,7 @@ static void must(int result, const char *what)
 /* Makes the bus with its stream, unless it is there already. */
 static struct shmbus *join(void)
 {
-    struct shmbus_channel_plan ticks = {.name = "ticks", .kind = SHMBUS_STREAM, .bytes = 4096};
+    struct shmbus_channel_plan ticks = {.name = "ticks", .kind = SHMBUS_KIND_STREAM, .bytes = 4096};
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus_plan *plan = NULL;
     struct shmbus *bus = NULL;
@@ -60,7 +60,7 @@ static void receive(uint64_t die_at)
     struct shmbus_msg msg;
     uint64_t number;
 
-    must(shmbus_open(bus, "ticks", SHMBUS_RECV, &ticks), "open");
+    must(shmbus_open(bus, "ticks", SHMBUS_OPEN_RECV, &ticks), "open");
     do {
         /* fails, too, when the sender has gone before the last tick */
         must(shmbus_recv(ticks, &msg, SHMBUS_WAIT_FOREVER), "receive");
@@ -113,7 +113,7 @@ int main(void)
 
     snprintf(bus_name, sizeof bus_name, "stream-example.%d", (int)getpid());
     bus = join();
-    must(shmbus_open(bus, "ticks", SHMBUS_SEND, &ticks), "open");
+    must(shmbus_open(bus, "ticks", SHMBUS_OPEN_SEND, &ticks), "open");
     pid_t pid = start_receiver(KILLED_AT);
     send_ticks(ticks, 1, TICKS / 2);
     waitpid(pid, &first, 0);

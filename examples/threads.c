@@ -42,11 +42,11 @@ static void *square(void *context)
     struct shmbus_channel *numbers = NULL, *squares = NULL;
     struct shmbus_msg msg;
 
-    must(shmbus_open(worker->bus, "numbers", SHMBUS_RECV, &numbers), "open");
-    must(shmbus_open(worker->bus, "squares", SHMBUS_SEND, &squares), "open");
+    must(shmbus_open(worker->bus, "numbers", SHMBUS_OPEN_RECV, &numbers), "open");
+    must(shmbus_open(worker->bus, "squares", SHMBUS_OPEN_SEND, &squares), "open");
     for (;;) {
         must(shmbus_recv(numbers, &msg, SHMBUS_WAIT_FOREVER), "receive");
-        if (msg.type == SHMBUS_STOP)
+        if (msg.type == SHMBUS_TYPE_STOP)
             break;
         uint64_t *number = msg.data;
         *number *= *number;
@@ -85,8 +85,8 @@ int main(void)
 
     snprintf(bus_name, sizeof bus_name, "threads-example.%d", (int)getpid());
     must(shmbus_attach(bus_name, NULL, &bus), "attach");
-    must(shmbus_open(bus, "numbers", SHMBUS_SEND, &numbers), "open");
-    must(shmbus_open(bus, "squares", SHMBUS_RECV, &squares), "open");
+    must(shmbus_open(bus, "numbers", SHMBUS_OPEN_SEND, &numbers), "open");
+    must(shmbus_open(bus, "squares", SHMBUS_OPEN_RECV, &squares), "open");
     for (int i = 0; i < count; i++) {
         workers[i].bus = bus;
         if (pthread_create(&workers[i].thread, NULL, square, &workers[i]) != 0)
@@ -94,7 +94,7 @@ int main(void)
     }
     uint64_t sum = add_up(numbers, squares);
     for (int i = 0; i < count; i++)
-        must(shmbus_send_typed(numbers, SHMBUS_STOP, 0, NULL, 0, SHMBUS_WAIT_FOREVER), "stop");
+        must(shmbus_send_typed(numbers, SHMBUS_TYPE_STOP, 0, NULL, 0, SHMBUS_WAIT_FOREVER), "stop");
     for (int i = 0; i < count; i++) {
         pthread_join(workers[i].thread, NULL);
         printf("thread %d squared %" PRIu64 " numbers\n", i, workers[i].squared);

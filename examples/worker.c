@@ -144,9 +144,9 @@ static int join(struct worker *w)
     /* before the task queue: a worker the coordinator can see must know when it was born */
     if ((result = task_job_load(w->buffer, &w->born, SHMBUS_WAIT_FOREVER)) < 0)
         return program_fail(result, "cannot read the job in " TASK_BUFFER);
-    if ((result = shmbus_open(w->bus, TASK_RESULTS, SHMBUS_SEND, &w->results)) < 0)
+    if ((result = shmbus_open(w->bus, TASK_RESULTS, SHMBUS_OPEN_SEND, &w->results)) < 0)
         return program_fail(result, "cannot open " TASK_RESULTS);
-    if ((result = shmbus_open(w->bus, TASK_QUEUE, SHMBUS_RECV, &w->tasks)) < 0)
+    if ((result = shmbus_open(w->bus, TASK_QUEUE, SHMBUS_OPEN_RECV, &w->tasks)) < 0)
         return program_fail(result, "cannot open " TASK_QUEUE);
     return PROGRAM_OK;
 }
@@ -166,7 +166,7 @@ static void beat_if_due(struct worker *w)
     if (program_now_ns() < w->beat_due_ns)
         return;
     shmbus_heartbeat(w->bus);
-    report(w, SHMBUS_HEARTBEAT, "alive");
+    report(w, SHMBUS_TYPE_HEARTBEAT, "alive");
     w->beat_due_ns = program_now_ns() + TASK_BEAT_NS;
 }
 
@@ -248,7 +248,7 @@ static int do_task(struct worker *w, struct shmbus_msg *msg)
 
     if (!task_message_read(msg, &task)) {
         program_log("a message that is no task was thrown away (type %s, %zu bytes)",
-                    shmbus_msg_type_name(msg->type), msg->size_bytes);
+                    shmbus_type_name(msg->type), msg->size_bytes);
         return shmbus_release(msg);
     }
     if (msg->delivery_count > 1)
@@ -285,7 +285,7 @@ static void show(const struct worker *w, const struct shmbus_msg *msg)
 {
     if (w->verbose)
         program_log("%s from slot %u (%.3f ms ago, delivery %" PRIu32 "): task %" PRIu64,
-                    shmbus_msg_type_name(msg->type), msg->sender,
+                    shmbus_type_name(msg->type), msg->sender,
                     (double)(program_now_ns() - msg->time_ns) / 1e6, msg->delivery_count,
                     msg->correlation_id);
 }
@@ -313,7 +313,7 @@ static int serve(struct worker *w)
         if (result < 0)
             return result;
         show(w, &msg);
-        if (msg.type == SHMBUS_STOP) {
+        if (msg.type == SHMBUS_TYPE_STOP) {
             bool leave = stop_is_for_me(w, &msg);
             if ((result = shmbus_release(&msg)) < 0 || leave)
                 return result;
@@ -340,12 +340,12 @@ static int run(struct worker *w)
     if (join(w) != PROGRAM_OK)
         return PROGRAM_FAILED;
     program_log("started (pid %d)", (int)getpid());
-    report(w, SHMBUS_CONTROL, "joins");
+    report(w, SHMBUS_TYPE_CONTROL, "joins");
     w->beat_due_ns = program_now_ns() + TASK_BEAT_NS;
     result = serve(w);
     if (result < 0)
         return program_fail(result, "cannot go on");
-    report(w, SHMBUS_CONTROL, "leaves");
+    report(w, SHMBUS_TYPE_CONTROL, "leaves");
     program_log("leaves: %" PRIu32 " tasks answered", w->done);
     if (w->repeated + w->stale > 0)
         program_log("%" PRIu32 " of them had been done before, %" PRIu32

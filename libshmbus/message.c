@@ -27,7 +27,7 @@ SB_COLD static int why_not(const struct shmbus_channel *ch, unsigned needed, con
                        ch->name);
     }
     return sb_fail(-EINVAL, "%s: \"%s\" is not open for %s", call, ch->name,
-                   needed == SHMBUS_SEND ? "sending" : "receiving");
+                   needed == SHMBUS_OPEN_SEND ? "sending" : "receiving");
 }
 
 static bool is_queue(const struct shmbus_channel *ch)
@@ -42,8 +42,8 @@ SB_COLD static int shutting_down(const struct shmbus_channel *ch)
 
 static SB_INLINE int check_send(struct shmbus_channel *ch, const char *call)
 {
-    if (sb_unlikely(!is_usable(ch, SHMBUS_SEND))) {
-        return why_not(ch, SHMBUS_SEND, call);
+    if (sb_unlikely(!is_usable(ch, SHMBUS_OPEN_SEND))) {
+        return why_not(ch, SHMBUS_OPEN_SEND, call);
     }
     if (sb_unlikely(sb_load_relaxed(ch->shutdown) != 0)) {
         return shutting_down(ch);
@@ -83,7 +83,7 @@ static SB_INLINE int check_msg(const struct shmbus_msg *msg, const char *call)
 /* A message that came out of a stream must go back to that stream's handle. */
 static bool fits_stream(const struct shmbus_msg *msg)
 {
-    return msg->channel->kind == SB_STREAM && (msg->channel->mode & SHMBUS_RECV) != 0;
+    return msg->channel->kind == SB_STREAM && (msg->channel->mode & SHMBUS_OPEN_RECV) != 0;
 }
 
 /* Whether messages in cells come out of this handle. */
@@ -149,7 +149,7 @@ int shmbus_send_typed(struct shmbus_channel *ch, unsigned type, uint64_t correla
 
 int shmbus_send(struct shmbus_channel *ch, const void *data, size_t size_bytes, int64_t timeout_ns)
 {
-    return send_message(ch, SHMBUS_DATA, 0, data, size_bytes, timeout_ns);
+    return send_message(ch, SHMBUS_TYPE_DATA, 0, data, size_bytes, timeout_ns);
 }
 
 int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
@@ -189,8 +189,8 @@ SB_COLD static int no_room(void)
 static SB_INLINE int recv_messages(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs,
                                    size_t max, int64_t timeout_ns)
 {
-    if (sb_unlikely(!is_usable(ch, SHMBUS_RECV))) {
-        return why_not(ch, SHMBUS_RECV, "shmbus_recv");
+    if (sb_unlikely(!is_usable(ch, SHMBUS_OPEN_RECV))) {
+        return why_not(ch, SHMBUS_OPEN_RECV, "shmbus_recv");
     }
     if (sb_unlikely(ret_msgs == NULL || max == 0)) {
         return no_room();
@@ -369,8 +369,8 @@ static int commit(struct shmbus_msg *msg, int64_t timeout_ns)
 {
     struct shmbus_channel *ch = msg->channel;
 
-    if (!is_usable(ch, SHMBUS_SEND)) {
-        return why_not(ch, SHMBUS_SEND, "shmbus_commit");
+    if (!is_usable(ch, SHMBUS_OPEN_SEND)) {
+        return why_not(ch, SHMBUS_OPEN_SEND, "shmbus_commit");
     }
     if (sb_load_relaxed(ch->shutdown) != 0) {
         return shutting_down(ch);

@@ -28,7 +28,7 @@ static int claim_row(struct shmbus_channel *ch, uint64_t owner64)
             continue;
         }
         ch->row = row;
-        sb_store_relaxed(&row->mode, ch->mode & (SHMBUS_SEND | SHMBUS_RECV));
+        sb_store_relaxed(&row->mode, ch->mode & (SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV));
         sb_store_relaxed(&row->waits, SB_WAITS_NOT);
         sb_store_relaxed(&row->thread, sb_own_thread());
         for (uint32_t k = 0; k < SHMBUS_COUNTER_COUNT; k++) {
@@ -50,7 +50,7 @@ static int no_row(const struct shmbus_channel *ch)
         return sb_fail(-SHMBUS_ERR_TOO_MANY,
                        "channel \"%s\": %u handles are open already, %u of them by this process, "
                        "%u of those by threads that have ended; close handles before the thread "
-                       "ends, or open them with SHMBUS_THREAD",
+                       "ends, or open them with SHMBUS_OPEN_THREAD",
                        ch->name, count.all, count.own, count.left);
     }
     return sb_fail(-SHMBUS_ERR_TOO_MANY,
@@ -90,7 +90,8 @@ static int open_handle(struct shmbus_channel *ch)
 static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
                       struct shmbus_channel **ret_ch)
 {
-    const unsigned known = SHMBUS_SEND | SHMBUS_RECV | SHMBUS_EXISTING | SHMBUS_THREAD;
+    const unsigned known =
+        SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | SHMBUS_OPEN_EXISTING | SHMBUS_OPEN_THREAD;
 
     if (bus == NULL || channel == NULL || ret_ch == NULL) {
         return sb_fail(-EINVAL, "shmbus_open: an argument is NULL");
@@ -107,8 +108,9 @@ static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
                        "'-', not starting with '.'",
                        channel, SHMBUS_NAME_BYTES - 1);
     }
-    if ((mode & ~known) != 0 || (mode & (SHMBUS_SEND | SHMBUS_RECV)) == 0) {
-        return sb_fail(-EINVAL, "channel \"%s\": mode %#x: use SHMBUS_SEND, SHMBUS_RECV or both",
+    if ((mode & ~known) != 0 || (mode & (SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV)) == 0) {
+        return sb_fail(-EINVAL,
+                       "channel \"%s\": mode %#x: use SHMBUS_OPEN_SEND, SHMBUS_OPEN_RECV or both",
                        channel, mode);
     }
     return 0;
@@ -116,7 +118,7 @@ static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
 
 static size_t size_max_of(const struct shmbus_channel *ch)
 {
-    if (ch->kind == SHMBUS_STREAM) {
+    if (ch->kind == SHMBUS_KIND_STREAM) {
         return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
     }
     if (ch->kind == SB_LANES) {
@@ -154,7 +156,7 @@ int shmbus_open(struct shmbus *bus, const char *channel, unsigned mode,
     if (r < 0) {
         return r;
     }
-    r = (mode & SHMBUS_EXISTING) != 0 ? sb_directory_find(&bus->view, channel, &index)
+    r = (mode & SHMBUS_OPEN_EXISTING) != 0 ? sb_directory_find(&bus->view, channel, &index)
                                       : sb_directory_claim(&bus->view, channel, &index);
     if (r < 0) {
         return r;
@@ -166,7 +168,7 @@ int shmbus_open(struct shmbus *bus, const char *channel, unsigned mode,
     memset(ch, 0, sizeof *ch);
     bind_to(ch, bus, index, mode);
     memcpy(ch->name, channel, strlen(channel) + 1);
-    r = (mode & SHMBUS_THREAD) != 0 ? sb_thread_bind(ch) : 0;
+    r = (mode & SHMBUS_OPEN_THREAD) != 0 ? sb_thread_bind(ch) : 0;
     if (r == 0) {
         r = open_handle(ch);
     }

@@ -66,7 +66,7 @@ static int check_unused(struct shmbus *bus, const char *name)
     int r = 0;
 
     for (uint32_t i = 0; (r = shmbus_process_stat(bus, i, &p)) != -ENOENT; i++) {
-        if (r == 0 && p.life != SHMBUS_DEAD) {
+        if (r == 0 && p.life != SHMBUS_LIFE_DEAD) {
             return sb_fail(-SHMBUS_ERR_IN_USE, "bus \"%s\" is in use by process %d%s (%s)", name,
                            (int)p.pid, p.same_pid_namespace ? "" : " of another pid namespace",
                            p.name);

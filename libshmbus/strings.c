@@ -29,31 +29,31 @@ const char *shmbus_counter_text(unsigned counter)
     return counter < SHMBUS_COUNTER_COUNT ? counter_rows[counter].text : NULL;
 }
 
-const char *shmbus_msg_type_name(unsigned type)
+const char *shmbus_type_name(unsigned type)
 {
     switch (type) {
-    case SHMBUS_DATA:
+    case SHMBUS_TYPE_DATA:
         return "data";
-    case SHMBUS_CONTROL:
+    case SHMBUS_TYPE_CONTROL:
         return "control";
-    case SHMBUS_REQUEST:
+    case SHMBUS_TYPE_REQUEST:
         return "request";
-    case SHMBUS_RESPONSE:
+    case SHMBUS_TYPE_RESPONSE:
         return "response";
-    case SHMBUS_NOTIFICATION:
+    case SHMBUS_TYPE_NOTIFICATION:
         return "notification";
-    case SHMBUS_HEARTBEAT:
+    case SHMBUS_TYPE_HEARTBEAT:
         return "heartbeat";
-    case SHMBUS_ERROR:
+    case SHMBUS_TYPE_ERROR:
         return "error";
-    case SHMBUS_STOP:
+    case SHMBUS_TYPE_STOP:
         return "stop";
     default:
         break;
     }
     if (type > UINT8_MAX)
         return "?";
-    return type < SHMBUS_USER ? "reserved" : "user";
+    return type < SHMBUS_TYPE_USER ? "reserved" : "user";
 }
 
 const char *shmbus_version(void)

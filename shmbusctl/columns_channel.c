@@ -80,7 +80,7 @@ static void fill_level(FILL_ARGS)
 
     if (arg == LEVEL_FILL)
         CELL("%.0f%%", now->capacity ? 100.0 * (double)now->depth / (double)now->capacity : 0.0);
-    else if (now->kind == SHMBUS_STREAM)
+    else if (now->kind == SHMBUS_KIND_STREAM)
         column_size(cell, value, options);
     else
         column_count(cell, value);

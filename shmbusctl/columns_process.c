@@ -33,9 +33,9 @@ static void fill_process(FILL_ARGS)
         break;
     case PROCESS_STATE:
         CELL("%s", snapshot_life(now->life));
-        cell->style = now->life == SHMBUS_ALIVE     ? TABLE_GOOD
-                      : now->life == SHMBUS_IDLE    ? TABLE_PLAIN
-                      : now->life == SHMBUS_STALLED ? TABLE_ODD
+        cell->style = now->life == SHMBUS_LIFE_ALIVE     ? TABLE_GOOD
+                      : now->life == SHMBUS_LIFE_IDLE    ? TABLE_PLAIN
+                      : now->life == SHMBUS_LIFE_STALLED ? TABLE_ODD
                                                     : TABLE_BAD;
         break;
     case PROCESS_SLOT:

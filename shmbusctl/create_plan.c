@@ -28,12 +28,12 @@ void create_options_free(struct create_options *options)
 
 static bool set_on_full(const char *value, enum shmbus_on_full *ret_on_full)
 {
-    static const char *const names[] = {"block", "reject", "drop_oldest", "shed", NULL};
+    static const char *const names[] = {"block", "reject", "drop_oldest", NULL};
     const char *near = ctl_nearest(value, names);
 
     for (int i = 0; names[i]; i++)
         if (strcmp(names[i], value) == 0) {
-            *ret_on_full = (enum shmbus_on_full)(SHMBUS_BLOCK + i);
+            *ret_on_full = (enum shmbus_on_full)(SHMBUS_FULL_BLOCK + i);
             return true;
         }
     ctl_note("on_full: '%s' is none of block, reject, drop_oldest%s%s%s", value,
@@ -145,7 +145,7 @@ static int add_channel(struct shmbus_plan *plan, enum create_what what, char *sp
 {
     const char *option = what == CREATE_QUEUE ? "--queue" : "--stream";
     struct shmbus_channel_plan channel = {
-        .kind = what == CREATE_QUEUE ? SHMBUS_QUEUE : SHMBUS_STREAM,
+        .kind = what == CREATE_QUEUE ? SHMBUS_KIND_QUEUE : SHMBUS_KIND_STREAM,
         .depth = what == CREATE_QUEUE ? 1024 : 0,
         .bytes = what == CREATE_QUEUE ? 0 : 1u << 20,
         .timestamps = what == CREATE_QUEUE, /* as in YAML */
@@ -226,7 +226,7 @@ static int add_dead_letter_queues(struct shmbus_plan *plan)
     for (size_t i = 0; i < plan->channel_count && code == CTL_DONE; i++) {
         const struct shmbus_channel_plan *served = &plan->channels[i];
         struct shmbus_channel_plan channel = {
-            .kind = SHMBUS_QUEUE,
+            .kind = SHMBUS_KIND_QUEUE,
             .depth = served->depth,
                 .timestamps = true,
         };

@@ -35,7 +35,7 @@ void create_note_rounding(const struct shmbus_plan *plan)
 {
     for (size_t i = 0; i < plan->channel_count; i++) {
         const struct shmbus_channel_plan *channel = &plan->channels[i];
-        bool queue = channel->kind == SHMBUS_QUEUE;
+        bool queue = channel->kind == SHMBUS_KIND_QUEUE;
         uint64_t asked = queue ? channel->depth : channel->bytes, got = power_of_two(asked);
 
         if (asked != got)
@@ -110,14 +110,14 @@ static enum shmbus_on_full on_full_of(const struct shmbus_plan *plan, size_t ind
         return channel->on_full;
     for (size_t i = 0; i < plan->channel_count; i++)
         if (strcmp(plan->channels[i].dead_letter, channel->name) == 0)
-            return SHMBUS_DROP_OLDEST;
-    return SHMBUS_BLOCK;
+            return SHMBUS_FULL_DROP_OLDEST;
+    return SHMBUS_FULL_BLOCK;
 }
 
 static struct plan_row channel_row_of(const struct shmbus_plan *plan, size_t index)
 {
     const struct shmbus_channel_plan *channel = &plan->channels[index];
-    struct plan_row row = {.has_bytes = channel->kind == SHMBUS_STREAM};
+    struct plan_row row = {.has_bytes = channel->kind == SHMBUS_KIND_STREAM};
 
     snprintf(row.what, sizeof(row.what), "%s", snapshot_kind(channel->kind));
     snprintf(row.name, sizeof(row.name), "%s", channel->name);
@@ -147,7 +147,7 @@ static struct plan_row channel_row_of(const struct shmbus_plan *plan, size_t ind
 
 static bool has_blocks(const struct shmbus_channel_plan *channel)
 {
-    return channel->kind == SHMBUS_QUEUE && channel->order != SHMBUS_ORDER_PRODUCER;
+    return channel->kind == SHMBUS_KIND_QUEUE && channel->order != SHMBUS_ORDER_PRODUCER;
 }
 
 /* Queues of the same share and largest message, from declared channel @from on; spare ones are

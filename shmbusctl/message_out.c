@@ -10,7 +10,7 @@
 
 static const char *type_name(unsigned type)
 {
-    const char *name = shmbus_msg_type_name(type);
+    const char *name = shmbus_type_name(type);
 
     return name ? name : "?";
 }

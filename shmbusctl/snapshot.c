@@ -124,20 +124,18 @@ struct process_row snapshot_process(const struct snapshot *now, const struct sna
 
 const char *snapshot_kind(enum shmbus_kind kind)
 {
-    return kind == SHMBUS_QUEUE ? "queue" : kind == SHMBUS_STREAM ? "stream" : "?";
+    return kind == SHMBUS_KIND_QUEUE ? "queue" : kind == SHMBUS_KIND_STREAM ? "stream" : "?";
 }
 
 const char *snapshot_on_full(enum shmbus_on_full on_full)
 {
     switch (on_full) {
-    case SHMBUS_BLOCK:
+    case SHMBUS_FULL_BLOCK:
         return "block";
-    case SHMBUS_REJECT:
+    case SHMBUS_FULL_REJECT:
         return "reject";
-    case SHMBUS_DROP_OLDEST:
+    case SHMBUS_FULL_DROP_OLDEST:
         return "drop_oldest";
-    case SHMBUS_SHED:
-        return "shed";
     default:
         return "?";
     }
@@ -145,7 +143,7 @@ const char *snapshot_on_full(enum shmbus_on_full on_full)
 
 const char *snapshot_order(const struct shmbus_channel_stat *channel)
 {
-    if (channel->kind != SHMBUS_QUEUE)
+    if (channel->kind != SHMBUS_KIND_QUEUE)
         return "";
     return channel->order == SHMBUS_ORDER_PRODUCER ? "producer" : "total";
 }
@@ -153,13 +151,13 @@ const char *snapshot_order(const struct shmbus_channel_stat *channel)
 const char *snapshot_life(enum shmbus_life life)
 {
     switch (life) {
-    case SHMBUS_ALIVE:
+    case SHMBUS_LIFE_ALIVE:
         return "alive";
-    case SHMBUS_IDLE:
+    case SHMBUS_LIFE_IDLE:
         return "idle";
-    case SHMBUS_STALLED:
+    case SHMBUS_LIFE_STALLED:
         return "stalled";
-    case SHMBUS_DEAD:
+    case SHMBUS_LIFE_DEAD:
         return "dead";
     default:
         return "?";

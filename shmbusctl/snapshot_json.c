@@ -84,7 +84,7 @@ static struct json_object *channel_json(const struct channel_row *row)
     json_add_count(object, "capacity", now->capacity);
     json_add_count(object, "depth", now->depth);
     json_add_count(object, "depth_max", now->depth_max);
-    json_add_text(object, "depth_unit", now->kind == SHMBUS_STREAM ? "bytes" : "messages");
+    json_add_text(object, "depth_unit", now->kind == SHMBUS_KIND_STREAM ? "bytes" : "messages");
     json_add_count(object, "held", now->held);
     json_add_count(object, "redeliverable", now->redeliverable);
     json_add_count(object, "dead_letters", now->dead_letters);

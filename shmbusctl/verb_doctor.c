@@ -69,8 +69,8 @@ static void each_finding(void *context, enum shmbus_severity severity, const cha
                          const char *cure)
 {
     const struct bus_context *bus = context;
-    enum doctor_level level = severity == SHMBUS_CRITICAL  ? DOCTOR_CRITICAL
-                              : severity == SHMBUS_WARNING ? DOCTOR_WARNING
+    enum doctor_level level = severity == SHMBUS_SEVERITY_CRITICAL  ? DOCTOR_CRITICAL
+                              : severity == SHMBUS_SEVERITY_WARNING ? DOCTOR_WARNING
                                                            : DOCTOR_NOTE;
 
     doctor_add(bus->doctor, level, bus->name, cure ? cure : "", "%s", what);

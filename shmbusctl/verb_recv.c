@@ -168,7 +168,7 @@ static int run(struct ctl_args *args)
     ctl_signals_bus(bus);
     ctl_output_watch(bus, request.follow);
     result = shmbus_open(bus, args->operands[1],
-                         SHMBUS_RECV | (request.create ? 0 : SHMBUS_EXISTING), &ch);
+                         SHMBUS_OPEN_RECV | (request.create ? 0 : SHMBUS_OPEN_EXISTING), &ch);
     if (result < 0) {
         code = show_open_failure(bus, args->operands[1], result, "; --create makes a new one");
     } else {

@@ -18,7 +18,7 @@ static void list_users(const struct snapshot *snapshot, char *out, size_t out_by
     for (size_t i = 0; i < snapshot->process_count; i++) {
         const struct shmbus_process_stat *process = &snapshot->processes[i];
 
-        if (process->life == SHMBUS_DEAD)
+        if (process->life == SHMBUS_LIFE_DEAD)
             continue;
         users++;
         if (shown == 5)

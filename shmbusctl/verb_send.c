@@ -46,8 +46,8 @@ static bool set_type(const char *value, unsigned *ret_type)
         *ret_type = (unsigned)number;
         return true;
     }
-    for (unsigned i = 0; i <= SHMBUS_STOP; i++) {
-        name = shmbus_msg_type_name(i);
+    for (unsigned i = 0; i <= SHMBUS_TYPE_STOP; i++) {
+        name = shmbus_type_name(i);
         names[i] = name ? name : "";
         if (strcmp(names[i], value) == 0) {
             *ret_type = i;
@@ -249,7 +249,7 @@ static int run(struct ctl_args *args)
         return code;
     ctl_signals_bus(bus);
     result = shmbus_open(bus, args->operands[1],
-                         SHMBUS_SEND | (request.create ? 0 : SHMBUS_EXISTING), &ch);
+                         SHMBUS_OPEN_SEND | (request.create ? 0 : SHMBUS_OPEN_EXISTING), &ch);
     if (result < 0) {
         code = show_open_failure(bus, args->operands[1], result, "; --create makes a new one");
     } else {

@@ -48,7 +48,7 @@ static inline void t_plan_queue(struct shmbus_plan *plan, const char *name, uint
                                 enum shmbus_on_full on_full, uint32_t max_deliveries,
                                 const char *dead_letter)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_QUEUE,
+    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_QUEUE,
                                     .depth = depth,
                                     .on_full = on_full,
                                     .max_deliveries = max_deliveries,
@@ -60,7 +60,7 @@ static inline void t_plan_queue(struct shmbus_plan *plan, const char *name, uint
 
 static inline void t_plan_stream(struct shmbus_plan *plan, const char *name, uint64_t bytes)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_STREAM, .bytes = bytes};
+    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_STREAM, .bytes = bytes};
     snprintf(c.name, sizeof c.name, "%s", name);
     T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
 }

@@ -21,7 +21,7 @@ static const struct {
     F(shmbus_attach), F(shmbus_detach), F(shmbus_unlink), F(shmbus_unlink_if_unused),
     F(shmbus_slot), F(shmbus_heartbeat), F(shmbus_shutdown), F(shmbus_interrupt),
     F(shmbus_interrupt_clear),
-    F(shmbus_reclaim), F(shmbus_open), F(shmbus_close), F(shmbus_msg_type_name), F(shmbus_send),
+    F(shmbus_reclaim), F(shmbus_open), F(shmbus_close), F(shmbus_type_name), F(shmbus_send),
     F(shmbus_send_typed), F(shmbus_send_batch), F(shmbus_recv), F(shmbus_recv_batch),
     F(shmbus_recv_copy), F(shmbus_release), F(shmbus_release_batch), F(shmbus_requeue),
     F(shmbus_reserve), F(shmbus_commit), F(shmbus_forward), F(shmbus_abort), F(shmbus_fd),
@@ -52,7 +52,7 @@ int main(void)
     }
     if (opts.struct_bytes != sizeof opts || opts.spin_ns != -1 || name[0] != '/' || forever != -1)
         return 1;
-    if (errors < 5000 || counters < 1 || limits < 1 || SHMBUS_USER != 64)
+    if (errors < 5000 || counters < 1 || limits < 1 || SHMBUS_TYPE_USER != 64)
         return 1;
     return shmbus_version()[0] == SHMBUS_VERSION[0] ? 0 : 1;
 }

@@ -44,7 +44,7 @@ static void must(struct bench *b, int result)
 static void body_alloc(struct bench_proc *p)
 {
     struct bench *b = p->bench;
-    struct shmbus_channel *channel = open_channel(b, SHMBUS_SEND);
+    struct shmbus_channel *channel = open_channel(b, SHMBUS_OPEN_SEND);
 
     bench_ready(p);
     for (uint64_t n = 0; !bench_stopped(p); n++) {
@@ -61,7 +61,7 @@ static void body_alloc(struct bench_proc *p)
 static void body_take(struct bench_proc *p)
 {
     struct bench *b = p->bench;
-    struct shmbus_channel *channel = open_channel(b, SHMBUS_SEND);
+    struct shmbus_channel *channel = open_channel(b, SHMBUS_OPEN_SEND);
 
     bench_ready(p);
     for (uint64_t n = 0; !bench_stopped(p); n++) {
@@ -86,7 +86,7 @@ static void body_take(struct bench_proc *p)
 static void body_give(struct bench_proc *p)
 {
     struct bench *b = p->bench;
-    struct shmbus_channel *channel = open_channel(b, SHMBUS_RECV);
+    struct shmbus_channel *channel = open_channel(b, SHMBUS_OPEN_RECV);
     uint64_t mark;
 
     bench_ready(p);

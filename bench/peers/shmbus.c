@@ -58,7 +58,8 @@ static void peer_open(struct bench *b, unsigned channel, unsigned roles, unsigne
     e->pending = false;
     e->in_place = strcmp(b->variant, "inplace") == 0;
     snprintf(name, sizeof(name), "c%u", channel);
-    error = shmbus_open(bus, name, roles == BENCH_SEND ? SHMBUS_SEND : SHMBUS_RECV, &e->channel);
+    error = shmbus_open(bus, name, roles == BENCH_SEND ? SHMBUS_OPEN_SEND : SHMBUS_OPEN_RECV,
+                        &e->channel);
     if (error < 0)
         bench_fail(b, "shmbus_open: %s", shmbus_detail());
 }

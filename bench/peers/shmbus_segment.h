@@ -26,10 +26,10 @@ static int segment_channels(struct bench *b, struct shmbus_plan *plan)
     int error = 0;
 
     for (unsigned i = 0; i < b->channels && error == 0; i++) {
-        struct shmbus_channel_plan channel = {.on_full = SHMBUS_BLOCK};
+        struct shmbus_channel_plan channel = {.on_full = SHMBUS_FULL_BLOCK};
 
         snprintf(channel.name, sizeof(channel.name), "c%u", i);
-        channel.kind = b->many ? SHMBUS_QUEUE : SHMBUS_STREAM;
+        channel.kind = b->many ? SHMBUS_KIND_QUEUE : SHMBUS_KIND_STREAM;
         channel.depth = b->many ? b->depth : 0;
         if (b->many && SHMBUS_ORDER == SHMBUS_ORDER_PRODUCER) {
             channel.order = SHMBUS_ORDER_PRODUCER;

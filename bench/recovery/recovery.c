@@ -81,8 +81,9 @@ static void must(int result, const char *what)
 static void make_bus(void)
 {
     struct shmbus_plan *plan = NULL;
-    struct shmbus_channel_plan tasks = {.name = "tasks", .kind = SHMBUS_QUEUE, .depth = 16};
-    struct shmbus_channel_plan ticks = {.name = "ticks", .kind = SHMBUS_STREAM, .bytes = 65536};
+    struct shmbus_channel_plan tasks = {.name = "tasks", .kind = SHMBUS_KIND_QUEUE, .depth = 16};
+    struct shmbus_channel_plan ticks = {
+        .name = "ticks", .kind = SHMBUS_KIND_STREAM, .bytes = 65536};
 
     must(shmbus_plan_new(4u << 20, &plan), "plan");
     must(shmbus_plan_add_channel(plan, &tasks), "plan");
@@ -102,8 +103,8 @@ static void victim(int ready)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     must(shmbus_attach(name, NULL, &bus), "attach");
-    must(shmbus_open(bus, "ticks", SHMBUS_SEND, &ticks), "open");
-    must(shmbus_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV, &tasks), "open");
+    must(shmbus_open(bus, "ticks", SHMBUS_OPEN_SEND, &ticks), "open");
+    must(shmbus_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &tasks), "open");
     must(shmbus_recv(tasks, &msg, PATIENCE_NS), "recv");
     for (size_t i = 0; i < BLOCKS_HELD; i++) {
         must(shmbus_reserve(tasks, 64, &reserved[i], 0), "reserve");
@@ -181,8 +182,8 @@ struct survivor {
 static void join(struct survivor *me)
 {
     must(shmbus_attach(name, NULL, &me->bus), "attach");
-    must(shmbus_open(me->bus, "tasks", SHMBUS_SEND | SHMBUS_RECV, &me->tasks), "open");
-    must(shmbus_open(me->bus, "ticks", SHMBUS_RECV, &me->ticks), "open");
+    must(shmbus_open(me->bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &me->tasks), "open");
+    must(shmbus_open(me->bus, "ticks", SHMBUS_OPEN_RECV, &me->ticks), "open");
     must(shmbus_send(me->tasks, "work", 4, 0), "send");
 }
 

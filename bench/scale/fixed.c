@@ -144,7 +144,7 @@ void scale_channels(const struct scale *s)
     open_ns = scale_now_ns();
     for (uint64_t i = 0; i < s->n; i++) {
         name_of(i, name, sizeof(name));
-        a.channels[i] = scale_open(bus, name, SHMBUS_SEND | SHMBUS_RECV);
+        a.channels[i] = scale_open(bus, name, SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     }
     open_ns = scale_now_ns() - open_ns;
     printf(",\"open_ns\":%.1f,\"send_ns\":%.2f}\n", (double)open_ns / (double)s->n, send_ns(s, &a));
@@ -157,7 +157,7 @@ void scale_channels(const struct scale *s)
 /* Holds its blocks, says so, and waits to be killed. */
 static _Noreturn void victim(int ready)
 {
-    struct shmbus_channel *ch = scale_open(scale_attach(0), "q", SHMBUS_SEND);
+    struct shmbus_channel *ch = scale_open(scale_attach(0), "q", SHMBUS_OPEN_SEND);
     struct shmbus_msg msg;
 
     for (unsigned i = 0; i < HELD; i++)
@@ -223,7 +223,7 @@ static double reclaim_once(const void *argument)
 static double close_once(const void *argument)
 {
     struct shmbus *bus = *(struct shmbus *const *)argument;
-    struct shmbus_channel *ch = scale_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = scale_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     int64_t begin = scale_now_ns();
 
     shmbus_close(ch);

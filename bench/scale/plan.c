@@ -16,7 +16,7 @@ struct shmbus_plan *scale_plan_new(uint32_t processes, uint64_t block_bytes, uin
 
 void scale_plan_add_queue(struct shmbus_plan *plan, const char *name, uint32_t depth)
 {
-    struct shmbus_channel_plan channel = {.kind = SHMBUS_QUEUE, .depth = depth};
+    struct shmbus_channel_plan channel = {.kind = SHMBUS_KIND_QUEUE, .depth = depth};
 
     snprintf(channel.name, sizeof(channel.name), "%s", name);
     scale_must(shmbus_plan_add_channel(plan, &channel), "plan of a queue");
@@ -41,6 +41,6 @@ struct shmbus_channel *scale_open(struct shmbus *bus, const char *name, unsigned
 {
     struct shmbus_channel *channel = NULL;
 
-    scale_must(shmbus_open(bus, name, mode | SHMBUS_EXISTING, &channel), "open");
+    scale_must(shmbus_open(bus, name, mode | SHMBUS_OPEN_EXISTING, &channel), "open");
     return channel;
 }

@@ -61,7 +61,7 @@ static void member(struct scale_member *m)
     bool alone = m->scale->n == 1, sender = alone || sends(m), receiver = alone || !sends(m);
     struct shmbus *bus = scale_attach(0);
     struct shmbus_channel *ch =
-        scale_open(bus, "q", (sender ? SHMBUS_SEND : 0u) | (receiver ? SHMBUS_RECV : 0u));
+        scale_open(bus, "q", (sender ? SHMBUS_OPEN_SEND : 0u) | (receiver ? SHMBUS_OPEN_RECV : 0u));
     unsigned tries = 0;
 
     scale_ready(m);

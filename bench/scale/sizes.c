@@ -65,7 +65,8 @@ static void receiver(struct scale_member *m, struct shmbus_channel *ch)
 static void member(struct scale_member *m)
 {
     struct shmbus *bus = scale_attach(0);
-    struct shmbus_channel *ch = scale_open(bus, "q", m->index == 0 ? SHMBUS_SEND : SHMBUS_RECV);
+    struct shmbus_channel *ch =
+        scale_open(bus, "q", m->index == 0 ? SHMBUS_OPEN_SEND : SHMBUS_OPEN_RECV);
 
     scale_ready(m);
     if (m->index == 0)

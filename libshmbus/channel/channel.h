@@ -61,8 +61,8 @@ struct shmbus_channel {
 
 /* What a handle is for: where the messages of its channel lie. */
 enum sb_handle_kind {
-    SB_BLOCKS = SHMBUS_QUEUE,  /* queue with total order: in blocks */
-    SB_STREAM = SHMBUS_STREAM, /* in a ring of bytes */
+    SB_BLOCKS = SHMBUS_KIND_QUEUE,  /* queue with total order: in blocks */
+    SB_STREAM = SHMBUS_KIND_STREAM, /* in a ring of bytes */
     SB_LANES = 3               /* queue with order per producer: in cells */
 };
 

@@ -34,7 +34,7 @@ int sb_lanes_open(struct shmbus_channel *ch)
 {
     int r = 0;
 
-    if ((ch->mode & SHMBUS_SEND) != 0) {
+    if ((ch->mode & SHMBUS_OPEN_SEND) != 0) {
         r = take_lane(ch);
         if (r == -SHMBUS_ERR_TOO_MANY) { /* perhaps one has died */
             sb_bus_sweep(ch->bus);       /* unless somebody else was faster */
@@ -51,7 +51,7 @@ int sb_lanes_open(struct shmbus_channel *ch)
 void sb_lanes_close(struct shmbus_channel *ch)
 {
     sb_lanes_give_back(ch);
-    if ((ch->mode & SHMBUS_SEND) != 0) {
+    if ((ch->mode & SHMBUS_OPEN_SEND) != 0) {
         sb_lane_close(&ch->lane, ch->bus->member.owner64);
     }
 }
@@ -103,7 +103,7 @@ SB_SELDOM static struct sb_cell *place_of_letter(struct shmbus_channel *ch)
     uint32_t to = ch->view->dead_letter;
     const struct sb_channel_view *channels = ch->bus->view.channels;
 
-    if (to >= ch->bus->view.channel_count || channels[to].on_full != SHMBUS_DROP_OLDEST ||
+    if (to >= ch->bus->view.channel_count || channels[to].on_full != SHMBUS_FULL_DROP_OLDEST ||
         !sb_lane_drop_letter(&ch->lane)) {
         return NULL;
     }
@@ -119,7 +119,7 @@ static int attempt_place(struct shmbus_channel *ch, void *job)
     if (*ret_cell == NULL) {
         *ret_cell = place_of_letter(ch);
     }
-    if (*ret_cell == NULL && ch->view->on_full == SHMBUS_DROP_OLDEST) {
+    if (*ret_cell == NULL && ch->view->on_full == SHMBUS_FULL_DROP_OLDEST) {
         if (sb_lane_drop_oldest(&ch->lane)) {
             sb_count(ch, SHMBUS_COUNT_dropped, 1);
         }
@@ -146,11 +146,11 @@ SB_SELDOM static int place_late(struct shmbus_channel *ch, int64_t timeout_ns,
 {
     int r;
 
-    if (timeout_ns == 0 && ch->view->on_full != SHMBUS_DROP_OLDEST) {
+    if (timeout_ns == 0 && ch->view->on_full != SHMBUS_FULL_DROP_OLDEST) {
         keep_away(ch);
     }
     r = attempt_place(ch, ret_cell);
-    if (r == -EAGAIN && timeout_ns != 0 && ch->view->on_full != SHMBUS_REJECT) {
+    if (r == -EAGAIN && timeout_ns != 0 && ch->view->on_full != SHMBUS_FULL_REJECT) {
         r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_place, ret_cell);
     }
     return r;
@@ -224,7 +224,7 @@ SB_FLAT int sb_lanes_send_batch(struct shmbus_channel *ch, const struct iovec *i
             break;
         }
         sb_copy(sb_cell_payload(cell), items[sent].iov_base, size_bytes);
-        publish(ch, cell, SHMBUS_DATA, 0, size_bytes);
+        publish(ch, cell, SHMBUS_TYPE_DATA, 0, size_bytes);
     }
     if (sb_unlikely(sent == 0)) {
         return r == -EMSGSIZE ? too_large(ch, items[0].iov_len) : refused(ch, r);

@@ -139,7 +139,7 @@ static int poll_open(struct shmbus_channel *ch)
 
 int shmbus_fd(struct shmbus_channel *ch)
 {
-    if (ch == NULL || (ch->mode & SHMBUS_RECV) == 0) {
+    if (ch == NULL || (ch->mode & SHMBUS_OPEN_RECV) == 0) {
         return sb_fail(-EINVAL, "shmbus_fd: the channel is not open for receiving");
     }
     if (!sb_bus_is_ours(ch->bus)) {

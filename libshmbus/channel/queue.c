@@ -132,7 +132,7 @@ static int attempt_put(struct shmbus_channel *ch, void *job)
         case SB_OK:
             return 0;
         case SB_FULL:
-            if (ch->view->on_full != SHMBUS_DROP_OLDEST) {
+            if (ch->view->on_full != SHMBUS_FULL_DROP_OLDEST) {
                 return -EAGAIN;
             }
             drop_oldest(ch, true);
@@ -153,7 +153,7 @@ static int attempt_put(struct shmbus_channel *ch, void *job)
  * for only while all messages, or all blocks, are in somebody's hands. */
 static int64_t patience(const struct shmbus_channel *ch, int64_t timeout_ns)
 {
-    return ch->view->on_full == SHMBUS_REJECT ? 0 : timeout_ns;
+    return ch->view->on_full == SHMBUS_FULL_REJECT ? 0 : timeout_ns;
 }
 
 /* A place that a stopped taker had not cleared was cleared for it, and not used: others may. */
@@ -239,7 +239,8 @@ static int attempt_alloc(struct shmbus_channel *ch, void *job)
         if (want->block != SB_NONE) {
             return 0;
         }
-    } while (ch->view->on_full == SHMBUS_DROP_OLDEST && drops_left-- > 0 && drop_oldest(ch, false));
+    } while (ch->view->on_full == SHMBUS_FULL_DROP_OLDEST && drops_left-- > 0 &&
+             drop_oldest(ch, false));
     return -SHMBUS_ERR_NO_BLOCKS;
 }
 
@@ -346,7 +347,7 @@ SB_SELDOM static int send_late(struct shmbus_channel *ch, unsigned type, uint64_
 {
     struct sb_send send = { type, correlation_id, data, size_bytes, timeout_ns };
 
-    if (ch->view->on_full != SHMBUS_DROP_OLDEST && patience(ch, timeout_ns) == 0 &&
+    if (ch->view->on_full != SHMBUS_FULL_DROP_OLDEST && patience(ch, timeout_ns) == 0 &&
         size_bytes <= ch->size_max && !sb_ring_has_place(&ch->ring)) {
         keep_away(ch);
         if (!sb_ring_writable(&ch->ring)) {
@@ -419,7 +420,7 @@ SB_FLAT int sb_queue_send_batch(struct shmbus_channel *ch, const struct iovec *i
     int sent = 0;
 
     for (size_t i = 0; i < count; i++) {
-        r = send_quickly(ch, SHMBUS_DATA, 0, items[i].iov_base, items[i].iov_len,
+        r = send_quickly(ch, SHMBUS_TYPE_DATA, 0, items[i].iov_base, items[i].iov_len,
                          i == 0 ? timeout_ns : 0);
         if (sb_unlikely(r < 0)) {
             break;

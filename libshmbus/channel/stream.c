@@ -22,7 +22,7 @@ SB_COLD static int corrupt(struct shmbus_channel *ch)
 /* How far the other end has come: what it released, or what there was to receive from it. */
 static uint64_t progress_of_other_end(const struct shmbus_channel *ch)
 {
-    return (ch->mode & SHMBUS_SEND) != 0 ? sb_load_acquire(&ch->shared->acked) : ch->rx.next;
+    return (ch->mode & SHMBUS_OPEN_SEND) != 0 ? sb_load_acquire(&ch->shared->acked) : ch->rx.next;
 }
 
 /* How the other end last left is no news to this handle. */
@@ -30,7 +30,7 @@ static void departure_told(struct shmbus_channel *ch)
 {
     const struct sb_channel *shared = ch->view->shared;
 
-    ch->departure_seen = sb_load_acquire((ch->mode & SHMBUS_SEND) != 0 ? &shared->receiver
+    ch->departure_seen = sb_load_acquire((ch->mode & SHMBUS_OPEN_SEND) != 0 ? &shared->receiver
                                                                        : &shared->sender);
     ch->departure_at = progress_of_other_end(ch);
 }
@@ -73,20 +73,21 @@ static int busy_end(const struct shmbus_channel *ch, uint64_t holder)
         is_near = sb_load_relaxed(&proc->pid_namespace) == sb_own_pid_namespace();
     }
     return sb_fail(-EBUSY, "stream \"%s\" has a %s already: process %llu%s in slot %u", ch->name,
-                   (ch->mode & SHMBUS_SEND) != 0 ? "sender" : "receiver",
+                   (ch->mode & SHMBUS_OPEN_SEND) != 0 ? "sender" : "receiver",
                    (unsigned long long)pid, is_near ? "" : " of another pid namespace", slot);
 }
 
 static sb_word *own_end(const struct shmbus_channel *ch)
 {
-    return (ch->mode & SHMBUS_SEND) != 0 ? &ch->view->shared->sender : &ch->view->shared->receiver;
+    return (ch->mode & SHMBUS_OPEN_SEND) != 0 ? &ch->view->shared->sender
+                                              : &ch->view->shared->receiver;
 }
 
 enum sb_ring_result sb_stream_ch_begin(struct shmbus_channel *ch)
 {
     enum sb_ring_result r;
 
-    if ((ch->mode & SHMBUS_SEND) != 0) {
+    if ((ch->mode & SHMBUS_OPEN_SEND) != 0) {
         r = sb_stream_tx_init(&ch->tx, ch->view);
         departure_told(ch);
     } else {
@@ -106,7 +107,7 @@ int sb_stream_ch_open(struct shmbus_channel *ch)
     uint64_t holder = 0;
     enum sb_ring_result r;
 
-    if ((ch->mode & SHMBUS_SEND) != 0 && (ch->mode & SHMBUS_RECV) != 0) {
+    if ((ch->mode & SHMBUS_OPEN_SEND) != 0 && (ch->mode & SHMBUS_OPEN_RECV) != 0) {
         return sb_fail(-EINVAL, "stream \"%s\": open it for sending or for receiving, not both",
                        ch->name);
     }
@@ -129,7 +130,7 @@ int sb_stream_ch_open(struct shmbus_channel *ch)
 void sb_stream_ch_close(struct shmbus_channel *ch)
 {
     struct sb_channel *shared = ch->view->shared;
-    bool sender = (ch->mode & SHMBUS_SEND) != 0;
+    bool sender = (ch->mode & SHMBUS_OPEN_SEND) != 0;
 
     if (sender) {
         sb_store_relaxed(&ch->row->depth_max, ch->tx.depth_max);
@@ -337,8 +338,8 @@ int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct sh
 /* The last reservation is the one that is open; any other is stale. */
 static int check_reserved(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    if ((ch->mode & SHMBUS_SEND) == 0 || ch->tx.reserved == 0 || msg->opaque_[0] != ch->tx.tail ||
-        sb_msg_number(msg) != ch->tx.serial) {
+    if ((ch->mode & SHMBUS_OPEN_SEND) == 0 || ch->tx.reserved == 0 ||
+        msg->opaque_[0] != ch->tx.tail || sb_msg_number(msg) != ch->tx.serial) {
         return sb_fail(-SHMBUS_ERR_STALE,
                        "stream \"%s\": the message was committed or aborted before, or another was "
                        "reserved or sent after it",

@@ -1,10 +1,10 @@
 /*
  * A handle belongs to one thread at a time, and may be handed on; so that the thread which opened
  * it has ended does not prove that nobody will use it, and nothing is taken back for that alone.
- * Who opens with SHMBUS_THREAD says that it is not handed on: then the end of the thread closes it,
- * in the thread itself (a key of thread-specific data), where nobody else can be using it. For all
- * other handles the row says which thread opened it, or has used it since, and that it is gone is
- * shown (left.c).
+ * Who opens with SHMBUS_OPEN_THREAD says that it is not handed on: then the end of the thread
+ * closes it, in the thread itself (a key of thread-specific data), where nobody else can be using
+ * it. For all other handles the row says which thread opened it, or has used it since, and that it
+ * is gone is shown (left.c).
  *
  * The number of a thread may be another one's later: then a handle counts as in use that is not.
  */
@@ -79,7 +79,7 @@ int sb_thread_bind(struct shmbus_channel *ch)
     if (e == EAGAIN) {
         return sb_fail(-SHMBUS_ERR_TOO_MANY,
                        "channel \"%s\": the process has no key of thread-specific data left; open "
-                       "without SHMBUS_THREAD and close before the thread ends",
+                       "without SHMBUS_OPEN_THREAD and close before the thread ends",
                        ch->name);
     }
     if (e != 0) {

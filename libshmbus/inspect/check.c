@@ -35,18 +35,18 @@ static void check_file(struct check *check)
     }
     if (stat.unlinked) {
         cure(check, "restart the processes that still use the old segment");
-        found(check, SHMBUS_WARNING,
+        found(check, SHMBUS_SEVERITY_WARNING,
               "the name of this segment is gone or leads to another one: nobody new can join it");
     }
     if ((stat.mode & S_IWOTH) != 0) {
         cure(check, "chmod o-rwx %s; for several users set mode 0660 and a group in the plan",
              stat.path);
-        found(check, SHMBUS_WARNING, "every user of this machine may write to the segment (%04o)",
-              (unsigned)stat.mode);
+        found(check, SHMBUS_SEVERITY_WARNING,
+              "every user of this machine may write to the segment (%04o)", (unsigned)stat.mode);
     }
     if (stat.shutting_down) {
         cure(check, "wait until the others are gone; shmbus_shutdown(bus, false) calls it off");
-        found(check, SHMBUS_NOTE, "the bus is shutting down: sends are refused");
+        found(check, SHMBUS_SEVERITY_NOTE, "the bus is shutting down: sends are refused");
     }
 }
 
@@ -61,7 +61,7 @@ static void check_space(struct check *check)
     available = (uint64_t)fs.f_bavail * fs.f_frsize;
     if (available / (100 - NEARLY_FULL) < total / 100 && available < FREE_BYTES_LOW) {
         cure(check, "remove files there or enlarge it: mount -o remount,size=SIZE DIRECTORY");
-        found(check, SHMBUS_NOTE,
+        found(check, SHMBUS_SEVERITY_NOTE,
               "the file system of the segment has only %" PRIu64 " KiB left: creating a bus may "
               "fail (this one is safe, its memory is reserved)",
               available / 1024);
@@ -99,8 +99,8 @@ static void check_slots(struct check *check, const struct sb_channel_view *ch, c
     }
     if (damaged > 0) {
         cure(check, "stop its users and create the bus again: shmbusctl rm %s", bus_name(check));
-        found(check, SHMBUS_CRITICAL, "queue %s has %" PRIu64 " slots with impossible contents",
-              name, damaged);
+        found(check, SHMBUS_SEVERITY_CRITICAL,
+              "queue %s has %" PRIu64 " slots with impossible contents", name, damaged);
     }
 }
 
@@ -118,7 +118,7 @@ static void check_stream(struct check *check, const struct sb_channel_view *ch, 
         }
     }
     cure(check, "stop its users and create the bus again: shmbusctl rm %s", bus_name(check));
-    found(check, SHMBUS_CRITICAL, "stream %s has impossible positions", name);
+    found(check, SHMBUS_SEVERITY_CRITICAL, "stream %s has impossible positions", name);
 }
 
 static void check_cells(struct check *check, const struct sb_channel_view *ch, const char *name)
@@ -130,12 +130,12 @@ static void check_cells(struct check *check, const struct sb_channel_view *ch, c
     }
     if (damaged > 0) {
         cure(check, "stop its users and create the bus again: shmbusctl rm %s", bus_name(check));
-        found(check, SHMBUS_CRITICAL, "queue %s has %" PRIu64 " cells with impossible contents",
-              name, damaged);
+        found(check, SHMBUS_SEVERITY_CRITICAL,
+              "queue %s has %" PRIu64 " cells with impossible contents", name, damaged);
     }
     if (leaked > 0) {
         cure(check, "shmbusctl reclaim %s; if they stay, create the bus again", bus_name(check));
-        found(check, SHMBUS_CRITICAL,
+        found(check, SHMBUS_SEVERITY_CRITICAL,
               "queue %s: %" PRIu64 " received messages are held by no process", name, leaked);
     }
 }
@@ -166,7 +166,7 @@ static bool gives_way(const struct check *check, const struct sb_channel_view *c
     uint64_t first = (uint64_t)lane << ch->depth_shift;
 
     if (ch->dead_letter >= view->channel_count ||
-        view->channels[ch->dead_letter].on_full != SHMBUS_DROP_OLDEST) {
+        view->channels[ch->dead_letter].on_full != SHMBUS_FULL_DROP_OLDEST) {
         return false;
     }
     for (uint64_t i = first; i < first + (1ull << ch->depth_shift); i++) {
@@ -190,8 +190,8 @@ static void check_held_lane(struct check *check, const struct sb_channel_view *c
     }
     sb_census_of_lane(&check->bus->view, index, lane, who);
     cure(check, "let those who hold them go on, and receive the dead letters");
-    found(check, SHMBUS_WARNING, "queue %s: %.200s is full, but not of what waits: of its cells %s",
-          name, lane_name, who);
+    found(check, SHMBUS_SEVERITY_WARNING,
+          "queue %s: %.200s is full, but not of what waits: of its cells %s", name, lane_name, who);
 }
 
 /* One producer waits while others have room; all of them: check_waiting(). */
@@ -218,7 +218,7 @@ static void check_full_lanes(struct check *check, const struct sb_channel_view *
          "let producers of %s send at the same rate, start more receivers, or give it more "
          "depth in the plan",
          name);
-    found(check, SHMBUS_WARNING,
+    found(check, SHMBUS_SEVERITY_WARNING,
           "queue %s: %" PRIu32 " of %" PRIu32 " lanes are full, the others have room: %.200s", name,
           full, used, lane_name);
 }
@@ -232,7 +232,7 @@ static void check_lanes(struct check *check, const struct sb_channel_view *ch, c
     if (leaked > 0) {
         cure(check, "create the bus again if producers find no lane: shmbusctl rm %s",
              bus_name(check));
-        found(check, SHMBUS_CRITICAL,
+        found(check, SHMBUS_SEVERITY_CRITICAL,
               "queue %s: %" PRIu32 " of %" PRIu32 " lanes belong to no process", name, leaked,
               ch->lane_count);
     }
@@ -244,14 +244,14 @@ static void check_waiting(struct check *check, const struct shmbus_channel_stat 
 {
     if (stat->redeliverable > 0 && stat->receivers == 0) {
         cure(check, "start a receiver of %s", stat->name);
-        found(check, SHMBUS_WARNING,
+        found(check, SHMBUS_SEVERITY_WARNING,
               "queue %s: %" PRIu64 " messages wait to be delivered again and nobody receives",
               stat->name, stat->redeliverable);
     }
     if (stat->dead_letters > 0) {
         cure(check, "look at them with shmbusctl peek %s %s and take them with shmbusctl recv",
              bus_name(check), stat->name);
-        found(check, SHMBUS_WARNING, "queue %s: %" PRIu64 " dead letters wait", stat->name,
+        found(check, SHMBUS_SEVERITY_WARNING, "queue %s: %" PRIu64 " dead letters wait", stat->name,
               stat->dead_letters);
     }
     if (is_nearly_full(stat->depth, stat->capacity)) {
@@ -259,8 +259,8 @@ static void check_waiting(struct check *check, const struct shmbus_channel_stat 
              stat->receivers == 0 ? "start a receiver of %s"
                                   : "start more receivers of %s, or give it more room in the plan",
              stat->name);
-        found(check, SHMBUS_WARNING, "%s %s is %.0f %% full, %" PRIu32 " receivers",
-              stat->kind == SHMBUS_STREAM ? "stream" : "queue", stat->name,
+        found(check, SHMBUS_SEVERITY_WARNING, "%s %s is %.0f %% full, %" PRIu32 " receivers",
+              stat->kind == SHMBUS_KIND_STREAM ? "stream" : "queue", stat->name,
               100.0 * (double)stat->depth / (double)stat->capacity, stat->receivers);
     }
 }
@@ -273,7 +273,7 @@ static void check_channel(struct check *check, uint32_t index)
         return;
     }
     check_waiting(check, &stat);
-    if (stat.kind == SHMBUS_STREAM) {
+    if (stat.kind == SHMBUS_KIND_STREAM) {
         check_stream(check, ch, stat.name);
     } else if (ch->lane_count > 0) {
         check_lanes(check, ch, stat.name);
@@ -331,7 +331,7 @@ static void check_common(struct check *check, const struct shmbus_block_stat *st
     }
     cure(check, "let those who have them go on or receive, or raise the count of that class in the "
                 "plan");
-    found(check, SHMBUS_NOTE,
+    found(check, SHMBUS_SEVERITY_NOTE,
           "none of the %" PRIu64 " common blocks of %" PRIu64
           " bytes is free: %s; queues live on their shares, of which %" PRIu64 " of %" PRIu64
           " blocks are in use",
@@ -356,7 +356,7 @@ static void check_exhausted(struct check *check, uint32_t index)
     }
     cure(check, "let those who have them go on or receive, or raise the count of that class in the "
                 "plan; shmbusctl stats --blocks counts them");
-    found(check, other || stat.stock > 0 ? SHMBUS_NOTE : SHMBUS_WARNING,
+    found(check, other || stat.stock > 0 ? SHMBUS_SEVERITY_NOTE : SHMBUS_SEVERITY_WARNING,
           "none of the %" PRIu64 " blocks of %" PRIu64 " bytes is free%s%s", stat.count,
           stat.size_bytes, stat.common < stat.count ? ", of the common ones " : ": ", who);
 }
@@ -371,14 +371,15 @@ static void check_class(struct check *check, uint32_t index)
     }
     if (leaked > 0) {
         cure(check, "shmbusctl reclaim %s; if they stay, create the bus again", bus_name(check));
-        found(check, SHMBUS_CRITICAL,
+        found(check, SHMBUS_SEVERITY_CRITICAL,
               "%" PRIu64 " blocks of %" PRIu64 " bytes belong to no process and lie in no queue",
               leaked, cls->size_bytes);
     }
     if (hidden > 0) {
         cure(check, "none needed: the next recovery makes them known again");
-        found(check, SHMBUS_NOTE, "%" PRIu64 " free blocks of %" PRIu64 " bytes are not on offer",
-              hidden, cls->size_bytes);
+        found(check, SHMBUS_SEVERITY_NOTE,
+              "%" PRIu64 " free blocks of %" PRIu64 " bytes are not on offer", hidden,
+              cls->size_bytes);
     }
     check_exhausted(check, index);
 }
@@ -401,7 +402,8 @@ static void check_region(struct check *check, uint32_t index)
     }
     sb_name_load(region->name, name);
     cure(check, "shmbusctl reclaim %s, or any read or write of the region", bus_name(check));
-    found(check, SHMBUS_WARNING, "region %s: a process died while it was writing there", name);
+    found(check, SHMBUS_SEVERITY_WARNING, "region %s: a process died while it was writing there",
+          name);
 }
 
 /* A name without its directory would be another bus. */
@@ -431,7 +433,7 @@ static void check_standstill(struct check *check)
     }
     cure(check, "let one of them give up: send with a timeout, or release what it holds before it "
                 "sends; stopping and starting one ends this time only");
-    found(check, SHMBUS_WARNING,
+    found(check, SHMBUS_SEVERITY_WARNING,
           n == 1 ? "%" PRIu32 " living process waits for what nobody gives back: %s"
                  : "%" PRIu32 " living processes wait for each other: %s",
           n, who);

@@ -68,18 +68,19 @@ static void check_silent(struct check *check, const struct shmbus_process_stat *
     char who[TEXT_BYTES], hands[TEXT_BYTES];
 
     name_process(stat, who);
-    if (stat->life == SHMBUS_STALLED) {
+    if (stat->life == SHMBUS_LIFE_STALLED) {
         name_hands(stat, hands);
         cure_stalled(check, stat);
-        found(check, SHMBUS_WARNING, "%.120s was last heard of %.1f s ago%s%.120s", who,
+        found(check, SHMBUS_SEVERITY_WARNING, "%.120s was last heard of %.1f s ago%s%.120s", who,
               (double)stat->heartbeat_age_ns / 1e9, stat->stopped ? ", is stopped" : "", hands);
     } else if (stat->stopped && has_anything(stat)) {
         name_hands(stat, hands);
         cure_stalled(check, stat);
-        found(check, SHMBUS_NOTE, "%.120s is stopped by a signal or a debugger%.120s", who, hands);
+        found(check, SHMBUS_SEVERITY_NOTE, "%.120s is stopped by a signal or a debugger%.120s", who,
+              hands);
     } else if (stat->stopped) {
         cure(check, "none needed: nobody misses it");
-        found(check, SHMBUS_NOTE,
+        found(check, SHMBUS_SEVERITY_NOTE,
               "%.120s is stopped by a signal or a debugger, with nothing in its hands", who);
     }
 }
@@ -93,9 +94,10 @@ static void check_left(struct check *check, const struct shmbus_process_stat *st
         return;
     }
     name_process(stat, who);
-    cure(check, "close handles before their thread ends, or open them with SHMBUS_THREAD; when the "
-                "process ends, others get what is in them");
-    found(check, stat->held_left > 0 ? SHMBUS_WARNING : SHMBUS_NOTE,
+    cure(check,
+         "close handles before their thread ends, or open them with SHMBUS_OPEN_THREAD; when the "
+         "process ends, others get what is in them");
+    found(check, stat->held_left > 0 ? SHMBUS_SEVERITY_WARNING : SHMBUS_SEVERITY_NOTE,
           "%.120s has %" PRIu32 " handles of threads that have ended, with %" PRIu32
           " messages in them",
           who, stat->handles_left, stat->held_left);
@@ -109,10 +111,10 @@ static void check_process(struct check *check, uint32_t index)
     if (shmbus_process_stat(check->bus, index, &stat) < 0) {
         return;
     }
-    if (stat.life == SHMBUS_DEAD) {
+    if (stat.life == SHMBUS_LIFE_DEAD) {
         name_process(&stat, who);
         cure(check, "shmbusctl reclaim %s", bus_name(check));
-        found(check, SHMBUS_WARNING,
+        found(check, SHMBUS_SEVERITY_WARNING,
               "%.120s is dead and not cleaned up after; it held %" PRIu64 " blocks or cells", who,
               stat.held_blocks + stat.stock_blocks);
     } else {
@@ -185,7 +187,7 @@ void sb_check_boot(struct check *check)
          "none needed; if it is no copy kept for examination and nobody will come back to it: "
          "shmbusctl rm %s",
          bus_name(check));
-    found(check, SHMBUS_NOTE,
+    found(check, SHMBUS_SEVERITY_NOTE,
           "the segment was made %sin a container with a boot id of its own%s; nobody is attached",
           survives_a_boot(check->bus->segment.path) ? "before the machine was started, or " : "",
           survives_a_boot(check->bus->segment.path) ? "" : ", or is a copy");

@@ -40,7 +40,7 @@ __attribute__((format(printf, 3, 4))) static void found(struct check *check,
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    check->bad += severity > SHMBUS_NOTE;
+    check->bad += severity > SHMBUS_SEVERITY_NOTE;
     check->each(check->context, severity, what, check->cure);
 }
 

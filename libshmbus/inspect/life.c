@@ -116,7 +116,7 @@ uint64_t sb_in_hand_of_stream(const struct sb_channel_view *ch, const struct sb_
     uint64_t released = sb_load_relaxed(&row->counters[SHMBUS_COUNT_acknowledged]) -
                         sb_load_relaxed(&row->at_open[SHMBUS_COUNT_acknowledged]);
     bool receives =
-        ch->kind == SHMBUS_STREAM && (sb_load_relaxed(&row->mode) & SHMBUS_RECV) != 0;
+        ch->kind == SHMBUS_KIND_STREAM && (sb_load_relaxed(&row->mode) & SHMBUS_OPEN_RECV) != 0;
     return receives && received - released <= SB_STREAM_HELD_MAX ? received - released : 0;
 }
 
@@ -232,20 +232,20 @@ enum shmbus_life sb_life(struct shmbus *bus, uint32_t slot, uint64_t w, const st
                          const struct sb_hands *hands)
 {
     if (is_dead(bus, slot, w)) {
-        return SHMBUS_DEAD;
+        return SHMBUS_LIFE_DEAD;
     }
     if (!is_late(&bus->view, slot, here)) {
-        return SHMBUS_ALIVE;
+        return SHMBUS_LIFE_ALIVE;
     }
-    return sb_hands_are_empty(hands) ? SHMBUS_IDLE : SHMBUS_STALLED;
+    return sb_hands_are_empty(hands) ? SHMBUS_LIFE_IDLE : SHMBUS_LIFE_STALLED;
 }
 
 static void count_life(struct shmbus_bus_stat *stat, enum shmbus_life life)
 {
-    stat->processes_alive += life == SHMBUS_ALIVE;
-    stat->processes_idle += life == SHMBUS_IDLE;
-    stat->processes_stalled += life == SHMBUS_STALLED;
-    stat->processes_dead += life == SHMBUS_DEAD;
+    stat->processes_alive += life == SHMBUS_LIFE_ALIVE;
+    stat->processes_idle += life == SHMBUS_LIFE_IDLE;
+    stat->processes_stalled += life == SHMBUS_LIFE_STALLED;
+    stat->processes_dead += life == SHMBUS_LIFE_DEAD;
 }
 
 /* All hands are looked at once, and only if somebody is silent; without memory for that the silent

@@ -268,7 +268,7 @@ static uint64_t buffer_bytes(const struct peek *peek)
     const struct sb_blocks *blocks = &peek->view->blocks;
     bool timestamps = (peek->channel->flags & SB_CHANNEL_TIMESTAMPS) != 0;
     uint64_t largest = 8;
-    if (peek->channel->kind == SHMBUS_STREAM) {
+    if (peek->channel->kind == SHMBUS_KIND_STREAM) {
         return sb_stream_size_max(peek->channel->ring_bytes, timestamps) + 8;
     }
     for (uint32_t i = 0; i < blocks->class_count; i++) {
@@ -302,7 +302,7 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
     if (peek.buffer == NULL) {
         return sb_fail_quick(-ENOMEM, channel, "no memory for a copy of the largest message");
     }
-    if (peek.channel->kind == SHMBUS_STREAM) {
+    if (peek.channel->kind == SHMBUS_KIND_STREAM) {
         result = show_stream(&peek);
     } else {
         show_queue(&peek);

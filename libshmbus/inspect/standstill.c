@@ -35,7 +35,7 @@ static bool is_full(const struct sb_view *view, uint32_t channel)
 {
     const struct sb_channel_view *ch = &view->channels[channel];
 
-    if (ch->kind == SHMBUS_STREAM) {
+    if (ch->kind == SHMBUS_KIND_STREAM) {
         return sb_stream_depth(ch) > ch->ring_bytes / 4; /* how much is missing nobody says */
     }
     return ch->lane_count > 0 || sb_ring_depth(ch) >= 1ull << ch->depth_shift;
@@ -58,7 +58,7 @@ static bool has_receiver(const struct look *look, uint32_t channel, bool any)
     for (uint32_t i = 0; i < ch->endpoint_count; i++) {
         uint32_t slot = sb_owner64_slot(sb_load_acquire(&ch->endpoints[i].w));
         if (slot < look->view->process_count && (any || look->can_go_on[slot]) &&
-            (sb_load_relaxed(&ch->endpoints[i].mode) & SHMBUS_RECV) != 0) {
+            (sb_load_relaxed(&ch->endpoints[i].mode) & SHMBUS_OPEN_RECV) != 0) {
             return true;
         }
     }

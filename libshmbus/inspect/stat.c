@@ -89,8 +89,8 @@ static void add_endpoints(const struct sb_view *view, const struct sb_channel_vi
         uint64_t high = sb_load_relaxed(&row->depth_max);
         if (owner64 != 0 && sb_owner64_is_listed(view, owner64)) {
             uint64_t mode = sb_load_relaxed(&row->mode);
-            stat->senders += (mode & SHMBUS_SEND) != 0;
-            stat->receivers += (mode & SHMBUS_RECV) != 0;
+            stat->senders += (mode & SHMBUS_OPEN_SEND) != 0;
+            stat->receivers += (mode & SHMBUS_OPEN_RECV) != 0;
         }
         stat->depth_max = high > stat->depth_max ? high : stat->depth_max;
         for (unsigned c = 0; c < SHMBUS_COUNTER_COUNT; c++) {
@@ -183,7 +183,7 @@ int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channe
         sb_channel_name(&bus->view.channels[ch->dead_letter], stat.dead_letter);
     }
     add_endpoints(&bus->view, ch, &stat);
-    if (ch->kind == SHMBUS_STREAM) {
+    if (ch->kind == SHMBUS_KIND_STREAM) {
         stat.capacity = ch->ring_bytes;
         stat.depth = sb_stream_depth(ch);
     } else {
@@ -283,7 +283,7 @@ int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_proces
         stat.slot = index;
         stat.epoch = sb_proc_epoch(w);
         stat.life = sb_life(bus, index, w, &here, &hands);
-        stat.stopped = stat.life != SHMBUS_DEAD && is_stopped(&stat);
+        stat.stopped = stat.life != SHMBUS_LIFE_DEAD && is_stopped(&stat);
         add_counters(&bus->view, sb_owner64_make(index, stat.epoch), &stat);
         add_hands(&bus->view, &hands, &stat);
         sb_left_behind(&bus->view, w, &stat);

@@ -36,7 +36,7 @@ static bool place_channel(struct sb_channel_geometry *ch, uint64_t *cursor)
 {
     if (!take(cursor, SB_PAIR, ch->endpoints, sizeof(struct sb_endpoint), &ch->endpoint_off))
         return false;
-    if (ch->kind == SHMBUS_STREAM)
+    if (ch->kind == SHMBUS_KIND_STREAM)
         return take(cursor, SB_PAIR, ch->bytes, 1, &ch->ring_off);
     if (ch->lanes > 0) {
         return take(cursor, SB_PAIR, ch->lanes, sizeof(struct sb_lane), &ch->ring_off) &&
@@ -121,7 +121,7 @@ bool sb_geometry_place(struct sb_geometry *g)
 
 bool sb_geometry_uses_blocks(const struct sb_channel_geometry *ch)
 {
-    return ch->kind == SHMBUS_QUEUE && ch->lanes == 0;
+    return ch->kind == SHMBUS_KIND_QUEUE && ch->lanes == 0;
 }
 
 /* The smallest class that holds @bytes, the largest one for more and for 0, "no limit". */

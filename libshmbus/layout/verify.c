@@ -135,7 +135,7 @@ static int check_stream(const struct sb_channel_geometry *ch)
         return corrupt("the capacity of a stream", ch->bytes);
     if (ch->depth != 0 || ch->lanes != 0)
         return corrupt("the depth or the lanes of a stream", ch->depth | ch->lanes);
-    if (ch->on_full != SHMBUS_BLOCK)
+    if (ch->on_full != SHMBUS_FULL_BLOCK)
         return corrupt("on_full of a stream", ch->on_full);
     if (ch->max_deliveries != 0 || ch->dead_letter != SB_NONE)
         return corrupt("max_deliveries or dead_letter of a stream", ch->max_deliveries);
@@ -157,7 +157,7 @@ static int check_queue(const struct sb_channel_geometry *ch)
         return corrupt("the depth of a queue", ch->depth);
     if (ch->lanes == 0 && ch->bytes > SB_BLOCK_BYTES_MAX)
         return corrupt("the largest message of a queue", ch->bytes);
-    if (ch->on_full < SHMBUS_BLOCK || ch->on_full > SHMBUS_DROP_OLDEST)
+    if (ch->on_full < SHMBUS_FULL_BLOCK || ch->on_full > SHMBUS_FULL_DROP_OLDEST)
         return corrupt("on_full of a queue", ch->on_full);
     if (ch->max_deliveries > SB_DELIVERIES_LIMIT_MAX ||
         (ch->max_deliveries == 0) != (ch->dead_letter == SB_NONE))
@@ -174,9 +174,9 @@ static int check_channel(const struct sb_channel_geometry *ch)
     if ((ch->flags & ~SB_CHANNEL_TIMESTAMPS) != 0)
         return corrupt("the flags of a channel", ch->flags);
     switch (ch->kind) {
-    case SHMBUS_QUEUE:
+    case SHMBUS_KIND_QUEUE:
         return check_queue(ch);
-    case SHMBUS_STREAM:
+    case SHMBUS_KIND_STREAM:
         return check_stream(ch);
     default:
         return corrupt("the kind of a channel", ch->kind);
@@ -233,7 +233,7 @@ static int read_channels(const uint8_t *base, struct sb_geometry *g)
         int r = read_channel(&shared[i], &g->channels[i]);
         if (r < 0)
             return r;
-        if (g->channels[i].kind == SHMBUS_QUEUE && g->class_count == 0)
+        if (g->channels[i].kind == SHMBUS_KIND_QUEUE && g->class_count == 0)
             return corrupt("classes, although there are queues,", 0);
         if (sb_geometry_uses_blocks(&g->channels[i]) &&
             g->channels[i].bytes > g->classes[g->class_count - 1].size_bytes)
@@ -243,7 +243,8 @@ static int read_channels(const uint8_t *base, struct sb_geometry *g)
         uint32_t target = g->channels[i].dead_letter;
         if (target == SB_NONE)
             continue;
-        if (target >= g->channel_count || target == i || g->channels[target].kind != SHMBUS_QUEUE ||
+        if (target >= g->channel_count || target == i ||
+            g->channels[target].kind != SHMBUS_KIND_QUEUE ||
             g->channels[target].dead_letter != SB_NONE || g->channels[target].lanes != 0)
             return corrupt("the dead-letter queue of a channel", target);
     }

@@ -70,7 +70,7 @@ static void view_channel(uint8_t *base, const struct sb_geometry *g,
     to->max_deliveries = from->max_deliveries;
     to->dead_letter = from->dead_letter;
     to->flags = from->flags;
-    if (from->kind == SHMBUS_STREAM) {
+    if (from->kind == SHMBUS_KIND_STREAM) {
         to->ring_bytes = from->bytes;
         to->ring = base + from->ring_off;
         return;

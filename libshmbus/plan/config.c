@@ -404,8 +404,8 @@ static int read_word(struct loader *l, const char *key, const struct word *words
 static int read_kind(struct loader *l, const struct key *key, void *target)
 {
     static const struct word kinds[] = {
-        {"queue", SHMBUS_QUEUE, NULL},
-        {"stream", SHMBUS_STREAM, NULL},
+        {"queue", SHMBUS_KIND_QUEUE, NULL},
+        {"stream", SHMBUS_KIND_STREAM, NULL},
         {"topic", 0, "is not supported yet; use queue or stream"},
     };
     int kind;
@@ -418,10 +418,10 @@ static int read_kind(struct loader *l, const struct key *key, void *target)
 static int read_on_full(struct loader *l, const struct key *key, void *target)
 {
     static const struct word policies[] = {
-        {"block", SHMBUS_BLOCK, NULL},
-        {"reject", SHMBUS_REJECT, NULL},
-        {"drop_oldest", SHMBUS_DROP_OLDEST, NULL},
-        {"shed", SHMBUS_SHED, "is not supported yet; use block, reject or drop_oldest"},
+        {"block", SHMBUS_FULL_BLOCK, NULL},
+        {"reject", SHMBUS_FULL_REJECT, NULL},
+        {"drop_oldest", SHMBUS_FULL_DROP_OLDEST, NULL},
+        {"shed", 0, "is not supported yet; use block, reject or drop_oldest"},
     };
     int policy;
     int r = read_word(l, key->name, policies, sizeof policies / sizeof policies[0], &policy);
@@ -606,12 +606,12 @@ static int check_keys_fit(const struct loader *l, const struct text *name,
 {
     const uint32_t queue_only = BIT(DEPTH) | BIT(MAX_DELIVERIES) | BIT(DEAD_LETTER) | BIT(ORDER) |
                                 BIT(MESSAGE_BYTES) | BIT(PRODUCERS) | BIT(SHARE);
-    uint32_t wrong = seen & (channel->kind == SHMBUS_STREAM ? queue_only : BIT(BYTES));
+    uint32_t wrong = seen & (channel->kind == SHMBUS_KIND_STREAM ? queue_only : BIT(BYTES));
 
     if (wrong == 0)
         return 0;
     const char *key = channel_keys[__builtin_ctz(wrong)].name;
-    if (channel->kind == SHMBUS_STREAM) {
+    if (channel->kind == SHMBUS_KIND_STREAM) {
         return fail_at(l, name->mark, "channel `%s`: `%s` is for queues; a stream has `bytes`",
                        name->value, key);
     }
@@ -667,7 +667,7 @@ static int read_channel(struct loader *l, const struct text *name)
     uint32_t seen;
 
     memset(&channel, 0, sizeof channel);
-    channel.kind = SHMBUS_QUEUE;
+    channel.kind = SHMBUS_KIND_QUEUE;
     int r = check_name(l, name, "channel");
     if (r == 0)
         r = read_map(l, name->value, channel_keys, COUNT_OF(channel_keys), &channel, &seen);
@@ -680,8 +680,8 @@ static int read_channel(struct loader *l, const struct text *name)
     if (r < 0)
         return r;
     if ((seen & BIT(TIMESTAMPS)) == 0)
-        channel.timestamps = channel.kind == SHMBUS_QUEUE;
-    if (channel.kind == SHMBUS_STREAM && channel.on_full > SHMBUS_BLOCK) {
+        channel.timestamps = channel.kind == SHMBUS_KIND_QUEUE;
+    if (channel.kind == SHMBUS_KIND_STREAM && channel.on_full > SHMBUS_FULL_BLOCK) {
         return fail_at(l, name->mark, "channel `%s`: a stream blocks when full; remove `on_full`",
                        name->value);
     }

@@ -133,8 +133,10 @@ int shmbus_plan_add_channel(struct shmbus_plan *plan, const struct shmbus_channe
     int r = check_new_name("channel", channel->name);
     if (r < 0)
         return r;
-    if (channel->kind != 0 && channel->kind != SHMBUS_QUEUE && channel->kind != SHMBUS_STREAM) {
-        return sb_fail(-EINVAL, "channel `%s`: kind %d is neither SHMBUS_QUEUE nor SHMBUS_STREAM",
+    if (channel->kind != 0 && channel->kind != SHMBUS_KIND_QUEUE &&
+        channel->kind != SHMBUS_KIND_STREAM) {
+        return sb_fail(-EINVAL,
+                       "channel `%s`: kind %d is neither SHMBUS_KIND_QUEUE nor SHMBUS_KIND_STREAM",
                        channel->name, (int)channel->kind);
     }
     if (sb_plan_channel(plan, channel->name) != NULL)
@@ -148,10 +150,10 @@ int shmbus_plan_add_channel(struct shmbus_plan *plan, const struct shmbus_channe
     struct shmbus_channel_plan *added = &plan->channels[plan->channel_count++];
     *added = *channel;
     if (added->kind == 0)
-        added->kind = SHMBUS_QUEUE;
-    if (added->on_full == 0 && added->kind == SHMBUS_STREAM)
-        added->on_full = SHMBUS_BLOCK; /* that of a queue depends on who calls it its dead_letter */
-    if (added->kind == SHMBUS_QUEUE && added->depth == 0)
+        added->kind = SHMBUS_KIND_QUEUE;
+    if (added->on_full == 0 && added->kind == SHMBUS_KIND_STREAM)
+        added->on_full = SHMBUS_FULL_BLOCK; /* that of a queue: see sb_plan_on_full() */
+    if (added->kind == SHMBUS_KIND_QUEUE && added->depth == 0)
         added->depth = SB_DEPTH_DEFAULT;
     if (added->order == 0)
         added->order = SHMBUS_ORDER_TOTAL;
@@ -159,7 +161,7 @@ int shmbus_plan_add_channel(struct shmbus_plan *plan, const struct shmbus_channe
         added->message_bytes = SB_LANE_MESSAGE_DEFAULT;
     if (added->order == SHMBUS_ORDER_PRODUCER && added->producers == 0)
         added->producers = SB_LANES_DEFAULT;
-    if (added->kind == SHMBUS_STREAM && added->bytes == 0)
+    if (added->kind == SHMBUS_KIND_STREAM && added->bytes == 0)
         added->bytes = SB_STREAM_BYTES_DEFAULT;
     return 0;
 }
@@ -270,7 +272,7 @@ static uint64_t fixed_cost(const struct shmbus_plan *plan)
     sum += plan->spare_channels * queue_cost(plan, plan->spare_depth, 0);
     for (size_t i = 0; i < plan->channel_count; i++) {
         const struct shmbus_channel_plan *channel = &plan->channels[i];
-        bool is_stream = channel->kind == SHMBUS_STREAM;
+        bool is_stream = channel->kind == SHMBUS_KIND_STREAM;
         sum += queue_cost(plan, is_stream ? 1 : channel->depth, channel->endpoints);
         if (is_stream)
             sum += power_of_two_above(channel->bytes);
@@ -299,7 +301,7 @@ static uint64_t least_of(const struct shmbus_plan *plan, size_t cls, size_t top)
 
     for (size_t i = 0; i < plan->channel_count; i++) {
         const struct shmbus_channel_plan *c = &plan->channels[i];
-        if (c->kind == SHMBUS_QUEUE && c->order != SHMBUS_ORDER_PRODUCER &&
+        if (c->kind == SHMBUS_KIND_QUEUE && c->order != SHMBUS_ORDER_PRODUCER &&
             built_in_class(c->message_bytes, top) == cls)
             least += sb_plan_share(c->share);
     }
@@ -448,7 +450,7 @@ static int validate_limits(const struct shmbus_plan *plan)
 static bool needs_blocks(const struct shmbus_plan *plan)
 {
     for (size_t i = 0; i < plan->channel_count; i++) {
-        if (plan->channels[i].kind == SHMBUS_QUEUE)
+        if (plan->channels[i].kind == SHMBUS_KIND_QUEUE)
             return true;
     }
     return plan->spare_channels > 0;
@@ -495,9 +497,9 @@ enum shmbus_on_full sb_plan_on_full(const struct shmbus_plan *plan,
         return channel->on_full;
     for (size_t i = 0; i < plan->channel_count; i++) {
         if (strncmp(plan->channels[i].dead_letter, channel->name, SHMBUS_NAME_BYTES) == 0)
-            return SHMBUS_DROP_OLDEST;
+            return SHMBUS_FULL_DROP_OLDEST;
     }
-    return SHMBUS_BLOCK;
+    return SHMBUS_FULL_BLOCK;
 }
 
 static int validate_dead_letter(const struct shmbus_plan *plan, const struct shmbus_channel_plan *c)
@@ -525,7 +527,7 @@ static int validate_dead_letter(const struct shmbus_plan *plan, const struct shm
                        name);
     }
     const struct shmbus_channel_plan *target = sb_plan_channel(plan, target_name);
-    if (target == NULL || target->kind != SHMBUS_QUEUE || target == c) {
+    if (target == NULL || target->kind != SHMBUS_KIND_QUEUE || target == c) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
                        "channel `%s`: dead_letter `%s` must be another queue of the plan", name,
                        target_name);
@@ -607,15 +609,10 @@ static int validate_queue(const struct shmbus_plan *plan, const struct shmbus_ch
     }
     switch ((int)c->on_full) {
     case 0:
-    case SHMBUS_BLOCK:
-    case SHMBUS_REJECT:
-    case SHMBUS_DROP_OLDEST:
+    case SHMBUS_FULL_BLOCK:
+    case SHMBUS_FULL_REJECT:
+    case SHMBUS_FULL_DROP_OLDEST:
         break;
-    case SHMBUS_SHED:
-        return sb_fail(-ENOTSUP,
-                       "channel `%s`: on_full shed is not supported yet; use block, reject or "
-                       "drop_oldest",
-                       c->name);
     default:
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: on_full %d is unknown", c->name,
                        (int)c->on_full);
@@ -631,7 +628,7 @@ static int validate_stream(const struct shmbus_channel_plan *c)
                        "channel `%s`: bytes %" PRIu64 " is not within %llu .. %llu", c->name,
                        c->bytes, SB_STREAM_BYTES_MIN, SB_STREAM_BYTES_MAX);
     }
-    if (c->on_full != SHMBUS_BLOCK)
+    if (c->on_full != SHMBUS_FULL_BLOCK)
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: a stream blocks; remove on_full",
                        c->name);
     if (c->order == SHMBUS_ORDER_PRODUCER || c->message_bytes != 0 || c->producers != 0 ||
@@ -700,9 +697,9 @@ static int validate_channel(const struct shmbus_plan *plan, const struct shmbus_
                        c->endpoints, SB_ENDPOINTS_MAX);
     }
     switch (c->kind) {
-    case SHMBUS_QUEUE:
+    case SHMBUS_KIND_QUEUE:
         return validate_queue(plan, c);
-    case SHMBUS_STREAM:
+    case SHMBUS_KIND_STREAM:
         return validate_stream(c);
     default:
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: kind %d is unknown", c->name,

@@ -66,17 +66,17 @@ static void take_channel(const struct shmbus_plan *plan, const struct shmbus_cha
     to->dead_letter = channel_index(plan, from->dead_letter);
     to->endpoints = from->endpoints != 0 ? from->endpoints : 2 * plan->processes;
     to->flags = from->timestamps ? SB_CHANNEL_TIMESTAMPS : 0;
-    if (from->kind == SHMBUS_STREAM) {
+    if (from->kind == SHMBUS_KIND_STREAM) {
         to->bytes = power_of_two(from->bytes);
         if (to->bytes < SB_RING_BYTES_MIN)
             to->bytes = SB_RING_BYTES_MIN;
     } else {
         to->depth = (uint32_t)power_of_two(from->depth);
     }
-    if (from->kind == SHMBUS_QUEUE && from->order == SHMBUS_ORDER_PRODUCER) {
+    if (from->kind == SHMBUS_KIND_QUEUE && from->order == SHMBUS_ORDER_PRODUCER) {
         to->lanes = from->producers;
         to->bytes = sb_cell_bytes(from->message_bytes);
-    } else if (from->kind == SHMBUS_QUEUE) {
+    } else if (from->kind == SHMBUS_KIND_QUEUE) {
         to->bytes = from->message_bytes;
         to->share = sb_plan_share(from->share);
     }
@@ -142,9 +142,9 @@ static int share_blocks(struct sb_geometry *g, bool fit)
 static void take_channels(struct sb_geometry *g, const struct shmbus_plan *plan)
 {
     const struct shmbus_channel_plan spare = {
-        .kind = SHMBUS_QUEUE,
+        .kind = SHMBUS_KIND_QUEUE,
         .depth = plan->spare_depth,
-        .on_full = SHMBUS_BLOCK,
+        .on_full = SHMBUS_FULL_BLOCK,
         .message_bytes = plan->spare_message_bytes,
         .share = plan->spare_share,
     };

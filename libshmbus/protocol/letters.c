@@ -59,7 +59,7 @@ static bool drop_oldest(struct sb_ring *to)
 
 static bool drops(const struct sb_ring *to)
 {
-    return to->channels[to->channel].on_full == SHMBUS_DROP_OLDEST;
+    return to->channels[to->channel].on_full == SHMBUS_FULL_DROP_OLDEST;
 }
 
 /* Whether the message must go on in another block: one of q's share may not wait in D. */

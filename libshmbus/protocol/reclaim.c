@@ -387,7 +387,7 @@ static void reclaim_handles(const struct dead *d)
         for (uint32_t i = 0; i < ch->endpoint_count; i++) {
             give_up(d, &ch->endpoints[i].w);
         }
-        if (ch->kind == SHMBUS_STREAM) {
+        if (ch->kind == SHMBUS_KIND_STREAM) {
             leave_end(d, &ch->shared->sender);
             leave_end(d, &ch->shared->receiver);
         }

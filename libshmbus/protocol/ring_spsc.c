@@ -391,13 +391,13 @@ static size_t send_some(struct sb_stream_tx *tx, const struct iovec *items, size
                     seq + n + 1);
         if (n > 0) {
             sb_store_relaxed(word_at(ring, mask + 1, at),
-                             header_make(size_bytes, seq + n + 1, SHMBUS_DATA, VALID));
+                             header_make(size_bytes, seq + n + 1, SHMBUS_TYPE_DATA, VALID));
         }
         at = end;
     }
     if (n > 0) {
         sb_store_release(word_at(ring, mask + 1, tail), /* C */
-                         header_make(items[0].iov_len, seq + 1, SHMBUS_DATA, VALID));
+                         header_make(items[0].iov_len, seq + 1, SHMBUS_TYPE_DATA, VALID));
         tx->tail = at;
         tx->seq = seq + n;
         if (sb_unlikely(at >= tx->hint_due)) {
@@ -414,7 +414,7 @@ size_t sb_stream_send_batch(struct sb_stream_tx *tx, const struct iovec *items, 
     tx->reserved = 0;
     while (sent < count) {
         size_t n = send_some(tx, items + sent, count - sent, stamp_ns);
-        if (n == 0 && send_any(tx, items[sent].iov_base, items[sent].iov_len, SHMBUS_DATA,
+        if (n == 0 && send_any(tx, items[sent].iov_base, items[sent].iov_len, SHMBUS_TYPE_DATA,
                                stamp_ns) != SB_OK) {
             break;
         }

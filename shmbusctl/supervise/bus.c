@@ -19,9 +19,9 @@ enum { EVENT_BYTES = 2048, EVENTS_KEPT = 256 };
 /* In a bus that is made here there is a channel for events that costs no blocks and never fills. */
 static int make_plan(const struct sup *s, struct shmbus_plan **ret_plan)
 {
-    struct shmbus_channel_plan events = {.kind = SHMBUS_QUEUE,
+    struct shmbus_channel_plan events = {.kind = SHMBUS_KIND_QUEUE,
                                          .depth = EVENTS_KEPT,
-                                         .on_full = SHMBUS_DROP_OLDEST,
+                                         .on_full = SHMBUS_FULL_DROP_OLDEST,
                                          .order = SHMBUS_ORDER_PRODUCER,
                                          .message_bytes = EVENT_BYTES,
                                          .producers = 2};
@@ -74,7 +74,7 @@ void sup_bus_open(struct sup *s)
     if (shmbus_bus_stat(s->bus, &stat) == 0) {
         s->beat_interval_ns = stat.heartbeat_interval_ns;
     }
-    r = shmbus_open(s->bus, s->file->events, SHMBUS_SEND | SHMBUS_EXISTING, &s->events);
+    r = shmbus_open(s->bus, s->file->events, SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING, &s->events);
     if (r < 0) {
         s->events = NULL;
     }
@@ -127,7 +127,7 @@ void sup_bus_beats(struct sup *s)
 
         row->struct_bytes = sizeof *row;
         r = shmbus_process_stat(s->bus, i, row);
-        if (r == 0 && row->life != SHMBUS_DEAD && row->same_pid_namespace) {
+        if (r == 0 && row->life != SHMBUS_LIFE_DEAD && row->same_pid_namespace) {
             s->beat_count++;
         } else if (r < 0 && r != -ENODATA) {
             return;

@@ -147,7 +147,7 @@ static void look_at_beat(struct sup_worker *w)
     if (row == NULL) {
         return;
     }
-    if (row->progress != w->beat.progress || row->life == SHMBUS_IDLE || slept) {
+    if (row->progress != w->beat.progress || row->life == SHMBUS_LIFE_IDLE || slept) {
         w->beat.progress = row->progress;
         w->beat.since_ns = s->now_ns;
     }

@@ -44,7 +44,7 @@ static struct json_object *worker_json(struct sup *s, const struct sup_worker *w
         json_add_count(o, "held", row->held_blocks);
         json_add_count(o, "progress", row->progress);
         json_add_signed(o, "heartbeat_age_ns", row->heartbeat_age_ns);
-        json_add_bool(o, "stalled", row->life == SHMBUS_STALLED || w->beat.stalled);
+        json_add_bool(o, "stalled", row->life == SHMBUS_LIFE_STALLED || w->beat.stalled);
     }
     return o;
 }

@@ -65,7 +65,7 @@ static void end_if_done(struct shmbus *bus)
 static void sender(uint32_t which)
 {
     struct shmbus *bus = NULL;
-    struct shmbus_channel *ch = join("work", SHMBUS_SEND, &bus);
+    struct shmbus_channel *ch = join("work", SHMBUS_OPEN_SEND, &bus);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t message[4] = {which, i, i * 2654435761u, which ^ i};
         int r = shmbus_send(ch, message, sizeof message, 60 * SECOND_NS);
@@ -80,7 +80,7 @@ static void sender(uint32_t which)
 static void receiver(uint32_t mortal)
 {
     struct shmbus *bus = NULL;
-    struct shmbus_channel *ch = join("work", SHMBUS_RECV, &bus);
+    struct shmbus_channel *ch = join("work", SHMBUS_OPEN_RECV, &bus);
     uint32_t next[SENDERS] = {0};
     struct shmbus_msg msg;
     int r;
@@ -120,7 +120,7 @@ static void receiver(uint32_t mortal)
 static void stream_sender(uint32_t unused)
 {
     struct shmbus *bus = NULL;
-    struct shmbus_channel *ch = join("bytes", SHMBUS_SEND, &bus);
+    struct shmbus_channel *ch = join("bytes", SHMBUS_OPEN_SEND, &bus);
     (void)unused;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t message[40];
@@ -142,7 +142,7 @@ static void stream_sender(uint32_t unused)
 static void stream_receiver(uint32_t unused)
 {
     struct shmbus *bus = NULL;
-    struct shmbus_channel *ch = join("bytes", SHMBUS_RECV, &bus);
+    struct shmbus_channel *ch = join("bytes", SHMBUS_OPEN_RECV, &bus);
     (void)unused;
     for (uint32_t i = 0; i < count; i++) {
         struct shmbus_msg msg;
@@ -184,8 +184,8 @@ static void start(void (*body)(uint32_t), uint32_t argument)
 static int create(void)
 {
     struct shmbus_plan *plan = NULL;
-    struct shmbus_channel_plan queue = {.kind = SHMBUS_QUEUE, .depth = 64};
-    struct shmbus_channel_plan stream = {.kind = SHMBUS_STREAM, .bytes = 16384};
+    struct shmbus_channel_plan queue = {.kind = SHMBUS_KIND_QUEUE, .depth = 64};
+    struct shmbus_channel_plan stream = {.kind = SHMBUS_KIND_STREAM, .bytes = 16384};
     int r = shmbus_plan_new(0, &plan);
 
     snprintf(queue.name, sizeof queue.name, "work");

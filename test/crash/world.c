@@ -62,9 +62,9 @@ static int64_t now_ns(void)
 
 static int make_plan(struct shmbus_plan **ret)
 {
-    struct shmbus_channel_plan ch = { .kind = SHMBUS_QUEUE,
+    struct shmbus_channel_plan ch = { .kind = SHMBUS_KIND_QUEUE,
                                       .depth = T_DEPTH,
-                                      .on_full = SHMBUS_BLOCK,
+                                      .on_full = SHMBUS_FULL_BLOCK,
                                       .endpoints = 8 };
     int r = shmbus_plan_new(1u << 20, ret);
 
@@ -91,11 +91,13 @@ static int make_plan(struct shmbus_plan **ret)
     ch.producers = T_LANES;
     shmbus_plan_add_channel(*ret, &ch);
     snprintf(ch.name, sizeof ch.name, "ld");
-    ch.on_full = SHMBUS_DROP_OLDEST;
+    ch.on_full = SHMBUS_FULL_DROP_OLDEST;
     shmbus_plan_add_channel(*ret, &ch);
-    ch = (struct shmbus_channel_plan){
-        .name = "s", .kind = SHMBUS_STREAM, .bytes = 4096, .on_full = SHMBUS_BLOCK, .endpoints = 8
-    };
+    ch = (struct shmbus_channel_plan){.name = "s",
+                                      .kind = SHMBUS_KIND_STREAM,
+                                      .bytes = 4096,
+                                      .on_full = SHMBUS_FULL_BLOCK,
+                                      .endpoints = 8};
     shmbus_plan_add_channel(*ret, &ch);
     return shmbus_plan_add_region(*ret, "r", T_REGION_BYTES);
 }
@@ -114,9 +116,9 @@ static bool pass_messages(struct shmbus_channel *tx, struct shmbus_channel *rx, 
 
 static bool open_all(struct t_world *w)
 {
-    return shmbus_open(w->bus, "q", SHMBUS_SEND | SHMBUS_RECV, &w->q) == 0 &&
-           shmbus_open(w->bus, "q2", SHMBUS_SEND | SHMBUS_RECV, &w->q2) == 0 &&
-           shmbus_open(w->bus, "dead", SHMBUS_RECV, &w->dead) == 0;
+    return shmbus_open(w->bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &w->q) == 0 &&
+           shmbus_open(w->bus, "q2", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &w->q2) == 0 &&
+           shmbus_open(w->bus, "dead", SHMBUS_OPEN_RECV, &w->dead) == 0;
 }
 
 /* The survivor has lane 1; lane 0 was used by somebody who has left. */
@@ -124,8 +126,8 @@ static bool fill_lanes(struct t_world *w, const char *name, unsigned fill, unsig
                        struct shmbus_channel **ret_lanes)
 {
     struct shmbus_channel *tx = NULL;
-    bool ok = shmbus_open(w->bus, name, SHMBUS_SEND, &tx) == 0 &&
-              shmbus_open(w->bus, name, SHMBUS_SEND | SHMBUS_RECV, ret_lanes) == 0 &&
+    bool ok = shmbus_open(w->bus, name, SHMBUS_OPEN_SEND, &tx) == 0 &&
+              shmbus_open(w->bus, name, SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, ret_lanes) == 0 &&
               pass_messages(tx, *ret_lanes, cycle);
     for (unsigned i = 0; i < fill && ok; i++) {
         ok = t_send_id(tx, ++w->setup_ids) == 0;
@@ -156,8 +158,8 @@ static bool fill_queue(struct t_world *w, unsigned fill, unsigned cycle)
  * child does not need. */
 static bool fill_stream(struct t_world *w, enum t_end stream, unsigned fill, unsigned cycle)
 {
-    bool ok = shmbus_open(w->bus, "s", SHMBUS_SEND, &w->tx) == 0 &&
-              shmbus_open(w->bus, "s", SHMBUS_RECV, &w->rx) == 0 &&
+    bool ok = shmbus_open(w->bus, "s", SHMBUS_OPEN_SEND, &w->tx) == 0 &&
+              shmbus_open(w->bus, "s", SHMBUS_OPEN_RECV, &w->rx) == 0 &&
               pass_messages(w->tx, w->rx, cycle);
     for (unsigned i = 0; i < fill && ok; i++) {
         ok = t_send_id(w->tx, ++w->setup_ids) == 0;
@@ -316,13 +318,13 @@ static void drain(struct t_world *w)
 
 static void drain_stream(struct t_world *w)
 {
-    if (w->rx == NULL && shmbus_open(w->bus, "s", SHMBUS_RECV, &w->rx) < 0) {
+    if (w->rx == NULL && shmbus_open(w->bus, "s", SHMBUS_OPEN_RECV, &w->rx) < 0) {
         t_fail(w, "the stream's receiving end: %s", shmbus_detail());
         return;
     }
     for (unsigned n = 0; n < 256 && take_one(w, w->rx); n++) {
     }
-    if (w->tx == NULL && shmbus_open(w->bus, "s", SHMBUS_SEND, &w->tx) < 0) {
+    if (w->tx == NULL && shmbus_open(w->bus, "s", SHMBUS_OPEN_SEND, &w->tx) < 0) {
         t_fail(w, "the stream's sending end: %s", shmbus_detail());
         return;
     }
@@ -463,13 +465,13 @@ static void check_lanes(struct t_world *w, struct shmbus_channel *ours)
         }
     }
     for (unsigned i = 1; i < T_LANES; i++) {
-        if (shmbus_open(w->bus, ours->name, SHMBUS_SEND, &tx[i]) < 0) {
+        if (shmbus_open(w->bus, ours->name, SHMBUS_OPEN_SEND, &tx[i]) < 0) {
             t_fail(w, "lane %u of %s cannot be taken: %s", i, ours->name, shmbus_detail());
         } else if (!pass_messages(tx[i], ours, 2 * T_DEPTH + 1)) {
             t_fail(w, "lane %u of %s does not go on: %s", i, ours->name, shmbus_detail());
         }
     }
-    if (shmbus_open(w->bus, ours->name, SHMBUS_SEND, &tx[0]) != -SHMBUS_ERR_TOO_MANY) {
+    if (shmbus_open(w->bus, ours->name, SHMBUS_OPEN_SEND, &tx[0]) != -SHMBUS_ERR_TOO_MANY) {
         t_fail(w, "%s has more lanes than it should", ours->name);
     }
     if (!pass_messages(ours, ours, 2 * T_DEPTH + 1)) {
@@ -485,7 +487,7 @@ static void check_findings(void *context, enum shmbus_severity severity, const c
 {
     struct t_world *w = context;
     (void)cure;
-    if (severity == SHMBUS_CRITICAL) {
+    if (severity == SHMBUS_SEVERITY_CRITICAL) {
         t_fail(w, "health check: %s", what);
     }
 }

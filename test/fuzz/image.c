@@ -62,7 +62,7 @@ static void add_queues(struct shmbus_plan *plan, bool lanes)
 {
     struct shmbus_channel_plan q = {.depth = 4, .max_deliveries = 3, .dead_letter = "dead"};
     struct shmbus_channel_plan drop = {
-        .depth = 4, .on_full = SHMBUS_DROP_OLDEST, .timestamps = true};
+        .depth = 4, .on_full = SHMBUS_FULL_DROP_OLDEST, .timestamps = true};
 
     if (lanes) {
         q.order = drop.order = SHMBUS_ORDER_PRODUCER;
@@ -70,9 +70,9 @@ static void add_queues(struct shmbus_plan *plan, bool lanes)
         q.message_bytes = 100;
         drop.message_bytes = 2000;
     }
-    add_channel(plan, "dead", SHMBUS_QUEUE, (struct shmbus_channel_plan){.depth = 4});
-    add_channel(plan, "q", SHMBUS_QUEUE, q);
-    add_channel(plan, "drop", SHMBUS_QUEUE, drop);
+    add_channel(plan, "dead", SHMBUS_KIND_QUEUE, (struct shmbus_channel_plan){.depth = 4});
+    add_channel(plan, "q", SHMBUS_KIND_QUEUE, q);
+    add_channel(plan, "drop", SHMBUS_KIND_QUEUE, drop);
 }
 
 static struct shmbus_plan *make_plan(enum fuzz_kind kind)
@@ -85,8 +85,8 @@ static struct shmbus_plan *make_plan(enum fuzz_kind kind)
     plan->spare_channels = bare ? 0 : 2;
     plan->spare_depth = 4;
     plan->block_count = 0;
-    add_channel(plan, "s", SHMBUS_STREAM, (struct shmbus_channel_plan){.bytes = 4096});
-    add_channel(plan, "st", SHMBUS_STREAM,
+    add_channel(plan, "s", SHMBUS_KIND_STREAM, (struct shmbus_channel_plan){.bytes = 4096});
+    add_channel(plan, "st", SHMBUS_KIND_STREAM,
                 (struct shmbus_channel_plan){.bytes = 4096, .timestamps = true});
     must(shmbus_plan_add_region(plan, "r", 100), "add_region");
     must(shmbus_plan_add_region(plan, "big", 5000), "add_region");
@@ -108,8 +108,8 @@ static void write_streams(struct shmbus *bus)
     for (unsigned i = 0; i < 2; i++) {
         struct shmbus_channel *tx = NULL, *rx = NULL;
         struct shmbus_msg msg;
-        must(shmbus_open(bus, names[i], SHMBUS_SEND, &tx), "open");
-        must(shmbus_open(bus, names[i], SHMBUS_RECV, &rx), "open");
+        must(shmbus_open(bus, names[i], SHMBUS_OPEN_SEND, &tx), "open");
+        must(shmbus_open(bus, names[i], SHMBUS_OPEN_RECV, &rx), "open");
         for (unsigned n = 0; n < 7; n++) { /* round the ring once */
             must(shmbus_send(tx, text, sizeof text, 0), "send");
             if (n < 5) {
@@ -131,7 +131,7 @@ static void write_lanes(struct shmbus *bus, struct shmbus_channel *q)
     must(shmbus_recv(q, &msg, 0), "recv");
     must(shmbus_release(&msg), "release");
     must(shmbus_send(q, text, sizeof text, 0), "send");
-    must(shmbus_open(bus, "q", SHMBUS_SEND, &other), "open");
+    must(shmbus_open(bus, "q", SHMBUS_OPEN_SEND, &other), "open");
     must(shmbus_send(other, text, 20, 0), "send");
     shmbus_close(other);
 }
@@ -142,10 +142,10 @@ static void write_queues(struct shmbus *bus, bool lanes)
     struct shmbus_channel *q = NULL, *dropping = NULL;
     struct shmbus_msg msg;
 
-    must(shmbus_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV, &q), "open");
-    must(shmbus_open(bus, "drop", SHMBUS_SEND | SHMBUS_RECV, &dropping), "open");
+    must(shmbus_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &q), "open");
+    must(shmbus_open(bus, "drop", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &dropping), "open");
     for (unsigned n = 0; n < 4; n++) {
-        must(shmbus_send_typed(q, SHMBUS_USER, n, text, 8 * n, 0), "send");
+        must(shmbus_send_typed(q, SHMBUS_TYPE_USER, n, text, 8 * n, 0), "send");
     }
     for (unsigned n = 0; n < 3; n++) { /* until it is a dead letter */
         must(shmbus_recv(q, &msg, 0), "recv");
@@ -180,8 +180,8 @@ static void make_history(const char *name, enum fuzz_kind kind)
     write_streams(dying);
     if (kind != FUZZ_KIND_BARE) {
         write_queues(dying, kind == FUZZ_KIND_LANES);
-        must(shmbus_open(living, "q", SHMBUS_RECV, &ch), "open");
-        must(shmbus_open(living, "extra", SHMBUS_SEND, &ch), "open");
+        must(shmbus_open(living, "q", SHMBUS_OPEN_RECV, &ch), "open");
+        must(shmbus_open(living, "extra", SHMBUS_OPEN_SEND, &ch), "open");
         must(shmbus_send(ch, "x", 1, 0), "send");
     }
 }

@@ -52,7 +52,7 @@ static struct place place_in_lanes(const struct sb_channel_geometry *ch, unsigne
 static struct place place_in_channel(const struct sb_geometry *g, unsigned area, unsigned index)
 {
     const struct sb_channel_geometry *ch = &g->channels[index % g->channel_count];
-    uint64_t ring_bytes = ch->kind == SHMBUS_STREAM ? ch->bytes : ch->depth * sizeof(sb_word);
+    uint64_t ring_bytes = ch->kind == SHMBUS_KIND_STREAM ? ch->bytes : ch->depth * sizeof(sb_word);
 
     if (area == FUZZ_RING && ch->lanes > 0) {
         return place_in_lanes(ch, index / g->channel_count);
@@ -173,7 +173,7 @@ void fuzz_change(uint8_t *base, size_t size, const struct sb_geometry *g,
     sb_word *word;
     uint64_t old, value = record->value;
 
-    if (area % FUZZ_AREAS == FUZZ_RING && g->channels[channel].kind == SHMBUS_STREAM &&
+    if (area % FUZZ_AREAS == FUZZ_RING && g->channels[channel].kind == SHMBUS_KIND_STREAM &&
         (how & 0x80u) == 0) {
         off = nth_header(base, g, channel, record->word % 8u);
     }

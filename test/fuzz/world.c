@@ -65,13 +65,13 @@ static void check_place(const struct shmbus_msg *msg)
 {
     const struct sb_channel_view *view = msg->channel->view;
     const struct sb_blocks *blocks = &msg->channel->bus->view.blocks;
-    bool good = view->kind == SHMBUS_STREAM && lies_within(msg, view->ring, view->ring_bytes);
+    bool good = view->kind == SHMBUS_KIND_STREAM && lies_within(msg, view->ring, view->ring_bytes);
 
-    for (uint32_t b = 0; b < blocks->count && view->kind == SHMBUS_QUEUE && !good; b++) {
+    for (uint32_t b = 0; b < blocks->count && view->kind == SHMBUS_KIND_QUEUE && !good; b++) {
         const struct sb_class_view *cls = sb_class_of(blocks, b);
         good = msg->data == sb_payload_in(cls, b) && msg->size_bytes <= cls->size_bytes;
     }
-    if (!good && !(view->kind == SHMBUS_QUEUE && is_in_cell(msg))) {
+    if (!good && !(view->kind == SHMBUS_KIND_QUEUE && is_in_cell(msg))) {
         fuzz_fail("a message of %zu bytes is not in its place", msg->size_bytes);
     }
 }
@@ -177,7 +177,8 @@ static void finding(void *context, enum shmbus_severity severity, const char *wh
                     const char *cure)
 {
     (void)context;
-    if (severity < SHMBUS_NOTE || severity > SHMBUS_CRITICAL || what[0] == '\0' || cure == NULL) {
+    if (severity < SHMBUS_SEVERITY_NOTE || severity > SHMBUS_SEVERITY_CRITICAL || what[0] == '\0' ||
+        cure == NULL) {
         fuzz_fail("an empty finding");
     }
 }
@@ -252,7 +253,7 @@ static void call_open(struct fuzz_world *world, const struct fuzz_record *r)
 
     close_channel(world, at);
     result_of("open", shmbus_open(world->bus, names[r->how % NAMES],
-                                  mode | (r->value % 2u != 0 ? SHMBUS_EXISTING : 0u),
+                                  mode | (r->value % 2u != 0 ? SHMBUS_OPEN_EXISTING : 0u),
                                   &world->channels[at]));
 }
 

@@ -104,7 +104,7 @@ static struct shmbus_channel *open_channel(struct shmbus *bus, const char *chann
 
 static void add_queue(struct shmbus_plan *plan, const char *queue, uint32_t depth)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_QUEUE, .depth = depth};
+    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_QUEUE, .depth = depth};
     snprintf(c.name, sizeof c.name, "%s", queue);
     check(shmbus_plan_add_channel(plan, &c), "plan");
 }
@@ -130,8 +130,8 @@ static void create(void)
 static void hold_and_wait(void)
 {
     struct shmbus *bus = attach();
-    struct shmbus_channel *held = open_channel(bus, "held", SHMBUS_RECV);
-    struct shmbus_channel *idle = open_channel(bus, "idle", SHMBUS_RECV);
+    struct shmbus_channel *held = open_channel(bus, "held", SHMBUS_OPEN_RECV);
+    struct shmbus_channel *idle = open_channel(bus, "idle", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     check(shmbus_recv(held, &msg, SHMBUS_WAIT_FOREVER), "take");
     __atomic_fetch_add(&shared->ready, 1, __ATOMIC_SEQ_CST);
@@ -158,7 +158,7 @@ static void raise_to(int64_t *worst_ns, int64_t ns)
 
 static void pair_receives(void)
 {
-    struct shmbus_channel *ch = join_pair(SHMBUS_RECV);
+    struct shmbus_channel *ch = join_pair(SHMBUS_OPEN_RECV);
     struct pair *pair = &shared->pairs[which];
     struct shmbus_msg msg;
     for (;;) {
@@ -173,7 +173,7 @@ static void pair_receives(void)
 
 static void pair_sends(void)
 {
-    struct shmbus_channel *ch = join_pair(SHMBUS_SEND);
+    struct shmbus_channel *ch = join_pair(SHMBUS_OPEN_SEND);
     struct pair *pair = &shared->pairs[which];
     for (;;) {
         int64_t before_ns = now_ns();
@@ -311,7 +311,7 @@ static void start_pairs(pid_t *members)
 
 static void kill_half(struct shmbus *bus)
 {
-    struct shmbus_channel *ch = open_channel(bus, "held", SHMBUS_RECV);
+    struct shmbus_channel *ch = open_channel(bus, "held", SHMBUS_OPEN_RECV);
     uint8_t *seen = calloc(count, 1);
     uint32_t half = count / 2, got;
     pid_t members[4];
@@ -344,7 +344,7 @@ static void kill_half(struct shmbus *bus)
 
 static void end_all(struct shmbus *bus)
 {
-    struct shmbus_channel *ch = open_channel(bus, "held", SHMBUS_RECV);
+    struct shmbus_channel *ch = open_channel(bus, "held", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     uint32_t left = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -361,7 +361,7 @@ static void end_all(struct shmbus *bus)
 
 static void fill(struct shmbus *bus)
 {
-    struct shmbus_channel *ch = open_channel(bus, "held", SHMBUS_SEND);
+    struct shmbus_channel *ch = open_channel(bus, "held", SHMBUS_OPEN_SEND);
     for (uint32_t i = 0; i < count; i++) {
         check(shmbus_send(ch, &i, sizeof i, 0), "fill");
     }

@@ -14,7 +14,7 @@
 
 static bool is_queue(uint32_t channel)
 {
-    return w_plan->channels[channel].kind == SHMBUS_QUEUE;
+    return w_plan->channels[channel].kind == SHMBUS_KIND_QUEUE;
 }
 
 static uint32_t depth_of(uint32_t channel)
@@ -253,7 +253,7 @@ static void fill_lane(uint32_t channel)
             x_fail("a lane of channel %u takes only %u of %u messages", channel, i, count);
         }
     }
-    if (!x_failed() && w_plan->channels[channel].on_full != SHMBUS_DROP_OLDEST &&
+    if (!x_failed() && w_plan->channels[channel].on_full != SHMBUS_FULL_DROP_OLDEST &&
         w_send(W_DRIVER, channel, 0) != -EAGAIN) {
         x_fail("a lane of channel %u takes more than its depth", channel);
     }
@@ -296,13 +296,13 @@ static void all_lanes(uint32_t channel)
     for (uint32_t i = 0; i < w_plan->channels[channel].lanes; i++) {
         w_segment.lanes[channel][i].owner.v = 0;
     }
-    w_handle(W_DRIVER, channel)->mode = SHMBUS_RECV;
+    w_handle(W_DRIVER, channel)->mode = SHMBUS_OPEN_RECV;
 }
 
 /* @laps times around the ring, one message at a time, then full. */
 static void laps(uint32_t channel, uint32_t count)
 {
-    if (w_plan->channels[channel].on_full == SHMBUS_DROP_OLDEST) {
+    if (w_plan->channels[channel].on_full == SHMBUS_FULL_DROP_OLDEST) {
         count = 1;
     }
     for (uint32_t i = 0; i < count * depth_of(channel) && !x_failed(); i++) {
@@ -313,7 +313,7 @@ static void laps(uint32_t channel, uint32_t count)
         }
         drain(channel);
     }
-    if (!x_failed() && w_plan->channels[channel].on_full != SHMBUS_DROP_OLDEST) {
+    if (!x_failed() && w_plan->channels[channel].on_full != SHMBUS_FULL_DROP_OLDEST) {
         fill_and_drain(channel);
     }
 }
@@ -407,7 +407,7 @@ static void finish_stream(void)
         }
         w_open_stream(W_DRIVER, 0, true);
         w_stream_driver(true, sizes[i]);
-        w_handle(W_DRIVER, 0)->mode = SHMBUS_RECV;
+        w_handle(W_DRIVER, 0)->mode = SHMBUS_OPEN_RECV;
         w_stream_driver(false, 0);
     }
 }
@@ -420,7 +420,7 @@ void w_finish(void)
             settle(p);
         }
     }
-    if (w_plan->channels[0].kind == SHMBUS_STREAM) {
+    if (w_plan->channels[0].kind == SHMBUS_KIND_STREAM) {
         finish_stream();
     }
     for (uint32_t round = 0; round < 2; round++) {

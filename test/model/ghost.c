@@ -233,7 +233,7 @@ bool w_is_address(uint32_t from, uint32_t to, bool dead_letter)
 static bool drops_letter(const struct w_process *p, uint32_t c)
 {
     return p->op != W_IDLE && w_is_address(p->op_channel, c, true) &&
-           w_plan->channels[c].on_full == SHMBUS_DROP_OLDEST;
+           w_plan->channels[c].on_full == SHMBUS_FULL_DROP_OLDEST;
 }
 
 static void taken_from_slot(uint32_t block, uint64_t now)
@@ -392,7 +392,7 @@ static void check_cleared(uint32_t block)
     for (uint32_t c = 0; c < w_plan->channel_count; c++) {
         for (uint32_t i = 0; i < 1u << w_plan->channels[c].depth_shift; i++) {
             uint64_t s = w_segment.slots[c][i].v;
-            if (w_plan->channels[c].kind == SHMBUS_QUEUE && sb_slot_block(s) == block) {
+            if (w_plan->channels[c].kind == SHMBUS_KIND_QUEUE && sb_slot_block(s) == block) {
                 x_fail("b%u moves on while slot %u of channel %u still names it", block, i, c);
                 return;
             }
@@ -457,7 +457,7 @@ static void header_changed(uint32_t block, uint64_t old, uint64_t now)
 static void hint_changed(const struct sb_channel *ch, const void *address, uint64_t now)
 {
     uint32_t c = (uint32_t)(ch - w_segment.channels);
-    if (w_plan->channels[c].kind != SHMBUS_QUEUE || w_has_lanes(c)) {
+    if (w_plan->channels[c].kind != SHMBUS_KIND_QUEUE || w_has_lanes(c)) {
         return;
     }
     if (address == &ch->tail && (int64_t)(now - w_ghost.base[c] - w_ghost.committed[c]) > 0) {
@@ -591,7 +591,8 @@ static uint64_t sum(enum shmbus_counter counter)
 {
     uint64_t n = 0;
     for (uint32_t c = 0; c < w_plan->channel_count; c++) {
-        for (uint32_t p = 0; p < W_PROCESSES && w_plan->channels[c].kind == SHMBUS_QUEUE; p++) {
+        for (uint32_t p = 0; p < W_PROCESSES && w_plan->channels[c].kind == SHMBUS_KIND_QUEUE;
+             p++) {
             n += w_segment.endpoints[c][p].counters[counter].v;
         }
     }

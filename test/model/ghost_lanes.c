@@ -45,7 +45,7 @@ uint32_t w_waiting_in_lanes(uint32_t channel)
 static bool letters_give_way(uint32_t channel)
 {
     uint32_t to = w_plan->channels[channel].dead_letter;
-    return to > 0 && w_plan->channels[to - 1u].on_full == SHMBUS_DROP_OLDEST;
+    return to > 0 && w_plan->channels[to - 1u].on_full == SHMBUS_FULL_DROP_OLDEST;
 }
 
 /* The producer finds no place: a message waits in front of him, or all cells are held. One that
@@ -54,7 +54,7 @@ static bool is_full(uint32_t process, uint32_t channel, uint32_t lane)
 {
     uint64_t skip = x_view(process, &w_segment.lanes[channel][lane].skip);
     uint64_t t = w_handle(process, channel)->lane.next;
-    bool drops = w_plan->channels[channel].on_full == SHMBUS_DROP_OLDEST;
+    bool drops = w_plan->channels[channel].on_full == SHMBUS_FULL_DROP_OLDEST;
 
     t = (int64_t)(skip - t) > 0 ? skip : t;
     for (uint32_t n = 0; n < 1u << shift_of(channel); n++, t++) {
@@ -223,7 +223,7 @@ static void freed(uint32_t c, uint32_t cell, uint64_t old)
     enum w_op op = me < W_PROCESSES ? w_processes[me].op : W_IDLE;
 
     if (sb_hdr_state(old) == SB_QUE && op == W_SEND && lane_of(me, c) == cell >> shift_of(c) &&
-        w_plan->channels[c].on_full == SHMBUS_DROP_OLDEST) {
+        w_plan->channels[c].on_full == SHMBUS_FULL_DROP_OLDEST) {
         if (!is_oldest(c, cell >> shift_of(c), id)) {
             return;
         }

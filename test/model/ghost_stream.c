@@ -126,7 +126,7 @@ void w_stream_access(const void *address, uint64_t old, uint64_t now)
     const struct sb_channel *ch = &w_segment.channels[0];
 
     (void)old;
-    if (w_plan->channels[0].kind != SHMBUS_STREAM) {
+    if (w_plan->channels[0].kind != SHMBUS_KIND_STREAM) {
         return;
     }
     if ((const uint8_t *)address >= w_segment.ring &&

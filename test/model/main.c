@@ -315,7 +315,7 @@ static void list_plan(const struct w_plan *plan)
 {
     for (uint32_t c = 0; c < plan->channel_count; c++) {
         const struct w_channel_plan *ch = &plan->channels[c];
-        if (ch->kind == SHMBUS_STREAM) {
+        if (ch->kind == SHMBUS_KIND_STREAM) {
             printf("%sstream of %llu bytes", c > 0 ? ", " : "", (unsigned long long)ch->ring_bytes);
         } else {
             printf("%squeue of %u", c > 0 ? ", " : "", 1u << ch->depth_shift);

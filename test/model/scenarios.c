@@ -6,10 +6,10 @@
 #include "world.h"
 
 /* clang-format off */
-#define QUEUE(shift) {.kind = SHMBUS_QUEUE, .depth_shift = (shift)}
-#define SHARE(shift, count) {.kind = SHMBUS_QUEUE, .depth_shift = (shift), .share = (count)}
-#define LANES(count, shift) {.kind = SHMBUS_QUEUE, .depth_shift = (shift), .lanes = (count)}
-#define STREAM(bytes) {.kind = SHMBUS_STREAM, .ring_bytes = (bytes)}
+#define QUEUE(shift) {.kind = SHMBUS_KIND_QUEUE, .depth_shift = (shift)}
+#define SHARE(shift, count) {.kind = SHMBUS_KIND_QUEUE, .depth_shift = (shift), .share = (count)}
+#define LANES(count, shift) {.kind = SHMBUS_KIND_QUEUE, .depth_shift = (shift), .lanes = (count)}
+#define STREAM(bytes) {.kind = SHMBUS_KIND_STREAM, .ring_bytes = (bytes)}
 #define ACTOR(name, process, script) {name, process, script, false}
 #define IMMORTAL(name, process, script) {name, process, script, true}
 
@@ -158,7 +158,8 @@ static const struct w_plan share_pipeline = {
 
 /* A dead letter may not keep the block of its queue's share. */
 static const struct w_plan share_letter = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .max_deliveries = 1, .dead_letter = 2,
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .max_deliveries = 1,
+                  .dead_letter = 2,
                   .share = 1},
                  SHARE(0, 1)},
     .channel_count = 2,
@@ -168,10 +169,11 @@ static const struct w_plan share_letter = {
 };
 
 static const struct w_plan share_letter_drop = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .max_deliveries = 1, .dead_letter = 2,
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .max_deliveries = 1,
+                  .dead_letter = 2,
                   .share = 1},
-                 {.kind = SHMBUS_QUEUE, .depth_shift = 0, .share = 1,
-                  .on_full = SHMBUS_DROP_OLDEST}},
+                 {.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .share = 1,
+                  .on_full = SHMBUS_FULL_DROP_OLDEST}},
     .channel_count = 2,
     .blocks = 2,
     .queued = 1,
@@ -179,7 +181,8 @@ static const struct w_plan share_letter_drop = {
 };
 
 static const struct w_plan dead_letters = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 1, .max_deliveries = 1, .dead_letter = 2},
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 1, .max_deliveries = 1,
+                  .dead_letter = 2},
                  QUEUE(1)},
     .channel_count = 2,
     .blocks = 3,
@@ -188,7 +191,8 @@ static const struct w_plan dead_letters = {
 };
 
 static const struct w_plan dead_letter_forward = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .max_deliveries = 1, .dead_letter = 2},
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .max_deliveries = 1,
+                  .dead_letter = 2},
                  QUEUE(0)},
     .channel_count = 2,
     .blocks = 1,
@@ -206,7 +210,8 @@ static const struct w_plan old_handles = {
 };
 
 static const struct w_plan dead_letters_two = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 1, .max_deliveries = 2, .dead_letter = 2},
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 1, .max_deliveries = 2,
+                  .dead_letter = 2},
                  QUEUE(1)},
     .channel_count = 2,
     .blocks = 2,
@@ -215,13 +220,13 @@ static const struct w_plan dead_letters_two = {
 };
 
 #define LETTERS(on_full_)                                                                          \
-    {.kind = SHMBUS_QUEUE, .depth_shift = 1, .max_deliveries = 1, .dead_letter = 2},               \
+    {.kind = SHMBUS_KIND_QUEUE, .depth_shift = 1, .max_deliveries = 1, .dead_letter = 2},          \
     {                                                                                              \
-        .kind = SHMBUS_QUEUE, .depth_shift = 0, .on_full = (on_full_)                              \
+        .kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .on_full = (on_full_)                         \
     }
 
 static const struct w_plan letters_dropped = {
-    .channels = {LETTERS(SHMBUS_DROP_OLDEST)},
+    .channels = {LETTERS(SHMBUS_FULL_DROP_OLDEST)},
     .channel_count = 2,
     .blocks = 3,
     .queued = 2,
@@ -229,7 +234,7 @@ static const struct w_plan letters_dropped = {
 };
 
 static const struct w_plan letters_kept = {
-    .channels = {LETTERS(SHMBUS_BLOCK)},
+    .channels = {LETTERS(SHMBUS_FULL_BLOCK)},
     .channel_count = 2,
     .blocks = 3,
     .queued = 2,
@@ -237,7 +242,7 @@ static const struct w_plan letters_kept = {
 };
 
 static const struct w_plan letters_of_two = {
-    .channels = {LETTERS(SHMBUS_DROP_OLDEST)},
+    .channels = {LETTERS(SHMBUS_FULL_DROP_OLDEST)},
     .channel_count = 2,
     .blocks = 3,
     .queued = 2,
@@ -245,7 +250,7 @@ static const struct w_plan letters_of_two = {
 };
 
 static const struct w_plan letters_of_the_dead = {
-    .channels = {LETTERS(SHMBUS_BLOCK)},
+    .channels = {LETTERS(SHMBUS_FULL_BLOCK)},
     .channel_count = 2,
     .blocks = 2,
     .queued = 2,
@@ -345,7 +350,8 @@ static const struct w_plan same_name_again = {
 };
 
 static const struct w_plan same_name_dead_letter = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .max_deliveries = 1, .dead_letter = 2},
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .max_deliveries = 1,
+                  .dead_letter = 2},
                  QUEUE(0)},
     .channel_count = 2,
     .blocks = 1,
@@ -370,7 +376,7 @@ static const struct w_plan lane_same_name = {
 };
 
 static const struct w_plan lane_same_name_dead_letter = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
                   .dead_letter = 2},
                  QUEUE(0)},
     .channel_count = 2,
@@ -429,7 +435,7 @@ static const struct w_plan sleep_forward = {
 };
 
 static const struct w_plan drop_oldest = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .on_full = SHMBUS_DROP_OLDEST}},
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .on_full = SHMBUS_FULL_DROP_OLDEST}},
     .channel_count = 1,
     .blocks = 3,
     .queued = 1,
@@ -482,7 +488,8 @@ static const struct w_plan late_recoverer = {
 };
 
 static const struct w_plan sleep_dead_letter = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .max_deliveries = 1, .dead_letter = 2},
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .max_deliveries = 1,
+                  .dead_letter = 2},
                  QUEUE(0)},
     .channel_count = 2,
     .blocks = 1,
@@ -642,8 +649,8 @@ static const struct w_plan lane_close = {
 };
 
 static const struct w_plan lane_drop = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 1, .lanes = 1,
-                  .on_full = SHMBUS_DROP_OLDEST}},
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 1, .lanes = 1,
+                  .on_full = SHMBUS_FULL_DROP_OLDEST}},
     .channel_count = 1,
     .queued = 2,
     .actors = {ACTOR("sender", 0, "l0 s0 s0 s0"), ACTOR("receiver-a", 1, "r0 a r0 a"),
@@ -652,8 +659,8 @@ static const struct w_plan lane_drop = {
 
 /* A full lane: the oldest message in the first cell, and the next one is free. */
 static const struct w_plan lane_drop_gap = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 2, .lanes = 1,
-                  .on_full = SHMBUS_DROP_OLDEST}},
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 2, .lanes = 1,
+                  .on_full = SHMBUS_FULL_DROP_OLDEST}},
     .channel_count = 1,
     .before = "l0 s0 s0 s0 s0 r0 a r0 r0 z r0 z s0 s0 s0 a",
     .actors = {ACTOR("sender", 0, "s0"), ACTOR("receiver", 1, "r0 a"), RECOVERER},
@@ -694,9 +701,9 @@ static const struct w_plan lane_late_recoverer = {
 };
 
 static const struct w_plan lane_letters_dropped = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
                   .dead_letter = 2},
-                 {.kind = SHMBUS_QUEUE, .depth_shift = 0, .on_full = SHMBUS_DROP_OLDEST}},
+                 {.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .on_full = SHMBUS_FULL_DROP_OLDEST}},
     .channel_count = 2,
     .blocks = 2,
     .queued = 1,
@@ -705,9 +712,9 @@ static const struct w_plan lane_letters_dropped = {
 };
 
 static const struct w_plan lane_letters_sleep = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
                   .dead_letter = 2},
-                 {.kind = SHMBUS_QUEUE, .depth_shift = 0, .on_full = SHMBUS_DROP_OLDEST}},
+                 {.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .on_full = SHMBUS_FULL_DROP_OLDEST}},
     .channel_count = 2,
     .blocks = 2,
     .queued = 1,
@@ -715,7 +722,7 @@ static const struct w_plan lane_letters_sleep = {
 };
 
 static const struct w_plan lane_dead_letters = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 1, .lanes = 1, .max_deliveries = 1,
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 1, .lanes = 1, .max_deliveries = 1,
                   .dead_letter = 2},
                  QUEUE(1)},
     .channel_count = 2,
@@ -753,7 +760,7 @@ static const struct w_plan lane_sleep_requeue = {
 };
 
 static const struct w_plan lane_sleep_dead = {
-    .channels = {{.kind = SHMBUS_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
+    .channels = {{.kind = SHMBUS_KIND_QUEUE, .depth_shift = 0, .lanes = 1, .max_deliveries = 1,
                   .dead_letter = 2},
                  QUEUE(0)},
     .channel_count = 2,

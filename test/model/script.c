@@ -66,9 +66,10 @@ int w_send(uint32_t process, uint32_t channel, int64_t timeout_ns)
     int r;
 
     w_begin(process, W_SEND, channel);
-    r = w_has_lanes(channel)
-            ? sb_lanes_send(w_handle(process, channel), SHMBUS_DATA, 0, &id, sizeof id, timeout_ns)
-            : sb_queue_send(w_handle(process, channel), SHMBUS_DATA, 0, &id, sizeof id, timeout_ns);
+    r = w_has_lanes(channel) ? sb_lanes_send(w_handle(process, channel), SHMBUS_TYPE_DATA, 0, &id,
+                                             sizeof id, timeout_ns)
+                             : sb_queue_send(w_handle(process, channel), SHMBUS_TYPE_DATA, 0, &id,
+                                             sizeof id, timeout_ns);
     x_end_of_call();
     x_note("send %" PRIu64 ": %d", id, r);
     check_sent(process, (uint32_t)id, r);
@@ -249,7 +250,7 @@ static void forward(uint32_t process, uint32_t channel, int64_t timeout_ns)
 
 bool w_has_lane(uint32_t process, uint32_t channel)
 {
-    return w_has_lanes(channel) && (w_handle(process, channel)->mode & SHMBUS_SEND) != 0;
+    return w_has_lanes(channel) && (w_handle(process, channel)->mode & SHMBUS_OPEN_SEND) != 0;
 }
 
 bool w_take_lane(uint32_t process, uint32_t channel)
@@ -257,11 +258,11 @@ bool w_take_lane(uint32_t process, uint32_t channel)
     struct shmbus_channel *ch = w_handle(process, channel);
     int r;
 
-    ch->mode = SHMBUS_SEND | SHMBUS_RECV;
+    ch->mode = SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV;
     r = sb_lanes_open(ch);
     x_end_of_call();
     if (r != 0) {
-        ch->mode = SHMBUS_RECV;
+        ch->mode = SHMBUS_OPEN_RECV;
     }
     if (r != 0 && r != -SHMBUS_ERR_TOO_MANY) {
         x_fail("a lane cannot be taken (%d)", r);
@@ -276,7 +277,7 @@ void w_leave_lane(uint32_t process, uint32_t channel)
     w_begin(process, W_REQUEUE, channel);
     sb_lanes_close(ch);
     w_end(process);
-    ch->mode = SHMBUS_RECV;
+    ch->mode = SHMBUS_OPEN_RECV;
     w_processes[process].held_count = 0;
 }
 
@@ -458,7 +459,8 @@ static void stream_send(uint32_t process, uint32_t count, int64_t timeout_ns)
     expect(id, count * 8u);
     w_processes[process].need = count * 8u;
     do {
-        r = sb_stream_ch_send(w_handle(process, 0), SHMBUS_DATA, words, count * 8u, timeout_ns);
+        r = sb_stream_ch_send(w_handle(process, 0), SHMBUS_TYPE_DATA, words, count * 8u,
+                              timeout_ns);
         x_end_of_call();
     } while (r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED);
     x_note("send %u: %d", id, r);
@@ -567,7 +569,7 @@ void w_region_finish(void)
 
 static bool is_stream(void)
 {
-    return w_plan->channels[0].kind == SHMBUS_STREAM;
+    return w_plan->channels[0].kind == SHMBUS_KIND_STREAM;
 }
 
 static void with_held(uint32_t process, char word, uint32_t n)

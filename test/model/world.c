@@ -223,7 +223,7 @@ size_t shmbus_size_max(const struct shmbus_channel *ch)
     if (ch == NULL) {
         return 0;
     }
-    if (ch->view->kind == SHMBUS_STREAM) {
+    if (ch->view->kind == SHMBUS_KIND_STREAM) {
         return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
     }
     return ch->view->lane_count > 0 ? sizeof w_segment.cells[0][0].payload
@@ -362,13 +362,13 @@ static void first_channel(const struct w_plan *plan, uint32_t c)
         .endpoints = w_segment.endpoints[c],
         .endpoint_count = W_PROCESSES,
         .kind = from->kind,
-        .on_full = from->on_full == 0 ? SHMBUS_BLOCK : from->on_full,
+        .on_full = from->on_full == 0 ? SHMBUS_FULL_BLOCK : from->on_full,
         .max_deliveries = from->max_deliveries,
         .dead_letter = from->dead_letter - 1u,
         .takes_letters = takes_letters(plan, c),
         .flags = plan->timestamps ? SB_CHANNEL_TIMESTAMPS : 0,
         .depth_shift = from->depth_shift,
-        .slots = from->kind == SHMBUS_QUEUE ? w_segment.slots[c] : NULL,
+        .slots = from->kind == SHMBUS_KIND_QUEUE ? w_segment.slots[c] : NULL,
         .ring_bytes = from->ring_bytes,
         .ring = w_segment.ring,
         .share = {0, plan->blocks - shares_before(plan, plan->channel_count) +
@@ -378,7 +378,7 @@ static void first_channel(const struct w_plan *plan, uint32_t c)
     if (from->lanes > 0) {
         first_lanes(plan, c);
     }
-    if (from->kind == SHMBUS_STREAM) { /* a little before the end, so that messages wrap */
+    if (from->kind == SHMBUS_KIND_STREAM) { /* a little before the end, so that messages wrap */
         ch->acked.v = ch->tail_hint.v = ch->room.v = from->ring_bytes - 24u;
         first_ghost.stream.tail = first_ghost.stream.acked = from->ring_bytes - 24u;
     }
@@ -504,7 +504,7 @@ static bool buries_cells(uint32_t c)
 static void open_queue(struct shmbus_channel *ch)
 {
     if (ch->kind == SB_LANES) { /* a lane is taken by a word of the script */
-        ch->mode = SHMBUS_RECV;
+        ch->mode = SHMBUS_OPEN_RECV;
         memset(&ch->lane, 0, sizeof ch->lane);
         ch->reservation = 0;
         ch->in_cells = 0;
@@ -528,7 +528,7 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->index = c;
     ch->owner = w_processes[p].owner;
     ch->holder = ((c + 1u) << 16) | (p + 1u);
-    ch->mode = SHMBUS_SEND | SHMBUS_RECV;
+    ch->mode = SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV;
     ch->timestamps = w_plan->timestamps;
     ch->kind = ch->view->lane_count > 0 ? SB_LANES : ch->view->kind;
     ch->slot = buses[p].member.slot;
@@ -540,7 +540,7 @@ static void open_handle(uint32_t p, uint32_t c)
     memset(&ch->stock, 0, sizeof ch->stock);
     ch->stock.misses[0] = ch->stock.own_misses = w_plan->missed;
     ch->stock.own = ch->view->share;
-    if (ch->view->kind == SHMBUS_QUEUE) {
+    if (ch->view->kind == SHMBUS_KIND_QUEUE) {
         open_queue(ch);
     }
 }
@@ -548,7 +548,7 @@ static void open_handle(uint32_t p, uint32_t c)
 void w_open_stream(uint32_t process, uint32_t channel, bool sender)
 {
     struct shmbus_channel *ch = &handles[process][channel];
-    ch->mode = sender ? SHMBUS_SEND : SHMBUS_RECV;
+    ch->mode = sender ? SHMBUS_OPEN_SEND : SHMBUS_OPEN_RECV;
     if (sb_stream_ch_begin(ch) != SB_OK) {
         x_fail("the stream's positions are found to be impossible");
     }

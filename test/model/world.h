@@ -34,7 +34,7 @@ struct w_channel_plan {
     uint32_t depth_shift;
     uint32_t max_deliveries;
     uint32_t dead_letter; /* index plus 1; 0: none */
-    uint32_t on_full; /* 0: SHMBUS_BLOCK */
+    uint32_t on_full; /* 0: SHMBUS_FULL_BLOCK */
     uint64_t ring_bytes;
     uint32_t lanes; /* of a queue with order per producer; otherwise 0 */
     uint32_t share; /* of the last blocks: those of channel 0, then those of channel 1, ... */

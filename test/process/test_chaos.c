@@ -59,7 +59,7 @@ static int chaos_send(void *argument)
 {
     struct chaos *c = argument;
     struct shmbus *bus = t_attach(c->name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND);
     t_gate_post(&c->ready);
     while (!is_over(c)) {
         uint64_t number = __atomic_fetch_add(&c->next, 1, __ATOMIC_SEQ_CST);
@@ -93,7 +93,7 @@ static int chaos_recv(void *argument)
 {
     struct chaos *c = argument;
     struct shmbus *bus = t_attach(c->name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     t_gate_post(&c->ready);
     while (!is_over(c)) {
@@ -131,7 +131,7 @@ static struct chaos *chaos_new(enum shmbus_order order)
     struct chaos *c = t_shared(sizeof *c);
     struct shmbus_plan *plan = t_plan(16, 64, 200);
     struct shmbus_channel_plan q = {
-        .name = "q", .kind = SHMBUS_QUEUE, .depth = 32, .timestamps = true, .order = order};
+        .name = "q", .kind = SHMBUS_KIND_QUEUE, .depth = 32, .timestamps = true, .order = order};
     if (order == SHMBUS_ORDER_PRODUCER) {
         q.depth = 8;
         q.producers = 2 * WORKERS; /* half of them are of dead ones now and then */
@@ -162,7 +162,7 @@ static void chaos_settle(struct chaos *c, const pid_t *pids, int count)
     for (int i = 0; i < count; i++)
         CU_ASSERT_EQUAL(t_wait_exit(pids[i]), 0);
     struct shmbus *bus = t_attach(c->name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     T_OK(shmbus_reclaim(bus));
     while (shmbus_recv(ch, &msg, 0) == 0) {
@@ -284,7 +284,7 @@ static int stream_send(void *argument)
 {
     struct stream_books *b = argument;
     struct shmbus *bus = t_attach(b->name);
-    struct shmbus_channel *ch = t_open(bus, "s", SHMBUS_SEND);
+    struct shmbus_channel *ch = t_open(bus, "s", SHMBUS_OPEN_SEND);
     t_gate_post(&b->ready);
     while (__atomic_load_n(&b->stop, __ATOMIC_SEQ_CST) == 0) {
         uint64_t number = b->sent + 1;
@@ -317,7 +317,7 @@ static int stream_recv(void *argument)
 {
     struct stream_books *b = argument;
     struct shmbus *bus = t_attach(b->name);
-    struct shmbus_channel *ch = t_open(bus, "s", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "s", SHMBUS_OPEN_RECV);
     t_gate_post(&b->ready);
     while (__atomic_load_n(&b->stop, __ATOMIC_SEQ_CST) == 0)
         stream_take(b, ch, 20 * T_MS);
@@ -347,7 +347,7 @@ static void stream_chaos(bool sender)
     for (int i = 0; i < 2; i++)
         CU_ASSERT_EQUAL(t_wait_exit(pids[i]), 0);
     struct shmbus *bus = t_attach(b->name);
-    struct shmbus_channel *ch = t_open(bus, "s", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "s", SHMBUS_OPEN_RECV);
     int r;
     while ((r = stream_take(b, ch, 0)) == 0 || r == -SHMBUS_ERR_PEER_CLOSED ||
            r == -SHMBUS_ERR_PEER_DEAD)
@@ -375,7 +375,7 @@ static int come_and_go(void *argument)
     struct chaos *c = argument;
     while (!is_over(c)) {
         struct shmbus *bus = t_attach(c->name);
-        struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+        struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
         struct shmbus_msg msg;
         t_send(ch, 1, 0);
         if (shmbus_recv(ch, &msg, 0) == 0 && t_random_below(2))
@@ -403,7 +403,7 @@ T_TEST_TIMEOUT(chaos, attaching_and_detaching_under_fire_leaves_every_slot_free,
     struct shmbus *members[16];
     for (int i = 0; i < 16; i++) /* all that the plan allows */
         members[i] = t_attach(c->name);
-    struct shmbus_channel *ch = t_open(members[0], "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(members[0], "q", SHMBUS_OPEN_RECV);
     while (t_get(ch) != UINT64_MAX)
         ;
     CU_ASSERT_EQUAL(t_channel_stat(members[0], "q").receivers, 1);

@@ -36,7 +36,7 @@ static int daemon_lives(void *argument)
     struct shmbus_msg msg;
     opts.flags = SHMBUS_ATTACH_EXISTING | s->flags;
     T_OK_FATAL(shmbus_attach(s->name, &opts, &bus));
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     t_gate_post(&s->ready);
     t_gate_wait(&s->ready, 3); /* both victims hold their messages */
     s->cannot = !s->change(s);
@@ -66,7 +66,7 @@ static int victim_holds(void *argument)
 {
     struct scene *s = argument;
     struct shmbus_msg msg;
-    struct shmbus_channel *ch = t_open(t_attach(s->name), "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(t_attach(s->name), "q", SHMBUS_OPEN_RECV);
     T_OK(shmbus_recv(ch, &msg, SHMBUS_WAIT_FOREVER));
     t_gate_post(&s->ready);
     pause();
@@ -79,7 +79,7 @@ static void daemon_test_with(bool (*change)(const struct scene *scene), unsigned
     struct scene *s = t_shared(sizeof *s);
     if (t_is_sanitized())
         t_skip("a sanitizer needs its descriptors, and leaves us no table of our own");
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     t_bus_name(s->name);
     T_OK_FATAL(shmbus_create(s->name, plan));
     shmbus_plan_free(plan);
@@ -90,7 +90,7 @@ static void daemon_test_with(bool (*change)(const struct scene *scene), unsigned
     struct shmbus *bus = NULL;
     opts.flags = SHMBUS_ATTACH_NO_WATCHER;
     T_OK_FATAL(shmbus_attach(s->name, &opts, &bus));
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     pid_t victims[2];
     pid_t pid = t_fork(daemon_lives, s);
     t_gate_wait(&s->ready, 1);
@@ -325,7 +325,7 @@ static int runs_without_standard_descriptors(void *argument)
         struct shmbus_channel *ch = NULL;
         r = shmbus_attach(p->name, &opts, &bus);
         if (r == 0)
-            r = shmbus_open(bus, "q", SHMBUS_RECV, &ch);
+            r = shmbus_open(bus, "q", SHMBUS_OPEN_RECV, &ch);
         if (r == 0)
             r = shmbus_fd(ch) >= 3 ? 0 : 3;
         shmbus_detach(bus);

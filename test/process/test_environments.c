@@ -231,7 +231,7 @@ static int take_and_stay(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
 
     T_OK(shmbus_recv(q, &msg, SHMBUS_WAIT_FOREVER));
@@ -259,8 +259,8 @@ static int wait_in_sandbox(void *argument)
         return 77;
     }
     struct shmbus *bus = t_attach(scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_RECV);
-    struct shmbus_channel *lane = t_open(bus, "lane", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_RECV);
+    struct shmbus_channel *lane = t_open(bus, "lane", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     int64_t before = cpu_ns();
     T_FAILS(shmbus_recv(q, &msg, T_S), -ETIMEDOUT);
     scene->idle_cpu_ns = cpu_ns() - before;
@@ -281,12 +281,12 @@ static bool one_sandbox(unsigned profile)
     struct scene *scene = t_shared(sizeof *scene);
     struct shmbus_plan *plan = t_plan(8, 64, 32);
     struct shmbus_channel_plan lane = {
-        .name = "lane", .kind = SHMBUS_QUEUE, .order = SHMBUS_ORDER_PRODUCER};
+        .name = "lane", .kind = SHMBUS_KIND_QUEUE, .order = SHMBUS_ORDER_PRODUCER};
 
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     T_OK_FATAL(shmbus_plan_add_channel(plan, &lane));
     struct shmbus *bus = t_bus_new(plan, scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
     scene->refused = profile;
     t_put(q, 42);
     pid_t holder = t_fork(take_and_stay, scene);
@@ -321,7 +321,7 @@ static int read_and_stay(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    t_open(bus, "s", SHMBUS_RECV);
+    t_open(bus, "s", SHMBUS_OPEN_RECV);
     t_gate_post(&scene->held);
     t_gate_wait(&scene->held, UINT32_MAX);
     shmbus_detach(bus);
@@ -336,7 +336,7 @@ T_TEST(environment, the_writer_of_a_full_stream_is_told_once_of_its_readers_deat
 
     t_plan_stream(plan, "s", 4096);
     struct shmbus *bus = t_bus_new(plan, scene->name);
-    struct shmbus_channel *s = t_open(bus, "s", SHMBUS_SEND);
+    struct shmbus_channel *s = t_open(bus, "s", SHMBUS_OPEN_SEND);
     pid_t reader = t_fork(read_and_stay, scene);
     t_gate_wait(&scene->held, 1);
     CU_ASSERT_EQUAL(t_kill_wait(reader, SIGKILL), 128 + SIGKILL);
@@ -347,7 +347,8 @@ T_TEST(environment, the_writer_of_a_full_stream_is_told_once_of_its_readers_deat
     CU_ASSERT_TRUE(shmbus_error_is_retryable(r));
     T_FAILS(t_send(s, 1, 200 * T_MS), -ETIMEDOUT);
     T_FAILS(t_send(s, 1, 0), -EAGAIN);
-    struct shmbus_channel *in = t_open(bus, "s", SHMBUS_RECV); /* a successor finds all of it */
+    struct shmbus_channel *in =
+        t_open(bus, "s", SHMBUS_OPEN_RECV); /* a successor finds all of it */
     CU_ASSERT_EQUAL(t_get(in), 1);
     T_OK(t_send(s, 1, 60 * T_S));
     t_bus_end(bus, scene->name);

@@ -33,8 +33,8 @@ struct scene {
 static struct shmbus_plan *scene_plan(uint32_t processes)
 {
     struct shmbus_plan *plan = t_plan(processes, 64, 32);
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
-    t_plan_queue(plan, "r", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
+    t_plan_queue(plan, "r", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
     T_OK_FATAL(shmbus_plan_add_region(plan, "area", 4096));
     plan->heartbeat_interval_ns = 100 * T_MS;
@@ -70,8 +70,8 @@ static int reserve_and_wait(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND);
-    struct shmbus_channel *s = t_open(bus, "s", SHMBUS_SEND);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *s = t_open(bus, "s", SHMBUS_OPEN_SEND);
     struct shmbus_msg one = {0}, two = {0};
     T_OK(shmbus_reserve(q, 8, &one, 0));
     T_OK(shmbus_reserve(s, 8, &two, 0));
@@ -89,8 +89,8 @@ T_TEST(failure, case_01_producer_killed_between_reserve_and_publish)
 {
     struct shmbus *bus;
     struct scene *scene = scene_new(&bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *s = t_open(bus, "s", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *s = t_open(bus, "s", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     pid_t pid = t_fork(reserve_and_wait, scene);
     t_gate_wait(&scene->here, 1);
@@ -106,7 +106,7 @@ T_TEST(failure, case_01_producer_killed_between_reserve_and_publish)
     CU_ASSERT_EQUAL(t_get(q), UINT64_MAX);
     T_FAILS(shmbus_recv(s, &msg, 0), -SHMBUS_ERR_PEER_DEAD);
     T_FAILS(shmbus_recv(s, &msg, 0), -EAGAIN);
-    struct shmbus_channel *next = t_open(bus, "s", SHMBUS_SEND);
+    struct shmbus_channel *next = t_open(bus, "s", SHMBUS_OPEN_SEND);
     t_put(next, 7);
     CU_ASSERT_EQUAL(t_get(s), 7);
     scene_end(scene, bus);
@@ -116,8 +116,8 @@ T_TEST(failure, case_02_producer_paused_there_resumes_after_recovery)
 {
     struct shmbus *bus;
     struct scene *scene = scene_new(&bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *s = t_open(bus, "s", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *s = t_open(bus, "s", SHMBUS_OPEN_RECV);
     struct shmbus_channel *other = NULL;
     pid_t pid = t_fork(reserve_and_wait, scene);
     t_gate_wait(&scene->here, 1);
@@ -128,7 +128,7 @@ T_TEST(failure, case_02_producer_paused_there_resumes_after_recovery)
         CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0);
     }
     CU_ASSERT_EQUAL(t_blocks(bus).held, 1);
-    T_FAILS(shmbus_open(bus, "s", SHMBUS_SEND, &other), -EBUSY);
+    T_FAILS(shmbus_open(bus, "s", SHMBUS_OPEN_SEND, &other), -EBUSY);
     t_gate_post(&scene->go);
     t_continue(pid);
     CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
@@ -182,7 +182,7 @@ static int take_and_stay(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     T_OK(shmbus_recv(q, &msg, SHMBUS_WAIT_FOREVER));
     t_gate_post(&scene->here);
@@ -195,13 +195,13 @@ T_TEST(failure, who_comes_where_nobody_looks_finds_what_the_dead_held_without_wa
     struct shmbus *bus;
     struct scene *scene = scene_new(&bus);
     struct shmbus_msg msg = {0};
-    t_put(t_open(bus, "q", SHMBUS_SEND), 42);
+    t_put(t_open(bus, "q", SHMBUS_OPEN_SEND), 42);
     pid_t pid = t_fork(take_and_stay, scene);
     t_gate_wait(&scene->here, 1);
     t_nobody_looks(bus);
     CU_ASSERT_EQUAL(t_kill_wait(pid, SIGKILL), 128 + SIGKILL);
     struct shmbus *late = t_attach(scene->name);
-    T_OK_FATAL(shmbus_recv(t_open(late, "q", SHMBUS_RECV), &msg, 0));
+    T_OK_FATAL(shmbus_recv(t_open(late, "q", SHMBUS_OPEN_RECV), &msg, 0));
     CU_ASSERT_EQUAL(t_value(&msg), 42);
     CU_ASSERT_EQUAL(msg.delivery_count, 2);
     T_OK(shmbus_release(&msg));
@@ -213,7 +213,7 @@ T_TEST(failure, case_04_worker_killed_holding_a_task_or_a_loan)
 {
     struct shmbus *bus;
     struct scene *scene = scene_new(&bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     t_put(q, 42);
     for (uint32_t i = 1; i <= 5; i++) {
@@ -237,7 +237,7 @@ static int take_letter_and_stay(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus_msg msg = {0};
-    CU_ASSERT_EQUAL(t_take(t_open(t_attach(scene->name), "dead", SHMBUS_RECV), &msg), 42);
+    CU_ASSERT_EQUAL(t_take(t_open(t_attach(scene->name), "dead", SHMBUS_OPEN_RECV), &msg), 42);
     scene->number = msg.delivery_count;
     t_gate_post(&scene->here);
     return stay();
@@ -252,14 +252,14 @@ T_TEST(failure, case_04_handlers_of_a_dead_letter_killed_in_turn_see_its_count_r
             struct scene *scene = t_shared(sizeof *scene);
             struct shmbus_plan *plan = t_plan(8, 64, 32);
             struct shmbus_channel_plan work = {
-                .name = "work", .kind = SHMBUS_QUEUE, .depth = 8, .max_deliveries = max,
+                .name = "work", .kind = SHMBUS_KIND_QUEUE, .depth = 8, .max_deliveries = max,
                 .dead_letter = "dead", .order = lanes ? SHMBUS_ORDER_PRODUCER : SHMBUS_ORDER_TOTAL,
                 .producers = lanes ? 2 : 0};
             struct shmbus_msg msg = {0};
-            t_plan_queue(plan, "dead", 8, SHMBUS_BLOCK, 0, NULL);
+            t_plan_queue(plan, "dead", 8, SHMBUS_FULL_BLOCK, 0, NULL);
             T_OK_FATAL(shmbus_plan_add_channel(plan, &work));
             struct shmbus *bus = t_bus_new(plan, scene->name);
-            struct shmbus_channel *q = t_open(bus, "work", SHMBUS_SEND | SHMBUS_RECV);
+            struct shmbus_channel *q = t_open(bus, "work", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
             t_put(q, 42);
             for (uint32_t i = 0; i < max; i++) {
                 CU_ASSERT_EQUAL(t_take(q, &msg), 42);
@@ -273,7 +273,7 @@ T_TEST(failure, case_04_handlers_of_a_dead_letter_killed_in_turn_see_its_count_r
                 shmbus_reclaim(bus);
                 CU_ASSERT_EQUAL(t_get(q), UINT64_MAX); /* it stays a dead letter */
             }
-            CU_ASSERT_EQUAL(t_take(t_open(bus, "dead", SHMBUS_RECV), &msg), 42);
+            CU_ASSERT_EQUAL(t_take(t_open(bus, "dead", SHMBUS_OPEN_RECV), &msg), 42);
             CU_ASSERT_EQUAL(msg.delivery_count, max + 4);
             CU_ASSERT_EQUAL(t_channel_stat(bus, "work").counters[SHMBUS_COUNT_dead_lettered], 1);
             T_OK(shmbus_release(&msg));
@@ -298,8 +298,8 @@ static int block_on_stream(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    bool sender = scene->number == SHMBUS_RECV; /* the other end is what is killed */
-    struct shmbus_channel *s = t_open(bus, "s", sender ? SHMBUS_SEND : SHMBUS_RECV);
+    bool sender = scene->number == SHMBUS_OPEN_RECV; /* the other end is what is killed */
+    struct shmbus_channel *s = t_open(bus, "s", sender ? SHMBUS_OPEN_SEND : SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     int r = 0;
     while (sender && r == 0) /* until it is full */
@@ -314,7 +314,7 @@ static int block_on_stream(void *argument)
 
 T_TEST(failure, case_05_blocked_on_a_peer_that_died)
 {
-    static const unsigned killed[] = {SHMBUS_SEND, SHMBUS_RECV};
+    static const unsigned killed[] = {SHMBUS_OPEN_SEND, SHMBUS_OPEN_RECV};
     for (int k = 0; k < 2; k++) {
         struct shmbus *bus;
         struct scene *scene = scene_new(&bus);
@@ -345,7 +345,7 @@ static int attach_and_stay(void *argument)
 /* On a young bus the incarnations of all slots have the same number. */
 T_TEST(failure, case_05_every_death_at_the_other_end_is_told_whatever_slot_it_was_in)
 {
-    static const unsigned killed[] = {SHMBUS_SEND, SHMBUS_RECV};
+    static const unsigned killed[] = {SHMBUS_OPEN_SEND, SHMBUS_OPEN_RECV};
     for (int k = 0; k < 2; k++) {
         struct shmbus *bus;
         struct scene *scene = scene_new(&bus);
@@ -353,14 +353,14 @@ T_TEST(failure, case_05_every_death_at_the_other_end_is_told_whatever_slot_it_wa
         struct shmbus_msg msg;
         pid_t neighbours[4];
         scene->number = killed[k];
-        while (killed[k] == SHMBUS_RECV && t_send(s, 1, 0) == 0)
+        while (killed[k] == SHMBUS_OPEN_RECV && t_send(s, 1, 0) == 0)
             ;
         for (uint32_t i = 0; i < 4; i++) {
             pid_t peer = t_fork(open_end_and_stay, scene);
             t_gate_wait(&scene->here, 2 * i + 1);
             CU_ASSERT_EQUAL(t_kill_wait(peer, SIGKILL), 128 + SIGKILL);
             shmbus_reclaim(bus); /* so that no call of ours finds the end held */
-            if (killed[k] == SHMBUS_RECV) {
+            if (killed[k] == SHMBUS_OPEN_RECV) {
                 T_FAILS(t_send(s, 1, 0), -SHMBUS_ERR_PEER_DEAD);
                 T_FAILS(t_send(s, 1, 0), -EAGAIN); /* once */
             } else {
@@ -382,10 +382,10 @@ T_TEST(failure, case_05_who_comes_back_and_leaves_again_is_told_of_again)
 {
     struct shmbus *bus;
     struct scene *scene = scene_new(&bus);
-    struct shmbus_channel *tx = t_open(bus, "s", SHMBUS_SEND), *rx;
+    struct shmbus_channel *tx = t_open(bus, "s", SHMBUS_OPEN_SEND), *rx;
     struct shmbus_msg msg = {0};
     for (int i = 0; i < 3; i++) { /* it takes something, and we are told when it is full */
-        rx = t_open(bus, "s", SHMBUS_RECV);
+        rx = t_open(bus, "s", SHMBUS_OPEN_RECV);
         while (t_send(tx, 1, 0) == 0)
             ;
         T_OK(shmbus_recv(rx, &msg, 0));
@@ -396,27 +396,27 @@ T_TEST(failure, case_05_who_comes_back_and_leaves_again_is_told_of_again)
         T_FAILS(t_send(tx, 1, 0), -EAGAIN);
     }
     for (int i = 0; i < 3; i++) { /* nothing is taken, but we find it there */
-        rx = t_open(bus, "s", SHMBUS_RECV);
+        rx = t_open(bus, "s", SHMBUS_OPEN_RECV);
         T_FAILS(t_send(tx, 1, 0), -EAGAIN);
         shmbus_close(rx);
         T_FAILS(t_send(tx, 1, 0), -SHMBUS_ERR_PEER_CLOSED);
         T_FAILS(t_send(tx, 1, 0), -EAGAIN);
     }
-    rx = t_open(bus, "s", SHMBUS_RECV);
+    rx = t_open(bus, "s", SHMBUS_OPEN_RECV);
     while (shmbus_recv(rx, &msg, 0) == 0)
         T_OK(shmbus_release(&msg));
     for (int i = 0; i < 3; i++) { /* the sender likewise: after what it sent */
         shmbus_close(tx);
         T_FAILS(shmbus_recv(rx, &msg, 0), -SHMBUS_ERR_PEER_CLOSED);
         T_FAILS(shmbus_recv(rx, &msg, 0), -EAGAIN);
-        tx = t_open(bus, "s", SHMBUS_SEND);
+        tx = t_open(bus, "s", SHMBUS_OPEN_SEND);
         t_put(tx, 7);
         shmbus_close(tx);
         CU_ASSERT_EQUAL(t_take(rx, &msg), 7);
         T_OK(shmbus_release(&msg));
         T_FAILS(shmbus_recv(rx, &msg, 0), -SHMBUS_ERR_PEER_CLOSED);
         T_FAILS(shmbus_recv(rx, &msg, 0), -EAGAIN);
-        tx = t_open(bus, "s", SHMBUS_SEND);
+        tx = t_open(bus, "s", SHMBUS_OPEN_SEND);
         t_put(tx, 8);
         CU_ASSERT_EQUAL(t_take(rx, &msg), 8);
         T_OK(shmbus_release(&msg));
@@ -429,7 +429,7 @@ T_TEST(failure, case_05_blocked_while_the_only_message_is_in_dead_hands)
 {
     struct shmbus *bus;
     struct scene *scene = scene_new(&bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     t_put(q, 42);
     pid_t pid = t_fork(take_and_stay, scene);
@@ -449,7 +449,7 @@ static int take_wait_release(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     T_OK(shmbus_recv(q, &msg, SHMBUS_WAIT_FOREVER));
     scene->number = bus->member.slot;
@@ -472,7 +472,7 @@ T_TEST(failure, case_06_slow_process_is_not_declared_dead)
 {
     struct shmbus *bus;
     struct scene *scene = scene_new(&bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     t_put(q, 42);
     pid_t pid = t_fork(take_wait_release, scene);
@@ -484,7 +484,7 @@ T_TEST(failure, case_06_slow_process_is_not_declared_dead)
         T_FAILS(shmbus_recv(q, &msg, 150 * T_MS), -ETIMEDOUT);
         CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0);
     }
-    CU_ASSERT_EQUAL(life_of(bus, (uint32_t)scene->number), SHMBUS_STALLED);
+    CU_ASSERT_EQUAL(life_of(bus, (uint32_t)scene->number), SHMBUS_LIFE_STALLED);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").held, 1);
     t_gate_post(&scene->go);
     t_continue(pid);
@@ -499,7 +499,7 @@ T_TEST(failure, case_06_slow_process_is_not_declared_dead)
 static int use_every_byte(void *argument)
 {
     struct shmbus *bus = t_attach(argument);
-    struct shmbus_channel *ch = t_open(bus, "all", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "all", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     uint8_t data[4096];
     memset(data, 0x5a, sizeof data);
     struct shmbus_msg msg = {0};
@@ -532,7 +532,7 @@ static void full_file_system(const char *dir)
     char name[600], path[600];
     struct stat st;
     struct shmbus_plan *plan = t_plan_alone(64, 4096, 100);
-    t_plan_queue(plan, "all", 128, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "all", 128, SHMBUS_FULL_BLOCK, 0, NULL);
     snprintf(name, sizeof name, "%s/big", dir);
     snprintf(path, sizeof path, "%s/shmbus.big", dir);
     T_FAILS(shmbus_create(name, NULL), -ENOSPC); /* 44 MiB */
@@ -562,7 +562,7 @@ static int work_until_killed(void *argument)
     struct scene *scene = argument;
     struct shmbus *bus = NULL;
     T_OK_FATAL(shmbus_attach(scene->name, NULL, &bus));
-    struct shmbus_channel *ch = t_open(bus, "work", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "work", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     t_gate_post(&scene->here);
     while (ch != NULL) {
@@ -595,7 +595,7 @@ T_TEST_TIMEOUT(failure, case_08_stale_segment_after_kill_9_does_not_block_a_rest
     }
     bus = t_attach(scene->name);
     T_OK(shmbus_reclaim(bus));
-    struct shmbus_channel *ch = t_open(bus, "work", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "work", SHMBUS_OPEN_RECV);
     uint64_t left = 0;
     while (t_get(ch) == 1)
         left++;
@@ -671,7 +671,7 @@ T_TEST(failure, case_10_the_same_pid_twice_in_two_namespaces)
 {
     struct shmbus *bus;
     struct scene *scene = scene_new(&bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     t_put(q, 41);
     pid_t doomed = fork_into_namespace(take_and_stay, scene);
@@ -694,7 +694,7 @@ T_TEST(failure, case_10_the_same_pid_twice_in_two_namespaces)
     CU_ASSERT_EQUAL(t_value(&msg), 41);
     CU_ASSERT_EQUAL(msg.delivery_count, 2);
     T_OK(shmbus_release(&msg));
-    CU_ASSERT_EQUAL(life_of(bus, (uint32_t)scene->number) == SHMBUS_DEAD, false);
+    CU_ASSERT_EQUAL(life_of(bus, (uint32_t)scene->number) == SHMBUS_LIFE_DEAD, false);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").held, 1);
     t_gate_post(&scene->go);
     CU_ASSERT_EQUAL(t_wait_exit(alive), 0);
@@ -707,9 +707,9 @@ T_TEST(failure, case_11_segment_removed_under_live_users)
 {
     struct shmbus *bus, *newcomer = NULL;
     struct scene *scene = scene_new(&bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus *second = t_attach(scene->name);
-    struct shmbus_channel *there = t_open(second, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *there = t_open(second, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_bus_stat stat = {.struct_bytes = sizeof stat};
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus_msg msg = {0};
@@ -722,7 +722,7 @@ T_TEST(failure, case_11_segment_removed_under_live_users)
     opts.flags = SHMBUS_ATTACH_EXISTING;
     T_FAILS(shmbus_attach(scene->name, &opts, &newcomer), -ENOENT);
     T_OK(shmbus_attach(scene->name, NULL, &newcomer)); /* a new one of that name */
-    struct shmbus_channel *fresh = t_open(newcomer, "q", SHMBUS_RECV);
+    struct shmbus_channel *fresh = t_open(newcomer, "q", SHMBUS_OPEN_RECV);
     CU_ASSERT_EQUAL(t_get(fresh), UINT64_MAX);
     T_OK(shmbus_bus_stat(bus, &stat));
     CU_ASSERT_TRUE(stat.unlinked);
@@ -764,7 +764,7 @@ static int live_and_let_die(void *argument)
         random = random * 6364136223846793005u + 1442695040888963407u;
         if (!may_be(shmbus_attach(scene->name, &opts, &bus), "attach") || bus == NULL)
             continue;
-        may_be(shmbus_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV, &ch), "open");
+        may_be(shmbus_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &ch), "open");
         may_be(t_send(ch, 1, 0), "send");
         may_be(shmbus_reclaim(bus), "reclaim");
         if ((random >> 33) % 8 == 0)
@@ -801,7 +801,7 @@ T_TEST_TIMEOUT(failure, case_12_races_at_start_and_cleanup, 120)
         CU_ASSERT_TRUE(r == 0 || r == -EEXIST);
         shmbus_plan_free(plan);
         struct shmbus *bus = t_attach(scene->name);
-        struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+        struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
         T_OK(shmbus_reclaim(bus));
         while (t_get(ch) != UINT64_MAX)
             ;
@@ -818,7 +818,7 @@ static int take_a_few(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     for (int i = 0; i < 10 && shmbus_recv(q, &msg, 0) == 0; i++) {
         if (msg.sequence < 4096)
@@ -834,7 +834,7 @@ T_TEST(failure, case_13_late_joiners_see_everything_and_miss_nothing)
 {
     struct shmbus *bus;
     struct scene *scene = scene_new(&bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
     uint64_t next = 1;
     pid_t pids[3];
     for (int round = 0; round < 60; round++) {
@@ -845,7 +845,7 @@ T_TEST(failure, case_13_late_joiners_see_everything_and_miss_nothing)
         for (int i = 0; i < 3; i++)
             CU_ASSERT_EQUAL(t_wait_exit(pids[i]), 0);
     }
-    struct shmbus_channel *rest = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *rest = t_open(bus, "q", SHMBUS_OPEN_RECV);
     for (uint64_t value; (value = t_get(rest)) != UINT64_MAX;)
         scene->seen[value]++;
     CU_ASSERT_TRUE(next > 400);
@@ -862,8 +862,8 @@ static int answer(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_RECV);
-    struct shmbus_channel *r = t_open(bus, "r", SHMBUS_SEND);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_RECV);
+    struct shmbus_channel *r = t_open(bus, "r", SHMBUS_OPEN_SEND);
     struct shmbus_msg msg;
     for (int i = 0; i < WAKE_UPS; i++) {
         T_OK(shmbus_recv(q, &msg, SHMBUS_WAIT_FOREVER));
@@ -884,8 +884,8 @@ static uint64_t slow_round_trips(void)
     shmbus_plan_free(plan);
     opts.spin_ns = 0; /* always asleep */
     T_OK_FATAL(shmbus_attach(scene->name, &opts, &bus));
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND);
-    struct shmbus_channel *r = t_open(bus, "r", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *r = t_open(bus, "r", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     uint64_t slow = 0;
     pid_t pid = t_fork(answer, scene);
@@ -963,9 +963,9 @@ static int carry_on(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *s = t_open(bus, "s", SHMBUS_SEND);
-    struct shmbus_channel *in = t_open(bus, "s", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *s = t_open(bus, "s", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *in = t_open(bus, "s", SHMBUS_OPEN_RECV);
     struct shmbus_channel_stat stat = {.struct_bytes = sizeof stat};
     struct shmbus_msg msg;
     uint64_t sum = 0;

@@ -59,7 +59,7 @@ enum { SKIPPED = 77 };
 static struct shmbus_plan *sandbox_plan(void)
 {
     struct shmbus_plan *plan = t_plan(8, 64, 32);
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     return plan;
 }
 
@@ -93,7 +93,7 @@ static int lives_in_a_sandbox(void *argument)
     if (cell->made < 0)
         return 0;
     t_gate_wait(&cell->holds, 1); /* a victim has message 1 */
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     for (uint64_t expected = 2; expected > 0; expected--) {
         T_OK_FATAL(shmbus_recv(ch, &msg, SHMBUS_WAIT_FOREVER));
         CU_ASSERT_EQUAL(t_value(&msg), expected);
@@ -113,7 +113,7 @@ static int victim_holds(void *argument)
     struct shmbus *bus = NULL;
     opts.flags = SHMBUS_ATTACH_EXISTING | SHMBUS_ATTACH_ANY_OWNER;
     T_OK_FATAL(shmbus_attach(cell->name, &opts, &bus));
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     T_OK(shmbus_recv(ch, &msg, SHMBUS_WAIT_FOREVER));
     t_gate_post(&cell->holds);
     pause();
@@ -144,7 +144,7 @@ static void works_in(struct cell *cell)
     opts.flags = SHMBUS_ATTACH_EXISTING | SHMBUS_ATTACH_NO_WATCHER; /* sees nothing of deaths */
     opts.flags |= SHMBUS_ATTACH_ANY_OWNER;
     T_OK_FATAL(shmbus_attach(cell->name, &opts, &bus));
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND);
     t_put(ch, 1);
     pid_t victim = t_fork(victim_holds, cell);
     t_gate_wait(&cell->holds, 1);
@@ -336,7 +336,7 @@ static int locks_its_memory(void *argument)
         shmbus_unlink(l->name); /* there, and complete, if the second mapping was too much */
         return 0;
     }
-    if (shmbus_open(bus, "q", SHMBUS_RECV, &ch) == 0) {
+    if (shmbus_open(bus, "q", SHMBUS_OPEN_RECV, &ch) == 0) {
         l->fd_result = shmbus_fd(ch);
         snprintf(l->fd_detail, sizeof l->fd_detail, "%s", shmbus_detail());
     }
@@ -387,7 +387,7 @@ static int has_no_threads(void *argument)
 #endif
     };
     struct shmbus *bus = t_attach(l->name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     if (!refuse(refusals, sizeof refusals / sizeof refusals[0]))
         return SKIPPED;
     l->fd_result = shmbus_fd(ch);
@@ -473,7 +473,7 @@ T_TEST(sandbox, a_plugin_host_that_unloads_the_library_harms_no_thread_of_it)
     find(library, "shmbus_fd", &descriptor);
     find(library, "shmbus_detach", &detach_it);
     CU_ASSERT_EQUAL_FATAL(attach_it(t_bus_name(name), NULL, &bus), 0);
-    CU_ASSERT_EQUAL_FATAL(open_it(bus, "q", SHMBUS_RECV, &ch), 0);
+    CU_ASSERT_EQUAL_FATAL(open_it(bus, "q", SHMBUS_OPEN_RECV, &ch), 0);
     CU_ASSERT_EQUAL(receive(ch, &msg, T_MS), -ETIMEDOUT); /* the watcher runs */
     CU_ASSERT_TRUE(descriptor(ch) >= 3);                  /* and a third thread */
     CU_ASSERT_EQUAL(dlclose(library), 0);

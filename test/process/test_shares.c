@@ -89,9 +89,9 @@ static int play(void *argument)
     int r = 0;
 
     if (role->kind != SOURCE)
-        in = t_open(bus, role->in, SHMBUS_RECV);
+        in = t_open(bus, role->in, SHMBUS_OPEN_RECV);
     if (role->kind != SINK)
-        out = t_open(bus, role->out, SHMBUS_SEND);
+        out = t_open(bus, role->out, SHMBUS_OPEN_SEND);
     for (uint64_t i = 0; r == 0 && (role->kind != SOURCE || i < run->messages); i++) {
         uint64_t id = i;
         if (in != NULL) {
@@ -186,7 +186,7 @@ T_TEST(shares, a_queue_deeper_than_the_blocks_never_stops_the_next_stage)
 {
     struct shmbus_plan *plan = NULL;
     T_OK_FATAL(shmbus_plan_new(0, &plan));
-    t_plan_queue(plan, "tasks", 4096, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "tasks", 4096, SHMBUS_FULL_BLOCK, 0, NULL);
     pipeline(1000, 2000);
     struct shmbus *bus = t_bus_new(plan, run->bus);
     CU_ASSERT_TRUE(all_come_through(false));
@@ -197,7 +197,7 @@ T_TEST(shares, a_queue_deeper_than_the_blocks_never_stops_the_next_stage)
 static uint32_t fill_up(struct shmbus *bus, const char *name, size_t bytes)
 {
     static uint8_t data[SLOT_BYTES];
-    struct shmbus_channel *ch = t_open(bus, name, SHMBUS_SEND);
+    struct shmbus_channel *ch = t_open(bus, name, SHMBUS_OPEN_SEND);
     uint32_t n = 0;
     while (shmbus_send(ch, data, bytes, 0) == 0)
         n++;
@@ -219,7 +219,7 @@ T_TEST(shares, forgotten_queues_stop_no_other_queue_whatever_the_size_of_message
         fill_up(bus, "audit", sizes[i]);
     }
     CU_ASSERT_TRUE(t_channel_stat(bus, "audit").depth < 1024); /* it is not for want of places */
-    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     CU_ASSERT_EQUAL(shmbus_size_max(work), 1 << 20);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (int round = 0; round < 3; round++) {
@@ -236,8 +236,8 @@ static int keep_stocks(void *argument)
 {
     struct shmbus *bus = t_attach(run->bus);
     for (unsigned i = 0; i < 4; i++) {
-        struct shmbus_channel *ch =
-            t_open(bus, (const char *[]){"a", "b", "c", "d"}[i], SHMBUS_SEND | SHMBUS_RECV);
+        struct shmbus_channel *ch = t_open(bus, (const char *[]){"a", "b", "c", "d"}[i],
+                                           SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
         for (uint64_t n = 0; n < 8; n++) {
             t_put(ch, n);
             t_get(ch);
@@ -256,16 +256,16 @@ T_TEST(shares, an_idle_stopped_process_and_reservations_keep_no_queue_from_sendi
     struct shmbus_msg kept;
     new_run(0);
     for (int i = 0; i < 4; i++)
-        t_plan_queue(plan, names[i], 64, SHMBUS_BLOCK, 0, NULL);
+        t_plan_queue(plan, names[i], 64, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, run->bus);
     pid_t idle = t_fork(keep_stocks, ready);
     t_gate_wait(ready, 1);
     t_stop(idle);
-    struct shmbus_channel *a = t_open(bus, "a", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *a = t_open(bus, "a", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     while (shmbus_reserve(a, 8, &kept, 0) == 0)
         ;
     for (int i = 1; i < 4; i++) {
-        struct shmbus_channel *ch = t_open(bus, names[i], SHMBUS_SEND | SHMBUS_RECV);
+        struct shmbus_channel *ch = t_open(bus, names[i], SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
         for (uint64_t n = 0; n < 10; n++) {
             T_OK(t_send(ch, n, 0));
             CU_ASSERT_EQUAL(t_get(ch), n);
@@ -281,13 +281,13 @@ T_TEST(shares, what_was_set_aside_stops_neither_its_queue_nor_another_one)
     struct shmbus_plan *plan = t_plan_alone(4, 64, 8);
     struct shmbus_msg msg;
     new_run(0);
-    t_plan_queue(plan, "q", 16, SHMBUS_BLOCK, 1, "aside");
+    t_plan_queue(plan, "q", 16, SHMBUS_FULL_BLOCK, 1, "aside");
     t_plan_queue(plan, "aside", 16, 0, 0, NULL);
-    t_plan_queue(plan, "other", 16, SHMBUS_BLOCK, 0, NULL);
-    t_plan_queue(plan, "lost", 16, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "other", 16, SHMBUS_FULL_BLOCK, 0, NULL);
+    t_plan_queue(plan, "lost", 16, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, run->bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *other = t_open(bus, "other", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *other = t_open(bus, "other", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     CU_ASSERT_EQUAL(fill_up(bus, "lost", 8), 5);
     for (uint64_t i = 0; i < 20; i++) {
         T_OK(t_send(q, i, 0));
@@ -298,7 +298,7 @@ T_TEST(shares, what_was_set_aside_stops_neither_its_queue_nor_another_one)
     }
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").counters[SHMBUS_COUNT_dead_lettered], 20);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "aside").counters[SHMBUS_COUNT_dropped], 19);
-    CU_ASSERT_EQUAL(t_get(t_open(bus, "aside", SHMBUS_RECV)), 19);
+    CU_ASSERT_EQUAL(t_get(t_open(bus, "aside", SHMBUS_OPEN_RECV)), 19);
     t_bus_end(bus, run->bus);
 }
 
@@ -316,10 +316,10 @@ static struct shmbus *random_topology(void)
 
     new_run(20 + (uint32_t)t_random_below(30));
     T_OK_FATAL(shmbus_plan_add_blocks(plan, 256, large));
-    t_plan_queue(plan, "lost", 64, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "lost", 64, SHMBUS_FULL_BLOCK, 0, NULL);
     for (uint32_t q = 0; q < queues; q++) {
         snprintf(name, sizeof name, "q%u", q);
-        t_plan_queue(plan, name, 1 + (uint32_t)t_random_below(8), SHMBUS_BLOCK, 0, NULL);
+        t_plan_queue(plan, name, 1 + (uint32_t)t_random_below(8), SHMBUS_FULL_BLOCK, 0, NULL);
     }
     snprintf(last, sizeof last, "q%u", queues - 1);
     add_role(SOURCE, "", "q0", 8 + t_random_below(249));

@@ -31,7 +31,7 @@ static struct scene *scene_new(void)
 {
     struct scene *scene = t_shared(sizeof *scene);
     struct shmbus_plan *plan = t_plan(32, 64, 64);
-    t_plan_queue(plan, "q", 64, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 64, SHMBUS_FULL_BLOCK, 0, NULL);
     t_bus_name(scene->name);
     T_OK_FATAL(shmbus_create(scene->name, plan));
     shmbus_plan_free(plan);
@@ -42,7 +42,7 @@ static struct scene *scene_new(void)
 static int holder(void *argument)
 {
     struct scene *scene = argument;
-    struct shmbus_channel *q = t_open(t_attach(scene->name), "q", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(t_attach(scene->name), "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     T_OK_FATAL(shmbus_recv(q, &msg, SHMBUS_WAIT_FOREVER));
     t_gate_post(&scene->held);
@@ -57,7 +57,7 @@ static int holder(void *argument)
 static int traffic(void *argument)
 {
     struct scene *scene = argument;
-    struct shmbus_channel *q = t_open(t_attach(scene->name), "q", SHMBUS_SEND);
+    struct shmbus_channel *q = t_open(t_attach(scene->name), "q", SHMBUS_OPEN_SEND);
     struct timespec gap = {0, scene->gap_ns};
     while (__atomic_load_n(&scene->stop, __ATOMIC_SEQ_CST) == 0) {
         uint64_t tick = 1;
@@ -124,7 +124,7 @@ static void play(enum survivor how, bool by_exec, int64_t gap_ns, bool no_watche
     struct scene *scene = scene_new();
     struct shmbus *bus = t_attach(scene->name);
     bus->no_watcher = no_watcher;
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     scene->by_exec = by_exec;
     scene->gap_ns = gap_ns;
     for (int i = 0; hurried && i < 5000; i++) { /* so it looks at the clock seldom */
@@ -201,7 +201,7 @@ T_TEST(sweep, neighbours_that_come_and_go_put_nothing_off)
 {
     struct scene *scene = scene_new();
     struct shmbus *bus = t_attach(scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     pid_t neighbour = t_fork(short_lived, scene);
     scene->by_exec = true;
     t_put(q, 7);
@@ -222,7 +222,7 @@ T_TEST(sweep, neighbours_that_come_and_go_put_nothing_off)
 static int sitter(void *argument)
 {
     struct scene *scene = argument;
-    struct shmbus_channel *idle = t_open(t_attach(scene->name), "idle", SHMBUS_RECV);
+    struct shmbus_channel *idle = t_open(t_attach(scene->name), "idle", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     t_gate_post(&scene->sitting);
     for (;;)
@@ -277,7 +277,7 @@ static struct watch watch_new(void)
         while (place(&watch, k) == 0)
             sched_yield();
     }
-    struct shmbus_channel *q = t_open(watch.bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *q = t_open(watch.bus, "q", SHMBUS_OPEN_SEND);
     t_put(q, 7);
     watch.victim = t_fork(holder, watch.scene);
     t_gate_wait(&watch.scene->held, 1);

@@ -77,7 +77,7 @@ static int check(int result, const char *what)
 static void add_queue(struct shmbus_plan *plan, const char *name, uint32_t depth,
                       enum shmbus_on_full on_full, const char *dead_letter)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_QUEUE, .depth = depth, .on_full = on_full};
+    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_QUEUE, .depth = depth, .on_full = on_full};
     snprintf(c.name, sizeof c.name, "%s", name);
     snprintf(c.dead_letter, sizeof c.dead_letter, "%s", dead_letter);
     c.max_deliveries = dead_letter[0] != '\0' ? 4 : 0;
@@ -112,14 +112,14 @@ static void create_bus(struct soak *soak)
     check(shmbus_plan_add_blocks(plan, 64, 512), "blocks");
     check(shmbus_plan_add_blocks(plan, 256, 300), "blocks");
     check(shmbus_plan_add_blocks(plan, 1024, 64), "blocks");
-    add_queue(plan, "tasks", 256, SHMBUS_BLOCK, "dead");
-    add_queue(plan, "results", 64, SHMBUS_BLOCK, "");
-    add_queue(plan, "dead", 16, SHMBUS_BLOCK, "");
-    add_queue(plan, "news", 8, SHMBUS_DROP_OLDEST, "");
-    add_lanes(plan, "jobs", 64, SHMBUS_BLOCK, "dead");
-    add_lanes(plan, "rumours", 8, SHMBUS_DROP_OLDEST, "");
+    add_queue(plan, "tasks", 256, SHMBUS_FULL_BLOCK, "dead");
+    add_queue(plan, "results", 64, SHMBUS_FULL_BLOCK, "");
+    add_queue(plan, "dead", 16, SHMBUS_FULL_BLOCK, "");
+    add_queue(plan, "news", 8, SHMBUS_FULL_DROP_OLDEST, "");
+    add_lanes(plan, "jobs", 64, SHMBUS_FULL_BLOCK, "dead");
+    add_lanes(plan, "rumours", 8, SHMBUS_FULL_DROP_OLDEST, "");
     for (uint32_t i = 0; i < S_STREAMS; i++) {
-        struct shmbus_channel_plan c = {.kind = SHMBUS_STREAM, .bytes = 16384};
+        struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_STREAM, .bytes = 16384};
         snprintf(c.name, sizeof c.name, "s%u", i);
         check(shmbus_plan_add_channel(plan, &c), c.name);
     }
@@ -342,7 +342,7 @@ static void on_finding(void *context, enum shmbus_severity severity, const char 
                        const char *cure)
 {
     (void)context, (void)cure;
-    if (severity > SHMBUS_NOTE)
+    if (severity > SHMBUS_SEVERITY_NOTE)
         s_complain(&s_books->failures, "health check: %s", what);
 }
 

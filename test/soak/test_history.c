@@ -97,7 +97,7 @@ static int send_each(void *argument)
 {
     struct pair *pair = argument;
     struct shmbus *bus = t_attach(pair->name);
-    struct shmbus_channel *ch = t_open(bus, "c", SHMBUS_SEND);
+    struct shmbus_channel *ch = t_open(bus, "c", SHMBUS_OPEN_SEND);
     int64_t end = t_now_ns() + LONGEST_NS;
     uint32_t n = 0;
 
@@ -143,7 +143,7 @@ static void nothing_is_missed_that_was_sent(enum shmbus_kind kind, enum shmbus_o
 
     T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
     struct shmbus *bus = t_bus_new(plan, pair->name);
-    struct shmbus_channel *ch = t_open(bus, "c", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "c", SHMBUS_OPEN_RECV);
     pid_t sender = t_fork(send_each, pair);
     t_gate_wait(&pair->ready, 1);
     t_gate_post(&pair->ready);
@@ -158,15 +158,15 @@ static void nothing_is_missed_that_was_sent(enum shmbus_kind kind, enum shmbus_o
 
 T_TEST_TIMEOUT(history, a_send_into_a_lane_ends_when_others_can_see_it, 120)
 {
-    nothing_is_missed_that_was_sent(SHMBUS_QUEUE, SHMBUS_ORDER_PRODUCER);
+    nothing_is_missed_that_was_sent(SHMBUS_KIND_QUEUE, SHMBUS_ORDER_PRODUCER);
 }
 
 T_TEST_TIMEOUT(history, a_send_into_a_stream_ends_when_others_can_see_it, 120)
 {
-    nothing_is_missed_that_was_sent(SHMBUS_STREAM, 0);
+    nothing_is_missed_that_was_sent(SHMBUS_KIND_STREAM, 0);
 }
 
 T_TEST_TIMEOUT(history, a_send_into_a_queue_ends_when_others_can_see_it, 120)
 {
-    nothing_is_missed_that_was_sent(SHMBUS_QUEUE, SHMBUS_ORDER_TOTAL);
+    nothing_is_missed_that_was_sent(SHMBUS_KIND_QUEUE, SHMBUS_ORDER_TOTAL);
 }

@@ -131,10 +131,10 @@ static bool send_rumour(struct shmbus_channel *ch)
 
 static int produce(struct worker *w)
 {
-    struct shmbus_channel *tasks = open_channel(w, "tasks", SHMBUS_SEND);
-    struct shmbus_channel *news = open_channel(w, "news", SHMBUS_SEND);
-    struct shmbus_channel *jobs = open_channel(w, "jobs", SHMBUS_SEND);
-    struct shmbus_channel *rumours = open_channel(w, "rumours", SHMBUS_SEND);
+    struct shmbus_channel *tasks = open_channel(w, "tasks", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *news = open_channel(w, "news", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *jobs = open_channel(w, "jobs", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *rumours = open_channel(w, "rumours", SHMBUS_OPEN_SEND);
     bool good = tasks != NULL && news != NULL && jobs != NULL && rumours != NULL;
     while (good && !is_over()) {
         uint32_t what = below(20);
@@ -231,14 +231,14 @@ static struct shmbus_channel *come_again(const struct worker *w, struct shmbus_c
     }
     *n = kept;
     shmbus_close(ch);
-    return open_channel(w, name, SHMBUS_RECV);
+    return open_channel(w, name, SHMBUS_OPEN_RECV);
 }
 
 static int consume(struct worker *w)
 {
-    struct shmbus_channel *results = open_channel(w, "results", SHMBUS_SEND);
-    struct shmbus_channel *tasks = open_channel(w, "tasks", SHMBUS_RECV);
-    struct shmbus_channel *jobs = open_channel(w, "jobs", SHMBUS_RECV);
+    struct shmbus_channel *results = open_channel(w, "results", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *tasks = open_channel(w, "tasks", SHMBUS_OPEN_RECV);
+    struct shmbus_channel *jobs = open_channel(w, "jobs", SHMBUS_OPEN_RECV);
     struct held held[HELD_MAX];
     uint32_t n = 0;
     bool good = results != NULL && tasks != NULL && jobs != NULL;
@@ -269,10 +269,10 @@ static int consume(struct worker *w)
 
 static int collect(struct worker *w)
 {
-    struct shmbus_channel *results = open_channel(w, "results", SHMBUS_RECV);
-    struct shmbus_channel *dead = open_channel(w, "dead", SHMBUS_RECV);
-    struct shmbus_channel *news = open_channel(w, "news", SHMBUS_RECV);
-    struct shmbus_channel *rumours = open_channel(w, "rumours", SHMBUS_RECV);
+    struct shmbus_channel *results = open_channel(w, "results", SHMBUS_OPEN_RECV);
+    struct shmbus_channel *dead = open_channel(w, "dead", SHMBUS_OPEN_RECV);
+    struct shmbus_channel *news = open_channel(w, "news", SHMBUS_OPEN_RECV);
+    struct shmbus_channel *rumours = open_channel(w, "rumours", SHMBUS_OPEN_RECV);
     struct held held;
     bool good = results != NULL && dead != NULL && news != NULL && rumours != NULL;
 
@@ -330,7 +330,7 @@ static int stream_out(struct worker *w)
     struct s_stream *s = stream_of(w);
     uint8_t body[2048];
     bool good = true;
-    struct shmbus_channel *ch = open_end(w, SHMBUS_SEND, &good);
+    struct shmbus_channel *ch = open_end(w, SHMBUS_OPEN_SEND, &good);
     while (good && ch != NULL && !is_over()) {
         struct cargo cargo = {s->confirmed + 1,
                               __atomic_add_fetch(&s->attempts, 1, __ATOMIC_SEQ_CST), s_me,
@@ -389,7 +389,7 @@ static int stream_take(struct shmbus_channel *ch, struct s_stream *s, int64_t wa
 static int stream_in(struct worker *w)
 {
     bool good = true;
-    struct shmbus_channel *ch = open_end(w, SHMBUS_RECV, &good);
+    struct shmbus_channel *ch = open_end(w, SHMBUS_OPEN_RECV, &good);
     while (good && ch != NULL && !is_over())
         good = is_stream_result(stream_take(ch, stream_of(w), WAIT_NS), "recv from a stream");
     return good ? 0 : 1;
@@ -410,7 +410,7 @@ static int churn(struct worker *w)
         if (!good)
             break;
         snprintf(name, sizeof name, "spare-%u", below(3));
-        struct shmbus_channel *ch = open_channel(&guest, name, SHMBUS_SEND | SHMBUS_RECV);
+        struct shmbus_channel *ch = open_channel(&guest, name, SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
         struct shmbus_msg msg;
         good = ch != NULL && is_expected(shmbus_send(ch, name, 8, 0), "send into a spare queue");
         if (good && shmbus_recv(ch, &msg, 0) == 0 && below(2))
@@ -442,7 +442,7 @@ int s_work(const char *bus_name, uint32_t index)
 
 static bool drain_queue(const struct worker *w, const char *name, enum s_stage stage)
 {
-    struct shmbus_channel *ch = open_channel(w, name, SHMBUS_RECV);
+    struct shmbus_channel *ch = open_channel(w, name, SHMBUS_OPEN_RECV);
     struct held held;
     bool good = true, any = false;
     while (ch != NULL && good && take(ch, stage, 0, &held, &good)) {
@@ -456,7 +456,7 @@ static bool drain_queue(const struct worker *w, const char *name, enum s_stage s
 /* Queues whose messages are not in the books. */
 static void drain_unnamed(const struct worker *w, const char *name)
 {
-    struct shmbus_channel *ch = open_channel(w, name, SHMBUS_RECV);
+    struct shmbus_channel *ch = open_channel(w, name, SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     while (ch != NULL && shmbus_recv(ch, &msg, 0) == 0)
         is_expected(shmbus_release(&msg), "release");
@@ -481,7 +481,7 @@ void s_drain(struct shmbus *bus)
         w.index = i * S_ROLES;
         struct s_stream *s = stream_of(&w);
         snprintf(name, sizeof name, "s%u", i);
-        struct shmbus_channel *ch = open_channel(&w, name, SHMBUS_RECV);
+        struct shmbus_channel *ch = open_channel(&w, name, SHMBUS_OPEN_RECV);
         while (ch != NULL && good) {
             int r = stream_take(ch, s, 0);
             good = r == 0 || r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED;

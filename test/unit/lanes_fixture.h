@@ -9,7 +9,7 @@ static inline void t_plan_lanes(struct shmbus_plan *plan, const char *name, uint
                                 uint32_t depth, enum shmbus_on_full on_full,
                                 uint32_t max_deliveries, const char *dead_letter)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_QUEUE,
+    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_QUEUE,
                                     .depth = depth,
                                     .on_full = on_full,
                                     .max_deliveries = max_deliveries,

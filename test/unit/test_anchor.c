@@ -60,7 +60,7 @@ static void *fork_once(void *argument)
 static void hold_message(struct family *f, struct shmbus *bus)
 {
     struct shmbus_msg msg;
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     f->result = t_take(ch, &msg) == 7 ? 0 : 1;
     t_gate_post(&f->holds);
     pause();
@@ -101,9 +101,9 @@ static void family_end(struct family *f)
 static struct shmbus *bus_with_a_message(char *name, uint32_t processes)
 {
     struct shmbus_plan *plan = t_plan(processes, 64, 16);
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND);
     t_put(ch, 7);
     shmbus_close(ch);
     return bus;
@@ -118,7 +118,7 @@ static void parent_is_dead(struct shmbus *bus, struct family *f)
     for (uint32_t i = 0; i < f->count; i++)
         CU_ASSERT_EQUAL(kill(f->children[i], 0), 0);
     shmbus_reclaim(bus);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     CU_ASSERT_EQUAL(t_get(ch), 7);
     shmbus_close(ch);
 }

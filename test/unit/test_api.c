@@ -17,15 +17,15 @@ struct rig {
 static void rig_make(struct rig *rig)
 {
     struct shmbus_plan *plan = t_plan(64, 64, 16);
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
-    t_plan_queue(plan, "r", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
+    t_plan_queue(plan, "r", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
     T_OK_FATAL(shmbus_plan_add_region(plan, "area", 256));
     rig->bus = t_bus_new(plan, rig->name);
-    rig->q = t_open(rig->bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    rig->r = t_open(rig->bus, "r", SHMBUS_SEND | SHMBUS_RECV);
-    rig->tx = t_open(rig->bus, "s", SHMBUS_SEND);
-    rig->rx = t_open(rig->bus, "s", SHMBUS_RECV);
+    rig->q = t_open(rig->bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    rig->r = t_open(rig->bus, "r", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    rig->tx = t_open(rig->bus, "s", SHMBUS_OPEN_SEND);
+    rig->rx = t_open(rig->bus, "s", SHMBUS_OPEN_RECV);
 }
 
 static void rig_end(struct rig *rig)
@@ -64,9 +64,9 @@ T_TEST(api, null_is_refused_everywhere)
     REFUSED(shmbus_reclaim(NULL), -EINVAL);
     shmbus_interrupt(NULL);
     shmbus_interrupt_clear(NULL);
-    REFUSED(shmbus_open(NULL, "q", SHMBUS_SEND, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, NULL, SHMBUS_SEND, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, "q", SHMBUS_SEND, NULL), -EINVAL);
+    REFUSED(shmbus_open(NULL, "q", SHMBUS_OPEN_SEND, &ch), -EINVAL);
+    REFUSED(shmbus_open(rig.bus, NULL, SHMBUS_OPEN_SEND, &ch), -EINVAL);
+    REFUSED(shmbus_open(rig.bus, "q", SHMBUS_OPEN_SEND, NULL), -EINVAL);
     shmbus_close(NULL);
     REFUSED(shmbus_send(NULL, "x", 1, 0), -EINVAL);
     REFUSED(shmbus_send(rig.q, NULL, 1, 0), -EINVAL);
@@ -133,15 +133,15 @@ T_TEST(api, names_and_modes_are_checked)
     struct shmbus_channel *ch = NULL;
     rig_make(&rig);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        REFUSED(shmbus_open(rig.bus, bad[i], SHMBUS_SEND, &ch), -EINVAL);
+        REFUSED(shmbus_open(rig.bus, bad[i], SHMBUS_OPEN_SEND, &ch), -EINVAL);
     REFUSED(shmbus_create("", NULL), -EINVAL);
     REFUSED(shmbus_create("with space", NULL), -EINVAL);
     REFUSED(shmbus_open(rig.bus, "q", 0, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, "q", SHMBUS_EXISTING, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, "q", 64 | SHMBUS_SEND, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, "s", SHMBUS_SEND | SHMBUS_RECV, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, "s", SHMBUS_SEND, &ch), -EBUSY);
-    REFUSED(shmbus_open(rig.bus, "nothing", SHMBUS_SEND | SHMBUS_EXISTING, &ch), -ENOENT);
+    REFUSED(shmbus_open(rig.bus, "q", SHMBUS_OPEN_EXISTING, &ch), -EINVAL);
+    REFUSED(shmbus_open(rig.bus, "q", 64 | SHMBUS_OPEN_SEND, &ch), -EINVAL);
+    REFUSED(shmbus_open(rig.bus, "s", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &ch), -EINVAL);
+    REFUSED(shmbus_open(rig.bus, "s", SHMBUS_OPEN_SEND, &ch), -EBUSY);
+    REFUSED(shmbus_open(rig.bus, "nothing", SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING, &ch), -ENOENT);
     CU_ASSERT_PTR_NULL(ch);
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus *bus = NULL;
@@ -161,8 +161,8 @@ T_TEST(api, a_handle_does_only_what_it_was_opened_for)
     size_t size;
     char buffer[8];
     rig_make(&rig);
-    struct shmbus_channel *send = t_open(rig.bus, "q", SHMBUS_SEND);
-    struct shmbus_channel *recv = t_open(rig.bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *send = t_open(rig.bus, "q", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *recv = t_open(rig.bus, "q", SHMBUS_OPEN_RECV);
     REFUSED(shmbus_recv(send, &msg, 0), -EINVAL);
     REFUSED(shmbus_recv_copy(send, buffer, 8, &size, NULL, 0), -EINVAL);
     REFUSED(shmbus_fd(send), -EINVAL);
@@ -243,9 +243,9 @@ T_TEST(api, a_copy_of_an_aborted_reservation_never_frees_a_block_twice)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(2, 64, 64);
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0}, a = {0}, b = {0};
     T_OK(shmbus_reserve(ch, 8, &msg, 0));
     struct shmbus_msg copy = msg;
@@ -337,7 +337,7 @@ T_TEST(api, a_stream_names_its_sender_only_while_it_has_one)
     T_OK(shmbus_recv(rig.rx, &got, 0));
     CU_ASSERT_EQUAL(got.sender, SHMBUS_SENDER_UNKNOWN);
     T_OK(shmbus_release(&got));
-    rig.tx = t_open(rig.bus, "s", SHMBUS_SEND);
+    rig.tx = t_open(rig.bus, "s", SHMBUS_OPEN_SEND);
     rig_end(&rig);
 }
 
@@ -378,7 +378,7 @@ T_TEST(api, a_message_of_another_bus_is_refused)
     rig_end(&other);
     /* The same segment twice in one process: two memberships, two buses. */
     struct shmbus *twin = t_attach(rig.name);
-    struct shmbus_channel *twin_q = t_open(twin, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *twin_q = t_open(twin, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     t_put(rig.q, 1);
     CU_ASSERT_EQUAL(t_take(rig.q, &msg), 1);
     msg.channel = twin_q;
@@ -395,7 +395,7 @@ T_TEST(api, a_message_outlives_its_handle_only_as_a_stale_one)
     struct rig rig;
     struct shmbus_msg msg = {0}, room = {0};
     rig_make(&rig);
-    struct shmbus_channel *gone = t_open(rig.bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *gone = t_open(rig.bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     t_put(rig.q, 1);
     CU_ASSERT_EQUAL(t_take(gone, &msg), 1);
     T_OK(shmbus_reserve(gone, 8, &room, 0));
@@ -426,7 +426,7 @@ T_TEST(api, an_observer_looks_and_changes_nothing)
     rig_make(&rig);
     opts.flags = SHMBUS_ATTACH_OBSERVE;
     T_OK_FATAL(shmbus_attach(rig.name, &opts, &observer));
-    REFUSED(shmbus_open(observer, "q", SHMBUS_RECV, &ch), -EROFS);
+    REFUSED(shmbus_open(observer, "q", SHMBUS_OPEN_RECV, &ch), -EROFS);
     REFUSED(shmbus_heartbeat(observer), -EROFS);
     REFUSED(shmbus_shutdown(observer, true), -EROFS);
     REFUSED(shmbus_reclaim(observer), -EROFS);
@@ -454,7 +454,7 @@ static int use_parents_handles(void *argument)
     struct shmbus_channel *ch = NULL;
     struct shmbus_region *region = NULL;
     char data[8];
-    T_FAILS(shmbus_open(rig->bus, "q", SHMBUS_SEND, &ch), -SHMBUS_ERR_FORKED);
+    T_FAILS(shmbus_open(rig->bus, "q", SHMBUS_OPEN_SEND, &ch), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_heartbeat(rig->bus), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_shutdown(rig->bus, true), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_reclaim(rig->bus), -SHMBUS_ERR_FORKED);
@@ -475,7 +475,7 @@ static int use_parents_handles(void *argument)
     CU_ASSERT_TRUE(shmbus_error_is_fatal(-SHMBUS_ERR_FORKED));
     /* Its own membership is another matter. */
     struct shmbus *own = t_attach(rig->name);
-    ch = t_open(own, "q", SHMBUS_SEND);
+    ch = t_open(own, "q", SHMBUS_OPEN_SEND);
     t_put(ch, 2);
     shmbus_detach(own);
     shmbus_close(rig->r);
@@ -515,7 +515,7 @@ static int sleep_for_ever(void *argument)
 static int attach_fork_die(void *argument)
 {
     struct shmbus *bus = t_attach(argument);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     T_OK(shmbus_recv(q, &msg, 0));
     if (fork() == 0)
@@ -550,7 +550,7 @@ T_TEST(api, attaching_and_detaching_leaves_no_descriptor_thread_or_mapping)
              (long)getpid(), 2);
     for (int i = 0; i < 100; i++) {
         struct shmbus *bus = t_attach(rig.name);
-        struct shmbus_channel *ch = t_open(bus, "r", SHMBUS_SEND | SHMBUS_RECV);
+        struct shmbus_channel *ch = t_open(bus, "r", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
         if (i % 10 == 0)
             T_FAILS(shmbus_recv(ch, &(struct shmbus_msg){0}, T_MS), -ETIMEDOUT);
         if (i % 7 == 0)

@@ -279,12 +279,12 @@ T_TEST(block, stocks_of_idle_handles_leave_blocks_for_the_others)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(2, 64, 64);
-    t_plan_queue(plan, "q", 4, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "q", 4, SHMBUS_FULL_REJECT, 0, NULL);
     plan->channels[0].endpoints = 64;
     struct shmbus *bus = t_bus_new(plan, name);
     struct shmbus_channel *ch = NULL;
     for (int i = 0; i < 40; i++) {
-        ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+        ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
         T_OK(t_send(ch, 1, 0));
         CU_ASSERT_EQUAL(t_get(ch), 1);
         if (t_blocks(bus).free < 64 / 4)
@@ -308,8 +308,8 @@ struct shares {
 static void shares_make(struct shares *s, uint32_t processes)
 {
     struct shmbus_plan *plan = t_plan_alone(processes, 64, 70);
-    t_plan_queue(plan, "a", 4, SHMBUS_BLOCK, 0, NULL);
-    t_plan_queue(plan, "b", 4, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "a", 4, SHMBUS_FULL_BLOCK, 0, NULL);
+    t_plan_queue(plan, "b", 4, SHMBUS_FULL_BLOCK, 0, NULL);
     plan->channels[0].share = 3;
     plan->channels[1].share = 5;
     memset(s, 0, sizeof *s);

@@ -46,13 +46,13 @@ T_TEST(census, a_send_without_a_block_names_the_forgotten_queues)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan_alone(64, 64, 8);
-    t_plan_queue(plan, "logs", 8, SHMBUS_BLOCK, 0, NULL);
-    t_plan_queue(plan, "audit", 8, SHMBUS_BLOCK, 0, NULL);
-    t_plan_queue(plan, "work", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "logs", 8, SHMBUS_FULL_BLOCK, 0, NULL);
+    t_plan_queue(plan, "audit", 8, SHMBUS_FULL_BLOCK, 0, NULL);
+    t_plan_queue(plan, "work", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *logs = t_open(bus, "logs", SHMBUS_SEND);
-    struct shmbus_channel *audit = t_open(bus, "audit", SHMBUS_SEND);
-    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_SEND);
+    struct shmbus_channel *logs = t_open(bus, "logs", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *audit = t_open(bus, "audit", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_OPEN_SEND);
     for (uint64_t i = 0; i < 6; i++) /* all that are common, and its own */
         t_put(logs, i);
     t_put(audit, 6);
@@ -71,10 +71,10 @@ T_TEST(census, a_send_without_a_block_names_dead_letters_holders_and_stocks)
     char name[SHMBUS_NAME_BYTES], expected[400];
     struct shmbus_plan *plan = t_plan_alone(64, 64, 8);
     struct shmbus_msg msg, kept;
-    t_plan_queue(plan, "work", 8, SHMBUS_BLOCK, 1, "work.dead");
-    t_plan_queue(plan, "work.dead", 4, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "work", 8, SHMBUS_FULL_BLOCK, 1, "work.dead");
+    t_plan_queue(plan, "work.dead", 4, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     for (uint64_t i = 0; i < 5; i++) { /* one finds no place in work.dead */
         t_put(work, i);
         CU_ASSERT_EQUAL(t_take(work, &msg), i);
@@ -102,12 +102,12 @@ T_TEST(census, a_lane_that_stays_full_says_of_what)
     char name[SHMBUS_NAME_BYTES], expected[400];
     struct shmbus_plan *plan = t_plan_alone(64, 64, 8);
     struct shmbus_msg msg[8];
-    t_plan_queue(plan, "q", 4, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 4, SHMBUS_FULL_BLOCK, 0, NULL);
     plan->channels[0].order = SHMBUS_ORDER_PRODUCER;
     plan->channels[0].message_bytes = 8;
     plan->channels[0].producers = 2;
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     for (uint64_t i = 0; i < 4; i++) {
         t_put(q, i);
         CU_ASSERT_EQUAL(t_take(q, &msg[i]), i);
@@ -126,13 +126,13 @@ T_TEST(census, a_lane_full_of_dead_letters_that_give_way_is_no_finding)
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan_alone(64, 64, 8);
     struct shmbus_msg msg;
-    t_plan_queue(plan, "q", 4, SHMBUS_BLOCK, 1, "q.dead");
+    t_plan_queue(plan, "q", 4, SHMBUS_FULL_BLOCK, 1, "q.dead");
     plan->channels[0].order = SHMBUS_ORDER_PRODUCER;
     plan->channels[0].message_bytes = 8;
     plan->channels[0].producers = 2;
     t_plan_queue(plan, "q.dead", 4, 0, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     for (uint64_t i = 0; i < 4; i++) {
         t_put(q, i);
         CU_ASSERT_EQUAL(t_take(q, &msg), i);
@@ -153,8 +153,8 @@ static pid_t start_server(const char *bus_name, const char *from, const char *to
     if (pid != 0)
         return pid;
     struct shmbus *bus = t_attach(bus_name);
-    struct shmbus_channel *in = t_open(bus, from, SHMBUS_RECV);
-    struct shmbus_channel *out = t_open(bus, to, SHMBUS_SEND);
+    struct shmbus_channel *in = t_open(bus, from, SHMBUS_OPEN_RECV);
+    struct shmbus_channel *out = t_open(bus, to, SHMBUS_OPEN_SEND);
     struct shmbus_msg msg;
     char c = 0;
     shmbus_recv(in, &msg, SHMBUS_WAIT_FOREVER);
@@ -197,16 +197,16 @@ T_TEST_TIMEOUT(standstill, two_queues_served_crosswise_are_named_and_who_can_go_
     int ready[2], go[2];
     struct sought sought;
     struct shmbus_plan *plan = t_plan_alone(64, 64, 16);
-    t_plan_queue(plan, "a", 1, SHMBUS_BLOCK, 0, NULL);
-    t_plan_queue(plan, "b", 1, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "a", 1, SHMBUS_FULL_BLOCK, 0, NULL);
+    t_plan_queue(plan, "b", 1, SHMBUS_FULL_BLOCK, 0, NULL);
     T_OK_FATAL(shmbus_create(t_bus_name(name), plan));
     shmbus_plan_free(plan);
     CU_ASSERT_EQUAL_FATAL(pipe(ready) + pipe(go), 0);
     pid_t one = start_server(name, "a", "b", ready[1], go[0]);
     pid_t other = start_server(name, "b", "a", ready[1], go[0]);
     struct shmbus *bus = t_attach(name);
-    struct shmbus_channel *a = t_open(bus, "a", SHMBUS_SEND);
-    struct shmbus_channel *b = t_open(bus, "b", SHMBUS_SEND);
+    struct shmbus_channel *a = t_open(bus, "a", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *b = t_open(bus, "b", SHMBUS_OPEN_SEND);
     T_OK(t_send(a, 1, 20 * T_S));
     T_OK(t_send(b, 1, 20 * T_S));
     for (int i = 0; i < 2; i++)

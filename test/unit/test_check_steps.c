@@ -84,7 +84,7 @@ static void move_guest(void)
         return;
     }
     rig.guest = t_attach(rig.name);
-    ch = t_open(rig.guest, "jobs", SHMBUS_SEND | SHMBUS_RECV);
+    ch = t_open(rig.guest, "jobs", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     t_put(ch, 1);
     T_OK(shmbus_recv(ch, &msg, 0));
 }
@@ -110,7 +110,7 @@ static void move_lanes(void)
         shmbus_close(rig.more_jobs);
         rig.more_jobs = NULL;
     } else {
-        rig.more_jobs = t_open(rig.other, "jobs", SHMBUS_SEND);
+        rig.more_jobs = t_open(rig.other, "jobs", SHMBUS_OPEN_SEND);
         t_put(rig.more_jobs, 1);
     }
     move_guest();
@@ -158,7 +158,7 @@ static void note_false_alarm(void *context, enum shmbus_severity severity, const
     if (strstr(what, "is free") != NULL || strstr(what, "full") != NULL) {
         return; /* all blocks are taken at times */
     }
-    if (severity > SHMBUS_NOTE || strstr(what, "not on offer") != NULL) {
+    if (severity > SHMBUS_SEVERITY_NOTE || strstr(what, "not on offer") != NULL) {
         printf("false alarm at access %llu: %s\n", (unsigned long long)hook.stop_at, what);
         ++*(unsigned *)context;
     }
@@ -168,26 +168,26 @@ static void rig_up(void)
 {
     struct shmbus_plan *plan = t_plan(4, 64, BLOCKS);
     struct shmbus_channel_plan jobs = {.name = "jobs",
-                                       .kind = SHMBUS_QUEUE,
+                                       .kind = SHMBUS_KIND_QUEUE,
                                        .depth = 4,
-                                       .on_full = SHMBUS_REJECT,
+                                       .on_full = SHMBUS_FULL_REJECT,
                                        .order = SHMBUS_ORDER_PRODUCER,
                                        .message_bytes = 64,
                                        .producers = 3};
     struct shmbus *gone;
-    t_plan_queue(plan, "tasks", 4, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "tasks", 4, SHMBUS_FULL_REJECT, 0, NULL);
     t_plan_stream(plan, "ticks", 1024);
     T_OK_FATAL(shmbus_plan_add_channel(plan, &jobs));
     T_OK_FATAL(shmbus_plan_add_region(plan, "data", 100));
     rig.bus = t_bus_new(plan, rig.name);
     rig.other = t_attach(rig.name);
-    rig.tasks = t_open(rig.other, "tasks", SHMBUS_SEND | SHMBUS_RECV);
-    rig.ticks_out = t_open(rig.other, "ticks", SHMBUS_SEND);
-    rig.ticks_in = t_open(rig.bus, "ticks", SHMBUS_RECV);
-    rig.jobs = t_open(rig.other, "jobs", SHMBUS_SEND | SHMBUS_RECV);
+    rig.tasks = t_open(rig.other, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    rig.ticks_out = t_open(rig.other, "ticks", SHMBUS_OPEN_SEND);
+    rig.ticks_in = t_open(rig.bus, "ticks", SHMBUS_OPEN_RECV);
+    rig.jobs = t_open(rig.other, "jobs", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     gone = t_attach(rig.name); /* what it sent waits, although it has left */
-    t_put(t_open(gone, "tasks", SHMBUS_SEND), 1);
-    t_put(t_open(gone, "jobs", SHMBUS_SEND), 1);
+    t_put(t_open(gone, "tasks", SHMBUS_OPEN_SEND), 1);
+    t_put(t_open(gone, "jobs", SHMBUS_OPEN_SEND), 1);
     shmbus_detach(gone);
     move_guest();
 }

@@ -120,20 +120,20 @@ T_TEST(config, every_key_arrives_in_the_plan)
 
     const struct shmbus_channel_plan *c = plan->channels;
     CU_ASSERT_STRING_EQUAL(c[0].name, "tasks");
-    CU_ASSERT_EQUAL(c[0].kind, SHMBUS_QUEUE);
+    CU_ASSERT_EQUAL(c[0].kind, SHMBUS_KIND_QUEUE);
     CU_ASSERT_EQUAL(c[0].depth, 300);
-    CU_ASSERT_EQUAL(c[0].on_full, SHMBUS_DROP_OLDEST);
+    CU_ASSERT_EQUAL(c[0].on_full, SHMBUS_FULL_DROP_OLDEST);
     CU_ASSERT_EQUAL(c[0].max_deliveries, 5);
     CU_ASSERT_STRING_EQUAL(c[0].dead_letter, "aside");
     CU_ASSERT_EQUAL(c[0].endpoints, 9);
     CU_ASSERT_EQUAL(c[0].message_bytes, 1000);
     CU_ASSERT_EQUAL(c[0].share, 7);
     CU_ASSERT_FALSE(c[0].timestamps);
-    CU_ASSERT_EQUAL(c[1].on_full, SHMBUS_REJECT);
-    CU_ASSERT_EQUAL(c[2].kind, SHMBUS_STREAM);
+    CU_ASSERT_EQUAL(c[1].on_full, SHMBUS_FULL_REJECT);
+    CU_ASSERT_EQUAL(c[2].kind, SHMBUS_KIND_STREAM);
     CU_ASSERT_EQUAL(c[2].bytes, 2 << 20);
     CU_ASSERT_TRUE(c[2].timestamps);
-    CU_ASSERT_EQUAL(c[3].kind, SHMBUS_QUEUE);
+    CU_ASSERT_EQUAL(c[3].kind, SHMBUS_KIND_QUEUE);
     CU_ASSERT_EQUAL(c[3].depth, 1024);
     CU_ASSERT_EQUAL(c[3].on_full, 0);
     CU_ASSERT_EQUAL(c[3].max_deliveries, 0);
@@ -154,7 +154,7 @@ T_TEST(config, an_undeclared_dead_letter_queue_is_made_as_deep_as_its_queue)
               "  b: { depth: 88, max_deliveries: 4, dead_letter: gone }\n");
     CU_ASSERT_EQUAL_FATAL(plan->channel_count, 3);
     CU_ASSERT_STRING_EQUAL(plan->channels[2].name, "gone");
-    CU_ASSERT_EQUAL(plan->channels[2].kind, SHMBUS_QUEUE);
+    CU_ASSERT_EQUAL(plan->channels[2].kind, SHMBUS_KIND_QUEUE);
     CU_ASSERT_EQUAL(plan->channels[2].depth, 77);
     CU_ASSERT_EQUAL(plan->channels[2].on_full, 0);
     CU_ASSERT_EQUAL(plan->channels[2].max_deliveries, 0);

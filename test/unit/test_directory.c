@@ -10,7 +10,7 @@
 static struct shmbus *bus_with_spares(uint32_t spares, char *name)
 {
     struct shmbus_plan *plan = t_plan(64, 64, 256);
-    t_plan_queue(plan, "planned", 4, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "planned", 4, SHMBUS_FULL_REJECT, 0, NULL);
     plan->spare_channels = spares;
     return t_bus_new(plan, name);
 }
@@ -60,8 +60,8 @@ T_TEST(directory, when_the_spare_channels_are_used_up_only_new_names_are_refused
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "spare"));
     CU_ASSERT_EQUAL(claim(bus, "b"), b);
     struct shmbus_channel *ch = NULL;
-    CU_ASSERT_EQUAL(shmbus_open(bus, "c", SHMBUS_SEND, &ch), -SHMBUS_ERR_TOO_MANY);
-    CU_ASSERT_EQUAL(shmbus_open(bus, "c", SHMBUS_SEND | SHMBUS_EXISTING, &ch), -ENOENT);
+    CU_ASSERT_EQUAL(shmbus_open(bus, "c", SHMBUS_OPEN_SEND, &ch), -SHMBUS_ERR_TOO_MANY);
+    CU_ASSERT_EQUAL(shmbus_open(bus, "c", SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING, &ch), -ENOENT);
     CU_ASSERT_PTR_NULL(ch);
     t_bus_end(bus, name);
 }

@@ -144,9 +144,9 @@ T_TEST(names, counters_and_message_types_have_names_and_ends)
     CU_ASSERT_PTR_NULL(shmbus_counter_name(SHMBUS_COUNTER_COUNT));
     CU_ASSERT_PTR_NULL(shmbus_counter_unit(SHMBUS_COUNTER_COUNT));
     CU_ASSERT_PTR_NULL(shmbus_counter_text(SHMBUS_COUNTER_COUNT));
-    CU_ASSERT_STRING_EQUAL(shmbus_msg_type_name(SHMBUS_STOP), "stop");
-    CU_ASSERT_STRING_EQUAL(shmbus_msg_type_name(SHMBUS_USER), "user");
-    CU_ASSERT_STRING_EQUAL(shmbus_msg_type_name(8), "reserved");
-    CU_ASSERT_STRING_EQUAL(shmbus_msg_type_name(256), "?");
+    CU_ASSERT_STRING_EQUAL(shmbus_type_name(SHMBUS_TYPE_STOP), "stop");
+    CU_ASSERT_STRING_EQUAL(shmbus_type_name(SHMBUS_TYPE_USER), "user");
+    CU_ASSERT_STRING_EQUAL(shmbus_type_name(8), "reserved");
+    CU_ASSERT_STRING_EQUAL(shmbus_type_name(256), "?");
     CU_ASSERT_STRING_EQUAL(shmbus_version(), SHMBUS_VERSION);
 }

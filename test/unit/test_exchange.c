@@ -17,11 +17,11 @@ struct rig {
 static void rig_make(struct rig *rig)
 {
     struct shmbus_plan *plan = t_plan_alone(64, 64, 6);
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
-    t_plan_queue(plan, "r", 1, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
+    t_plan_queue(plan, "r", 1, SHMBUS_FULL_BLOCK, 0, NULL);
     rig->bus = t_bus_new(plan, rig->name);
-    rig->q = t_open(rig->bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    rig->r = t_open(rig->bus, "r", SHMBUS_SEND | SHMBUS_RECV);
+    rig->q = t_open(rig->bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    rig->r = t_open(rig->bus, "r", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
 }
 
 static void rig_end(struct rig *rig)

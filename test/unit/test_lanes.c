@@ -19,8 +19,8 @@ static struct shmbus *bus_with(uint32_t producers, uint32_t depth, enum shmbus_o
     struct shmbus_plan *plan = t_plan(64, 128, 8);
     t_plan_lanes(plan, "q", producers, depth, on_full, 2, "dead");
     t_plan_lanes(plan, "r", producers, depth, on_full, 1, "dead");
-    t_plan_queue(plan, "t", 4, SHMBUS_REJECT, 0, NULL);
-    t_plan_queue(plan, "dead", 4, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "t", 4, SHMBUS_FULL_REJECT, 0, NULL);
+    t_plan_queue(plan, "dead", 4, SHMBUS_FULL_REJECT, 0, NULL);
     return t_bus_new(plan, name);
 }
 
@@ -43,18 +43,18 @@ static uint64_t count_of(struct shmbus *bus, const char *channel, enum shmbus_co
     return t_channel_stat(bus, channel).counters[counter];
 }
 
-#define BOTH (SHMBUS_SEND | SHMBUS_RECV)
+#define BOTH (SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV)
 
 /* ------------------------------------------------------------------------------------ contents */
 
 T_TEST(lanes, the_header_of_a_message_arrives_as_it_was_sent)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_BLOCK, name);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_BLOCK, name);
     struct shmbus_channel *ch = t_open(bus, "q", BOTH);
     struct shmbus_msg msg = {0};
     int64_t before = t_now_ns();
-    T_OK(shmbus_send_typed(ch, SHMBUS_USER + 7, 0xfedcba9876543210u, "hello", 5, 0));
+    T_OK(shmbus_send_typed(ch, SHMBUS_TYPE_USER + 7, 0xfedcba9876543210u, "hello", 5, 0));
     T_OK(shmbus_recv(ch, &msg, 0));
     CU_ASSERT_EQUAL(msg.size_bytes, 5);
     CU_ASSERT_EQUAL(memcmp(msg.data, "hello", 5), 0);
@@ -65,12 +65,12 @@ T_TEST(lanes, the_header_of_a_message_arrives_as_it_was_sent)
     CU_ASSERT_EQUAL(msg.correlation_id, 0xfedcba9876543210u);
     CU_ASSERT_EQUAL(msg.delivery_count, 1);
     CU_ASSERT_EQUAL(msg.sender, bus->member.slot);
-    CU_ASSERT_EQUAL(msg.type, SHMBUS_USER + 7);
+    CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_USER + 7);
     T_OK(shmbus_release(&msg));
     T_OK(shmbus_send(ch, NULL, 0, 0));
     T_OK(shmbus_recv(ch, &msg, 0));
     CU_ASSERT_EQUAL(msg.size_bytes, 0);
-    CU_ASSERT_EQUAL(msg.type, SHMBUS_DATA);
+    CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_DATA);
     CU_ASSERT_EQUAL(msg.correlation_id, 0);
     CU_ASSERT_EQUAL(msg.sequence, 2);
     T_OK(shmbus_release(&msg));
@@ -80,7 +80,7 @@ T_TEST(lanes, the_header_of_a_message_arrives_as_it_was_sent)
 T_TEST(lanes, sizes_up_to_the_largest_go_through_and_one_more_does_not)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(1, 4, SHMBUS_BLOCK, name);
+    struct shmbus *bus = bus_with(1, 4, SHMBUS_FULL_BLOCK, name);
     struct shmbus_channel *ch = t_open(bus, "q", BOTH);
     uint8_t data[256];
     struct shmbus_msg msg = {0};
@@ -107,13 +107,13 @@ T_TEST(lanes, sizes_up_to_the_largest_go_through_and_one_more_does_not)
 T_TEST(lanes, each_producer_keeps_its_order_and_its_own_numbers)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(3, 8, SHMBUS_REJECT, name);
+    struct shmbus *bus = bus_with(3, 8, SHMBUS_FULL_REJECT, name);
     struct shmbus_channel *tx[3],
-        *rx[2] = {t_open(bus, "q", SHMBUS_RECV), t_open(bus, "q", SHMBUS_RECV)};
+        *rx[2] = {t_open(bus, "q", SHMBUS_OPEN_RECV), t_open(bus, "q", SHMBUS_OPEN_RECV)};
     uint64_t sent[3] = {0}, got[3] = {0}, waiting = 0;
     struct shmbus_msg msg = {0};
     for (int i = 0; i < 3; i++)
-        tx[i] = t_open(bus, "q", SHMBUS_SEND);
+        tx[i] = t_open(bus, "q", SHMBUS_OPEN_SEND);
     for (int i = 0; i < 5000; i++) {
         uint64_t k = t_random_below(3);
         if (t_random_below(2) && sent[k] - got[k] < 8) {
@@ -141,7 +141,7 @@ T_TEST(lanes, each_producer_keeps_its_order_and_its_own_numbers)
 T_TEST(lanes, batches_send_and_receive_a_prefix)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_BLOCK, name);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_BLOCK, name);
     struct shmbus_channel *ch = t_open(bus, "q", BOTH);
     uint64_t values[6] = {1, 2, 3, 4, 5, 6};
     struct iovec items[6];
@@ -171,7 +171,7 @@ T_TEST(lanes, batches_send_and_receive_a_prefix)
 T_TEST(lanes, a_reservation_is_filled_in_place_and_may_shrink)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_BLOCK, name);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_BLOCK, name);
     struct shmbus_channel *ch = t_open(bus, "q", BOTH);
     struct shmbus_msg out = {0}, in = {0};
     for (int i = 0; i < 10; i++) {
@@ -179,7 +179,7 @@ T_TEST(lanes, a_reservation_is_filled_in_place_and_may_shrink)
         CU_ASSERT_EQUAL(out.size_bytes, 64);
         CU_ASSERT_EQUAL((uintptr_t)out.data % 16, 0);
         memset(out.data, 'x', 64);
-        out.type = SHMBUS_REQUEST;
+        out.type = SHMBUS_TYPE_REQUEST;
         out.correlation_id = 9;
         out.size_bytes = 3;
         void *where = out.data;
@@ -189,7 +189,7 @@ T_TEST(lanes, a_reservation_is_filled_in_place_and_may_shrink)
         T_OK(shmbus_recv(ch, &in, 0));
         CU_ASSERT_PTR_EQUAL(in.data, where); /* no copy */
         CU_ASSERT_EQUAL(in.size_bytes, 3);
-        CU_ASSERT_EQUAL(in.type, SHMBUS_REQUEST);
+        CU_ASSERT_EQUAL(in.type, SHMBUS_TYPE_REQUEST);
         CU_ASSERT_EQUAL(in.correlation_id, 9);
         T_OK(shmbus_release(&in));
     }
@@ -206,7 +206,7 @@ T_TEST(lanes, a_reservation_is_filled_in_place_and_may_shrink)
 T_TEST(lanes, an_aborted_reservation_sends_nothing_and_takes_no_number)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 2, SHMBUS_REJECT, name);
+    struct shmbus *bus = bus_with(2, 2, SHMBUS_FULL_REJECT, name);
     struct shmbus_channel *ch = t_open(bus, "q", BOTH);
     struct shmbus_msg out = {0}, in = {0};
     for (uint64_t i = 1; i < 20; i++) {
@@ -228,8 +228,8 @@ T_TEST(lanes, an_aborted_reservation_sends_nothing_and_takes_no_number)
 T_TEST(lanes, a_handle_has_one_reservation_at_a_time)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_BLOCK, name);
-    struct shmbus_channel *ch = t_open(bus, "q", BOTH), *other = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_BLOCK, name);
+    struct shmbus_channel *ch = t_open(bus, "q", BOTH), *other = t_open(bus, "q", SHMBUS_OPEN_SEND);
     uint64_t value = 3;
     struct iovec item = {&value, sizeof value};
     for (int what = 0; what < 4; what++) { /* what drops it */
@@ -273,7 +273,7 @@ T_TEST(lanes, a_handle_has_one_reservation_at_a_time)
 T_TEST(lanes, a_commit_goes_where_the_room_was_whatever_its_word_says)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(1, 4, SHMBUS_BLOCK, name);
+    struct shmbus *bus = bus_with(1, 4, SHMBUS_FULL_BLOCK, name);
     struct shmbus_channel *ch = t_open(bus, "q", BOTH);
     struct shmbus_msg out = {0};
     T_OK(shmbus_reserve(ch, 8, &out, 0));
@@ -290,8 +290,8 @@ T_TEST(lanes, a_commit_goes_where_the_room_was_whatever_its_word_says)
 T_TEST(lanes, a_full_lane_refuses_only_its_own_producer)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_REJECT, name);
-    struct shmbus_channel *a = t_open(bus, "q", BOTH), *b = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_REJECT, name);
+    struct shmbus_channel *a = t_open(bus, "q", BOTH), *b = t_open(bus, "q", SHMBUS_OPEN_SEND);
     struct shmbus_msg msg = {0};
     for (uint64_t i = 0; i < 4; i++)
         t_put(a, i);
@@ -314,8 +314,8 @@ T_TEST(lanes, a_full_lane_refuses_only_its_own_producer)
 T_TEST(lanes, a_lane_that_drops_throws_away_its_own_oldest)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_DROP_OLDEST, name);
-    struct shmbus_channel *a = t_open(bus, "q", BOTH), *b = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_DROP_OLDEST, name);
+    struct shmbus_channel *a = t_open(bus, "q", BOTH), *b = t_open(bus, "q", SHMBUS_OPEN_SEND);
     struct shmbus_msg held[4], out = {0};
     t_put(b, 100);
     for (uint64_t i = 0; i < 10; i++)
@@ -338,7 +338,7 @@ T_TEST(lanes, a_lane_that_drops_throws_away_its_own_oldest)
 T_TEST(lanes, waits_end_in_time)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(1, 1, SHMBUS_BLOCK, name);
+    struct shmbus *bus = bus_with(1, 1, SHMBUS_FULL_BLOCK, name);
     struct shmbus_channel *ch = t_open(bus, "q", BOTH);
     struct shmbus_msg msg = {0};
     int64_t before = t_now_ns();
@@ -361,7 +361,7 @@ T_TEST(lanes, waits_end_in_time)
 T_TEST(lanes, nothing_is_sent_while_the_bus_shuts_down_and_what_waits_is_delivered)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(1, 4, SHMBUS_BLOCK, name);
+    struct shmbus *bus = bus_with(1, 4, SHMBUS_FULL_BLOCK, name);
     struct shmbus_channel *ch = t_open(bus, "q", BOTH);
     struct shmbus_msg out = {0}, msg = {0};
     t_put(ch, 1);
@@ -385,17 +385,17 @@ T_TEST(lanes, nothing_is_sent_while_the_bus_shuts_down_and_what_waits_is_deliver
 T_TEST(lanes, only_so_many_producers_have_it_open_at_once)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_BLOCK, name);
-    struct shmbus_channel *a = t_open(bus, "q", SHMBUS_SEND), *b = t_open(bus, "q", BOTH);
-    struct shmbus_channel *c = NULL, *rx = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_BLOCK, name);
+    struct shmbus_channel *a = t_open(bus, "q", SHMBUS_OPEN_SEND), *b = t_open(bus, "q", BOTH);
+    struct shmbus_channel *c = NULL, *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
     uint32_t handles = t_channel_stat(bus, "q").senders + t_channel_stat(bus, "q").receivers;
-    T_FAILS(shmbus_open(bus, "q", SHMBUS_SEND, &c), -SHMBUS_ERR_TOO_MANY);
+    T_FAILS(shmbus_open(bus, "q", SHMBUS_OPEN_SEND, &c), -SHMBUS_ERR_TOO_MANY);
     CU_ASSERT_PTR_NULL(c);
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "producers"));
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").senders + t_channel_stat(bus, "q").receivers, handles);
     t_put(a, 1);
     shmbus_close(a);
-    c = t_open(bus, "q", SHMBUS_SEND);
+    c = t_open(bus, "q", SHMBUS_OPEN_SEND);
     t_put(c, 2);
     t_put(b, 3);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").lanes_used, 2);
@@ -408,9 +408,9 @@ T_TEST(lanes, only_so_many_producers_have_it_open_at_once)
 T_TEST(lanes, operations_that_do_not_fit_are_refused_and_the_message_stays)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_BLOCK, name);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_BLOCK, name);
     struct shmbus_channel *q = t_open(bus, "q", BOTH), *t = t_open(bus, "t", BOTH);
-    struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg cell = {0}, block = {0}, out = {0};
     t_put(q, 1);
     t_put(t, 2);
@@ -474,7 +474,7 @@ static int use_parents_handles(void *argument)
 T_TEST(lanes, a_forked_child_may_not_use_its_parents_handles)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct forked f = {.bus = bus_with(1, 4, SHMBUS_BLOCK, name)};
+    struct forked f = {.bus = bus_with(1, 4, SHMBUS_FULL_BLOCK, name)};
     f.q = t_open(f.bus, "q", BOTH);
     t_put(f.q, 1);
     CU_ASSERT_EQUAL(t_take(f.q, &f.held), 1);
@@ -493,8 +493,8 @@ T_TEST(lanes, a_forked_child_may_not_use_its_parents_handles)
 T_TEST(lanes, a_message_given_back_comes_before_the_others_with_its_count_raised)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_BLOCK, name);
-    struct shmbus_channel *ch = t_open(bus, "q", BOTH), *rx = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_BLOCK, name);
+    struct shmbus_channel *ch = t_open(bus, "q", BOTH), *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     for (uint64_t i = 1; i <= 3; i++)
         t_put(ch, i);
@@ -519,7 +519,7 @@ T_TEST(lanes, a_message_given_back_comes_before_the_others_with_its_count_raised
 T_TEST(lanes, a_copy_into_too_small_a_buffer_leaves_the_message_and_counts_nothing)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(1, 4, SHMBUS_BLOCK, name);
+    struct shmbus *bus = bus_with(1, 4, SHMBUS_FULL_BLOCK, name);
     struct shmbus_channel *ch = t_open(bus, "q", BOTH);
     char buffer[16];
     size_t size = 0;
@@ -550,10 +550,10 @@ T_TEST(lanes, after_its_last_delivery_a_message_is_set_aside_in_its_cell)
     } cases[] = {{"q", 2}, {"r", 1}};
     for (int c = 0; c < 2; c++) {
         char name[SHMBUS_NAME_BYTES];
-        struct shmbus *bus = bus_with(2, 2, SHMBUS_REJECT, name);
+        struct shmbus *bus = bus_with(2, 2, SHMBUS_FULL_REJECT, name);
         struct shmbus_channel *ch = t_open(bus, cases[c].queue, BOTH);
         struct shmbus_channel *dead = t_open(bus, "dead", BOTH);
-        struct shmbus_channel *second = t_open(bus, "dead", SHMBUS_RECV);
+        struct shmbus_channel *second = t_open(bus, "dead", SHMBUS_OPEN_RECV);
         struct shmbus_msg msg = {0};
         t_put(ch, 7);
         t_put(ch, 8);
@@ -600,7 +600,7 @@ T_TEST(lanes, after_its_last_delivery_a_message_is_set_aside_in_its_cell)
 T_TEST(lanes, dead_letters_of_several_queues_share_one)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 2, SHMBUS_REJECT, name);
+    struct shmbus *bus = bus_with(2, 2, SHMBUS_FULL_REJECT, name);
     struct shmbus_channel *r = t_open(bus, "r", BOTH), *q = t_open(bus, "q", BOTH);
     struct shmbus_channel *t = t_open(bus, "t", BOTH), *dead = t_open(bus, "dead", BOTH);
     struct shmbus_msg msg = {0};
@@ -624,8 +624,8 @@ T_TEST(lanes, a_dead_letter_queue_has_total_order)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(8, 64, 8);
-    t_plan_lanes(plan, "q", 2, 4, SHMBUS_REJECT, 2, "dead");
-    t_plan_lanes(plan, "dead", 2, 4, SHMBUS_REJECT, 0, NULL);
+    t_plan_lanes(plan, "q", 2, 4, SHMBUS_FULL_REJECT, 2, "dead");
+    t_plan_lanes(plan, "dead", 2, 4, SHMBUS_FULL_REJECT, 0, NULL);
     t_bus_name(name);
     T_FAILS(shmbus_create(name, plan), -SHMBUS_ERR_CONFIG);
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "order: total"));
@@ -635,8 +635,9 @@ T_TEST(lanes, a_dead_letter_queue_has_total_order)
 T_TEST(lanes, a_dead_letter_comes_back_when_its_receiver_closes_or_the_buffer_is_too_small)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_REJECT, name);
-    struct shmbus_channel *ch = t_open(bus, "q", BOTH), *dead = t_open(bus, "dead", SHMBUS_RECV);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_REJECT, name);
+    struct shmbus_channel *ch = t_open(bus, "q", BOTH),
+                          *dead = t_open(bus, "dead", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     uint8_t buffer[8];
     size_t size = 0;
@@ -653,7 +654,7 @@ T_TEST(lanes, a_dead_letter_comes_back_when_its_receiver_closes_or_the_buffer_is
     T_OK(shmbus_release(&msgs[1]));
     shmbus_close(dead);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "dead").dead_letters, 2);
-    dead = t_open(bus, "dead", SHMBUS_RECV);
+    dead = t_open(bus, "dead", SHMBUS_OPEN_RECV);
     T_FAILS(shmbus_recv_copy(dead, buffer, 7, &size, NULL, 0), -EMSGSIZE);
     T_OK(shmbus_recv_copy(dead, buffer, 8, &size, &msg, 0));
     CU_ASSERT_EQUAL(msg.delivery_count, 3); /* what did not fit was no delivery */
@@ -666,8 +667,8 @@ T_TEST(lanes, a_dead_letter_comes_back_when_its_receiver_closes_or_the_buffer_is
 T_TEST(lanes, closing_a_handle_gives_back_what_it_held_and_nothing_else)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_BLOCK, name);
-    struct shmbus_channel *ch = t_open(bus, "q", BOTH), *rx = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_BLOCK, name);
+    struct shmbus_channel *ch = t_open(bus, "q", BOTH), *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg mine = {0}, theirs = {0}, other = {0}, out = {0};
     for (uint64_t i = 1; i <= 3; i++)
         t_put(ch, i);
@@ -717,17 +718,17 @@ static int take_send_reserve(void *argument)
 T_TEST(lanes, a_killed_process_gives_back_what_it_held_and_its_lane)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_BLOCK, name);
+    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_BLOCK, name);
     struct shmbus_channel *ch = t_open(bus, "q", BOTH), *next = NULL;
     struct life life = {name, t_shared(sizeof(struct t_gate))};
     struct shmbus_msg msg = {0};
     t_put(ch, 1);
     pid_t pid = t_fork(take_send_reserve, &life);
     t_gate_wait(life.gate, 1);
-    T_FAILS(shmbus_open(bus, "q", SHMBUS_SEND, &next), -SHMBUS_ERR_TOO_MANY);
+    T_FAILS(shmbus_open(bus, "q", SHMBUS_OPEN_SEND, &next), -SHMBUS_ERR_TOO_MANY);
     t_put(ch, 2);
     CU_ASSERT_EQUAL(t_kill_wait(pid, SIGKILL), 128 + SIGKILL);
-    next = t_open(bus, "q", SHMBUS_SEND); /* recovers by itself: no lane is free otherwise */
+    next = t_open(bus, "q", SHMBUS_OPEN_SEND); /* recovers by itself: no lane is free otherwise */
     t_put(next, 4);
     CU_ASSERT_EQUAL(t_take(ch, &msg), 1); /* before all others */
     CU_ASSERT_EQUAL(msg.delivery_count, 2);
@@ -755,15 +756,15 @@ static bool polls(int fd, int timeout_ms)
 T_TEST(lanes, the_descriptor_is_readable_when_there_is_something)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(3, 4, SHMBUS_BLOCK, name);
-    struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_RECV), *dead, *tx, *late;
+    struct shmbus *bus = bus_with(3, 4, SHMBUS_FULL_BLOCK, name);
+    struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV), *dead, *tx, *late;
     struct shmbus_msg msg = {0};
     int fd = shmbus_fd(rx), dead_fd;
     CU_ASSERT_TRUE_FATAL(fd >= 0);
     CU_ASSERT_EQUAL(t_get(rx), UINT64_MAX);
     CU_ASSERT_FALSE(polls(fd, 20));
     tx = t_open(bus, "q", BOTH);
-    dead = t_open(bus, "dead", SHMBUS_RECV);
+    dead = t_open(bus, "dead", SHMBUS_OPEN_RECV);
     dead_fd = shmbus_fd(dead);
     CU_ASSERT_EQUAL(t_get(dead), UINT64_MAX);
     for (uint64_t i = 0; i < 20; i++) {
@@ -774,7 +775,7 @@ T_TEST(lanes, the_descriptor_is_readable_when_there_is_something)
         CU_ASSERT_EQUAL(t_get(rx), UINT64_MAX);
         CU_ASSERT_FALSE(polls(fd, 0));
     }
-    late = t_open(bus, "q", SHMBUS_SEND); /* a lane that was never used before */
+    late = t_open(bus, "q", SHMBUS_OPEN_SEND); /* a lane that was never used before */
     t_put(late, 50);
     CU_ASSERT_TRUE(polls(fd, 10000));
     CU_ASSERT_EQUAL(t_take(tx, &msg), 50);
@@ -796,8 +797,8 @@ T_TEST(lanes, the_descriptor_is_readable_when_there_is_something)
 T_TEST(lanes, statistics_say_what_is_there)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(3, 4, SHMBUS_BLOCK, name);
-    struct shmbus_channel *a = t_open(bus, "q", BOTH), *b = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus *bus = bus_with(3, 4, SHMBUS_FULL_BLOCK, name);
+    struct shmbus_channel *a = t_open(bus, "q", BOTH), *b = t_open(bus, "q", SHMBUS_OPEN_SEND);
     struct shmbus_msg msgs[4];
     for (uint64_t i = 0; i < 4; i++)
         t_put(a, i);
@@ -806,7 +807,7 @@ T_TEST(lanes, statistics_say_what_is_there)
     T_OK(shmbus_requeue(&msgs[0]));
     struct shmbus_channel_stat stat = t_channel_stat(bus, "q");
     CU_ASSERT_EQUAL(stat.order, SHMBUS_ORDER_PRODUCER);
-    CU_ASSERT_EQUAL(stat.kind, SHMBUS_QUEUE);
+    CU_ASSERT_EQUAL(stat.kind, SHMBUS_KIND_QUEUE);
     CU_ASSERT_EQUAL(stat.lanes, 3);
     CU_ASSERT_EQUAL(stat.lanes_used, 2);
     CU_ASSERT_EQUAL(stat.capacity, 8);
@@ -873,7 +874,7 @@ static void *flow_send(void *argument)
     struct flow_thread *me = argument;
     struct flow *flow = me->flow;
     struct shmbus_channel *ch = NULL;
-    if (shmbus_open(flow->bus, "q", SHMBUS_SEND, &ch) != 0) {
+    if (shmbus_open(flow->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }
@@ -922,7 +923,7 @@ static void *flow_recv(void *argument)
     struct shmbus_channel *ch = NULL;
     struct shmbus_msg msg;
     uint64_t next[SENDERS] = {0}, turn = 0;
-    if (shmbus_open(flow->bus, "q", SHMBUS_RECV, &ch) != 0) {
+    if (shmbus_open(flow->bus, "q", SHMBUS_OPEN_RECV, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }
@@ -970,13 +971,13 @@ static void flow(enum shmbus_on_full on_full, uint32_t depth, uint64_t per_sende
 
 T_TEST(lanes, threads_that_wait_for_room_and_messages_lose_and_double_nothing)
 {
-    flow(SHMBUS_BLOCK, 1, 1000);
-    flow(SHMBUS_BLOCK, 4, 5000);
-    flow(SHMBUS_BLOCK, 64, 20000);
+    flow(SHMBUS_FULL_BLOCK, 1, 1000);
+    flow(SHMBUS_FULL_BLOCK, 4, 5000);
+    flow(SHMBUS_FULL_BLOCK, 64, 20000);
 }
 
 T_TEST(lanes, threads_that_drop_account_for_every_message)
 {
-    flow(SHMBUS_DROP_OLDEST, 2, 3000);
-    flow(SHMBUS_DROP_OLDEST, 16, 10000);
+    flow(SHMBUS_FULL_DROP_OLDEST, 2, 3000);
+    flow(SHMBUS_FULL_DROP_OLDEST, 16, 10000);
 }

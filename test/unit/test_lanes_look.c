@@ -10,9 +10,9 @@ static struct shmbus *make_bus(char *name)
 {
     struct shmbus_plan *plan = t_plan(4, 64, 7);
     struct shmbus_channel_plan jobs = {.name = "jobs",
-                                       .kind = SHMBUS_QUEUE,
+                                       .kind = SHMBUS_KIND_QUEUE,
                                        .depth = DEPTH,
-                                       .on_full = SHMBUS_REJECT,
+                                       .on_full = SHMBUS_FULL_REJECT,
                                        .max_deliveries = 2,
                                        .dead_letter = "dead",
                                        .timestamps = true,
@@ -20,7 +20,7 @@ static struct shmbus *make_bus(char *name)
                                        .message_bytes = 1000,
                                        .producers = 3};
     T_OK_FATAL(shmbus_plan_add_channel(plan, &jobs));
-    t_plan_queue(plan, "dead", DEPTH, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "dead", DEPTH, SHMBUS_FULL_REJECT, 0, NULL);
     return t_bus_new(plan, name);
 }
 
@@ -62,9 +62,9 @@ T_TEST(lanes_look, peek_shows_lane_after_lane_each_in_order_and_takes_nothing)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *observer = observe(name);
-    struct shmbus_channel *a = t_open(bus, "jobs", SHMBUS_SEND);
-    struct shmbus_channel *b = t_open(bus, "jobs", SHMBUS_SEND);
-    struct shmbus_channel *rx = t_open(bus, "jobs", SHMBUS_RECV);
+    struct shmbus_channel *a = t_open(bus, "jobs", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *b = t_open(bus, "jobs", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *rx = t_open(bus, "jobs", SHMBUS_OPEN_RECV);
     struct seen seen;
     for (uint64_t i = 0; i < 20; i++) { /* laps go by */
         t_put(a, i);
@@ -73,7 +73,7 @@ T_TEST(lanes_look, peek_shows_lane_after_lane_each_in_order_and_takes_nothing)
     for (uint64_t i = 0; i < 5; i++) {
         uint64_t other = 100 + i;
         t_put(a, 20 + i);
-        T_OK(shmbus_send_typed(b, SHMBUS_REQUEST, 77, &other, sizeof other, 0));
+        T_OK(shmbus_send_typed(b, SHMBUS_TYPE_REQUEST, 77, &other, sizeof other, 0));
     }
     for (unsigned round = 0; round < 2; round++) {
         seen = peek(observer, "jobs");
@@ -84,7 +84,7 @@ T_TEST(lanes_look, peek_shows_lane_after_lane_each_in_order_and_takes_nothing)
             CU_ASSERT_EQUAL(seen.values[5 + i], 100 + i);
             CU_ASSERT_EQUAL(seen.msgs[5 + i].sequence, 1 + i);
             CU_ASSERT_EQUAL(seen.msgs[5 + i].correlation_id, 77);
-            CU_ASSERT_EQUAL(seen.msgs[5 + i].type, SHMBUS_REQUEST);
+            CU_ASSERT_EQUAL(seen.msgs[5 + i].type, SHMBUS_TYPE_REQUEST);
             CU_ASSERT_EQUAL(seen.msgs[i].delivery_count, 1);
             CU_ASSERT_EQUAL(seen.msgs[i].sender, shmbus_slot(bus));
             CU_ASSERT_TRUE(seen.msgs[i].time_ns > 0);
@@ -101,8 +101,8 @@ T_TEST(lanes_look, peek_shows_what_was_given_back_first_and_not_what_is_held)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);
-    struct shmbus_channel *tx = t_open(bus, "jobs", SHMBUS_SEND);
-    struct shmbus_channel *rx = t_open(bus, "jobs", SHMBUS_RECV);
+    struct shmbus_channel *tx = t_open(bus, "jobs", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *rx = t_open(bus, "jobs", SHMBUS_OPEN_RECV);
     struct shmbus_msg msgs[3];
     struct seen seen;
     for (uint64_t i = 0; i < DEPTH; i++) {
@@ -132,9 +132,9 @@ T_TEST(lanes_look, peek_shows_a_dead_letter_in_the_queue_it_was_meant_for)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *observer = observe(name);
-    struct shmbus_channel *tx = t_open(bus, "jobs", SHMBUS_SEND);
-    struct shmbus_channel *rx = t_open(bus, "jobs", SHMBUS_RECV);
-    struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *tx = t_open(bus, "jobs", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *rx = t_open(bus, "jobs", SHMBUS_OPEN_RECV);
+    struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     struct seen seen;
     unsigned char large[1000] = {0};
@@ -168,8 +168,8 @@ T_TEST(lanes_look, peek_shows_what_was_sent_where_the_hints_lag)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);
-    struct shmbus_channel *tx = t_open(bus, "jobs", SHMBUS_SEND);
-    struct shmbus_channel *rx = t_open(bus, "jobs", SHMBUS_RECV);
+    struct shmbus_channel *tx = t_open(bus, "jobs", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *rx = t_open(bus, "jobs", SHMBUS_OPEN_RECV);
     struct sb_lane *lane = tx->lane.lane;
     struct shmbus_msg held[DEPTH];
     struct seen seen;
@@ -196,8 +196,8 @@ T_TEST(lanes_look, messages_held_in_cells_are_counted_for_their_holder)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *other = t_attach(name);
-    struct shmbus_channel *tx = t_open(bus, "jobs", SHMBUS_SEND);
-    struct shmbus_channel *rx = t_open(other, "jobs", SHMBUS_RECV);
+    struct shmbus_channel *tx = t_open(bus, "jobs", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *rx = t_open(other, "jobs", SHMBUS_OPEN_RECV);
     struct shmbus_process_stat process = {.struct_bytes = sizeof process};
     struct shmbus_channel_stat stat;
     struct shmbus_msg msgs[4], reserved;
@@ -222,7 +222,7 @@ T_TEST(lanes_look, messages_held_in_cells_are_counted_for_their_holder)
     CU_ASSERT_EQUAL(process.held_blocks, 2);
     T_OK(shmbus_process_stat(bus, (uint32_t)shmbus_slot(bus), &process));
     CU_ASSERT_EQUAL(process.held_blocks, 0); /* a reserved cell is free until it is sent */
-    t_open(bus, "jobs", SHMBUS_SEND);
+    t_open(bus, "jobs", SHMBUS_OPEN_SEND);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "jobs").capacity, 2 * DEPTH);
     shmbus_detach(other);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "jobs").redeliverable, 3);
@@ -243,7 +243,7 @@ static void compare(void *context, enum shmbus_severity severity, const char *wh
     struct wanted *wanted = context;
     bool hit = severity == wanted->severity && strstr(what, wanted->words) != NULL;
     wanted->hits += hit && cure[0] != '\0';
-    wanted->others += !hit && severity > SHMBUS_NOTE;
+    wanted->others += !hit && severity > SHMBUS_SEVERITY_NOTE;
     if (!hit) {
         printf("%d: %s (%s)\n", (int)severity, what, cure);
     }
@@ -259,7 +259,7 @@ static bool finds(struct shmbus *bus, enum shmbus_severity severity, const char 
 
 static bool is_healthy(struct shmbus *bus)
 {
-    struct wanted wanted = {SHMBUS_CRITICAL, "no such words", 0, 0};
+    struct wanted wanted = {SHMBUS_SEVERITY_CRITICAL, "no such words", 0, 0};
     return shmbus_check(bus, compare, &wanted) == 0;
 }
 
@@ -276,9 +276,9 @@ static void rig_up(struct rig *rig)
 {
     struct shmbus_msg msg, dead;
     rig->bus = make_bus(rig->name);
-    rig->tx = t_open(rig->bus, "jobs", SHMBUS_SEND);
-    rig->rx = t_open(rig->bus, "jobs", SHMBUS_RECV);
-    rig->dead = t_open(rig->bus, "dead", SHMBUS_RECV);
+    rig->tx = t_open(rig->bus, "jobs", SHMBUS_OPEN_SEND);
+    rig->rx = t_open(rig->bus, "jobs", SHMBUS_OPEN_RECV);
+    rig->dead = t_open(rig->bus, "dead", SHMBUS_OPEN_RECV);
     rig->ch = &rig->bus->view.channels[t_index(rig->bus, "jobs")];
     for (uint64_t i = 0; i < 2 * DEPTH; i++) {
         t_put(rig->tx, i);
@@ -334,7 +334,8 @@ T_TEST(lanes_look, impossible_words_of_cells_are_found)
         struct sb_cell *cell = cell_in_state(&rig, damage[i].of);
         uint64_t sound = sb_load_acquire(&cell->w);
         sb_store_release(&cell->w, sound ^ damage[i].xor);
-        CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_CRITICAL, "1 cells with impossible contents"));
+        CU_ASSERT_TRUE(
+            finds(rig.bus, SHMBUS_SEVERITY_CRITICAL, "1 cells with impossible contents"));
         sb_store_release(&cell->w, sound);
     }
     CU_ASSERT_TRUE(is_healthy(rig.bus));
@@ -350,7 +351,7 @@ T_TEST(lanes_look, what_a_stopped_producer_has_not_noted_yet_is_no_damage)
     sb_store_relaxed(&rig.tx->lane.lane->next, next - 1); /* between P2 and P3 */
     CU_ASSERT_TRUE(is_healthy(rig.bus));
     sb_store_relaxed(&rig.tx->lane.lane->next, next - 2); /* that he cannot have left */
-    CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_CRITICAL, "1 cells with impossible contents"));
+    CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_SEVERITY_CRITICAL, "1 cells with impossible contents"));
     sb_store_relaxed(&rig.tx->lane.lane->next, next);
     t_bus_end(rig.bus, rig.name);
 }
@@ -365,11 +366,13 @@ T_TEST(lanes_look, a_message_held_by_nobody_in_the_table_is_found)
     sound = sb_load_acquire(&cell->w);
     w = sb_hdr_make(sb_hdr_gen(sound), 1, SB_HRX, sb_owner_make(2, 3));
     sb_store_release(&cell->w, w);
-    CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_CRITICAL, "1 received messages are held by no process"));
+    CU_ASSERT_TRUE(
+        finds(rig.bus, SHMBUS_SEVERITY_CRITICAL, "1 received messages are held by no process"));
     w = sb_hdr_make(sb_hdr_gen(sound), 1, SB_HRX,
                     sb_owner_make(rig.bus->member.slot, rig.bus->member.epoch - 1u));
     sb_store_release(&cell->w, w);
-    CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_CRITICAL, "1 received messages are held by no process"));
+    CU_ASSERT_TRUE(
+        finds(rig.bus, SHMBUS_SEVERITY_CRITICAL, "1 received messages are held by no process"));
     sb_store_release(&cell->w, sound);
     CU_ASSERT_TRUE(is_healthy(rig.bus));
     t_bus_end(rig.bus, rig.name);
@@ -383,12 +386,12 @@ T_TEST(lanes_look, a_lane_of_nobody_in_the_table_is_found)
     rig_up(&rig);
     owner = &rig.ch->lanes[2].owner;
     sb_store_release(owner, sb_owner64_make(2, 9));
-    CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_CRITICAL, "1 of 3 lanes belong to no process"));
+    CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_SEVERITY_CRITICAL, "1 of 3 lanes belong to no process"));
     sb_store_release(owner, 0);
     CU_ASSERT_TRUE(is_healthy(rig.bus));
     dead = t_corpse(rig.bus); /* one that recovery will take care of */
     sb_store_release(owner, dead.owner64);
-    CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_WARNING, "is dead and not cleaned up after"));
+    CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_SEVERITY_WARNING, "is dead and not cleaned up after"));
     CU_ASSERT_EQUAL(shmbus_reclaim(rig.bus), 1);
     CU_ASSERT_TRUE(is_healthy(rig.bus));
     t_bus_end(rig.bus, rig.name);
@@ -398,26 +401,26 @@ T_TEST(lanes_look, a_full_lane_beside_others_that_have_room_is_found)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);
-    struct shmbus_channel *a = t_open(bus, "jobs", SHMBUS_SEND);
-    struct shmbus_channel *b = t_open(bus, "jobs", SHMBUS_SEND);
-    struct shmbus_channel *rx = t_open(bus, "jobs", SHMBUS_RECV);
+    struct shmbus_channel *a = t_open(bus, "jobs", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *b = t_open(bus, "jobs", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *rx = t_open(bus, "jobs", SHMBUS_OPEN_RECV);
     struct shmbus_msg held[DEPTH];
     uint64_t n = 0;
     while (t_send(b, n, 0) == 0) {
         n++;
     }
     CU_ASSERT_EQUAL(n, DEPTH);
-    CU_ASSERT_TRUE(finds(bus, SHMBUS_WARNING, "1 of 2 lanes are full"));
-    CU_ASSERT_TRUE(finds(bus, SHMBUS_WARNING, "lane 1 of shmbus-test"));
+    CU_ASSERT_TRUE(finds(bus, SHMBUS_SEVERITY_WARNING, "1 of 2 lanes are full"));
+    CU_ASSERT_TRUE(finds(bus, SHMBUS_SEVERITY_WARNING, "lane 1 of shmbus-test"));
     shmbus_close(b);
-    CU_ASSERT_TRUE(finds(bus, SHMBUS_WARNING, "lane 1 of nobody"));
+    CU_ASSERT_TRUE(finds(bus, SHMBUS_SEVERITY_WARNING, "lane 1 of nobody"));
     while (t_send(a, n, 0) == 0) {
         n++;
     }
-    CU_ASSERT_TRUE(finds(bus, SHMBUS_WARNING, "is 100 % full"));
+    CU_ASSERT_TRUE(finds(bus, SHMBUS_SEVERITY_WARNING, "is 100 % full"));
     CU_ASSERT_EQUAL(shmbus_recv_batch(rx, held, DEPTH, 0), (int)DEPTH);
     T_OK(shmbus_release(&held[0]));
-    CU_ASSERT_TRUE(finds(bus, SHMBUS_WARNING, "1 of 2 lanes are full"));
+    CU_ASSERT_TRUE(finds(bus, SHMBUS_SEVERITY_WARNING, "1 of 2 lanes are full"));
     for (unsigned i = 1; i < DEPTH; i++) {
         T_OK(shmbus_release(&held[i]));
     }

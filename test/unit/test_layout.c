@@ -48,9 +48,9 @@ static struct shmbus_plan *small_plan(void)
     plan->spare_depth = 9;
     T_OK_FATAL(shmbus_plan_add_blocks(plan, 100, 70));
     T_OK_FATAL(shmbus_plan_add_blocks(plan, 4096, 6));
-    add_channel(plan, "tasks", SHMBUS_QUEUE, 5, "dead");
-    add_channel(plan, "dead", SHMBUS_QUEUE, 0, "");
-    add_channel(plan, "ticks", SHMBUS_STREAM, 0, "");
+    add_channel(plan, "tasks", SHMBUS_KIND_QUEUE, 5, "dead");
+    add_channel(plan, "dead", SHMBUS_KIND_QUEUE, 0, "");
+    add_channel(plan, "ticks", SHMBUS_KIND_STREAM, 0, "");
     T_OK_FATAL(shmbus_plan_add_region(plan, "area", 1001));
     return plan;
 }
@@ -195,8 +195,10 @@ static size_t list_extents(const struct sb_geometry *g, struct extent *list)
         const struct sb_channel_geometry *c = &g->channels[i];
         list[n++] =
             (struct extent){c->endpoint_off, c->endpoints * sizeof(struct sb_endpoint), SB_LINE};
-        list[n++] = (struct extent){
-            c->ring_off, c->kind == SHMBUS_STREAM ? c->bytes : c->depth * sizeof(sb_word), SB_PAIR};
+        list[n++] =
+            (struct extent){c->ring_off,
+                            c->kind == SHMBUS_KIND_STREAM ? c->bytes : c->depth * sizeof(sb_word),
+                            SB_PAIR};
     }
     for (uint32_t i = 0; i < g->region_count; i++) {
         list[n++] = (struct extent){g->regions[i].data_off, (g->regions[i].bytes + 7) & ~7ull, 64};
@@ -236,12 +238,13 @@ static struct shmbus_plan *random_plan(void)
     }
     for (uint64_t i = t_random_below(9); i > 0; i--) {
         char name[8] = {'c', (char)('0' + i), '\0'};
-        struct shmbus_channel_plan c = {.kind = i % 3 == 0 ? SHMBUS_STREAM : SHMBUS_QUEUE};
+        struct shmbus_channel_plan c = {.kind =
+                                            i % 3 == 0 ? SHMBUS_KIND_STREAM : SHMBUS_KIND_QUEUE};
         snprintf(c.name, sizeof c.name, "%s", name);
         c.depth = 1 + (uint32_t)t_random_below(1000);
         c.bytes = SB_STREAM_BYTES_MIN + t_random_below(100000);
         c.endpoints = (uint32_t)t_random_below(50);
-        if (c.kind == SHMBUS_QUEUE) {
+        if (c.kind == SHMBUS_KIND_QUEUE) {
             c.share = (uint32_t)t_random_below(5);
             c.message_bytes = t_random_below(size + 1);
         }
@@ -313,8 +316,8 @@ T_TEST(layout, a_queue_that_is_alone_has_all_blocks_and_no_share)
     plan->block_count = 0;
     plan->spare_channels = 0;
     T_OK_FATAL(shmbus_plan_add_blocks(plan, 64, 1));
-    add_channel(plan, "only", SHMBUS_QUEUE, 0, "");
-    add_channel(plan, "ticks", SHMBUS_STREAM, 0, "");
+    add_channel(plan, "only", SHMBUS_KIND_QUEUE, 0, "");
+    add_channel(plan, "ticks", SHMBUS_KIND_STREAM, 0, "");
     struct sb_geometry *g = geometry_of(plan);
     CU_ASSERT_EQUAL(g->channels[0].share, 0);
     CU_ASSERT_EQUAL(g->classes[0].common, 1);
@@ -330,7 +333,7 @@ T_TEST(layout, blocks_that_the_library_chose_suffice_for_every_queue_that_is_add
         for (int i = 0; i < 40; i++) {
             char name[8];
             snprintf(name, sizeof name, "q%d", i);
-            add_channel(plan, name, SHMBUS_QUEUE, 0, "");
+            add_channel(plan, name, SHMBUS_KIND_QUEUE, 0, "");
         }
         struct sb_geometry *g = geometry_of(plan);
         for (uint32_t c = 0; c < g->class_count; c++)
@@ -388,7 +391,7 @@ T_TEST(layout, a_fresh_segment_is_empty_and_all_blocks_are_free)
     for (uint32_t i = 0; i < view.process_count; i++)
         CU_ASSERT_EQUAL(sb_load_relaxed(&view.processes[i].w), sb_proc_word(0, SB_PROC_FREE));
     for (uint32_t c = 0; c < view.channel_count; c++) {
-        if (view.channels[c].kind != SHMBUS_QUEUE)
+        if (view.channels[c].kind != SHMBUS_KIND_QUEUE)
             continue;
         for (uint32_t i = 0; i < 1u << view.channels[c].depth_shift; i++)
             CU_ASSERT_EQUAL(sb_load_relaxed(&view.channels[c].slots[i]), SB_SLOT_EMPTY);
@@ -680,14 +683,14 @@ T_TEST(layout, forged_channels_are_refused_with_a_right_hash)
 {
     FORGE(channels[2].kind, 0);
     FORGE(channels[2].kind, 3);
-    FORGE(channels[2].on_full, SHMBUS_DROP_OLDEST);
+    FORGE(channels[2].on_full, SHMBUS_FULL_DROP_OLDEST);
     FORGE(channels[2].bytes, 0);
     FORGE(channels[2].bytes, 8191);
     FORGE(channels[2].bytes, 1ull << 40);
     FORGE(channels[2].depth, 8);
     FORGE(channels[2].dead_letter, 1);
     FORGE(channels[0].on_full, 0);
-    FORGE(channels[0].on_full, SHMBUS_SHED);
+    FORGE(channels[0].on_full, 4);
     FORGE(channels[0].bytes, 4097); /* more than the largest block */
     FORGE(channels[0].bytes, UINT64_MAX);
     FORGE(channels[0].share, 7); /* more than there are */

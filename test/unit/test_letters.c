@@ -25,13 +25,13 @@ struct letters {
 static void letters_make(struct letters *l, enum shmbus_on_full on_full, uint32_t max_deliveries)
 {
     struct shmbus_plan *plan = t_plan(64, 64, BLOCKS);
-    t_plan_queue(plan, "work", DEPTH, SHMBUS_BLOCK, max_deliveries, "dead");
+    t_plan_queue(plan, "work", DEPTH, SHMBUS_FULL_BLOCK, max_deliveries, "dead");
     t_plan_queue(plan, "dead", DEPTH, on_full, 0, NULL);
-    t_plan_queue(plan, "other", DEPTH, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "other", DEPTH, SHMBUS_FULL_BLOCK, 0, NULL);
     l->bus = t_bus_new(plan, l->name);
-    l->work = t_open(l->bus, "work", SHMBUS_SEND | SHMBUS_RECV);
-    l->dead = t_open(l->bus, "dead", SHMBUS_SEND | SHMBUS_RECV);
-    l->other = t_open(l->bus, "other", SHMBUS_SEND | SHMBUS_RECV);
+    l->work = t_open(l->bus, "work", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    l->dead = t_open(l->bus, "dead", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    l->other = t_open(l->bus, "other", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
 }
 
 /* Sends @value and refuses it so often. */
@@ -58,7 +58,7 @@ T_TEST(letters, of_one_queue_never_stop_another_nor_their_own_producer)
     for (uint64_t i = 1; i <= 10 * BLOCKS; i++)
         refuse(&l, i, 1);
     T_OK(t_send(l.other, 7, 0));
-    CU_ASSERT_EQUAL(t_channel_stat(l.bus, "dead").on_full, SHMBUS_DROP_OLDEST);
+    CU_ASSERT_EQUAL(t_channel_stat(l.bus, "dead").on_full, SHMBUS_FULL_DROP_OLDEST);
     CU_ASSERT_EQUAL(t_channel_stat(l.bus, "dead").dead_letters, DEPTH);
     CU_ASSERT_EQUAL(t_channel_stat(l.bus, "dead").depth, DEPTH);
     CU_ASSERT_EQUAL(t_blocks(l.bus).dead_letters, DEPTH);
@@ -82,7 +82,7 @@ T_TEST(letters, come_in_the_order_in_which_they_were_set_aside)
 T_TEST(letters, stay_with_their_queue_if_the_other_one_is_full_and_keeps_what_it_has)
 {
     struct letters l;
-    letters_make(&l, SHMBUS_BLOCK, 1);
+    letters_make(&l, SHMBUS_FULL_BLOCK, 1);
     for (uint64_t i = 1; i <= USABLE; i++)
         refuse(&l, i, 1);
     T_FAILS(t_send(l.work, 99, 0), -SHMBUS_ERR_NO_BLOCKS);
@@ -174,7 +174,7 @@ T_TEST(letters, are_shown_with_the_count_that_their_receiver_is_told)
 static struct shmbus *lane_bus(enum shmbus_on_full on_full, char name[SHMBUS_NAME_BYTES])
 {
     struct shmbus_plan *plan = t_plan(64, 64, BLOCKS);
-    t_plan_queue(plan, "work", 8, SHMBUS_BLOCK, 1, "work.dead");
+    t_plan_queue(plan, "work", 8, SHMBUS_FULL_BLOCK, 1, "work.dead");
     t_plan_queue(plan, "work.dead", 8, on_full, 0, NULL);
     plan->channels[0].order = SHMBUS_ORDER_PRODUCER;
     plan->channels[0].message_bytes = 8;
@@ -186,8 +186,8 @@ T_TEST(letters, in_cells_never_stop_their_producer)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = lane_bus(0, name);
-    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *dead = t_open(bus, "work.dead", SHMBUS_RECV);
+    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *dead = t_open(bus, "work.dead", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     for (uint64_t i = 0; i < 20; i++) {
         t_put(work, i);
@@ -206,8 +206,8 @@ T_TEST(letters, in_cells_never_stop_their_producer)
 T_TEST(letters, in_cells_that_are_to_be_kept_are_named_when_their_producer_stands_still)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = lane_bus(SHMBUS_BLOCK, name);
-    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = lane_bus(SHMBUS_FULL_BLOCK, name);
+    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     for (uint64_t i = 0; i < 8; i++) {
         t_put(work, i);
@@ -231,7 +231,7 @@ static int poisoned_worker(const char *name, unsigned char *done, size_t batch)
 {
     struct shmbus_msg msgs[16];
     struct shmbus *bus = t_attach(name);
-    struct shmbus_channel *ch = t_open(bus, "work", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "work", SHMBUS_OPEN_RECV);
     int n;
     while ((n = shmbus_recv_batch(ch, msgs, batch, 500 * T_MS)) > 0) {
         for (int i = 0; i < n; i++) {
@@ -264,7 +264,8 @@ static unsigned char *poisoned_bus(char name[SHMBUS_NAME_BYTES], enum shmbus_ord
                                    uint32_t max_deliveries, struct shmbus **ret_bus)
 {
     struct shmbus_plan *plan = t_plan(64, 64, 64);
-    t_plan_queue(plan, "work", 64, SHMBUS_BLOCK, max_deliveries, max_deliveries ? "dead" : NULL);
+    t_plan_queue(plan, "work", 64, SHMBUS_FULL_BLOCK, max_deliveries,
+                 max_deliveries ? "dead" : NULL);
     if (order == SHMBUS_ORDER_PRODUCER) {
         plan->channels[0].order = order;
         plan->channels[0].message_bytes = 8;
@@ -272,7 +273,7 @@ static unsigned char *poisoned_bus(char name[SHMBUS_NAME_BYTES], enum shmbus_ord
     }
     t_plan_queue(plan, "dead", 64, 0, 0, NULL);
     *ret_bus = t_bus_new(plan, name);
-    struct shmbus_channel *work = t_open(*ret_bus, "work", SHMBUS_SEND);
+    struct shmbus_channel *work = t_open(*ret_bus, "work", SHMBUS_OPEN_SEND);
     for (uint64_t i = 0; i < TASKS; i++)
         t_put(work, i);
     return mmap(NULL, TASKS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -286,7 +287,7 @@ T_TEST(letters, only_the_guilty_one_is_set_aside_when_workers_take_many_at_a_tim
         struct shmbus_msg msg = {0};
         unsigned char *done = poisoned_bus(name, (enum shmbus_order)order, 3, &bus);
         supervise(name, done, 16, 20);
-        struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_RECV);
+        struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_OPEN_RECV);
         CU_ASSERT_EQUAL(t_take(dead, &msg), POISON);
         CU_ASSERT_EQUAL(msg.delivery_count, 3);
         T_OK(shmbus_release(&msg));
@@ -306,7 +307,7 @@ T_TEST(letters, without_a_limit_a_message_that_kills_keeps_coming_and_nothing_el
     struct shmbus_msg msg = {0};
     unsigned char *done = poisoned_bus(name, SHMBUS_ORDER_TOTAL, 0, &bus);
     supervise(name, done, 1, 5);
-    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_RECV);
+    struct shmbus_channel *work = t_open(bus, "work", SHMBUS_OPEN_RECV);
     T_OK(shmbus_reclaim(bus));
     while (shmbus_recv(work, &msg, 0) == 0) {
         if (t_value(&msg) == POISON)

@@ -35,11 +35,11 @@ static struct scene *scene_of(int64_t timeout_ns, struct shmbus **ret_bus)
     struct scene *scene = t_shared(sizeof *scene);
     struct shmbus_plan *plan = t_plan(8, 64, 32);
     struct shmbus_channel_plan jobs = {.name = "jobs",
-                                       .kind = SHMBUS_QUEUE,
+                                       .kind = SHMBUS_KIND_QUEUE,
                                        .depth = 4,
-                                       .on_full = SHMBUS_BLOCK,
+                                       .on_full = SHMBUS_FULL_BLOCK,
                                        .order = SHMBUS_ORDER_PRODUCER};
-    t_plan_queue(plan, "q", 2, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 2, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
     T_OK_FATAL(shmbus_plan_add_channel(plan, &jobs));
     T_OK_FATAL(shmbus_plan_add_region(plan, "area", 64));
@@ -87,8 +87,8 @@ static void collect(void *context, enum shmbus_severity severity, const char *wh
                     const char *cure)
 {
     struct findings *f = context;
-    f->notes += severity == SHMBUS_NOTE;
-    f->warnings += severity > SHMBUS_NOTE;
+    f->notes += severity == SHMBUS_SEVERITY_NOTE;
+    f->warnings += severity > SHMBUS_SEVERITY_NOTE;
     snprintf(f->what + strlen(f->what), sizeof f->what - strlen(f->what), "%s\n", what);
     snprintf(f->cure + strlen(f->cure), sizeof f->cure - strlen(f->cure), "%s\n", cure);
 }
@@ -116,18 +116,18 @@ T_TEST(life, silent_with_nothing_in_hand_is_idle_and_no_finding)
 {
     struct shmbus *bus;
     struct scene *scene = scene_of(10 * T_S, &bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_bus_stat all = {.struct_bytes = sizeof all};
     struct findings f;
     t_put(q, 1); /* sent is not in hand, nor is a stock */
-    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_IDLE);
+    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_LIFE_IDLE);
     T_OK(shmbus_bus_stat(bus, &all));
     CU_ASSERT_EQUAL(all.processes_idle, 1);
     CU_ASSERT_EQUAL(all.processes_alive + all.processes_stalled + all.processes_dead, 0);
     f = check(bus);
     CU_ASSERT_EQUAL(f.notes + f.warnings, 0);
     CU_ASSERT_EQUAL(t_get(q), 1);
-    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_IDLE); /* given back, too */
+    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_LIFE_IDLE); /* given back, too */
     t_bus_end(bus, scene->name);
 }
 
@@ -135,7 +135,7 @@ static void expect_stalled(struct shmbus *bus)
 {
     struct shmbus_bus_stat all = {.struct_bytes = sizeof all};
     struct findings f;
-    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_STALLED);
+    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_LIFE_STALLED);
     T_OK(shmbus_bus_stat(bus, &all));
     CU_ASSERT_EQUAL(all.processes_stalled, 1);
     f = check(bus);
@@ -150,16 +150,16 @@ T_TEST(life, silent_with_a_message_of_any_kind_in_hand_is_stalled)
     struct shmbus *bus;
     struct scene *scene = scene_of(10 * T_S, &bus);
     for (size_t i = 0; i < 3; i++) {
-        struct shmbus_channel *tx = t_open(bus, names[i], SHMBUS_SEND);
-        struct shmbus_channel *rx = t_open(bus, names[i], SHMBUS_RECV);
+        struct shmbus_channel *tx = t_open(bus, names[i], SHMBUS_OPEN_SEND);
+        struct shmbus_channel *rx = t_open(bus, names[i], SHMBUS_OPEN_RECV);
         struct shmbus_msg msg;
         t_put(tx, i);
-        CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_IDLE);
+        CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_LIFE_IDLE);
         CU_ASSERT_EQUAL(t_take(rx, &msg), i);
         CU_ASSERT_EQUAL(look(bus, bus->member.slot).held_blocks, 1);
         expect_stalled(bus);
         T_OK(shmbus_release(&msg));
-        CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_IDLE);
+        CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_LIFE_IDLE);
         shmbus_close(tx);
         shmbus_close(rx);
     }
@@ -170,7 +170,7 @@ T_TEST(life, silent_with_a_reservation_half_a_send_or_a_region_is_stalled)
 {
     struct shmbus *bus;
     struct scene *scene = scene_of(10 * T_S, &bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
     struct sb_block *b = sb_block_at(&bus->view.blocks, 31);
     sb_word *lock = &bus->view.regions[0].shared->lock;
     uint64_t before = sb_load_relaxed(&b->hdr);
@@ -178,7 +178,7 @@ T_TEST(life, silent_with_a_reservation_half_a_send_or_a_region_is_stalled)
     T_OK_FATAL(shmbus_reserve(q, 8, &msg, 0));
     expect_stalled(bus);
     T_OK(shmbus_abort(&msg));
-    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_IDLE);
+    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_LIFE_IDLE);
     sb_store_relaxed(&b->hdr, sb_hdr_make(8, 0, SB_QUE, bus->member.owner));
     sb_store_relaxed(&b->loc[0], sb_loc_make(q->index, 1)); /* as between S2 and S3 */
     CU_ASSERT_EQUAL(look(bus, bus->member.slot).half_sent, 1);
@@ -188,7 +188,7 @@ T_TEST(life, silent_with_a_reservation_half_a_send_or_a_region_is_stalled)
     CU_ASSERT_EQUAL(look(bus, bus->member.slot).regions_locked, 1);
     expect_stalled(bus);
     sb_store_relaxed(lock, 0);
-    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_IDLE);
+    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_LIFE_IDLE);
     t_bus_end(bus, scene->name);
 }
 
@@ -198,7 +198,7 @@ static int front_end(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    t_open(bus, "q", SHMBUS_SEND);
+    t_open(bus, "q", SHMBUS_OPEN_SEND);
     t_gate_post(&scene->here);
     while (pause() != 0) { /* accept() */
     }
@@ -209,7 +209,7 @@ static int epoll_worker(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct epoll_event e = {.events = EPOLLIN};
     struct shmbus_msg msg;
     int ep = epoll_create1(EPOLL_CLOEXEC);
@@ -228,12 +228,12 @@ T_TEST(life, an_idle_front_end_and_a_receiver_in_epoll_wait_are_healthy)
 {
     struct shmbus *bus;
     struct scene *scene = scene_of(20 * T_MS, &bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
     pid_t one = t_fork(front_end, scene), other = t_fork(epoll_worker, scene);
     struct findings f;
     t_gate_wait(&scene->here, 2);
-    becomes(bus, 1, SHMBUS_IDLE);
-    becomes(bus, 2, SHMBUS_IDLE);
+    becomes(bus, 1, SHMBUS_LIFE_IDLE);
+    becomes(bus, 2, SHMBUS_LIFE_IDLE);
     f = check(bus);
     CU_ASSERT_EQUAL(f.notes + f.warnings, 0);
     t_put(q, 1); /* and the receiver is there when it is wanted */
@@ -249,7 +249,7 @@ static int waits_for_a_message(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = t_attach(scene->name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     scene->slot = bus->member.slot;
     t_gate_post(&scene->here);
@@ -272,7 +272,7 @@ T_TEST(life, stopped_inside_a_call_is_stalled_and_the_cure_is_to_let_it_go_on)
 {
     struct shmbus *bus;
     struct scene *scene = scene_of(200 * T_MS, &bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
     pid_t pid = t_fork(waits_for_a_message, scene);
     struct shmbus_process_stat stat;
     struct findings f;
@@ -287,7 +287,7 @@ T_TEST(life, stopped_inside_a_call_is_stalled_and_the_cure_is_to_let_it_go_on)
     } while (stat.waiting_calls == 0);
     CU_ASSERT_STRING_EQUAL(stat.waits_in, "q");
     CU_ASSERT_TRUE(stat.stopped);
-    becomes(bus, scene->slot, SHMBUS_STALLED);
+    becomes(bus, scene->slot, SHMBUS_LIFE_STALLED);
     f = check(bus);
     CU_ASSERT_EQUAL(f.warnings, 1);
     CU_ASSERT_TRUE(says(f.what, "is stopped, in the middle of a call on q"));
@@ -295,7 +295,7 @@ T_TEST(life, stopped_inside_a_call_is_stalled_and_the_cure_is_to_let_it_go_on)
     CU_ASSERT_TRUE(says(f.cure, cure));
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0); /* never dead */
     t_continue(pid);
-    becomes(bus, scene->slot, SHMBUS_ALIVE);
+    becomes(bus, scene->slot, SHMBUS_LIFE_ALIVE);
     t_put(q, 1);
     CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
     t_bus_end(bus, scene->name);
@@ -309,7 +309,7 @@ T_TEST(life, stopped_with_nothing_in_hand_is_idle_and_a_note)
     struct findings f;
     t_gate_wait(&scene->here, 1);
     t_stop(pid);
-    becomes(bus, 1, SHMBUS_IDLE);
+    becomes(bus, 1, SHMBUS_LIFE_IDLE);
     f = check(bus);
     CU_ASSERT_EQUAL(f.warnings, 0);
     CU_ASSERT_EQUAL(f.notes, 1);
@@ -342,7 +342,7 @@ static void beats_three_times(struct shmbus *bus)
 {
     for (unsigned i = 0; i < 3; i++) {
         silence(bus, bus->member.slot);
-        becomes(bus, bus->member.slot, SHMBUS_ALIVE);
+        becomes(bus, bus->member.slot, SHMBUS_LIFE_ALIVE);
     }
 }
 
@@ -350,7 +350,8 @@ T_TEST(life, a_call_beats_while_it_sleeps)
 {
     struct shmbus *bus;
     struct scene *scene = scene_of(2 * T_S, &bus);
-    struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_RECV), *tx = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV),
+                          *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
     pthread_t thread;
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, receive, rx), 0);
     beats_three_times(bus);
@@ -364,12 +365,12 @@ T_TEST(life, a_call_beats_while_it_spins)
     struct shmbus *bus, *spinner;
     struct scene *scene = scene_of(2 * T_S, &bus);
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
-    struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
     pthread_t thread;
     opts.spin_ns = INT64_MAX;
     T_OK_FATAL(shmbus_attach(scene->name, &opts, &spinner));
     CU_ASSERT_EQUAL_FATAL(
-        pthread_create(&thread, NULL, receive, t_open(spinner, "q", SHMBUS_RECV)), 0);
+        pthread_create(&thread, NULL, receive, t_open(spinner, "q", SHMBUS_OPEN_RECV)), 0);
     beats_three_times(spinner);
     t_put(tx, 1);
     pthread_join(thread, NULL);
@@ -448,7 +449,7 @@ static int holds_a_message_with_another_clock(struct scene *scene, bool is_behin
     pid = fork(); /* the first one to be in it */
     if (pid == 0) {
         struct shmbus *bus = t_attach(scene->name);
-        struct shmbus_channel *q = t_open(bus, "q", SHMBUS_RECV);
+        struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_RECV);
         struct shmbus_msg msg;
         T_OK(shmbus_recv(q, &msg, 0));
         T_OK(shmbus_heartbeat(bus));
@@ -477,7 +478,7 @@ T_TEST(life, a_process_of_another_time_namespace_is_judged_by_its_beat_not_by_it
     for (size_t i = 0; i < 2; i++) {
         struct shmbus *bus;
         struct scene *scene = scene_of(30 * T_S, &bus);
-        struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND);
+        struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
         struct shmbus_process_stat stat;
         int64_t began_ns = t_now_ns();
         pid_t pid;
@@ -490,14 +491,14 @@ T_TEST(life, a_process_of_another_time_namespace_is_judged_by_its_beat_not_by_it
             t_skip("no time namespace is to be had here");
         }
         stat = look(bus, scene->slot);
-        CU_ASSERT_EQUAL(stat.life, SHMBUS_ALIVE);
+        CU_ASSERT_EQUAL(stat.life, SHMBUS_LIFE_ALIVE);
         CU_ASSERT_TRUE(stat.heartbeat_age_ns >= 0);
         CU_ASSERT_TRUE(stat.heartbeat_age_ns <= t_now_ns() - began_ns);
         /* Its silence is seen all the same: a beat from 40 s ago, by its own clock. */
         sb_store_relaxed(&bus->view.processes[scene->slot].heartbeat_ns,
                          sb_load_relaxed(&bus->view.processes[scene->slot].heartbeat_ns) -
                              (uint64_t)(40 * T_S));
-        CU_ASSERT_EQUAL(look(bus, scene->slot).life, SHMBUS_STALLED);
+        CU_ASSERT_EQUAL(look(bus, scene->slot).life, SHMBUS_LIFE_STALLED);
         t_gate_post(&scene->go);
         CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
         t_bus_end(bus, scene->name);
@@ -511,7 +512,7 @@ T_TEST(life, where_the_clocks_cannot_be_compared_nobody_is_called_silent)
     struct sb_proc *proc = &bus->view.processes[bus->member.slot];
     sb_store_relaxed(&proc->time_namespace, 1);
     sb_store_relaxed(&proc->clock_offset_ns, (uint64_t)SB_OFFSET_UNKNOWN);
-    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_ALIVE);
+    CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_LIFE_ALIVE);
     CU_ASSERT_EQUAL(look(bus, bus->member.slot).heartbeat_age_ns, -1);
     CU_ASSERT_EQUAL(look(bus, bus->member.slot).attached_age_ns, -1);
     t_bus_end(bus, scene->name);
@@ -531,7 +532,7 @@ static int holds_a_message_as_pid_1(void *argument)
     pid = fork();
     if (pid == 0) {
         struct shmbus *bus = t_attach(scene->name);
-        struct shmbus_channel *q = t_open(bus, "q", SHMBUS_RECV);
+        struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_RECV);
         struct shmbus_msg msg;
         T_OK(shmbus_recv(q, &msg, 0));
         scene->slot = bus->member.slot;
@@ -547,7 +548,7 @@ T_TEST(life, nobody_is_told_to_kill_a_pid_of_another_namespace)
 {
     struct shmbus *bus;
     struct scene *scene = scene_of(20 * T_MS, &bus);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
     struct findings f;
     char where[64];
     pid_t pid;
@@ -559,7 +560,7 @@ T_TEST(life, nobody_is_told_to_kill_a_pid_of_another_namespace)
         t_bus_end(bus, scene->name);
         t_skip("no pid namespace is to be had here");
     }
-    becomes(bus, scene->slot, SHMBUS_STALLED);
+    becomes(bus, scene->slot, SHMBUS_LIFE_STALLED);
     CU_ASSERT_EQUAL(look(bus, scene->slot).pid, 1);
     f = check(bus);
     CU_ASSERT_EQUAL(f.warnings, 1);

@@ -7,8 +7,8 @@
 static struct shmbus *make_bus(char *name)
 {
     struct shmbus_plan *plan = t_plan(4, 256, 7);
-    t_plan_queue(plan, "tasks", 4, SHMBUS_REJECT, 2, "dead");
-    t_plan_queue(plan, "dead", 4, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "tasks", 4, SHMBUS_FULL_REJECT, 2, "dead");
+    t_plan_queue(plan, "dead", 4, SHMBUS_FULL_REJECT, 0, NULL);
     return t_bus_new(plan, name);
 }
 
@@ -44,7 +44,7 @@ T_TEST(process, with_a_heartbeat_from_long_before_all_time_is_silent)
     struct shmbus_process_stat stat = {.struct_bytes = sizeof stat};
     sb_store_relaxed(&bus->view.processes[bus->member.slot].heartbeat_ns, 1ull << 63);
     T_OK(shmbus_process_stat(bus, bus->member.slot, &stat));
-    CU_ASSERT_EQUAL(stat.life, SHMBUS_IDLE);
+    CU_ASSERT_EQUAL(stat.life, SHMBUS_LIFE_IDLE);
     T_OK(shmbus_heartbeat(bus));
     t_bus_end(bus, name);
 }
@@ -65,7 +65,7 @@ T_TEST(peek, goes_past_what_was_taken_where_the_hint_lags)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);
-    struct shmbus_channel *ch = t_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shown shown = {0, 0};
     for (uint64_t i = 0; i < 3; i++) {
         t_put(ch, i);
@@ -82,8 +82,8 @@ T_TEST(peek, shows_the_delivery_count_that_a_receiver_gets)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);
-    struct shmbus_channel *ch = t_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     struct shown shown = {0, 0};
     t_put(ch, 1);

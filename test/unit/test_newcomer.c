@@ -102,7 +102,7 @@ static int worker_holds_a_message(void *argument)
     struct shmbus_msg msg;
     opts.flags = SHMBUS_ATTACH_EXISTING;
     if (shmbus_attach(w->name, &opts, &bus) == 0)
-        w->holds = t_take(t_open(bus, "q", SHMBUS_RECV), &msg) == 7;
+        w->holds = t_take(t_open(bus, "q", SHMBUS_OPEN_RECV), &msg) == 7;
     t_gate_post(&w->done);
     pause();
     return 1;
@@ -123,9 +123,9 @@ static bool somebody_dies(const char *name)
 static struct shmbus *bus_of_two(char *name)
 {
     struct shmbus_plan *plan = t_plan(2, 64, 16);
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND);
     t_put(ch, 7);
     shmbus_close(ch);
     return bus;
@@ -134,7 +134,7 @@ static struct shmbus *bus_of_two(char *name)
 /* What the dead one held is there at the first look, wherever the newcomer stands. */
 static void message_is_there(struct shmbus *bus, uint32_t step)
 {
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     shmbus_reclaim(bus);
     uint64_t value = t_get(ch);
     if (value != 7)

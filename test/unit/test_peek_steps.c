@@ -82,9 +82,9 @@ static bool is_whole(void *context, const struct shmbus_msg *msg)
 static void plan_tasks(struct shmbus_plan *plan, enum shmbus_order order)
 {
     struct shmbus_channel_plan c = {.name = "tasks",
-                                    .kind = SHMBUS_QUEUE,
+                                    .kind = SHMBUS_KIND_QUEUE,
                                     .depth = order == SHMBUS_ORDER_PRODUCER ? MESSAGES : 8,
-                                    .on_full = SHMBUS_REJECT,
+                                    .on_full = SHMBUS_FULL_REJECT,
                                     .order = order};
     T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
 }
@@ -99,10 +99,10 @@ static bool peek_until(uint64_t at, enum shmbus_order order, unsigned back, unsi
     struct shmbus *bus;
     bool ended;
     plan_tasks(plan, order);
-    t_plan_queue(plan, "others", 8, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "others", 8, SHMBUS_FULL_REJECT, 0, NULL);
     bus = t_bus_new(plan, name);
-    queue = t_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV);
-    elsewhere = t_open(bus, "others", SHMBUS_SEND);
+    queue = t_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    elsewhere = t_open(bus, "others", SHMBUS_OPEN_SEND);
     for (unsigned char i = 1; i <= MESSAGES; i++) {
         send_one(i);
     }

@@ -23,7 +23,7 @@ static void copy(char *to, const char *name)
 
 static struct shmbus_channel_plan queue_named(const char *name)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_QUEUE};
+    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_QUEUE};
     copy(c.name, name);
     return c;
 }
@@ -92,13 +92,13 @@ T_TEST(plan, channels_are_copied_completed_and_unique)
     T_OK(shmbus_plan_add_channel(plan, &c));
     c.name[0] = 'X';
     CU_ASSERT_STRING_EQUAL(plan->channels[0].name, "tasks");
-    CU_ASSERT_EQUAL(plan->channels[0].kind, SHMBUS_QUEUE);
+    CU_ASSERT_EQUAL(plan->channels[0].kind, SHMBUS_KIND_QUEUE);
     CU_ASSERT_EQUAL(plan->channels[0].depth, 1024);
     CU_ASSERT_EQUAL(plan->channels[0].on_full, 0); /* settled when the bus is made */
     c = queue_named("tasks");
     T_FAILS(shmbus_plan_add_channel(plan, &c), -EEXIST);
     c = queue_named("ticks");
-    c.kind = SHMBUS_STREAM;
+    c.kind = SHMBUS_KIND_STREAM;
     T_OK(shmbus_plan_add_channel(plan, &c));
     CU_ASSERT_EQUAL(plan->channels[1].bytes, 1 << 20);
     c = queue_named("odd");
@@ -319,7 +319,7 @@ static void bad_channel_name(struct shmbus_plan *p)
 }
 static void rejecting_stream(struct shmbus_plan *p)
 {
-    p->channels[2].on_full = SHMBUS_REJECT;
+    p->channels[2].on_full = SHMBUS_FULL_REJECT;
 }
 static void small_stream(struct shmbus_plan *p)
 {
@@ -471,7 +471,7 @@ T_TEST(plan, each_broken_limit_is_named)
         c = queue_named("dead");
         T_OK(shmbus_plan_add_channel(plan, &c));
         c = queue_named("ticks");
-        c.kind = SHMBUS_STREAM;
+        c.kind = SHMBUS_KIND_STREAM;
         T_OK(shmbus_plan_add_channel(plan, &c));
         T_OK(shmbus_plan_add_region(plan, "data", 100));
         T_OK(shmbus_plan_add_region(plan, "more", 100));
@@ -487,13 +487,13 @@ T_TEST(plan, each_broken_limit_is_named)
     }
 }
 
-T_TEST(plan, shed_is_refused_as_not_supported)
+T_TEST(plan, an_unknown_policy_is_refused)
 {
     struct shmbus_plan *plan = new_plan();
     struct shmbus_channel_plan c = queue_named("tasks");
-    c.on_full = SHMBUS_SHED;
+    c.on_full = (enum shmbus_on_full)4;
     T_OK(shmbus_plan_add_channel(plan, &c));
-    T_FAILS(sb_plan_validate(plan), -ENOTSUP);
+    T_FAILS(sb_plan_validate(plan), -SHMBUS_ERR_CONFIG);
     shmbus_plan_free(plan);
 }
 

@@ -12,7 +12,7 @@
 static struct shmbus *bus_with_both(char *name)
 {
     struct shmbus_plan *plan = t_plan(64, 64, 64);
-    t_plan_queue(plan, "q", 16, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 16, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
     return t_bus_new(plan, name);
 }
@@ -47,8 +47,8 @@ T_TEST(poll, readable_means_that_there_is_something)
     for (int k = 0; k < 2; k++) {
         char name[SHMBUS_NAME_BYTES];
         struct shmbus *bus = bus_with_both(name);
-        struct shmbus_channel *rx = t_open(bus, kinds[k], SHMBUS_RECV);
-        struct shmbus_channel *tx = t_open(bus, kinds[k], SHMBUS_SEND);
+        struct shmbus_channel *rx = t_open(bus, kinds[k], SHMBUS_OPEN_RECV);
+        struct shmbus_channel *tx = t_open(bus, kinds[k], SHMBUS_OPEN_SEND);
         int fd = shmbus_fd(rx);
         CU_ASSERT_TRUE_FATAL(fd >= 0);
         CU_ASSERT_EQUAL(shmbus_fd(rx), fd); /* one for each handle */
@@ -78,8 +78,8 @@ T_TEST(poll, what_was_there_before_the_descriptor_makes_it_readable)
     for (int k = 0; k < 2; k++) {
         char name[SHMBUS_NAME_BYTES];
         struct shmbus *bus = bus_with_both(name);
-        struct shmbus_channel *tx = t_open(bus, kinds[k], SHMBUS_SEND);
-        struct shmbus_channel *rx = t_open(bus, kinds[k], SHMBUS_RECV);
+        struct shmbus_channel *tx = t_open(bus, kinds[k], SHMBUS_OPEN_SEND);
+        struct shmbus_channel *rx = t_open(bus, kinds[k], SHMBUS_OPEN_RECV);
         t_put(tx, 1);
         CU_ASSERT_TRUE(polls(shmbus_fd(rx), 10000));
         CU_ASSERT_EQUAL(drain(rx), 1);
@@ -91,8 +91,8 @@ T_TEST(poll, a_message_given_back_the_end_and_an_interrupt_make_it_readable)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with_both(name);
-    struct shmbus_channel *other = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *other = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     int fd = shmbus_fd(rx);
     t_put(other, 1);
@@ -118,8 +118,8 @@ T_TEST(poll, the_departure_of_a_streams_sender_makes_it_readable)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with_both(name);
-    struct shmbus_channel *tx = t_open(bus, "s", SHMBUS_SEND);
-    struct shmbus_channel *rx = t_open(bus, "s", SHMBUS_RECV);
+    struct shmbus_channel *tx = t_open(bus, "s", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *rx = t_open(bus, "s", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     int fd = shmbus_fd(rx);
     drain(rx);
@@ -139,9 +139,9 @@ T_TEST(poll, what_a_dead_process_held_makes_it_readable)
         char name[SHMBUS_NAME_BYTES];
         struct shmbus *bus = bus_with_both(name);
         bus->no_watcher = without;
-        struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_SEND);
-        struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_RECV);
-        struct shmbus_channel *end = t_open(bus, "s", SHMBUS_RECV);
+        struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
+        struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
+        struct shmbus_channel *end = t_open(bus, "s", SHMBUS_OPEN_RECV);
         struct shmbus_msg msg = {0};
         uint32_t block;
         t_put(tx, 7);
@@ -172,7 +172,7 @@ T_TEST(poll, only_a_receiver_has_a_descriptor)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with_both(name);
-    struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
     T_FAILS(shmbus_fd(tx), -EINVAL);
     T_FAILS(shmbus_fd(NULL), -EINVAL);
     t_bus_end(bus, name);
@@ -183,7 +183,7 @@ T_TEST(poll, closing_ends_thread_and_descriptor_in_every_state)
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with_both(name);
     for (int i = 0; i < 60; i++) {
-        struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+        struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
         CU_ASSERT_TRUE(shmbus_fd(rx) >= 0);
         if (i % 3 > 0)
             drain(rx); /* armed */
@@ -213,8 +213,8 @@ T_TEST(poll, an_event_loop_gets_every_message)
     for (int k = 0; k < 2; k++) {
         char name[SHMBUS_NAME_BYTES];
         struct shmbus *bus = bus_with_both(name);
-        struct shmbus_channel *tx = t_open(bus, kinds[k], SHMBUS_SEND);
-        struct shmbus_channel *rx = t_open(bus, kinds[k], SHMBUS_RECV);
+        struct shmbus_channel *tx = t_open(bus, kinds[k], SHMBUS_OPEN_SEND);
+        struct shmbus_channel *rx = t_open(bus, kinds[k], SHMBUS_OPEN_RECV);
         int loop = epoll_create1(EPOLL_CLOEXEC);
         struct epoll_event event = {.events = EPOLLIN};
         pthread_t thread;

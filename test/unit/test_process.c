@@ -110,7 +110,7 @@ T_TEST(process, killed_is_dead_even_before_the_zombie_is_reaped)
     kill(pid, SIGKILL);
     CU_ASSERT_EQUAL_FATAL(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
     CU_ASSERT_TRUE(is_dead(bus, guest));
-    CU_ASSERT_EQUAL(life_of(bus, guest->slot), SHMBUS_DEAD);
+    CU_ASSERT_EQUAL(life_of(bus, guest->slot), SHMBUS_LIFE_DEAD);
     CU_ASSERT_EQUAL(t_wait_exit(pid), 128 + SIGKILL);
     CU_ASSERT_TRUE(is_dead(bus, guest));
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 1);
@@ -205,7 +205,7 @@ T_TEST(process, stopped_is_silent_but_never_dead_and_goes_on_later)
     int64_t until = t_now_ns() + 20 * T_MS;
     while (t_now_ns() < until)
         CU_ASSERT_FALSE(is_dead(bus, guest));
-    CU_ASSERT_EQUAL(life_of(bus, guest->slot), SHMBUS_IDLE); /* it has nothing in its hands */
+    CU_ASSERT_EQUAL(life_of(bus, guest->slot), SHMBUS_LIFE_IDLE); /* it has nothing in its hands */
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0);
     CU_ASSERT_EQUAL(word_of(bus, guest->slot), guest->w);
     t_continue(pid);
@@ -220,12 +220,12 @@ T_TEST(process, a_heartbeat_ends_being_silent)
     struct shmbus *bus = bus_for(2, name);
     uint32_t slot = bus->member.slot;
     int64_t before = t_now_ns() - 11 * T_S; /* the default limit is 10 s */
-    CU_ASSERT_EQUAL(life_of(bus, slot), SHMBUS_ALIVE);
+    CU_ASSERT_EQUAL(life_of(bus, slot), SHMBUS_LIFE_ALIVE);
     sb_store_relaxed(&bus->view.processes[slot].heartbeat_ns, (uint64_t)before);
-    CU_ASSERT_EQUAL(life_of(bus, slot), SHMBUS_IDLE);
+    CU_ASSERT_EQUAL(life_of(bus, slot), SHMBUS_LIFE_IDLE);
     before = t_now_ns();
     T_OK(shmbus_heartbeat(bus));
-    CU_ASSERT_EQUAL(life_of(bus, slot), SHMBUS_ALIVE);
+    CU_ASSERT_EQUAL(life_of(bus, slot), SHMBUS_LIFE_ALIVE);
     CU_ASSERT_TRUE((int64_t)sb_load_relaxed(&bus->view.processes[slot].heartbeat_ns) >= before);
     t_bus_end(bus, name);
 }
@@ -312,7 +312,7 @@ static int child_with_handles(void *argument)
     T_FAILS(shmbus_heartbeat(bus), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_reclaim(bus), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_shutdown(bus, true), -SHMBUS_ERR_FORKED);
-    T_FAILS(shmbus_open(bus, "q", SHMBUS_SEND, &ch), -SHMBUS_ERR_FORKED);
+    T_FAILS(shmbus_open(bus, "q", SHMBUS_OPEN_SEND, &ch), -SHMBUS_ERR_FORKED);
     CU_ASSERT_PTR_NULL(ch);
     shmbus_detach(bus); /* only frees memory */
     return 0;
@@ -433,7 +433,7 @@ T_TEST(process, of_another_pid_namespace_is_judged_right)
     T_OK(shmbus_process_stat(bus, guest->slot, &stat));
     CU_ASSERT_EQUAL(stat.pid, 1);
     CU_ASSERT_FALSE(stat.same_pid_namespace);
-    CU_ASSERT_EQUAL(stat.life, SHMBUS_ALIVE);
+    CU_ASSERT_EQUAL(stat.life, SHMBUS_LIFE_ALIVE);
     CU_ASSERT_FALSE(is_dead(bus, guest));
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0);
     kill(guest->other_pid, SIGKILL);
@@ -673,7 +673,7 @@ static int guest_comes_and_goes(void *argument)
     while (t_gate_count(&guest->out) == 0) {
         struct shmbus *bus = t_attach(guest->name);
         for (int k = 0; k < 10; k++) {
-            struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+            struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
             t_send(ch, 1, 0);
             t_get(ch);
             shmbus_reclaim(bus);
@@ -690,7 +690,7 @@ T_TEST_TIMEOUT(process, a_thousand_attached_and_killed_leave_a_bus_as_good_as_ne
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(4, 64, 16);
-    t_plan_queue(plan, "q", 8, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_REJECT, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
     struct guest *guest = guest_new(name);
     uint32_t cycles = t_is_sanitized() ? 200 : 1000;
@@ -715,7 +715,7 @@ T_TEST_TIMEOUT(process, a_thousand_attached_and_killed_leave_a_bus_as_good_as_ne
     printf("%llu recoveries, %llu attaches\n", (unsigned long long)stat.recoveries,
            (unsigned long long)stat.attaches);
     CU_ASSERT_TRUE(stat.recoveries > 0);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     while (t_get(ch) != UINT64_MAX) {
     }
     shmbus_close(ch);

@@ -38,11 +38,11 @@ static uint64_t count_of(struct shmbus *bus, const char *channel, enum shmbus_co
 T_TEST(queue, the_header_of_a_message_arrives_as_it_was_sent)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(8, SHMBUS_BLOCK, 16, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(8, SHMBUS_FULL_BLOCK, 16, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     int64_t before = t_now_ns();
-    T_OK(shmbus_send_typed(ch, SHMBUS_USER + 7, 0xfedcba9876543210u, "hello", 5, 0));
+    T_OK(shmbus_send_typed(ch, SHMBUS_TYPE_USER + 7, 0xfedcba9876543210u, "hello", 5, 0));
     T_OK(shmbus_recv(ch, &msg, 0));
     CU_ASSERT_EQUAL(msg.size_bytes, 5);
     CU_ASSERT_EQUAL(memcmp(msg.data, "hello", 5), 0);
@@ -53,12 +53,12 @@ T_TEST(queue, the_header_of_a_message_arrives_as_it_was_sent)
     CU_ASSERT_EQUAL(msg.correlation_id, 0xfedcba9876543210u);
     CU_ASSERT_EQUAL(msg.delivery_count, 1);
     CU_ASSERT_EQUAL(msg.sender, bus->member.slot);
-    CU_ASSERT_EQUAL(msg.type, SHMBUS_USER + 7);
+    CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_USER + 7);
     T_OK(shmbus_release(&msg));
     T_OK(shmbus_send(ch, NULL, 0, 0));
     T_OK(shmbus_recv(ch, &msg, 0));
     CU_ASSERT_EQUAL(msg.size_bytes, 0);
-    CU_ASSERT_EQUAL(msg.type, SHMBUS_DATA);
+    CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_DATA);
     CU_ASSERT_EQUAL(msg.correlation_id, 0);
     CU_ASSERT_EQUAL(msg.sequence, 2);
     T_OK(shmbus_release(&msg));
@@ -68,14 +68,14 @@ T_TEST(queue, the_header_of_a_message_arrives_as_it_was_sent)
 T_TEST(queue, a_reservation_is_filled_in_place_and_may_shrink)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(8, SHMBUS_BLOCK, 16, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(8, SHMBUS_FULL_BLOCK, 16, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg out = {0}, in = {0};
     T_OK(shmbus_reserve(ch, 64, &out, 0));
     CU_ASSERT_EQUAL(out.size_bytes, 64);
     CU_ASSERT_EQUAL(t_blocks(bus).held, 1);
     memset(out.data, 'x', 64);
-    out.type = SHMBUS_REQUEST;
+    out.type = SHMBUS_TYPE_REQUEST;
     out.correlation_id = 9;
     out.size_bytes = 3;
     void *where = out.data;
@@ -84,7 +84,7 @@ T_TEST(queue, a_reservation_is_filled_in_place_and_may_shrink)
     T_OK(shmbus_recv(ch, &in, 0));
     CU_ASSERT_PTR_EQUAL(in.data, where); /* no copy */
     CU_ASSERT_EQUAL(in.size_bytes, 3);
-    CU_ASSERT_EQUAL(in.type, SHMBUS_REQUEST);
+    CU_ASSERT_EQUAL(in.type, SHMBUS_TYPE_REQUEST);
     CU_ASSERT_EQUAL(in.correlation_id, 9);
     T_OK(shmbus_release(&in));
     T_OK(shmbus_reserve(ch, 8, &out, 0));
@@ -100,11 +100,11 @@ T_TEST(queue, a_reservation_is_filled_in_place_and_may_shrink)
 T_TEST(queue, sequences_have_no_gaps_over_all_senders)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(4, SHMBUS_REJECT, 8, name);
-    struct shmbus_channel *senders[3], *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus *bus = bus_with(4, SHMBUS_FULL_REJECT, 8, name);
+    struct shmbus_channel *senders[3], *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     for (int i = 0; i < 3; i++)
-        senders[i] = t_open(bus, "q", SHMBUS_SEND);
+        senders[i] = t_open(bus, "q", SHMBUS_OPEN_SEND);
     for (uint64_t i = 0; i < 100; i++) {
         t_put(senders[i % 3], i);
         if (i % 7 == 0) { /* what is refused or aborted takes no number */
@@ -125,9 +125,9 @@ T_TEST(queue, sizes_up_to_the_largest_go_through_and_one_more_does_not)
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(64, 64, 4);
     T_OK_FATAL(shmbus_plan_add_blocks(plan, 1000, 4)); /* rounded up to 1024 */
-    t_plan_queue(plan, "q", 4, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "q", 4, SHMBUS_FULL_REJECT, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     uint8_t data[1025];
     struct shmbus_msg msg = {0};
     for (size_t i = 0; i < sizeof data; i++)
@@ -151,8 +151,8 @@ T_TEST(queue, sizes_up_to_the_largest_go_through_and_one_more_does_not)
 T_TEST(queue, a_full_queue_that_rejects_does_so_at_once_whatever_the_timeout)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, SHMBUS_REJECT, 8, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(2, SHMBUS_FULL_REJECT, 8, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     t_put(ch, 1);
     t_put(ch, 2);
     int64_t start = t_now_ns();
@@ -171,9 +171,9 @@ T_TEST(queue, a_full_queue_that_drops_throws_away_exactly_the_oldest)
 {
     for (uint32_t depth = 1; depth <= 8; depth *= 2) {
         char name[SHMBUS_NAME_BYTES];
-        struct shmbus *bus = bus_with(depth, SHMBUS_DROP_OLDEST, 16, name);
-        struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_SEND);
-        struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_RECV);
+        struct shmbus *bus = bus_with(depth, SHMBUS_FULL_DROP_OLDEST, 16, name);
+        struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
+        struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
         for (uint64_t i = 0; i < 50; i++)
             t_put(tx, i);
         CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_dropped), 50 - depth);
@@ -190,8 +190,8 @@ T_TEST(queue, a_full_queue_that_drops_throws_away_exactly_the_oldest)
 T_TEST(queue, a_queue_that_drops_gets_its_blocks_by_dropping)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(16, SHMBUS_DROP_OLDEST, 4, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(16, SHMBUS_FULL_DROP_OLDEST, 4, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     for (uint64_t i = 0; i < 20; i++)
         t_put(ch, i);
     for (uint64_t i = 16; i < 20; i++)
@@ -204,8 +204,8 @@ T_TEST(queue, a_queue_that_drops_gets_its_blocks_by_dropping)
 T_TEST(queue, a_queue_that_drops_waits_while_all_blocks_are_in_hands)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, SHMBUS_DROP_OLDEST, 2, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(2, SHMBUS_FULL_DROP_OLDEST, 2, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg held[2];
     uint64_t x = 7;
     for (uint64_t i = 0; i < 2; i++) {
@@ -226,9 +226,9 @@ T_TEST(queue, a_queue_that_drops_waits_while_all_blocks_are_in_hands)
 T_TEST(queue, a_receiver_that_only_makes_a_place_wakes_the_senders)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(1, SHMBUS_BLOCK, 4, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *other = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus *bus = bus_with(1, SHMBUS_FULL_BLOCK, 4, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *other = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg held, none;
     sb_word *slot = &ch->view->slots[0];
     t_put(ch, 5);
@@ -246,8 +246,8 @@ T_TEST(queue, a_receiver_that_only_makes_a_place_wakes_the_senders)
 T_TEST(queue, a_queue_that_drops_does_not_fail_because_many_were_given_back)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, SHMBUS_DROP_OLDEST, 120, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(2, SHMBUS_FULL_DROP_OLDEST, 120, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg held[100];
     for (uint64_t i = 0; i < 100; i++) {
         t_put(ch, i);
@@ -269,12 +269,12 @@ T_TEST(queue, a_queue_that_drops_does_not_fail_because_many_were_given_back)
     all_free(bus, name);
 }
 
-T_TEST(queue, shedding_is_refused_when_the_bus_is_created)
+T_TEST(queue, an_unknown_policy_is_refused_when_the_bus_is_created)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(4, 64, 4);
-    t_plan_queue(plan, "q", 4, SHMBUS_SHED, 0, NULL);
-    T_FAILS(shmbus_create(t_bus_name(name), plan), -ENOTSUP);
+    t_plan_queue(plan, "q", 4, (enum shmbus_on_full)4, 0, NULL);
+    T_FAILS(shmbus_create(t_bus_name(name), plan), -SHMBUS_ERR_CONFIG);
     T_FAILS(shmbus_unlink(name), -ENOENT); /* nothing was made */
     shmbus_plan_free(plan);
 }
@@ -282,8 +282,8 @@ T_TEST(queue, shedding_is_refused_when_the_bus_is_created)
 T_TEST(queue, without_a_block_the_answer_says_so_and_a_free_one_ends_it)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(16, SHMBUS_BLOCK, 3, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(16, SHMBUS_FULL_BLOCK, 3, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     for (uint64_t i = 0; i < 3; i++)
         t_put(ch, i);
     T_FAILS(t_send(ch, 3, 0), -SHMBUS_ERR_NO_BLOCKS);
@@ -309,9 +309,9 @@ T_TEST(queue, small_messages_take_larger_blocks_when_theirs_are_used_up)
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan_alone(64, 64, 2);
     T_OK_FATAL(shmbus_plan_add_blocks(plan, 256, 3));
-    t_plan_queue(plan, "q", 16, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 16, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     for (uint64_t i = 0; i < 5; i++)
         t_put(ch, i);
     T_FAILS(t_send(ch, 5, 0), -SHMBUS_ERR_NO_BLOCKS);
@@ -326,9 +326,9 @@ T_TEST(queue, small_messages_take_larger_blocks_when_theirs_are_used_up)
 T_TEST(queue, a_message_given_back_comes_before_the_others_with_its_count_raised)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(8, SHMBUS_BLOCK, 16, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *other = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus *bus = bus_with(8, SHMBUS_FULL_BLOCK, 16, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *other = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     for (uint64_t i = 0; i < 3; i++)
         t_put(ch, i);
@@ -354,8 +354,8 @@ T_TEST(queue, a_message_given_back_comes_before_the_others_with_its_count_raised
 T_TEST(queue, giving_back_into_a_full_queue_never_fails)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, SHMBUS_BLOCK, 16, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(2, SHMBUS_FULL_BLOCK, 16, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg held[4];
     for (uint64_t i = 0; i < 4; i++) {
         t_put(ch, i);
@@ -378,13 +378,13 @@ T_TEST(queue, a_copy_into_too_small_a_buffer_leaves_the_message_and_its_count)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(64, 64, 8);
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 2, "dead");
-    t_plan_queue(plan, "dead", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 2, "dead");
+    t_plan_queue(plan, "dead", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     char buffer[8];
     struct shmbus_msg info = {0};
-    T_OK(shmbus_send_typed(ch, SHMBUS_ERROR, 5, "123456", 6, 0));
+    T_OK(shmbus_send_typed(ch, SHMBUS_TYPE_ERROR, 5, "123456", 6, 0));
     t_put(ch, 2);
     for (int i = 0; i < 10; i++) { /* more often than max_deliveries */
         size_t size = 0;
@@ -397,7 +397,7 @@ T_TEST(queue, a_copy_into_too_small_a_buffer_leaves_the_message_and_its_count)
     CU_ASSERT_EQUAL(memcmp(buffer, "123456", 6), 0);
     CU_ASSERT_PTR_NULL(info.data);
     CU_ASSERT_EQUAL(info.delivery_count, 1);
-    CU_ASSERT_EQUAL(info.type, SHMBUS_ERROR);
+    CU_ASSERT_EQUAL(info.type, SHMBUS_TYPE_ERROR);
     CU_ASSERT_EQUAL(info.correlation_id, 5);
     CU_ASSERT_EQUAL(info.sequence, 1);
     T_OK(shmbus_recv_copy(ch, buffer, sizeof buffer, &size, NULL, 0));
@@ -412,8 +412,8 @@ T_TEST(queue, a_copy_into_too_small_a_buffer_leaves_the_message_and_its_count)
 T_TEST(queue, a_copy_into_too_small_a_buffer_counts_nothing)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(8, SHMBUS_BLOCK, 16, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(8, SHMBUS_FULL_BLOCK, 16, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     char buffer[8];
     size_t size = 0;
     T_OK(shmbus_send(ch, "123456", 6, 0));
@@ -432,8 +432,8 @@ T_TEST(queue, a_copy_into_too_small_a_buffer_counts_nothing)
 static struct shmbus *bus_with_dead_letters(uint32_t max, char *name)
 {
     struct shmbus_plan *plan = t_plan(64, 64, 16);
-    t_plan_queue(plan, "q", 4, SHMBUS_BLOCK, max, "dead");
-    t_plan_queue(plan, "dead", 2, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 4, SHMBUS_FULL_BLOCK, max, "dead");
+    t_plan_queue(plan, "dead", 2, SHMBUS_FULL_BLOCK, 0, NULL);
     return t_bus_new(plan, name);
 }
 
@@ -442,7 +442,7 @@ T_TEST(queue, after_its_last_delivery_a_message_is_set_aside)
     for (uint32_t max = 1; max <= 62; max += max < 4 ? 1 : 29) {
         char name[SHMBUS_NAME_BYTES];
         struct shmbus *bus = bus_with_dead_letters(max, name);
-        struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+        struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
         struct shmbus_msg msg = {0};
         t_put(ch, 1);
         for (uint32_t i = 1; i <= max; i++) {
@@ -455,7 +455,7 @@ T_TEST(queue, after_its_last_delivery_a_message_is_set_aside)
         CU_ASSERT_EQUAL(t_blocks(bus).dead_letters, 1);
         CU_ASSERT_EQUAL(t_channel_stat(bus, "dead").dead_letters, 1);
         CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_dead_lettered), 1);
-        struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_RECV);
+        struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_OPEN_RECV);
         CU_ASSERT_EQUAL(t_take(dead, &msg), 1);
         CU_ASSERT_EQUAL(msg.delivery_count, max);
         T_OK(shmbus_requeue(&msg)); /* stays a dead letter */
@@ -470,8 +470,8 @@ T_TEST(queue, dead_letters_need_no_room_in_the_dead_letter_queue)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with_dead_letters(1, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     t_put(dead, 100);
     t_put(dead, 101); /* full */
@@ -494,8 +494,8 @@ T_TEST(queue, a_dead_letter_may_be_sent_again)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with_dead_letters(1, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     t_put(ch, 1);
     CU_ASSERT_EQUAL(t_take(ch, &msg), 1);
@@ -514,11 +514,11 @@ T_TEST(queue, a_dead_letter_may_be_sent_again)
 T_TEST(queue, a_forwarded_message_leaves_one_queue_and_arrives_in_the_other_as_it_was)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(4, SHMBUS_BLOCK, 8, name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *r = t_open(bus, "r", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(4, SHMBUS_FULL_BLOCK, 8, name);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *r = t_open(bus, "r", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
-    T_OK(shmbus_send_typed(q, SHMBUS_REQUEST, 42, "abc", 3, 0));
+    T_OK(shmbus_send_typed(q, SHMBUS_TYPE_REQUEST, 42, "abc", 3, 0));
     for (int way = 0; way < 2; way++) {
         T_OK(shmbus_recv(q, &msg, 0));
         void *where = msg.data;
@@ -533,7 +533,7 @@ T_TEST(queue, a_forwarded_message_leaves_one_queue_and_arrives_in_the_other_as_i
         T_OK(shmbus_recv(r, &msg, 0));
         CU_ASSERT_PTR_EQUAL(msg.data, where);
         CU_ASSERT_EQUAL(msg.time_ns, stamp);
-        CU_ASSERT_EQUAL(msg.type, SHMBUS_REQUEST);
+        CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_REQUEST);
         CU_ASSERT_EQUAL(msg.correlation_id, 42);
         CU_ASSERT_EQUAL(msg.delivery_count, 1);
         CU_ASSERT_EQUAL(msg.sequence, way + 1);
@@ -548,9 +548,9 @@ T_TEST(queue, a_forwarded_message_leaves_one_queue_and_arrives_in_the_other_as_i
 T_TEST(queue, a_forward_into_a_full_queue_leaves_the_message_where_it_was)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(1, SHMBUS_BLOCK, 8, name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *r = t_open(bus, "r", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(1, SHMBUS_FULL_BLOCK, 8, name);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *r = t_open(bus, "r", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     t_put(q, 1);
     t_put(r, 2);
@@ -577,8 +577,8 @@ T_TEST(queue, a_forward_into_a_full_queue_leaves_the_message_where_it_was)
 T_TEST(queue, a_batch_sends_a_prefix)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(4, SHMBUS_BLOCK, 16, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(4, SHMBUS_FULL_BLOCK, 16, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     uint64_t values[6] = {0, 1, 2, 3, 4, 5};
     struct iovec items[6];
     for (int i = 0; i < 6; i++)
@@ -601,8 +601,8 @@ T_TEST(queue, a_batch_sends_a_prefix)
 T_TEST(queue, a_batch_receives_what_is_there)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(8, SHMBUS_BLOCK, 16, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(8, SHMBUS_FULL_BLOCK, 16, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msgs[8];
     T_FAILS(shmbus_recv_batch(ch, msgs, 8, 0), -EAGAIN);
     for (uint64_t i = 0; i < 5; i++)
@@ -623,9 +623,9 @@ T_TEST(queue, a_batch_receives_what_is_there)
 T_TEST(queue, closing_a_handle_gives_back_what_it_held)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(8, SHMBUS_BLOCK, 16, name);
-    struct shmbus_channel *keep = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *leave = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(8, SHMBUS_FULL_BLOCK, 16, name);
+    struct shmbus_channel *keep = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *leave = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg kept = {0}, lost = {0}, room = {0}, kept_room = {0};
     for (uint64_t i = 0; i < 3; i++)
         t_put(leave, i);
@@ -648,10 +648,10 @@ T_TEST(queue, closing_a_handle_gives_back_what_it_held)
 T_TEST(queue, detaching_gives_back_what_the_process_held)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(8, SHMBUS_BLOCK, 16, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(8, SHMBUS_FULL_BLOCK, 16, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus *leaving = t_attach(name);
-    struct shmbus_channel *there = t_open(leaving, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *there = t_open(leaving, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0}, room = {0};
     t_put(there, 1);
     CU_ASSERT_EQUAL(t_take(there, &msg), 1);
@@ -668,19 +668,19 @@ T_TEST(queue, only_so_many_handles_are_open_at_once)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(64, 64, 8);
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     plan->channels[0].endpoints = 3;
     struct shmbus *bus = t_bus_new(plan, name);
     struct shmbus_channel *ch[4] = {NULL};
     for (int i = 0; i < 3; i++)
-        ch[i] = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    T_FAILS(shmbus_open(bus, "q", SHMBUS_RECV, &ch[3]), -SHMBUS_ERR_TOO_MANY);
+        ch[i] = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    T_FAILS(shmbus_open(bus, "q", SHMBUS_OPEN_RECV, &ch[3]), -SHMBUS_ERR_TOO_MANY);
     CU_ASSERT_PTR_NULL(ch[3]);
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "endpoints"));
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").senders, 3);
     shmbus_close(ch[1]);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").senders, 2);
-    ch[3] = t_open(bus, "q", SHMBUS_RECV);
+    ch[3] = t_open(bus, "q", SHMBUS_OPEN_RECV);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").senders, 2);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").receivers, 3);
     t_put(ch[0], 5);
@@ -691,10 +691,10 @@ T_TEST(queue, only_so_many_handles_are_open_at_once)
 T_TEST(queue, counters_add_up_over_handles_that_come_and_go)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(8, SHMBUS_BLOCK, 16, name);
+    struct shmbus *bus = bus_with(8, SHMBUS_FULL_BLOCK, 16, name);
     for (uint64_t i = 0; i < 300; i++) {
-        struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_SEND);
-        struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_RECV);
+        struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
+        struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
         t_put(tx, i);
         shmbus_close(tx);
         CU_ASSERT_EQUAL(t_get(rx), i);
@@ -712,8 +712,8 @@ T_TEST(queue, counters_add_up_over_handles_that_come_and_go)
 T_TEST(queue, the_high_water_mark_is_what_was_waiting_at_most)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(32, SHMBUS_BLOCK, 40, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus *bus = bus_with(32, SHMBUS_FULL_BLOCK, 40, name);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     uint64_t next = 0, oldest = 0;
     for (uint64_t high = 1; high <= 32; high += 5) {
         while (next - oldest < high)
@@ -750,7 +750,7 @@ static void *flow_send(void *argument)
     struct flow_thread *me = argument;
     struct flow *flow = me->flow;
     struct shmbus_channel *ch = NULL;
-    if (shmbus_open(flow->bus, "q", SHMBUS_SEND, &ch) != 0) {
+    if (shmbus_open(flow->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }
@@ -787,7 +787,7 @@ static void *flow_recv(void *argument)
     struct shmbus_channel *ch = NULL;
     struct shmbus_msg msg;
     uint64_t next[SENDERS] = {0};
-    if (shmbus_open(flow->bus, "q", SHMBUS_RECV, &ch) != 0) {
+    if (shmbus_open(flow->bus, "q", SHMBUS_OPEN_RECV, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }
@@ -835,16 +835,16 @@ static uint64_t flow(enum shmbus_on_full on_full, uint32_t depth, uint64_t block
 
 T_TEST(queue, threads_that_wait_for_room_and_messages_lose_and_double_nothing)
 {
-    CU_ASSERT_EQUAL(flow(SHMBUS_BLOCK, 4, 16, 5000), 15000);
-    CU_ASSERT_EQUAL(flow(SHMBUS_BLOCK, 1, 2, 1500), 4500);
-    CU_ASSERT_EQUAL(flow(SHMBUS_BLOCK, 64, 512, 10000), 30000);
+    CU_ASSERT_EQUAL(flow(SHMBUS_FULL_BLOCK, 4, 16, 5000), 15000);
+    CU_ASSERT_EQUAL(flow(SHMBUS_FULL_BLOCK, 1, 2, 1500), 4500);
+    CU_ASSERT_EQUAL(flow(SHMBUS_FULL_BLOCK, 64, 512, 10000), 30000);
 }
 
 T_TEST(queue, several_senders_that_drop_account_for_every_message)
 {
-    flow(SHMBUS_DROP_OLDEST, 4, 16, 5000);
-    flow(SHMBUS_DROP_OLDEST, 1, 8, 2000);
-    flow(SHMBUS_DROP_OLDEST, 16, 8, 3000); /* blocks run out first */
+    flow(SHMBUS_FULL_DROP_OLDEST, 4, 16, 5000);
+    flow(SHMBUS_FULL_DROP_OLDEST, 1, 8, 2000);
+    flow(SHMBUS_FULL_DROP_OLDEST, 16, 8, 3000); /* blocks run out first */
 }
 
 /* One thread reserves, commits and closes its handle while another takes those very messages: a
@@ -861,7 +861,7 @@ static void *reserve_commit_close(void *argument)
     for (uint64_t i = 0; i < c->rounds; i++) {
         struct shmbus_channel *ch = NULL;
         struct shmbus_msg msg;
-        if (shmbus_open(c->bus, "q", SHMBUS_SEND, &ch) != 0 ||
+        if (shmbus_open(c->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0 ||
             shmbus_reserve(ch, sizeof i, &msg, SHMBUS_WAIT_FOREVER) != 0) {
             sb_fetch_add(&c->failures, 1);
             break;
@@ -878,8 +878,8 @@ static void *reserve_commit_close(void *argument)
 T_TEST(queue, closing_a_handle_takes_nothing_from_another_thread)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct closing c = {.bus = bus_with(64, SHMBUS_BLOCK, 100, name), .rounds = 10000};
-    struct shmbus_channel *rx = t_open(c.bus, "q", SHMBUS_RECV);
+    struct closing c = {.bus = bus_with(64, SHMBUS_FULL_BLOCK, 100, name), .rounds = 10000};
+    struct shmbus_channel *rx = t_open(c.bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     pthread_t thread;
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, reserve_commit_close, &c), 0);

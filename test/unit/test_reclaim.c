@@ -24,14 +24,14 @@ struct rig {
 static void rig_make(struct rig *rig, uint32_t depth)
 {
     struct shmbus_plan *plan = t_plan(64, 64, BLOCKS);
-    t_plan_queue(plan, "a", depth, SHMBUS_REJECT, 2, "dead");
-    t_plan_queue(plan, "b", depth, SHMBUS_REJECT, 0, NULL);
-    t_plan_queue(plan, "dead", depth, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "a", depth, SHMBUS_FULL_REJECT, 2, "dead");
+    t_plan_queue(plan, "b", depth, SHMBUS_FULL_REJECT, 0, NULL);
+    t_plan_queue(plan, "dead", depth, SHMBUS_FULL_REJECT, 0, NULL);
     t_plan_stream(plan, "s", 4096);
     rig->bus = t_bus_new(plan, rig->name);
-    rig->a = t_open(rig->bus, "a", SHMBUS_SEND | SHMBUS_RECV);
-    rig->b = t_open(rig->bus, "b", SHMBUS_SEND | SHMBUS_RECV);
-    rig->dead = t_open(rig->bus, "dead", SHMBUS_SEND | SHMBUS_RECV);
+    rig->a = t_open(rig->bus, "a", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    rig->b = t_open(rig->bus, "b", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    rig->dead = t_open(rig->bus, "dead", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     CU_ASSERT_EQUAL(t_get(rig->a), UINT64_MAX); /* the scan of new handles is over */
     CU_ASSERT_EQUAL(t_get(rig->b), UINT64_MAX);
     rig->d = t_corpse(rig->bus);
@@ -78,7 +78,7 @@ static uint64_t hold_to_send(const struct rig *rig)
     uint64_t value = 77, hdr = sb_hdr_make(5, 0, SB_HTX, rig->d.owner);
     struct sb_block *b = block_at(rig, 0);
     memcpy(sb_payload_in(&rig->bus->view.blocks.classes[0], 0), &value, sizeof value);
-    sb_store_relaxed(&b->meta, sb_meta_make(sizeof value, rig->d.slot, SHMBUS_DATA));
+    sb_store_relaxed(&b->meta, sb_meta_make(sizeof value, rig->d.slot, SHMBUS_TYPE_DATA));
     set_hdr(rig, 0, hdr);
     bitmap_set(rig, 0, false);
     return hdr;
@@ -476,11 +476,11 @@ ROW(killed_before_a_dead_letter_is_forwarded_it_is_a_dead_letter_again)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(64, 64, 16);
-    t_plan_queue(plan, "q", 4, SHMBUS_BLOCK, 1, "dead");
-    t_plan_queue(plan, "dead", 4, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 4, SHMBUS_FULL_BLOCK, 1, "dead");
+    t_plan_queue(plan, "dead", 4, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *dead = t_open(bus, "dead", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     t_put(q, 77);
     CU_ASSERT_EQUAL(t_take(q, &msg), 77);
@@ -581,9 +581,9 @@ ROW(many_killed_at_once_are_cleaned_up_after_together)
     enum { SLOTS = 200 };
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(SLOTS, 64, SLOTS);
-    t_plan_queue(plan, "q", 256, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "q", 256, SHMBUS_FULL_REJECT, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     uint64_t sum = 0, expected = 0;
     uint32_t dead = 0;

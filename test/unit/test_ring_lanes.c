@@ -27,8 +27,8 @@ static void rig_make(struct rig *rig, uint32_t lanes, uint32_t depth)
 {
     struct shmbus_plan *plan = t_plan(64, 64, 4);
     memset(rig, 0, sizeof *rig);
-    t_plan_lanes(plan, "q", lanes, depth, SHMBUS_REJECT, 2, "dead");
-    t_plan_queue(plan, "dead", 4, SHMBUS_REJECT, 0, NULL);
+    t_plan_lanes(plan, "q", lanes, depth, SHMBUS_FULL_REJECT, 2, "dead");
+    t_plan_queue(plan, "dead", 4, SHMBUS_FULL_REJECT, 0, NULL);
     rig->bus = t_bus_new(plan, rig->name);
     rig->index = t_index(rig->bus, "q");
     rig->dead_index = t_index(rig->bus, "dead");
@@ -101,7 +101,7 @@ static void set_lane(const struct rig *rig, uint32_t lane, uint64_t ticket)
 static void fill(struct sb_cell *cell, uint64_t value)
 {
     *payload_of(cell) = value;
-    sb_store_relaxed(&cell->meta, sb_meta_make(sizeof value, 0, SHMBUS_DATA));
+    sb_store_relaxed(&cell->meta, sb_meta_make(sizeof value, 0, SHMBUS_TYPE_DATA));
     sb_store_relaxed(&cell->holder, 0);
 }
 

@@ -102,7 +102,7 @@ static void make(uint32_t lanes)
 {
     memset(&now, 0, sizeof now);
     now.view = (struct sb_channel_view){.shared = &now.channel,
-                                        .kind = SHMBUS_QUEUE,
+                                        .kind = SHMBUS_KIND_QUEUE,
                                         .dead_letter = SB_NONE,
                                         .depth_shift = DEPTH_SHIFT,
                                         .lane_count = LANES,

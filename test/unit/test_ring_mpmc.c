@@ -26,7 +26,7 @@ static void rig_make(struct rig *rig, uint32_t depth, uint64_t blocks)
 {
     struct shmbus_plan *plan = t_plan_alone(64, 64, blocks);
     memset(rig, 0, sizeof *rig);
-    t_plan_queue(plan, "q", depth, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "q", depth, SHMBUS_FULL_REJECT, 0, NULL);
     rig->bus = t_bus_new(plan, rig->name);
     rig->index = t_index(rig->bus, "q");
     rig->ch = &rig->bus->view.channels[rig->index];
@@ -432,11 +432,11 @@ T_TEST(ring, a_redelivered_message_appears_on_its_own_queue_only)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(64, 64, 8);
-    t_plan_queue(plan, "a", 4, SHMBUS_REJECT, 0, NULL);
-    t_plan_queue(plan, "b", 4, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "a", 4, SHMBUS_FULL_REJECT, 0, NULL);
+    t_plan_queue(plan, "b", 4, SHMBUS_FULL_REJECT, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *a = t_open(bus, "a", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *b = t_open(bus, "b", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *a = t_open(bus, "a", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *b = t_open(bus, "b", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = no_message();
     t_put(a, 1);
     CU_ASSERT_EQUAL(t_take(a, &msg), 1);

@@ -43,7 +43,7 @@ static void rig_make(struct rig *rig, uint64_t bytes, bool timestamps)
     rig->view.shared = (struct sb_channel *)(void *)guarded(sizeof(struct sb_channel));
     rig->view.ring = guarded(bytes);
     rig->view.ring_bytes = bytes;
-    rig->view.kind = SHMBUS_STREAM;
+    rig->view.kind = SHMBUS_KIND_STREAM;
     rig->view.flags = timestamps ? SB_CHANNEL_TIMESTAMPS : 0;
 }
 

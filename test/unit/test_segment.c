@@ -532,11 +532,11 @@ T_TEST(segment, that_was_removed_goes_on_for_those_attached_and_a_new_one_is_ano
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *old = t_bus_new(tiny(), name);
-    struct shmbus_channel *old_ch = t_open(old, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *old_ch = t_open(old, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     T_OK(shmbus_unlink(name));
     create_tiny(name);
     struct shmbus *new_bus = t_attach(name);
-    struct shmbus_channel *new_ch = t_open(new_bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *new_ch = t_open(new_bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_bus_stat a = {.struct_bytes = sizeof a}, b = {.struct_bytes = sizeof b};
     T_OK(shmbus_bus_stat(old, &a));
     T_OK(shmbus_bus_stat(new_bus, &b));

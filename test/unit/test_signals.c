@@ -16,7 +16,7 @@ static struct shmbus *bus_of(unsigned flags, char *name)
     struct shmbus_plan *plan = t_plan(8, 64, 32);
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus *bus = NULL;
-    t_plan_queue(plan, "q", 2, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 2, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
     T_OK_FATAL(shmbus_plan_add_region(plan, "area", 64));
     T_OK_FATAL(shmbus_create(t_bus_name(name), plan));
@@ -61,8 +61,8 @@ static void *calls_everything(void *argument)
     pthread_cancel(pthread_self());
     opts.flags = SHMBUS_ATTACH_EXISTING | SHMBUS_ATTACH_NO_WATCHER; /* its descriptor is ours */
     T_OK_FATAL(shmbus_attach(c->name, &opts, &bus));
-    tx = t_open(bus, "q", SHMBUS_SEND);
-    rx = t_open(bus, "q", SHMBUS_RECV);
+    tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
+    rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
     CU_ASSERT_TRUE(shmbus_fd(rx) >= 0);
     T_FAILS(shmbus_recv(rx, &msg, 0), -EAGAIN); /* arms the descriptor again */
     T_FAILS(shmbus_recv(rx, &msg, 150 * T_MS), -ETIMEDOUT);
@@ -100,7 +100,7 @@ T_TEST(cancel, no_call_is_a_cancellation_point)
 
 static void *receives_for_ever(void *argument)
 {
-    struct shmbus_channel *ch = t_open(argument, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(argument, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     while (shmbus_recv(ch, &msg, SHMBUS_WAIT_FOREVER) == -EINTR) {
         pthread_testcancel();
@@ -172,7 +172,7 @@ static int receives_until_sigint(void *argument)
 {
     struct scene *scene = argument;
     struct shmbus *bus = attach_minding_signals(scene);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     do {
         T_FAILS(shmbus_recv(ch, &msg, SHMBUS_WAIT_FOREVER), -EINTR);
@@ -236,7 +236,7 @@ T_TEST_TIMEOUT(signals, that_were_missed_are_noticed_within_a_second, 20)
         opts.flags = SHMBUS_ATTACH_EINTR;
         opts.spin_ns = spins[i];
         T_OK_FATAL(shmbus_attach(name, &opts, &bus));
-        ch = t_open(bus, "q", SHMBUS_RECV);
+        ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
         start = t_now_ns();
         T_FAILS(shmbus_recv(ch, &msg, SHMBUS_WAIT_FOREVER), -EINTR);
         CU_ASSERT_TRUE(t_now_ns() - start >= T_S);

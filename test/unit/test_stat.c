@@ -21,9 +21,9 @@ static struct shmbus *observe(const char *name)
 /* Order per producer: lanes of cells. */
 static void plan_lanes(struct shmbus_plan *plan, const char *name)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_QUEUE,
+    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_QUEUE,
                                     .depth = 8,
-                                    .on_full = SHMBUS_REJECT,
+                                    .on_full = SHMBUS_FULL_REJECT,
                                     .max_deliveries = 2,
                                     .dead_letter = "dead",
                                     .order = SHMBUS_ORDER_PRODUCER,
@@ -37,8 +37,8 @@ static void plan_lanes(struct shmbus_plan *plan, const char *name)
 static struct shmbus *make_bus(char *name)
 {
     struct shmbus_plan *plan = t_plan(4, 256, 64);
-    t_plan_queue(plan, "tasks", 16, SHMBUS_REJECT, 2, "dead");
-    t_plan_queue(plan, "dead", 16, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "tasks", 16, SHMBUS_FULL_REJECT, 2, "dead");
+    t_plan_queue(plan, "dead", 16, SHMBUS_FULL_REJECT, 0, NULL);
     t_plan_stream(plan, "ticks", 4096);
     plan_lanes(plan, "jobs");
     T_OK_FATAL(shmbus_plan_add_region(plan, "data", 100));
@@ -63,8 +63,8 @@ T_TEST(stat, channel_and_process_count_every_message)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *other = t_attach(name);
-    struct shmbus_channel *tx = t_open(bus, "tasks", SHMBUS_SEND);
-    struct shmbus_channel *rx = t_open(other, "tasks", SHMBUS_RECV);
+    struct shmbus_channel *tx = t_open(bus, "tasks", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *rx = t_open(other, "tasks", SHMBUS_OPEN_RECV);
     struct shmbus_channel_stat stat;
     struct shmbus_process_stat process;
     struct shmbus_msg held[3];
@@ -77,8 +77,8 @@ T_TEST(stat, channel_and_process_count_every_message)
     T_OK(shmbus_release(&held[0]));
     T_OK(shmbus_requeue(&held[1]));
     stat = t_channel_stat(bus, "tasks");
-    CU_ASSERT_EQUAL(stat.kind, SHMBUS_QUEUE);
-    CU_ASSERT_EQUAL(stat.on_full, SHMBUS_REJECT);
+    CU_ASSERT_EQUAL(stat.kind, SHMBUS_KIND_QUEUE);
+    CU_ASSERT_EQUAL(stat.on_full, SHMBUS_FULL_REJECT);
     CU_ASSERT_EQUAL(stat.max_deliveries, 2);
     CU_ASSERT_STRING_EQUAL(stat.dead_letter, "dead");
     CU_ASSERT_EQUAL(stat.capacity, 16);
@@ -101,7 +101,7 @@ T_TEST(stat, channel_and_process_count_every_message)
     CU_ASSERT_EQUAL(process.held_blocks, 1);
     shmbus_close(tx); /* the channel keeps the count, the next handle starts at its own */
     CU_ASSERT_EQUAL(count_of(t_channel_stat(bus, "tasks").counters, SHMBUS_COUNT_sent), 10);
-    tx = t_open(bus, "tasks", SHMBUS_SEND);
+    tx = t_open(bus, "tasks", SHMBUS_OPEN_SEND);
     t_put(tx, 10);
     CU_ASSERT_EQUAL(count_of(t_channel_stat(bus, "tasks").counters, SHMBUS_COUNT_sent), 11);
     CU_ASSERT_EQUAL(count_of(own_stat(bus).counters, SHMBUS_COUNT_sent), 1);
@@ -115,7 +115,7 @@ T_TEST(stat, a_dead_letter_waits_in_the_queue_it_was_meant_for)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);
-    struct shmbus_channel *ch = t_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     t_put(ch, 5);
     for (unsigned i = 0; i < 2; i++) {
@@ -133,7 +133,7 @@ T_TEST(stat, blocks_in_hand_are_told_from_blocks_in_stock)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);
-    struct shmbus_channel *ch = t_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg reserved, held;
     struct shmbus_process_stat stat;
     t_put(ch, 1);
@@ -258,7 +258,7 @@ T_TEST(stat, peek_shows_a_queue_in_the_order_of_delivery_and_takes_nothing)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *observer = observe(name);
-    struct shmbus_channel *ch = t_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     struct seen seen = {0};
     for (uint64_t i = 0; i < 30; i++) { /* round the ring */
@@ -299,8 +299,8 @@ T_TEST(stat, peek_shows_a_stream_and_who_sends)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *observer = observe(name);
-    struct shmbus_channel *tx = t_open(bus, "ticks", SHMBUS_SEND);
-    struct shmbus_channel *rx = t_open(bus, "ticks", SHMBUS_RECV);
+    struct shmbus_channel *tx = t_open(bus, "ticks", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *rx = t_open(bus, "ticks", SHMBUS_OPEN_RECV);
     struct seen seen = {0};
     for (uint64_t i = 0; i < 500; i++) {
         t_put(tx, i);
@@ -332,7 +332,7 @@ static void *whirl(void *arg)
 {
     struct whirl *w = arg;
     struct shmbus *bus = t_attach(w->name);
-    struct shmbus_channel *ch = t_open(bus, w->channel, SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, w->channel, SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg;
     uint8_t data[256];
     for (unsigned i = 0; sb_load_acquire(&w->stop) == 0; i++) {
@@ -371,7 +371,7 @@ static void note_bad(void *context, enum shmbus_severity severity, const char *w
                      const char *cure)
 {
     (void)cure;
-    if (severity > SHMBUS_NOTE && !is_clean_finding(what)) {
+    if (severity > SHMBUS_SEVERITY_NOTE && !is_clean_finding(what)) {
         puts(what);
         ++*(uint64_t *)context;
     }
@@ -443,7 +443,7 @@ static bool finds(struct shmbus *bus, enum shmbus_severity severity, const char 
     unsigned hits = 0, bad = 0;
     int result = shmbus_check(bus, collect, &f);
     for (unsigned i = 0; i < f.count; i++) {
-        bad += f.list[i].severity > SHMBUS_NOTE;
+        bad += f.list[i].severity > SHMBUS_SEVERITY_NOTE;
         hits += f.list[i].severity == severity && strstr(f.list[i].what, words) != NULL &&
                 f.list[i].cure[0] != '\0';
     }
@@ -474,7 +474,7 @@ T_TEST(check, a_sound_bus_has_no_finding_and_a_dead_process_is_one)
     CU_ASSERT_TRUE(is_healthy(observer));
     T_FAILS(shmbus_check(observer, NULL, NULL), -EINVAL);
     dead = t_corpse(bus);
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "is dead and not cleaned up after"));
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "is dead and not cleaned up after"));
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 1);
     CU_ASSERT_TRUE(is_healthy(observer));
     CU_ASSERT_NOT_EQUAL(sb_load_relaxed(&bus->view.processes[dead.slot].w), dead.w);
@@ -486,27 +486,29 @@ T_TEST(check, messages_that_wait_for_nobody_are_found)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *observer = observe(name);
-    struct shmbus_channel *tx = t_open(bus, "tasks", SHMBUS_SEND), *rx;
-    struct shmbus_channel *ticks = t_open(bus, "ticks", SHMBUS_SEND);
+    struct shmbus_channel *tx = t_open(bus, "tasks", SHMBUS_OPEN_SEND), *rx;
+    struct shmbus_channel *ticks = t_open(bus, "ticks", SHMBUS_OPEN_SEND);
     struct shmbus_msg msg;
     t_put(tx, 1);
-    rx = t_open(bus, "tasks", SHMBUS_RECV);
+    rx = t_open(bus, "tasks", SHMBUS_OPEN_RECV);
     t_take(rx, &msg);
     T_OK(shmbus_requeue(&msg));
     CU_ASSERT_TRUE(is_healthy(observer));
     shmbus_close(rx);
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "nobody receives"));
-    rx = t_open(bus, "tasks", SHMBUS_RECV);
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "nobody receives"));
+    rx = t_open(bus, "tasks", SHMBUS_OPEN_RECV);
     t_take(rx, &msg);
     T_OK(shmbus_requeue(&msg));
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "queue dead: 1 dead letters wait"));
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "queue dead: 1 dead letters wait"));
     for (uint64_t i = 0; i < 15; i++) {
         t_put(tx, i);
     }
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "queue tasks is 94 % full, 1 receivers"));
+    CU_ASSERT_TRUE(
+        finds(observer, SHMBUS_SEVERITY_WARNING, "queue tasks is 94 % full, 1 receivers"));
     while (t_send(ticks, 0, 0) == 0) {
     }
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "stream ticks is 100 % full, 0 receivers"));
+    CU_ASSERT_TRUE(
+        finds(observer, SHMBUS_SEVERITY_WARNING, "stream ticks is 100 % full, 0 receivers"));
     shmbus_detach(observer);
     t_bus_end(bus, name);
 }
@@ -517,15 +519,15 @@ T_TEST(check, a_small_queue_with_one_message_is_not_nearly_full)
     struct shmbus_plan *plan = t_plan(4, 256, 64);
     struct shmbus_channel *ch;
     struct shmbus *bus;
-    t_plan_queue(plan, "small", 8, SHMBUS_REJECT, 0, NULL);
+    t_plan_queue(plan, "small", 8, SHMBUS_FULL_REJECT, 0, NULL);
     bus = t_bus_new(plan, name);
-    ch = t_open(bus, "small", SHMBUS_SEND | SHMBUS_RECV);
+    ch = t_open(bus, "small", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     for (uint64_t i = 0; i < 7; i++) {
         t_put(ch, i);
         CU_ASSERT_TRUE(is_healthy(bus));
     }
     t_put(ch, 7);
-    CU_ASSERT_TRUE(finds(bus, SHMBUS_WARNING, "queue small is 100 % full"));
+    CU_ASSERT_TRUE(finds(bus, SHMBUS_SEVERITY_WARNING, "queue small is 100 % full"));
     t_bus_end(bus, name);
 }
 
@@ -538,23 +540,27 @@ T_TEST(check, blocks_that_nobody_will_give_back_are_found)
     uint32_t nobody = sb_owner_make(3, 9);
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         sb_store_relaxed(&b->hdr, sb_hdr_make(5, 1, states[i], nobody));
-        CU_ASSERT_TRUE(
-            finds(observer, SHMBUS_CRITICAL, "1 blocks of 256 bytes belong to no process"));
+        CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_CRITICAL,
+                             "1 blocks of 256 bytes belong to no process"));
         sb_store_relaxed(&b->hdr, sb_hdr_make(5, 1, states[i], bus->member.owner));
         CU_ASSERT_TRUE(is_healthy(observer));
     }
     sb_store_relaxed(&b->hdr, sb_hdr_make(5, 0, (enum sb_block_state)9, 0));
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_CRITICAL, "1 blocks of 256 bytes belong to no process"));
+    CU_ASSERT_TRUE(
+        finds(observer, SHMBUS_SEVERITY_CRITICAL, "1 blocks of 256 bytes belong to no process"));
     sb_store_relaxed(&b->hdr, sb_hdr_make(5, 0, (enum sb_block_state)9, bus->member.owner));
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_CRITICAL, "1 blocks of 256 bytes belong to no process"));
+    CU_ASSERT_TRUE(
+        finds(observer, SHMBUS_SEVERITY_CRITICAL, "1 blocks of 256 bytes belong to no process"));
     sb_store_relaxed(&b->hdr, sb_hdr_make(5, 0, SB_FREE, 0));
     sb_and(&bus->view.blocks.classes[0].bitmap[0], ~(1ull << 7));
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_NOTE, "1 free blocks of 256 bytes are not on offer"));
+    CU_ASSERT_TRUE(
+        finds(observer, SHMBUS_SEVERITY_NOTE, "1 free blocks of 256 bytes are not on offer"));
     for (uint32_t i = 0; i < 64; i++) {
         sb_store_relaxed(&sb_block_at(&bus->view.blocks, i)->hdr,
                          sb_hdr_make(5, 1, SB_HRX, bus->member.owner));
     }
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "none of the 64 blocks of 256 bytes is free"));
+    CU_ASSERT_TRUE(
+        finds(observer, SHMBUS_SEVERITY_WARNING, "none of the 64 blocks of 256 bytes is free"));
     shmbus_detach(observer);
     t_bus_end(bus, name);
 }
@@ -563,7 +569,7 @@ T_TEST(check, a_message_of_a_process_that_has_left_is_no_finding)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *observer = observe(name), *other = t_attach(name);
-    t_put(t_open(other, "tasks", SHMBUS_SEND), 1);
+    t_put(t_open(other, "tasks", SHMBUS_OPEN_SEND), 1);
     shmbus_detach(other);
     CU_ASSERT_TRUE(is_healthy(observer));
     CU_ASSERT_EQUAL(t_blocks(observer).queued, 1);
@@ -583,20 +589,21 @@ T_TEST(check, damage_in_rings_and_regions_is_found)
     for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
         uint64_t sound = sb_load_relaxed(&tasks->slots[3]);
         sb_store_relaxed(&tasks->slots[3], slots[i]);
-        CU_ASSERT_TRUE(finds(observer, SHMBUS_CRITICAL, "queue tasks has 1 slots"));
+        CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_CRITICAL, "queue tasks has 1 slots"));
         sb_store_relaxed(&tasks->slots[3], sound);
     }
     sb_store_relaxed(&ticks->room, 8); /* ahead of acked */
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_CRITICAL, "stream ticks has impossible positions"));
+    CU_ASSERT_TRUE(
+        finds(observer, SHMBUS_SEVERITY_CRITICAL, "stream ticks has impossible positions"));
     sb_store_relaxed(&ticks->room, 0);
     CU_ASSERT_TRUE(is_healthy(observer));
     sb_store_relaxed(&region->lock, bus->member.owner64);
     CU_ASSERT_TRUE(is_healthy(observer));
     sb_store_relaxed(&region->lock, bus->member.owner64 + (1u << 18));
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "region data: a process died"));
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "region data: a process died"));
     sb_store_relaxed(&region->lock, 0);
     sb_store_relaxed(&region->version, 1);
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "region data: a process died"));
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "region data: a process died"));
     sb_store_relaxed(&region->version, 0);
     shmbus_detach(observer);
     t_bus_end(bus, name);
@@ -609,15 +616,16 @@ T_TEST(check, a_lost_name_and_open_permissions_are_found)
     struct shmbus_bus_stat stat = {.struct_bytes = sizeof stat};
     T_OK(shmbus_bus_stat(bus, &stat));
     CU_ASSERT_EQUAL(chmod(stat.path, 0666), 0);
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "every user of this machine may write"));
+    CU_ASSERT_TRUE(
+        finds(observer, SHMBUS_SEVERITY_WARNING, "every user of this machine may write"));
     CU_ASSERT_EQUAL(chmod(stat.path, 0660), 0);
     CU_ASSERT_TRUE(is_healthy(observer));
     T_OK(shmbus_shutdown(bus, true));
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_NOTE, "is shutting down"));
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_NOTE, "is shutting down"));
     T_OK(shmbus_unlink(name));
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "the name of this segment is gone"));
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "the name of this segment is gone"));
     T_OK(shmbus_create(name, NULL)); /* another one under that name */
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_WARNING, "the name of this segment is gone"));
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "the name of this segment is gone"));
     shmbus_detach(observer);
     t_bus_end(bus, name);
 }
@@ -661,9 +669,9 @@ T_TEST(stat, looking_changes_not_one_byte)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *observer = observe(name);
-    struct shmbus_channel *tasks = t_open(bus, "tasks", SHMBUS_SEND);
-    struct shmbus_channel *ticks = t_open(bus, "ticks", SHMBUS_SEND);
-    struct shmbus_channel *jobs = t_open(bus, "jobs", SHMBUS_SEND);
+    struct shmbus_channel *tasks = t_open(bus, "tasks", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *ticks = t_open(bus, "ticks", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *jobs = t_open(bus, "jobs", SHMBUS_OPEN_SEND);
     uint8_t *before = malloc(bus->view.bytes);
     CU_ASSERT_PTR_NOT_NULL_FATAL(before);
     t_put(tasks, 1);
@@ -710,10 +718,10 @@ T_TEST(stat, looking_at_a_damaged_segment_ends_well)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *observer = observe(name);
-    struct shmbus_channel *tasks = t_open(bus, "tasks", SHMBUS_SEND);
-    struct shmbus_channel *ticks = t_open(bus, "ticks", SHMBUS_SEND);
-    struct shmbus_channel *jobs[2] = {t_open(bus, "jobs", SHMBUS_SEND | SHMBUS_RECV),
-                                      t_open(bus, "jobs", SHMBUS_SEND)};
+    struct shmbus_channel *tasks = t_open(bus, "tasks", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *ticks = t_open(bus, "ticks", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *jobs[2] = {t_open(bus, "jobs", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV),
+                                      t_open(bus, "jobs", SHMBUS_OPEN_SEND)};
     uint64_t words = bus->view.bytes / 8, *sound = malloc(bus->view.bytes);
     uint64_t rounds = t_is_sanitized() ? 100 : 1000;
     sb_word *all = (sb_word *)(void *)bus->view.base;
@@ -744,10 +752,10 @@ T_TEST(stat, a_handle_reads_its_own_counters)
     char name[SHMBUS_NAME_BYTES];
     uint64_t counters[SHMBUS_COUNTER_COUNT + 1];
     struct shmbus *bus = make_bus(name);
-    struct shmbus_channel *first = t_open(bus, "tasks", SHMBUS_SEND), *other, *again;
+    struct shmbus_channel *first = t_open(bus, "tasks", SHMBUS_OPEN_SEND), *other, *again;
     T_OK_FATAL(shmbus_send(first, "1", 1, 0));
     T_OK_FATAL(shmbus_send(first, "22", 2, 0));
-    other = t_open(bus, "tasks", SHMBUS_SEND | SHMBUS_RECV);
+    other = t_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     counters[SHMBUS_COUNTER_COUNT] = 77;
     CU_ASSERT_EQUAL(shmbus_counters(first, counters, SHMBUS_COUNTER_COUNT + 1),
                     SHMBUS_COUNTER_COUNT);
@@ -757,7 +765,7 @@ T_TEST(stat, a_handle_reads_its_own_counters)
     CU_ASSERT_EQUAL(shmbus_counters(other, counters, SHMBUS_COUNTER_COUNT), SHMBUS_COUNTER_COUNT);
     CU_ASSERT_EQUAL(counters[SHMBUS_COUNT_sent], 0);
     shmbus_close(first);
-    again = t_open(bus, "tasks", SHMBUS_SEND); /* the same row */
+    again = t_open(bus, "tasks", SHMBUS_OPEN_SEND); /* the same row */
     counters[1] = 77;
     CU_ASSERT_EQUAL(shmbus_counters(again, counters, 1), 1);
     CU_ASSERT_EQUAL(counters[0], 0);

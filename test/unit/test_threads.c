@@ -15,14 +15,14 @@ static struct shmbus *make_bus(char *name)
 {
     struct shmbus_plan *plan = t_plan(8, 64, 32);
     struct shmbus_channel_plan q = {.name = "q",
-                                    .kind = SHMBUS_QUEUE,
+                                    .kind = SHMBUS_KIND_QUEUE,
                                     .depth = 64,
-                                    .on_full = SHMBUS_REJECT,
+                                    .on_full = SHMBUS_FULL_REJECT,
                                     .endpoints = HANDLES};
     struct shmbus_channel_plan jobs = {.name = "jobs",
-                                       .kind = SHMBUS_QUEUE,
+                                       .kind = SHMBUS_KIND_QUEUE,
                                        .depth = 64,
-                                       .on_full = SHMBUS_REJECT,
+                                       .on_full = SHMBUS_FULL_REJECT,
                                        .endpoints = HANDLES,
                                        .order = SHMBUS_ORDER_PRODUCER};
     T_OK_FATAL(shmbus_plan_add_channel(plan, &q));
@@ -67,7 +67,7 @@ static void *take_and_end(void *argument)
 {
     struct job *job = argument;
     struct shmbus_msg msg;
-    job->result = shmbus_open(job->bus, job->channel, SHMBUS_RECV | job->flags, &job->ch);
+    job->result = shmbus_open(job->bus, job->channel, SHMBUS_OPEN_RECV | job->flags, &job->ch);
     if (job->result == 0) {
         job->result = shmbus_recv(job->ch, &msg, 0);
         job->end();
@@ -92,15 +92,15 @@ T_TEST(threads, a_handle_bound_to_its_thread_is_closed_however_that_ends)
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);
     for (size_t c = 0; c < 3; c++) {
-        struct shmbus_channel *tx = t_open(bus, names[c], SHMBUS_SEND), *rx;
+        struct shmbus_channel *tx = t_open(bus, names[c], SHMBUS_OPEN_SEND), *rx;
         struct shmbus_msg msg;
         t_put(tx, 7);
         for (unsigned i = 0; i < 5 * HANDLES; i++) { /* far more than may be open */
-            struct job job = {bus, names[c], SHMBUS_THREAD, ends[i % 3], NULL, 0};
+            struct job job = {bus, names[c], SHMBUS_OPEN_THREAD, ends[i % 3], NULL, 0};
             T_OK_FATAL(run(&job));
         }
         CU_ASSERT_EQUAL(look(bus, bus->member.slot).handles, 1);
-        rx = t_open(bus, names[c], SHMBUS_RECV);
+        rx = t_open(bus, names[c], SHMBUS_OPEN_RECV);
         CU_ASSERT_EQUAL(t_take(rx, &msg), 7); /* each of them gave it back */
         CU_ASSERT_EQUAL(msg.delivery_count, 5 * HANDLES + 1);
         T_OK(shmbus_release(&msg));
@@ -112,8 +112,8 @@ T_TEST(threads, a_handle_bound_to_its_thread_is_closed_however_that_ends)
 
 static void *open_two_close_one(void *argument)
 {
-    struct shmbus_channel *one = t_open(argument, "q", SHMBUS_RECV | SHMBUS_THREAD);
-    t_open(argument, "q", SHMBUS_SEND | SHMBUS_THREAD);
+    struct shmbus_channel *one = t_open(argument, "q", SHMBUS_OPEN_RECV | SHMBUS_OPEN_THREAD);
+    t_open(argument, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_THREAD);
     shmbus_close(one);
     return NULL;
 }
@@ -121,7 +121,7 @@ static void *open_two_close_one(void *argument)
 static void *open_and_leave_the_bus(void *argument)
 {
     struct shmbus *bus = t_attach(argument);
-    t_open(bus, "q", SHMBUS_RECV | SHMBUS_THREAD);
+    t_open(bus, "q", SHMBUS_OPEN_RECV | SHMBUS_OPEN_THREAD);
     shmbus_detach(bus);
     return NULL;
 }
@@ -142,7 +142,7 @@ T_TEST(threads, a_bound_handle_may_be_closed_before_and_ends_with_the_bus)
     CU_ASSERT_EQUAL(look(bus, bus->member.slot).handles, 0);
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, open_and_leave_the_bus, name), 0);
     pthread_join(thread, NULL);
-    t_open(bus, "q", SHMBUS_RECV | SHMBUS_THREAD);
+    t_open(bus, "q", SHMBUS_OPEN_RECV | SHMBUS_OPEN_THREAD);
     if (!t_is_sanitized()) /* what only the ended main thread knew counts as leaked there */
         CU_ASSERT_EQUAL(t_wait_exit(t_fork(end_a_forked_thread, NULL)), 0);
     CU_ASSERT_EQUAL(look(bus, bus->member.slot).handles, 1);
@@ -160,8 +160,8 @@ static void collect(void *context, enum shmbus_severity severity, const char *wh
                     const char *cure)
 {
     struct findings *f = context;
-    f->notes += severity == SHMBUS_NOTE;
-    f->warnings += severity > SHMBUS_NOTE;
+    f->notes += severity == SHMBUS_SEVERITY_NOTE;
+    f->warnings += severity > SHMBUS_SEVERITY_NOTE;
     snprintf(f->what, sizeof f->what, "%s", what);
     snprintf(f->cure, sizeof f->cure, "%s", cure);
 }
@@ -181,7 +181,7 @@ static int see_what_is_left(void *argument)
     CU_ASSERT_EQUAL(shmbus_check(bus, collect, &f), 1);
     CU_ASSERT_PTR_NOT_NULL(
         strstr(f.what, "has 3 handles of threads that have ended, with 3 messages in them"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(f.cure, "SHMBUS_THREAD"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(f.cure, "SHMBUS_OPEN_THREAD"));
     shmbus_detach(bus);
     return 0;
 }
@@ -191,9 +191,9 @@ T_TEST(threads, what_ended_threads_left_open_is_named_with_its_messages)
     static const char *const names[] = {"q", "jobs", "s"};
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);
-    struct shmbus_channel *left[3], *mine = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *left[3], *mine = t_open(bus, "q", SHMBUS_OPEN_SEND);
     for (size_t c = 0; c < 3; c++) {
-        struct shmbus_channel *tx = c == 0 ? mine : t_open(bus, names[c], SHMBUS_SEND);
+        struct shmbus_channel *tx = c == 0 ? mine : t_open(bus, names[c], SHMBUS_OPEN_SEND);
         struct job job = {bus, names[c], 0, returns, NULL, 0};
         t_put(tx, 1);
         T_OK_FATAL(run(&job));
@@ -216,15 +216,15 @@ T_TEST(threads, when_all_handles_are_open_it_is_said_whose_they_are)
     struct shmbus *bus = make_bus(name);
     struct shmbus_channel *ch;
     struct job job = {bus, "q", 0, returns, NULL, 0};
-    t_open(bus, "q", SHMBUS_RECV);
-    t_open(bus, "q", SHMBUS_RECV);
+    t_open(bus, "q", SHMBUS_OPEN_RECV);
+    t_open(bus, "q", SHMBUS_OPEN_RECV);
     for (unsigned i = 2; i < HANDLES; i++) {
         T_FAILS(run(&job), -EAGAIN);
     }
-    T_FAILS(shmbus_open(bus, "q", SHMBUS_RECV, &ch), -SHMBUS_ERR_TOO_MANY);
+    T_FAILS(shmbus_open(bus, "q", SHMBUS_OPEN_RECV, &ch), -SHMBUS_ERR_TOO_MANY);
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "8 handles are open already, 8 of them by"));
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "6 of those by threads that have ended"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "SHMBUS_THREAD"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "SHMBUS_OPEN_THREAD"));
     t_bus_end(bus, name);
 }
 

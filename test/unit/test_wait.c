@@ -20,7 +20,7 @@ static struct shmbus *bus_with(uint32_t depth, uint64_t blocks, int64_t spin_ns,
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus *bus = NULL;
     plan->spare_channels = 1;
-    t_plan_queue(plan, "q", depth, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", depth, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
     T_OK_FATAL(shmbus_create(t_bus_name(name), plan));
     shmbus_plan_free(plan);
@@ -43,7 +43,7 @@ T_TEST(wait, timeouts_are_exact_whether_it_spins_or_sleeps)
     for (size_t s = 0; s < 3; s++) {
         char name[SHMBUS_NAME_BYTES];
         struct shmbus *bus = bus_with(1, 4, spins[s], name);
-        struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+        struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
         struct shmbus_msg msg = {0};
         for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
             int64_t start = t_now_ns();
@@ -130,8 +130,8 @@ T_TEST(wait, a_message_ends_the_wait_for_one)
     for (int i = 0; i < 20; i++) {
         char name[SHMBUS_NAME_BYTES];
         struct shmbus *bus = bus_with(4, 8, 0, name);
-        struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_RECV);
-        struct helper helper = {.act = act_send, .ch = t_open(bus, "q", SHMBUS_SEND)};
+        struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
+        struct helper helper = {.act = act_send, .ch = t_open(bus, "q", SHMBUS_OPEN_SEND)};
         struct shmbus_msg msg = {0};
         helper_start(&helper);
         T_OK(shmbus_recv(rx, &msg, SHMBUS_WAIT_FOREVER));
@@ -148,8 +148,8 @@ T_TEST(wait, a_message_taken_ends_the_wait_for_room)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with(1, 8, 0, name);
-    struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_SEND);
-    struct helper helper = {.act = act_recv, .ch = t_open(bus, "q", SHMBUS_RECV)};
+    struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
+    struct helper helper = {.act = act_recv, .ch = t_open(bus, "q", SHMBUS_OPEN_RECV)};
     t_put(tx, 1);
     helper_start(&helper);
     T_OK(t_send(tx, 2, SHMBUS_WAIT_FOREVER));
@@ -162,8 +162,8 @@ T_TEST(wait, a_message_released_ends_the_wait_for_a_block)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with(8, 1, 0, name);
-    struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_SEND);
-    struct helper helper = {.act = act_release, .ch = t_open(bus, "q", SHMBUS_RECV)};
+    struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
+    struct helper helper = {.act = act_release, .ch = t_open(bus, "q", SHMBUS_OPEN_RECV)};
     t_put(tx, 1);
     CU_ASSERT_EQUAL(t_take(helper.ch, &helper.msg), 1);
     helper_start(&helper);
@@ -178,10 +178,10 @@ T_TEST(wait, a_send_that_waits_for_block_and_place_has_one_timeout)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with(2, 3, 0, name);
-    struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_SEND);
+    struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
     int64_t start = t_now_ns();
     struct helper helper = {
-        .act = act_release, .ch = t_open(bus, "q", SHMBUS_RECV), .at_ns = start + T_S};
+        .act = act_release, .ch = t_open(bus, "q", SHMBUS_OPEN_RECV), .at_ns = start + T_S};
     t_put(tx, 1);
     CU_ASSERT_EQUAL(t_take(helper.ch, &helper.msg), 1);
     t_put(tx, 2);
@@ -199,8 +199,8 @@ T_TEST(wait, the_end_of_the_bus_ends_every_wait_and_what_is_queued_still_comes)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with(2, 8, 0, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
-    struct shmbus_channel *empty = t_open(bus, "new", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *empty = t_open(bus, "new", SHMBUS_OPEN_RECV);
     struct helper helper = {.act = act_shutdown, .bus = bus};
     struct shmbus_msg msg = {0};
     struct shmbus_bus_stat stat = {.struct_bytes = sizeof stat};
@@ -229,7 +229,7 @@ T_TEST(wait, the_end_of_the_bus_ends_every_wait_and_what_is_queued_still_comes)
 static int wait_for_shutdown(void *argument)
 {
     struct shmbus *bus = t_attach(argument);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     T_FAILS(shmbus_recv(ch, &msg, SHMBUS_WAIT_FOREVER), -SHMBUS_ERR_SHUTDOWN);
     shmbus_detach(bus);
@@ -257,7 +257,7 @@ T_TEST_TIMEOUT(wait, an_interrupt_ends_waits_now_and_later_until_it_is_cleared, 
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with(1, 8, 0, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct helper helper = {.act = act_interrupt, .bus = bus};
     struct shmbus_msg msg = {0};
     helper_start(&helper);
@@ -306,7 +306,7 @@ T_TEST(wait, a_signal_neither_shortens_nor_lengthens_a_wait_unless_it_interrupts
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with(1, 8, 0, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     struct sigaction nothing = {.sa_handler = on_nothing};
     struct sigaction interrupt = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
@@ -343,7 +343,7 @@ T_TEST(wait, a_waiting_process_uses_no_processor)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with(1, 8, -1, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     int64_t least = INT64_MAX;
     T_FAILS(shmbus_recv(ch, &msg, 10 * T_MS), -ETIMEDOUT); /* threads are there now */
@@ -363,9 +363,9 @@ T_TEST(wait, whoever_sleeps_keeps_no_stock)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(2, 64, 64);
-    t_plan_queue(plan, "q", 64, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 64, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     t_put(ch, 1);
     CU_ASSERT_EQUAL(t_get(ch), 1);
@@ -381,9 +381,9 @@ T_TEST(wait, whoever_polls_an_empty_queue_gives_its_stock_to_those_who_wait_for_
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(2, 64, 64);
-    t_plan_queue(plan, "q", 64, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 64, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     t_put(ch, 1);
     CU_ASSERT_EQUAL(t_get(ch), 1);
     CU_ASSERT_EQUAL(t_get(ch), UINT64_MAX);
@@ -400,9 +400,9 @@ T_TEST(wait, whoever_only_polls_gets_what_a_dead_process_held)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(8, 64, 8);
-    t_plan_queue(plan, "q", 8, SHMBUS_BLOCK, 0, NULL);
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_SEND | SHMBUS_RECV);
+    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
     uint64_t value;
     bus->no_watcher = true;

@@ -124,17 +124,17 @@ SHMBUS_API const char *shmbus_detail(void);
 
 /* ---------------------------------------------------------------------------------- the plan */
 
-enum shmbus_kind { SHMBUS_QUEUE = 1, SHMBUS_STREAM = 2 };
+enum shmbus_kind { SHMBUS_KIND_QUEUE = 1, SHMBUS_KIND_STREAM = 2 };
 
 /* What a send into a full queue does. A dead letter never waits: into a full dead-letter queue that
  * drops its oldest it goes in place of that; otherwise it stays, in the memory of the queue that it
  * comes from, until there is a place or a receiver of the dead-letter queue takes it from there. */
 enum shmbus_on_full {
-    SHMBUS_BLOCK = 1,       /* waits for room, at most the timeout */
-    SHMBUS_REJECT = 2,      /* -EAGAIN at once, whatever the timeout; counted as rejected */
-    SHMBUS_DROP_OLDEST = 3, /* throws away the oldest message; counted as dropped; waits, at most
-                             * the timeout, only while there is none: all are being received */
-    SHMBUS_SHED = 4         /* throws away the lowest priority; not supported yet: -ENOTSUP */
+    SHMBUS_FULL_BLOCK = 1,       /* waits for room, at most the timeout */
+    SHMBUS_FULL_REJECT = 2,      /* -EAGAIN at once, whatever the timeout; counted as rejected */
+    SHMBUS_FULL_DROP_OLDEST = 3  /* throws away the oldest message; counted as dropped; waits, at
+                                  * most the timeout, only while there is none: all are being
+                                  * received */
 };
 
 /* What a queue with several producers keeps. Receivers share the messages in either case. */
@@ -155,8 +155,8 @@ struct shmbus_channel_plan {
     enum shmbus_kind kind;
     uint32_t depth;                      /* queue: messages; rounded up to a power of two */
     uint64_t bytes;                      /* stream: capacity; rounded up to a power of two */
-    /* queue; a stream blocks. 0: SHMBUS_BLOCK, but SHMBUS_DROP_OLDEST for the dead-letter queue of
-     * another one */
+    /* queue; a stream blocks. 0: SHMBUS_FULL_BLOCK, but SHMBUS_FULL_DROP_OLDEST for the dead-letter
+     * queue of another one */
     enum shmbus_on_full on_full;
     uint32_t max_deliveries;             /* queue: 0 no limit, else 1 .. 62; needs dead_letter */
     char dead_letter[SHMBUS_NAME_BYTES]; /* queue: name of another queue, or "" */
@@ -343,46 +343,46 @@ SHMBUS_API int shmbus_reclaim(struct shmbus *bus);
 
 /* ----------------------------------------------------------------------------------- channels */
 
-enum shmbus_open_mode {
-    SHMBUS_SEND = 1,
-    SHMBUS_RECV = 2,
-    SHMBUS_EXISTING = 4, /* -ENOENT instead of creating a queue of that name */
+enum shmbus_open_flags {
+    SHMBUS_OPEN_SEND = 1,
+    SHMBUS_OPEN_RECV = 2,
+    SHMBUS_OPEN_EXISTING = 4, /* -ENOENT instead of creating a queue of that name */
     /* The end of the calling thread closes the handle, however it ends (return, pthread_exit(), an
      * exception, cancellation): what it held comes again. Never hand it to another thread; it may
      * still be closed before. Join such threads before shmbus_detach(). */
-    SHMBUS_THREAD = 8
+    SHMBUS_OPEN_THREAD = 8
 };
 
 /**
  * shmbus_open() - open a channel for one thread.
- * @mode: SHMBUS_SEND, SHMBUS_RECV or both (stream: exactly one).
+ * @flags: SHMBUS_OPEN_SEND, SHMBUS_OPEN_RECV or both (stream: exactly one).
  *
  * Close it before the thread ends: an open handle is not closed by the end of its thread, as it
  * may have been handed on, and what it holds comes to nobody else while the process lives. Or open
- * it with SHMBUS_THREAD.
+ * it with SHMBUS_OPEN_THREAD.
  * A channel that does not exist becomes a queue of that name (from the spare ones).
  * A stream has one sender and one receiver: -EBUSY while a living one holds that end.
  * Return: 0; -ENOENT; -EBUSY; -EINVAL; -SHMBUS_ERR_TOO_MANY; -SHMBUS_ERR_CORRUPT.
  */
-SHMBUS_API int shmbus_open(struct shmbus *bus, const char *channel, unsigned mode,
+SHMBUS_API int shmbus_open(struct shmbus *bus, const char *channel, unsigned flags,
                            struct shmbus_channel **ret_ch);
 
 /* Messages received from it and not released go back (queue: delivery count as after a death;
  * stream: to the next receiver). Reservations are aborted. NULL is fine. */
 SHMBUS_API void shmbus_close(struct shmbus_channel *ch);
 
-enum shmbus_msg_type {
-    SHMBUS_DATA = 0,
-    SHMBUS_CONTROL = 1,
-    SHMBUS_REQUEST = 2,
-    SHMBUS_RESPONSE = 3,
-    SHMBUS_NOTIFICATION = 4,
-    SHMBUS_HEARTBEAT = 5,
-    SHMBUS_ERROR = 6,
-    SHMBUS_STOP = 7,
-    SHMBUS_USER = 64 /* 64 .. 255 are yours */
+enum shmbus_type {
+    SHMBUS_TYPE_DATA = 0,
+    SHMBUS_TYPE_CONTROL = 1,
+    SHMBUS_TYPE_REQUEST = 2,
+    SHMBUS_TYPE_RESPONSE = 3,
+    SHMBUS_TYPE_NOTIFICATION = 4,
+    SHMBUS_TYPE_HEARTBEAT = 5,
+    SHMBUS_TYPE_ERROR = 6,
+    SHMBUS_TYPE_STOP = 7,
+    SHMBUS_TYPE_USER = 64 /* 64 .. 255 are yours */
 };
-SHMBUS_API const char *shmbus_msg_type_name(unsigned type);
+SHMBUS_API const char *shmbus_type_name(unsigned type);
 
 /* On a stream, `sender` is the process that has the sending end now, perhaps a successor of the one
  * that sent the message; this value if nobody has it. */
@@ -401,7 +401,7 @@ struct shmbus_msg {
     uint32_t delivery_count;        /* 1 the first time; stops at SHMBUS_DELIVERIES_MAX. A dead
                                      * letter counts on from where it was set aside */
     uint16_t sender;                /* index for shmbus_process_stat(), or SHMBUS_SENDER_UNKNOWN */
-    uint8_t type;                   /* enum shmbus_msg_type; writable before commit */
+    uint8_t type;                   /* enum shmbus_type; writable before commit */
     uint8_t reserved_;
     uint64_t opaque_[3];            /* the library's */
 };
@@ -557,7 +557,12 @@ SHMBUS_API int shmbus_counters(const struct shmbus_channel *ch, uint64_t *ret_co
  *   sleeps in a call, which beats while it waits: it was stopped, hangs, or computes without
  *   shmbus_heartbeat().
  * Dead: the kernel says so; nothing else ever does, and only the dead lose what they hold. */
-enum shmbus_life { SHMBUS_ALIVE = 1, SHMBUS_STALLED = 2, SHMBUS_DEAD = 3, SHMBUS_IDLE = 4 };
+enum shmbus_life {
+    SHMBUS_LIFE_ALIVE = 1,
+    SHMBUS_LIFE_STALLED = 2,
+    SHMBUS_LIFE_DEAD = 3,
+    SHMBUS_LIFE_IDLE = 4
+};
 
 struct shmbus_bus_stat {
     size_t struct_bytes;
@@ -668,11 +673,15 @@ SHMBUS_API int shmbus_peek(struct shmbus *bus, const char *channel, size_t max,
                            shmbus_peek_fn each, void *context);
 
 /* One finding of the segment's health check. */
-enum shmbus_severity { SHMBUS_NOTE = 1, SHMBUS_WARNING = 2, SHMBUS_CRITICAL = 3 };
+enum shmbus_severity {
+    SHMBUS_SEVERITY_NOTE = 1,
+    SHMBUS_SEVERITY_WARNING = 2,
+    SHMBUS_SEVERITY_CRITICAL = 3
+};
 typedef void (*shmbus_finding_fn)(void *context, enum shmbus_severity severity, const char *what,
                                   const char *cure);
 /* Checks everything that can be checked without changing it; returns the number of findings above
- * SHMBUS_NOTE. Works on an observer. */
+ * SHMBUS_SEVERITY_NOTE. Works on an observer. */
 SHMBUS_API int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
 
 /* The segments in a directory (NULL: /dev/shm): calls @each with the bus name (for another
