@@ -350,7 +350,9 @@ static void fill_slot(struct sup_program *p, struct sup_slot *slot)
         sup_due(p->s, slot->start_ns);
         return;
     }
-    sup_slot_start(p, slot, false, slot->start_reason);
+    if (!sup_take_over(p, slot)) {
+        sup_slot_start(p, slot, false, slot->start_reason);
+    }
 }
 
 /* The last instance goes first. */

@@ -18,15 +18,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clean.h"
 #include "memory.h"
 #include "sockets.h"
 #include "sup.h"
 
 enum { FIRST_FD = 3, GROUPS_MAX = 64 };
 
-struct start_failure {
-    int error;
+/* From the child: what it has cleaned, or why it cannot go on. */
+struct start_note {
+    int error; /* 0: it goes on */
     char what[32];
+    struct sup_cleaned cleaned;
 };
 
 /* All that the child needs, made before the fork: behind it only system calls are allowed, because
@@ -72,11 +75,24 @@ uint64_t sup_start_ticks(pid_t pid)
 
 static void leave(const struct start *start, const char *what)
 {
-    struct start_failure failure = {.error = errno};
+    struct start_note note = {.error = errno != 0 ? errno : EIO};
 
-    strncpy(failure.what, what, sizeof failure.what - 1);
-    send(start->socket, &failure, sizeof failure, MSG_NOSIGNAL);
+    strncpy(note.what, what, sizeof note.what - 1);
+    send(start->socket, &note, sizeof note, MSG_NOSIGNAL);
     _exit(127);
+}
+
+static void clean(const struct start *start)
+{
+    struct start_note note = {.error = 0};
+
+    if (start->spec->clean.directory == NULL) {
+        return;
+    }
+    note.cleaned = sup_clean(&start->spec->clean);
+    if (note.cleaned.files > 0 || note.cleaned.error != 0) {
+        send(start->socket, &note, sizeof note, MSG_NOSIGNAL);
+    }
 }
 
 static void write_pid(char *out)
@@ -164,13 +180,14 @@ static void child(struct start *start)
     }
     errno = 0;
     become(start);
+    clean(start);
     execve(start->path, start->spec->command, start->environment);
     leave(start, "run it");
 }
 
 /* ----------------------------------------------------------------------------------- the parent */
 
-static char *find_command(const char *command, char *const *environment)
+static char *find_in_path(const char *command, char *const *environment)
 {
     const char *path = "/usr/local/bin:/usr/bin:/bin";
     char *copy, *left, *dir, *found = NULL;
@@ -195,6 +212,21 @@ static char *find_command(const char *command, char *const *environment)
     return found != NULL ? found : sup_strdup(command);
 }
 
+char *sup_find_command(const struct sup_worker *w)
+{
+    char **environment = sup_environment(w), *path;
+
+    path = find_in_path(w->spec->command[0], environment);
+    if (path[0] != '/' && w->spec->directory != NULL) { /* that is where exec will look */
+        char *whole = sup_printf("%s/%s", w->spec->directory, path);
+
+        free(path);
+        path = whole;
+    }
+    sup_list_free(environment);
+    return path;
+}
+
 static void prepare(struct start *start, const struct sup_worker *w, int socket)
 {
     *start = (struct start){.spec = w->spec, .socket = socket, .group_count = GROUPS_MAX};
@@ -204,7 +236,7 @@ static void prepare(struct start *start, const struct sup_worker *w, int socket)
             start->listen_pid = *pair + 11;
         }
     }
-    start->path = find_command(w->spec->command[0], start->environment);
+    start->path = find_in_path(w->spec->command[0], start->environment);
     start->fd_count = sup_sockets_of(w, start->fds);
     sigemptyset(&start->no_signals);
     if (w->spec->user == NULL ||
@@ -214,17 +246,37 @@ static void prepare(struct start *start, const struct sup_worker *w, int socket)
     }
 }
 
+static void say_cleaned(const struct sup_worker *w, const struct sup_cleaned *c)
+{
+    char trouble[128] = "", of[48] = "";
+
+    if (c->failed > 0) {
+        snprintf(of, sizeof of, "%ju could not be removed: ", (uintmax_t)c->failed);
+    }
+    if (c->error != 0) {
+        snprintf(trouble, sizeof trouble, "; %s%s", of, strerror(c->error));
+    }
+    sup_event(w->program->s, w, "clean", c->error != 0,
+              "%s pid %d: %ju files of %ju KiB removed from %s%s", w->program->name, w->pid,
+              (uintmax_t)c->files, (uintmax_t)(c->bytes + 1023) / 1024, w->spec->clean.directory,
+              trouble);
+}
+
 static void start_ended(struct sup *s, struct sup_source *source, uint32_t events)
 {
     struct sup_worker *w =
         (struct sup_worker *)((char *)source - offsetof(struct sup_worker, start));
-    struct start_failure failure;
-    ssize_t bytes = recv(source->fd, &failure, sizeof failure, MSG_DONTWAIT);
+    struct start_note note;
+    ssize_t bytes = recv(source->fd, &note, sizeof note, MSG_DONTWAIT);
 
     (void)events;
-    if (bytes == (ssize_t)sizeof failure && w->start_error == NULL) {
-        failure.what[sizeof failure.what - 1] = 0;
-        w->start_error = sup_printf("cannot %s: %s", failure.what, strerror(failure.error));
+    if (bytes == (ssize_t)sizeof note && note.error == 0) {
+        say_cleaned(w, &note.cleaned);
+        return; /* exec comes next */
+    }
+    if (bytes == (ssize_t)sizeof note && w->start_error == NULL) {
+        note.what[sizeof note.what - 1] = 0;
+        w->start_error = sup_printf("cannot %s: %s", note.what, strerror(note.error));
     }
     sup_unwatch(s, source);
 }

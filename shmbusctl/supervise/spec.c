@@ -34,6 +34,9 @@ static void free_program(struct sup_program_spec *p)
     free(p->recycle.cron);
     free(p->recycle.timezone);
     free(p->recycle.queue);
+    free(p->clean.directory);
+    sup_list_free(p->clean.patterns);
+    free(p->pid_file);
 }
 
 static void free_spec(struct sup_spec *spec)

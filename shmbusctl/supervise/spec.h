@@ -75,6 +75,12 @@ struct sup_recycle_spec {
     int64_t put_off_ns; /* for so long at most */
 };
 
+struct sup_clean_spec {
+    char *directory;  /* NULL: nothing is cleaned */
+    char **patterns;  /* of names of files in it */
+    int64_t older_ns; /* last changed so long ago, or more; -1: not given */
+};
+
 struct sup_watchdog_spec {
     int64_t after_ns; /* 0: none */
     bool abort, even_paused;
@@ -100,7 +106,9 @@ struct sup_program_spec {
     int64_t reload_grace_ns;
     struct sup_recycle_spec recycle;
     struct sup_watchdog_spec watchdog;
-    size_t line; /* in FILE */
+    struct sup_clean_spec clean;
+    char *pid_file; /* of a daemon that may run already, or NULL */
+    size_t line;    /* in FILE */
     /* found by sup_spec_check() */
     bool has_user, has_cpus;
     uid_t uid;

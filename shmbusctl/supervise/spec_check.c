@@ -165,6 +165,11 @@ static int check_program(const struct sup_spec *spec, struct sup_program_spec *p
         return fail_in(spec, p, "there is no command `%s` that can be run, for `ready`",
                        p->ready.command[0]);
     }
+    if (p->clean.directory != NULL && lstat(p->clean.directory, &directory) == 0 &&
+        !S_ISDIR(directory.st_mode)) {
+        return fail_in(spec, p, "`clean`: %s is no directory%s", p->clean.directory,
+                       S_ISLNK(directory.st_mode) ? " but a link, which is not followed" : "");
+    }
     why = p->ready.url != NULL ? sup_url_parse(p->ready.url, &url) : NULL;
     if (why != NULL) {
         return fail_in(spec, p, "`url: %s`: %s", p->ready.url, why);

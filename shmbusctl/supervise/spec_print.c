@@ -106,6 +106,20 @@ static void print_recycle(const struct sup_program_spec *p)
     }
 }
 
+static void print_begin(const struct sup_program_spec *p)
+{
+    char older[TEXT_NUMBER_BYTES];
+
+    if (p->pid_file != NULL) {
+        printf("  pid file   %s: that process is taken over, if it lives\n", p->pid_file);
+    }
+    if (p->clean.directory != NULL) {
+        printf("  clean      %s of files older than %s:", p->clean.directory,
+               age(p->clean.older_ns, older));
+        print_command(p->clean.patterns);
+    }
+}
+
 static void print_program(const struct sup_program_spec *p)
 {
     char grace[TEXT_NUMBER_BYTES];
@@ -131,6 +145,7 @@ static void print_program(const struct sup_program_spec *p)
         printf("  sockets   ");
         print_command(p->sockets);
     }
+    print_begin(p);
     print_ready(p);
     print_restart(&p->restart);
     printf("  stop       SIG%s%s, SIGKILL after %s\n", sigabbrev_np(p->stop_signal),

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "../ctl.h"
+#include "clean.h"
 #include "memory.h"
 #include "spec.h"
 #include "yaml.h"
@@ -127,6 +128,12 @@ static const struct sup_key watchdog_keys[] = {
     {"even_paused", sup_read_bool, PROGRAM(watchdog.even_paused), 0, 0, NULL},
     LAST};
 
+static const struct sup_key clean_keys[] = {
+    {"directory", sup_read_text, PROGRAM(clean.directory), 0, 0, NULL},
+    {"patterns", sup_read_list, PROGRAM(clean.patterns), 1, 0, NULL},
+    {"older_than", sup_read_duration, PROGRAM(clean.older_ns), 0, 0, NULL},
+    LAST};
+
 static const struct sup_key program_keys[] = {
     {"command", sup_read_list, PROGRAM(command), 1, 0, NULL},
     {"count", read_count_or_cpus, 0, 1, SUP_COUNT_MAX, NULL},
@@ -143,6 +150,8 @@ static const struct sup_key program_keys[] = {
     {"reload", sup_read_map, 0, 0, 0, reload_keys},
     {"recycle", sup_read_map, 0, 0, 0, recycle_keys},
     {"watchdog", sup_read_map, 0, 0, 0, watchdog_keys},
+    {"clean", sup_read_map, 0, 0, 0, clean_keys},
+    {"pid_file", sup_read_text, PROGRAM(pid_file), 0, 0, NULL},
     LAST};
 
 static const struct sup_program_spec program_defaults = {
@@ -162,6 +171,7 @@ static const struct sup_program_spec program_defaults = {
     .stop_grace_ns = 30 * SECOND,
     .reload_grace_ns = SECOND,
     .recycle = {.jitter = 10, .put_off_ns = 3600 * SECOND},
+    .clean = {.older_ns = -1},
 };
 
 static bool check_ready(struct sup_yaml *y, const struct sup_program_spec *p)
@@ -180,6 +190,55 @@ static bool check_ready(struct sup_yaml *y, const struct sup_program_spec *p)
     }
     if ((r->by == SUP_READY_ANY || r->by == SUP_READY_ALIVE) && r->deadline_ns <= r->after_ns) {
         return sup_yaml_fail(y, "`%s`: it cannot be ready `after` its `deadline`", p->name);
+    }
+    return true;
+}
+
+/* A path that means the same to everybody, and not the root of all. */
+static bool is_plain_path(const char *path)
+{
+    size_t bytes = strlen(path);
+
+    return path[0] == '/' && path[1] != 0 && strstr(path, "/../") == NULL &&
+           (bytes < 3 || strcmp(path + bytes - 3, "/..") != 0);
+}
+
+static bool check_clean(struct sup_yaml *y, const struct sup_program_spec *p)
+{
+    const struct sup_clean_spec *c = &p->clean;
+
+    if (c->directory == NULL && c->patterns == NULL && c->older_ns < 0) {
+        return true;
+    }
+    if (c->directory == NULL || c->patterns == NULL || c->older_ns < 0) {
+        return sup_yaml_fail(y, "`%s`: `clean` needs `directory`, `patterns` and `older_than`",
+                             p->name);
+    }
+    if (!is_plain_path(c->directory)) {
+        return sup_yaml_fail(y,
+                             "`%s`: `clean: {directory: %s}`: expected an absolute path without "
+                             "`..`, and not /",
+                             p->name, c->directory);
+    }
+    for (char **pattern = c->patterns; *pattern != NULL; pattern++) {
+        const char *why = sup_clean_pattern_check(*pattern);
+
+        if (why != NULL) {
+            return sup_yaml_fail(y, "`%s`: `clean`: pattern `%s`: %s", p->name, *pattern, why);
+        }
+    }
+    return true;
+}
+
+static bool check_pid_file(struct sup_yaml *y, const struct sup_program_spec *p)
+{
+    if (p->pid_file != NULL && p->pid_file[0] != '/') {
+        return sup_yaml_fail(y, "`%s`: `pid_file: %s`: expected an absolute path", p->name,
+                             p->pid_file);
+    }
+    if (p->pid_file != NULL && p->count != 1) {
+        return sup_yaml_fail(y, "`%s`: a `pid_file` names one process; its `count` is %u", p->name,
+                             p->count);
     }
     return true;
 }
@@ -211,7 +270,7 @@ static bool check_program(struct sup_yaml *y, const struct sup_program_spec *p)
     if ((p->watchdog.abort || p->watchdog.even_paused) && p->watchdog.after_ns == 0) {
         return sup_yaml_fail(y, "`%s`: `watchdog:` needs `after`", p->name);
     }
-    return check_ready(y, p);
+    return check_ready(y, p) && check_clean(y, p) && check_pid_file(y, p);
 }
 
 static bool read_program(struct sup_yaml *y, const char *name, void *target)

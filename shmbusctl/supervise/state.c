@@ -178,6 +178,11 @@ static void adopted_died(struct sup *s, struct sup_source *source, uint32_t even
     sup_worker_died(w, false, 0, NULL);
 }
 
+void sup_watch_death(struct sup_worker *w)
+{
+    sup_watch(w->program->s, &w->death, fcntl(w->pidfd, F_DUPFD_CLOEXEC, 3), EPOLLIN, adopted_died);
+}
+
 static struct sup_worker *restore(struct sup_program *p, struct json_object *o, int pidfd,
                                   bool ours)
 {
@@ -205,7 +210,7 @@ static struct sup_worker *restore(struct sup_program *p, struct json_object *o, 
     }
     sup_notify_open(w);
     if (!ours) {
-        sup_watch(p->s, &w->death, fcntl(pidfd, F_DUPFD_CLOEXEC, 3), EPOLLIN, adopted_died);
+        sup_watch_death(w);
     }
     return w;
 }

@@ -290,7 +290,11 @@ void sup_worker_abort(struct sup_worker *w, int64_t grace_ns); /* SIGABRT, SIGKI
 void sup_worker_say_replaced(const struct sup_worker *w);
 void sup_worker_died(struct sup_worker *w, bool known, int wait_status, const struct rusage *usage);
 struct sup_worker *sup_worker_of_pid(const struct sup *s, pid_t pid);
-bool sup_spawn(struct sup_worker *w); /* forks; it begins with sup_worker_begin() */
+void sup_watch_death(struct sup_worker *w); /* of one that is no child of this process */
+/* Takes over who is in the pid file of the program; false: nobody is. */
+bool sup_take_over(struct sup_program *p, struct sup_slot *slot);
+char *sup_find_command(const struct sup_worker *w); /* its path, to be freed */
+bool sup_spawn(struct sup_worker *w);               /* forks; it begins with sup_worker_begin() */
 void sup_workers_begin(struct sup *s);
 void sup_reap(struct sup *s);
 uint64_t sup_start_ticks(pid_t pid); /* field 22 of /proc/PID/stat; 0: there is none */

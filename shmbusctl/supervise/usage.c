@@ -7,21 +7,33 @@
 
 #include "usage.h"
 
-static bool read_proc(pid_t pid, const char *file, char *out, size_t out_bytes)
+size_t sup_proc_read(pid_t pid, const char *file, char *out, size_t out_bytes)
 {
     char path[64];
     ssize_t bytes;
     int fd;
 
+    out[0] = 0;
     snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return false;
+        return 0;
     }
     bytes = read(fd, out, out_bytes - 1);
     close(fd);
     out[bytes > 0 ? bytes : 0] = 0;
-    return bytes > 0;
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
+size_t sup_proc_link(pid_t pid, const char *file, char *out, size_t out_bytes)
+{
+    char path[64];
+    ssize_t bytes;
+
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
+    bytes = readlink(path, out, out_bytes - 1);
+    out[bytes > 0 ? bytes : 0] = 0;
+    return bytes > 0 ? (size_t)bytes : 0;
 }
 
 static uint64_t kib_behind(const char *text, const char *word)
@@ -35,14 +47,15 @@ uint64_t sup_anonymous_bytes(pid_t pid)
 {
     char text[4096];
 
-    return read_proc(pid, "status", text, sizeof text) ? kib_behind(text, "\nRssAnon:") : 0;
+    return sup_proc_read(pid, "status", text, sizeof text) > 0 ? kib_behind(text, "\nRssAnon:") : 0;
 }
 
 uint64_t sup_pss_bytes(pid_t pid)
 {
     char text[4096];
 
-    return read_proc(pid, "smaps_rollup", text, sizeof text) ? kib_behind(text, "\nPss:") : 0;
+    return sup_proc_read(pid, "smaps_rollup", text, sizeof text) > 0 ? kib_behind(text, "\nPss:")
+                                                                     : 0;
 }
 
 /* Field @number (from 3 up) of /proc/PID/stat; the name before may have anything in it. */
@@ -59,7 +72,8 @@ static const char *stat_field(const char *text, int number)
 double sup_cpu_seconds(pid_t pid)
 {
     char text[1024], *end;
-    const char *at = read_proc(pid, "stat", text, sizeof text) ? stat_field(text, 14) : NULL;
+    const char *at =
+        sup_proc_read(pid, "stat", text, sizeof text) > 0 ? stat_field(text, 14) : NULL;
     unsigned long user;
 
     if (at == NULL) {
@@ -69,12 +83,43 @@ double sup_cpu_seconds(pid_t pid)
     return (double)(user + strtoul(end, NULL, 10)) / (double)sysconf(_SC_CLK_TCK);
 }
 
-bool sup_is_paused(pid_t pid)
+static char state_of(pid_t pid)
 {
     char text[1024];
-    const char *at = read_proc(pid, "stat", text, sizeof text) ? stat_field(text, 3) : NULL;
+    const char *at = sup_proc_read(pid, "stat", text, sizeof text) > 0 ? stat_field(text, 3) : NULL;
 
-    return at != NULL && (*at == 'T' || *at == 't');
+    return at != NULL ? *at : 0;
+}
+
+bool sup_is_paused(pid_t pid)
+{
+    char state = state_of(pid);
+
+    return state == 'T' || state == 't';
+}
+
+bool sup_is_zombie(pid_t pid)
+{
+    char state = state_of(pid);
+
+    return state == 'Z' || state == 'X';
+}
+
+pid_t sup_parent_of(pid_t pid)
+{
+    char text[1024];
+    const char *at = sup_proc_read(pid, "stat", text, sizeof text) > 0 ? stat_field(text, 4) : NULL;
+
+    return at != NULL ? (pid_t)strtol(at, NULL, 10) : 0;
+}
+
+uid_t sup_uid_of(pid_t pid)
+{
+    char text[4096];
+    const char *at =
+        sup_proc_read(pid, "status", text, sizeof text) > 0 ? strstr(text, "\nUid:") : NULL;
+
+    return at != NULL ? (uid_t)strtoul(at + 5, NULL, 10) : (uid_t)-1;
 }
 
 double sup_load_average(void)

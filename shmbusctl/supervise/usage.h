@@ -6,6 +6,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* All of /proc/PID/FILE that fits, with a 0 behind it; returns its bytes, 0 for none. */
+size_t sup_proc_read(pid_t pid, const char *file, char *out, size_t out_bytes);
+size_t sup_proc_link(pid_t pid, const char *file, char *out, size_t out_bytes);
+bool sup_is_zombie(pid_t pid);
+pid_t sup_parent_of(pid_t pid); /* 0: there is no such process */
+uid_t sup_uid_of(pid_t pid);    /* the real one; (uid_t)-1: there is no such process */
+
 /* Private memory (RssAnon): RSS counts the bus, which every worker that touches it would seem to
  * own. 0: there is no such process. */
 uint64_t sup_anonymous_bytes(pid_t pid);

@@ -72,11 +72,9 @@ static void send_signal(const struct sup_worker *w, int number, bool group)
     if (w->dead || w->pidfd < 0) {
         return;
     }
-    if (group && pidfd_send_signal(w->pidfd, 0, NULL, 0) == 0) {
-        kill(-w->pid, number); /* it lives, or is an unreaped child: the number is still its own */
-    } else {
+    if (!group || pidfd_send_signal(w->pidfd, 0, NULL, 0) < 0 || kill(-w->pid, number) < 0) {
         pidfd_send_signal(w->pidfd, number, NULL, 0);
-    }
+    } /* else it lives, or is an unreaped child: the number of the group was still its own */
 }
 
 static void say_stop(const struct sup_worker *w, int number)
@@ -201,10 +199,7 @@ static void step_starting(struct sup_worker *w)
 {
     struct sup *s = w->program->s;
 
-    if (!w->told_to_go || w->start.fd >= 0) {
-        return; /* exec comes first; its descriptor wakes the loop */
-    }
-    if (sup_worker_is_ready(w)) {
+    if (w->told_to_go && w->start.fd < 0 && sup_worker_is_ready(w)) { /* exec comes first */
         became_ready(w);
     } else if (s->now_ns >= w->limit_ns) {
         sup_event(s, w, "not-ready", false, "%s pid %d was not ready within its deadline",
@@ -258,7 +253,7 @@ void sup_worker_died(struct sup_worker *w, bool known, int wait_status, const st
     if (w->dead) {
         return;
     }
-    if (w->start.fd >= 0) {
+    while (w->start.fd >= 0) {
         w->start.ready(p->s, &w->start, 0); /* why exec failed may wait there still */
     }
     w->dead = true;
