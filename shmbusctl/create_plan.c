@@ -63,12 +63,10 @@ static bool set_name(const char *key, const char *value, char ret_name[SHMBUS_NA
 
 static bool set_yes_no(const char *key, const char *value, bool *ret_yes)
 {
-    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0) {
-        ctl_note("%s: '%s' is neither yes nor no", key, value);
-        return false;
-    }
-    *ret_yes = value[0] == 'y';
-    return true;
+    if (text_parse_bool(value, ret_yes))
+        return true;
+    ctl_note("%s: '%s' is neither yes nor no", key, value);
+    return false;
 }
 
 static bool unknown_key(const char *option, const char *key, const char *const *keys)

@@ -6,100 +6,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Digits at *text, which is moved behind them. */
-static bool take_digits(const char **text, uint64_t *ret_value)
-{
-    const char *at = *text;
-    uint64_t value = 0;
+#include "../libshmbus/plan/units.h"
 
-    if (!isdigit((unsigned char)*at))
-        return false;
-    for (; isdigit((unsigned char)*at); at++)
-        if (__builtin_mul_overflow(value, 10u, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
-            return false;
-    *text = at;
-    *ret_value = value;
-    return true;
-}
-
+/* The grammar is that of YAML: one file for both. */
 bool text_parse_count(const char *text, uint64_t *ret_count)
 {
-    uint64_t count;
-
-    if (!take_digits(&text, &count) || *text)
-        return false;
-    *ret_count = count;
-    return true;
+    return sb_parse_count(text, ret_count) == NULL;
 }
 
 bool text_parse_size(const char *text, uint64_t *ret_bytes)
 {
-    static const struct {
-        const char *name;
-        uint64_t bytes;
-    } units[] = {
-        {"", 1},
-        {"B", 1},
-        {"K", 1u << 10},
-        {"KiB", 1u << 10},
-        {"M", 1u << 20},
-        {"MiB", 1u << 20},
-        {"G", 1u << 30},
-        {"GiB", 1u << 30},
-        {"T", 1ull << 40},
-        {"TiB", 1ull << 40},
-        {"kB", 1000},
-        {"MB", 1000000},
-        {"GB", 1000000000},
-    };
-    uint64_t number;
-
-    if (!take_digits(&text, &number))
-        return false;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (strcmp(text, units[i].name) == 0)
-            return !__builtin_mul_overflow(number, units[i].bytes, ret_bytes);
-    return false;
+    return sb_parse_size(text, ret_bytes) == NULL;
 }
 
 bool text_parse_duration(const char *text, int64_t *ret_ns)
 {
-    static const struct {
-        const char *name;
-        int64_t ns;
-    } units[] = {
-        {"", 1000000000},
-        {"s", 1000000000},
-        {"ms", 1000000},
-        {"us", 1000},
-        {"ns", 1},
-        {"m", 60000000000},
-        {"min", 60000000000},
-        {"h", 3600000000000},
-        {"d", 86400000000000},
-    };
-    uint64_t whole;
-    double fraction = 0, scale = 0.1;
-    int64_t ns;
+    return sb_parse_duration(text, ret_ns) == NULL;
+}
 
-    if (!take_digits(&text, &whole))
-        return false;
-    if (*text == '.')
-        for (text++; isdigit((unsigned char)*text); text++) {
-            fraction += (*text - '0') * scale;
-            scale /= 10;
-        }
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (strcmp(text, units[i].name) != 0)
-            continue;
-        if (__builtin_mul_overflow(whole, units[i].ns, &ns) ||
-            __builtin_add_overflow(ns, (int64_t)(fraction * (double)units[i].ns + 0.5), &ns))
-            return false;
-        *ret_ns = ns;
-        return true;
-    }
-    return false;
+bool text_parse_bool(const char *text, bool *ret_value)
+{
+    return sb_parse_bool(text, ret_value) == NULL;
 }
 
 void text_size(uint64_t bytes, bool exact, char *out, size_t out_bytes)

@@ -6,10 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* 4096, 4KiB, 4K (both 1024), 1MiB, 2GiB, 4kB (1000). False: not a size, or beyond 64 bits. */
+/* As in shmbus.yaml(5); false: not one, or beyond 64 bits. 4096, 4KiB, 4K (both 1024), 1MiB, 4kB
+ * (1000), 1.5GiB. */
 bool text_parse_size(const char *text, uint64_t *ret_bytes);
-/* 250ms, 5s, 1.5s, 2m, 1h, 10us, 100ns; a bare number is seconds. */
+/* 250ms, 5s, 1.5s, 2m, 1h30m, 10us, 100ns, 1d; a bare number is seconds. */
 bool text_parse_duration(const char *text, int64_t *ret_ns);
+/* yes, no, true, false, on, off. */
+bool text_parse_bool(const char *text, bool *ret_value);
 bool text_parse_count(const char *text, uint64_t *ret_count);
 
 #define TEXT_NUMBER_BYTES 32

@@ -21,7 +21,7 @@ enum {
 };
 
 static const struct ctl_option options[] = {
-    {'c', "config", "FILE", "take the plan from this YAML file"},
+    {'c', "config", "FILE", "take the plan from this YAML file; -: stdin"},
     {'m', "memory", "SIZE", "size the blocks so that all of it needs about SIZE"},
     {'p', "processes", "N", "processes attached at once"},
     {OPT_QUEUE, "queue", "SPEC", "a queue, NAME[:KEY=VALUE,...]"},
@@ -45,10 +45,11 @@ struct request {
 
 static bool set_mode(const char *value, struct create_options *plan)
 {
+    const char *digits = strncmp(value, "0o", 2) == 0 ? value + 2 : value;
     char *end;
-    unsigned long mode = strtoul(value, &end, 8);
+    unsigned long mode = strtoul(digits, &end, 8);
 
-    if (value[0] < '0' || value[0] > '7' || *end || mode > 0777) {
+    if (digits[0] < '0' || digits[0] > '7' || *end || mode > 0777) {
         ctl_note("--mode: '%s' is not a mode; write it in octal like 0660", value);
         return false;
     }
@@ -65,7 +66,7 @@ static bool take_option(struct request *request, int id, const char *value)
 
     switch (id) {
     case 'c':
-        plan->config = value;
+        plan->config = strcmp(value, "-") == 0 ? "/dev/stdin" : value;
         return true;
     case 'm':
         return ctl_arg_size("--memory", value, &plan->memory_bytes);

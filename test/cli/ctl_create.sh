@@ -103,6 +103,44 @@ stop "$user"
 works "rm removes an unused bus" rm "$bus"
 check "it is gone" absent
 
+# --------------------------------------------------------------------------------------- from a pipe
+for from in - /dev/stdin; do
+    printf 'channels:\n  tasks: { depth: 64 }\n' | "$ctl" create "$bus" --dry-run -c $from >"$out" 2>"$err"
+    status=$?
+    check "a plan from a pipe is read: -c $from" eval 'status_is 0 && says "^queue *tasks .*depth=64"'
+done
+printf 'channels:\n  tasks: { dept: 64 }\n' | "$ctl" create "$bus" --dry-run -c - >"$out" 2>"$err"
+status=$?
+check "a mistake in it has its place" eval 'status_is 2 && complains "/dev/stdin:2:12: unknown key"'
+if command -v bash >/dev/null; then
+    bash -c '"$0" create "$1" --dry-run -c <(echo "channels: { tasks: { depth: 64 } }")' "$ctl" "$bus" >"$out" 2>"$err"
+    status=$?
+    check "and one that bash substitutes for a file" eval 'status_is 0 && says "depth=64"'
+fi
+mkdir -p "$dir/map/..data"
+echo 'channels: { tasks: { depth: 64 } }' >"$dir/map/..data/bus.yaml"
+ln -s ..data/bus.yaml "$dir/map/bus.yaml"
+works "a plan behind a link, as a mounted ConfigMap has it" create "$bus" --dry-run -c "$dir/map/bus.yaml"
+
+# ------------------------------------------------------------------------- one grammar with YAML
+# alike VALUE: --memory and memory: read it as the same number of bytes, or both refuse it
+alike() {
+    run create "$bus" --dry-run --memory="$1"
+    option=$status$(grep '^total' "$out")
+    printf 'memory: %s\n' "$1" >"$dir/size.yaml"
+    run create "$bus" --dry-run -c "$dir/size.yaml"
+    [ "$option" = "$status$(grep '^total' "$out")" ]
+}
+for size in 4MiB 4M 4Mi 4096K 4096KiB '4 MiB' 4MB 4000kB 4194304 4_194_304 0x400000 0o20000000 4.5MiB 4e6 \
+    4.0e+06 4194304.0 4mb 4m 4k 04194304 1e99 4MiBx -4M 4.3 .5GiB; do
+    check "--memory and 'memory:' agree on $size" alike "$size"
+done
+for yes in yes true on; do
+    works "a key of a queue takes $yes as YAML does" create "$bus" --dry-run --queue=q:timestamps=$yes
+done
+works "a mode as YAML 1.2 writes it" create "$bus" --dry-run --mode=0o660
+check "is that mode" says 'mode 0660'
+
 # ------------------------------------------------------------------------------------ from a file
 cat >"$dir/bus.yaml" <<EOF
 bus: $bus-yaml

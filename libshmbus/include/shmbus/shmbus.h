@@ -203,8 +203,8 @@ struct shmbus_plan {
  * much; 0 means 44 MiB. Free with shmbus_plan_free(). -ENOMEM, -EINVAL (budget under 1 MiB). */
 SHMBUS_API int shmbus_plan_new(uint64_t memory_bytes, struct shmbus_plan **ret_plan);
 
-/* Reads strict YAML. -SHMBUS_ERR_CONFIG with file, line, column and the nearest known key in
- * shmbus_detail(); -errno when the file cannot be read. */
+/* Reads strict YAML, from a file or a pipe, to its end. -SHMBUS_ERR_CONFIG with file, line, column
+ * and the nearest known key in shmbus_detail(); -errno when the file cannot be read. */
 SHMBUS_API int shmbus_plan_load(const char *path, struct shmbus_plan **ret_plan);
 
 /* The same from memory; @origin stands for the file name in messages. */
