@@ -189,7 +189,7 @@ static int join(struct coordinator *c)
     if (result < 0)
         return program_fail(result, "cannot attach to bus '%s'", c->bus_name);
     program_catch_signals(c->bus);
-    result = shmbus_open(c->bus, TASK_COORDINATOR, SHMBUS_OPEN_RECV | existing, &c->lock);
+    result = shmbus_channel_open(c->bus, TASK_COORDINATOR, SHMBUS_OPEN_RECV | existing, &c->lock);
     if (result == -EBUSY)
         return program_fail(0,
                             "bus '%s' has a coordinator already; use another --bus, or wait "
@@ -199,12 +199,14 @@ static int join(struct coordinator *c)
         return program_fail(result, "cannot open stream " TASK_COORDINATOR);
     if ((result = shmbus_region_open(c->bus, TASK_BUFFER, &c->buffer)) < 0)
         return program_fail(result, "cannot open region " TASK_BUFFER);
-    if ((result = shmbus_open(c->bus, TASK_QUEUE, SHMBUS_OPEN_SEND | existing, &c->tasks)) < 0)
+    if ((result = shmbus_channel_open(c->bus, TASK_QUEUE, SHMBUS_OPEN_SEND | existing, &c->tasks)) <
+        0)
         return program_fail(result, "cannot open " TASK_QUEUE);
-    if ((result = shmbus_open(c->bus, TASK_QUEUE_DEAD, SHMBUS_OPEN_RECV | existing, &c->dead)) < 0)
+    if ((result = shmbus_channel_open(c->bus, TASK_QUEUE_DEAD, SHMBUS_OPEN_RECV | existing,
+                                      &c->dead)) < 0)
         return program_fail(result, "cannot open " TASK_QUEUE_DEAD);
-    result = shmbus_open(c->bus, TASK_RESULTS, SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | existing,
-                         &c->results);
+    result = shmbus_channel_open(c->bus, TASK_RESULTS,
+                                 SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | existing, &c->results);
     if (result < 0)
         return program_fail(result, "cannot open " TASK_RESULTS);
     return PROGRAM_OK;

@@ -22,7 +22,7 @@ static int fail(const char *what, const char *why)
     return 1;
 }
 
-/* The rule of shmbus_fd(): once readable, receive until -EAGAIN, then poll again. */
+/* The rule of shmbus_channel_fd(): once readable, receive until -EAGAIN, then poll again. */
 static int drain(struct shmbus_channel *queue)
 {
     struct shmbus_msg msg;
@@ -77,7 +77,8 @@ int main(int argc, char **argv)
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
     if (shmbus_attach(argv[1], NULL, &bus) < 0 ||
-        shmbus_open(bus, argv[2], SHMBUS_OPEN_RECV, &queue) < 0 || (fd = shmbus_fd(queue)) < 0)
+        shmbus_channel_open(bus, argv[2], SHMBUS_OPEN_RECV, &queue) < 0 ||
+        (fd = shmbus_channel_fd(queue)) < 0)
         fail("queue", shmbus_detail());
     else if (watch(epoll_fd, signal_fd) < 0 || watch(epoll_fd, fd) < 0)
         fail("epoll", strerror(errno));

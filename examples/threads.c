@@ -42,8 +42,8 @@ static void *square(void *context)
     struct shmbus_channel *numbers = NULL, *squares = NULL;
     struct shmbus_msg msg;
 
-    must(shmbus_open(worker->bus, "numbers", SHMBUS_OPEN_RECV, &numbers), "open");
-    must(shmbus_open(worker->bus, "squares", SHMBUS_OPEN_SEND, &squares), "open");
+    must(shmbus_channel_open(worker->bus, "numbers", SHMBUS_OPEN_RECV, &numbers), "open");
+    must(shmbus_channel_open(worker->bus, "squares", SHMBUS_OPEN_SEND, &squares), "open");
     for (;;) {
         must(shmbus_recv(numbers, &msg, SHMBUS_WAIT_FOREVER), "receive");
         if (msg.type == SHMBUS_TYPE_STOP)
@@ -54,8 +54,8 @@ static void *square(void *context)
         worker->squared++;
     }
     must(shmbus_release(&msg), "release");
-    shmbus_close(squares);
-    shmbus_close(numbers);
+    shmbus_channel_close(squares);
+    shmbus_channel_close(numbers);
     return NULL;
 }
 
@@ -85,8 +85,8 @@ int main(void)
 
     snprintf(bus_name, sizeof bus_name, "threads-example.%d", (int)getpid());
     must(shmbus_attach(bus_name, NULL, &bus), "attach");
-    must(shmbus_open(bus, "numbers", SHMBUS_OPEN_SEND, &numbers), "open");
-    must(shmbus_open(bus, "squares", SHMBUS_OPEN_RECV, &squares), "open");
+    must(shmbus_channel_open(bus, "numbers", SHMBUS_OPEN_SEND, &numbers), "open");
+    must(shmbus_channel_open(bus, "squares", SHMBUS_OPEN_RECV, &squares), "open");
     for (int i = 0; i < count; i++) {
         workers[i].bus = bus;
         if (pthread_create(&workers[i].thread, NULL, square, &workers[i]) != 0)

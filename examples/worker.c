@@ -144,9 +144,9 @@ static int join(struct worker *w)
     /* before the task queue: a worker the coordinator can see must know when it was born */
     if ((result = task_job_load(w->buffer, &w->born, SHMBUS_WAIT_FOREVER)) < 0)
         return program_fail(result, "cannot read the job in " TASK_BUFFER);
-    if ((result = shmbus_open(w->bus, TASK_RESULTS, SHMBUS_OPEN_SEND, &w->results)) < 0)
+    if ((result = shmbus_channel_open(w->bus, TASK_RESULTS, SHMBUS_OPEN_SEND, &w->results)) < 0)
         return program_fail(result, "cannot open " TASK_RESULTS);
-    if ((result = shmbus_open(w->bus, TASK_QUEUE, SHMBUS_OPEN_RECV, &w->tasks)) < 0)
+    if ((result = shmbus_channel_open(w->bus, TASK_QUEUE, SHMBUS_OPEN_RECV, &w->tasks)) < 0)
         return program_fail(result, "cannot open " TASK_QUEUE);
     return PROGRAM_OK;
 }

@@ -94,10 +94,11 @@ static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
         SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | SHMBUS_OPEN_EXISTING | SHMBUS_OPEN_THREAD;
 
     if (bus == NULL || channel == NULL || ret_ch == NULL) {
-        return sb_fail(-EINVAL, "shmbus_open: an argument is NULL");
+        return sb_fail(-EINVAL, "shmbus_channel_open: an argument is NULL");
     }
     if (!sb_bus_is_ours(bus)) {
-        return sb_fail(-SHMBUS_ERR_FORKED, "shmbus_open: the handle is the parent's; attach again");
+        return sb_fail(-SHMBUS_ERR_FORKED,
+                       "shmbus_channel_open: the handle is the parent's; attach again");
     }
     if (bus->observer) {
         return sb_fail(-EROFS, "channel \"%s\": an observer cannot open channels", channel);
@@ -146,7 +147,7 @@ static void bind_to(struct shmbus_channel *ch, struct shmbus *bus, uint32_t inde
     ch->ops_left = ch->ops_period = 1;
 }
 
-int shmbus_open(struct shmbus *bus, const char *channel, unsigned mode,
+int shmbus_channel_open(struct shmbus *bus, const char *channel, unsigned mode,
                 struct shmbus_channel **ret_ch)
 {
     struct shmbus_channel *ch;
@@ -157,7 +158,7 @@ int shmbus_open(struct shmbus *bus, const char *channel, unsigned mode,
         return r;
     }
     r = (mode & SHMBUS_OPEN_EXISTING) != 0 ? sb_directory_find(&bus->view, channel, &index)
-                                      : sb_directory_claim(&bus->view, channel, &index);
+                                           : sb_directory_claim(&bus->view, channel, &index);
     if (r < 0) {
         return r;
     }
@@ -194,7 +195,7 @@ static void take_off_list(struct shmbus_channel *ch)
     }
 }
 
-void shmbus_close(struct shmbus_channel *ch)
+void shmbus_channel_close(struct shmbus_channel *ch)
 {
     int state;
 
@@ -213,7 +214,7 @@ void shmbus_close(struct shmbus_channel *ch)
     sb_cancel_back(state);
 }
 
-size_t shmbus_size_max(const struct shmbus_channel *ch)
+size_t shmbus_channel_size_max(const struct shmbus_channel *ch)
 {
     return ch == NULL ? 0 : ch->size_max;
 }
@@ -228,13 +229,14 @@ struct shmbus *shmbus_channel_bus(const struct shmbus_channel *ch)
     return ch == NULL ? NULL : ch->bus;
 }
 
-int shmbus_counters(const struct shmbus_channel *ch, uint64_t *ret_counters, size_t count)
+int shmbus_channel_counters(const struct shmbus_channel *ch, uint64_t *ret_counters, size_t count)
 {
     if (ch == NULL || ret_counters == NULL) {
-        return sb_fail(-EINVAL, "shmbus_counters: an argument is NULL");
+        return sb_fail(-EINVAL, "shmbus_channel_counters: an argument is NULL");
     }
     if (!sb_bus_is_ours(ch->bus)) {
-        return sb_fail(-SHMBUS_ERR_FORKED, "shmbus_counters: \"%s\" is the parent's", ch->name);
+        return sb_fail(-SHMBUS_ERR_FORKED, "shmbus_channel_counters: \"%s\" is the parent's",
+                       ch->name);
     }
     count = count < SHMBUS_COUNTER_COUNT ? count : SHMBUS_COUNTER_COUNT;
     for (size_t i = 0; i < count; i++) {

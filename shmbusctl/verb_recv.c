@@ -167,13 +167,13 @@ static int run(struct ctl_args *args)
         return code;
     ctl_signals_bus(bus);
     ctl_output_watch(bus, request.follow);
-    result = shmbus_open(bus, args->operands[1],
+    result = shmbus_channel_open(bus, args->operands[1],
                          SHMBUS_OPEN_RECV | (request.create ? 0 : SHMBUS_OPEN_EXISTING), &ch);
     if (result < 0) {
         code = show_open_failure(bus, args->operands[1], result, "; --create makes a new one");
     } else {
         code = receive(&request, ch);
-        shmbus_close(ch);
+        shmbus_channel_close(ch);
     }
     ctl_signals_bus(NULL);
     ctl_output_unwatch();

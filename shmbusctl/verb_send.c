@@ -185,7 +185,7 @@ static int send_data(struct request *request, struct shmbus_channel *ch)
 static int send_input(struct request *request, struct shmbus_channel *ch, int fd)
 {
     struct message_source source;
-    size_t limit = shmbus_size_max(ch), bytes;
+    size_t limit = shmbus_channel_size_max(ch), bytes;
     unsigned char *data;
     int result, code = CTL_DONE;
 
@@ -248,13 +248,13 @@ static int run(struct ctl_args *args)
     if (code != CTL_DONE)
         return code;
     ctl_signals_bus(bus);
-    result = shmbus_open(bus, args->operands[1],
+    result = shmbus_channel_open(bus, args->operands[1],
                          SHMBUS_OPEN_SEND | (request.create ? 0 : SHMBUS_OPEN_EXISTING), &ch);
     if (result < 0) {
         code = show_open_failure(bus, args->operands[1], result, "; --create makes a new one");
     } else {
         code = send_all(&request, ch);
-        shmbus_close(ch);
+        shmbus_channel_close(ch);
     }
     ctl_signals_bus(NULL);
     shmbus_detach(bus);

@@ -93,7 +93,7 @@ static inline void t_bus_end(struct shmbus *bus, const char *name)
 static inline struct shmbus_channel *t_open(struct shmbus *bus, const char *name, unsigned mode)
 {
     struct shmbus_channel *ch = NULL;
-    T_OK_FATAL(shmbus_open(bus, name, mode, &ch));
+    T_OK_FATAL(shmbus_channel_open(bus, name, mode, &ch));
     return ch;
 }
 

@@ -58,10 +58,11 @@ static void peer_open(struct bench *b, unsigned channel, unsigned roles, unsigne
     e->pending = false;
     e->in_place = strcmp(b->variant, "inplace") == 0;
     snprintf(name, sizeof(name), "c%u", channel);
-    error = shmbus_open(bus, name, roles == BENCH_SEND ? SHMBUS_OPEN_SEND : SHMBUS_OPEN_RECV,
-                        &e->channel);
+    error =
+        shmbus_channel_open(bus, name, roles == BENCH_SEND ? SHMBUS_OPEN_SEND : SHMBUS_OPEN_RECV,
+                            &e->channel);
     if (error < 0)
-        bench_fail(b, "shmbus_open: %s", shmbus_detail());
+        bench_fail(b, "shmbus_channel_open: %s", shmbus_detail());
 }
 
 /* Nothing may be in the hands of a process that has released and closed everything. */
@@ -81,7 +82,7 @@ static void peer_close(struct ep *e)
         bench_fail(e->bench, "shmbus_abort: %s", shmbus_detail());
     if (users == 1) /* before close, which would give back what was forgotten */
         check_nothing_held(e->bench);
-    shmbus_close(e->channel);
+    shmbus_channel_close(e->channel);
     if (--users == 0)
         shmbus_detach(bus);
 }
@@ -195,7 +196,7 @@ static int read_snapshot(struct ep *e)
 {
     uint64_t counters[SHMBUS_COUNTER_COUNT];
 
-    return shmbus_counters(e->channel, counters, SHMBUS_COUNTER_COUNT);
+    return shmbus_channel_counters(e->channel, counters, SHMBUS_COUNTER_COUNT);
 }
 #else /* what an observer pays for one row of statistics */
 static int read_snapshot(struct ep *e)

@@ -1,6 +1,6 @@
 /*
  * bench-peer: shmbus_counters
- * about: this library: the counters of a program's own handle, shmbus_counters()
+ * about: this library: the counters of a program's own handle, shmbus_channel_counters()
  * kind: shmbus
  * packages: -
  * workloads: snapshot

@@ -103,8 +103,8 @@ static void victim(int ready)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     must(shmbus_attach(name, NULL, &bus), "attach");
-    must(shmbus_open(bus, "ticks", SHMBUS_OPEN_SEND, &ticks), "open");
-    must(shmbus_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &tasks), "open");
+    must(shmbus_channel_open(bus, "ticks", SHMBUS_OPEN_SEND, &ticks), "open");
+    must(shmbus_channel_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &tasks), "open");
     must(shmbus_recv(tasks, &msg, PATIENCE_NS), "recv");
     for (size_t i = 0; i < BLOCKS_HELD; i++) {
         must(shmbus_reserve(tasks, 64, &reserved[i], 0), "reserve");
@@ -182,8 +182,9 @@ struct survivor {
 static void join(struct survivor *me)
 {
     must(shmbus_attach(name, NULL, &me->bus), "attach");
-    must(shmbus_open(me->bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &me->tasks), "open");
-    must(shmbus_open(me->bus, "ticks", SHMBUS_OPEN_RECV, &me->ticks), "open");
+    must(shmbus_channel_open(me->bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &me->tasks),
+         "open");
+    must(shmbus_channel_open(me->bus, "ticks", SHMBUS_OPEN_RECV, &me->ticks), "open");
     must(shmbus_send(me->tasks, "work", 4, 0), "send");
 }
 

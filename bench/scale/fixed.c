@@ -226,7 +226,7 @@ static double close_once(const void *argument)
     struct shmbus_channel *ch = scale_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     int64_t begin = scale_now_ns();
 
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     return (double)(scale_now_ns() - begin);
 }
 

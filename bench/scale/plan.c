@@ -41,6 +41,6 @@ struct shmbus_channel *scale_open(struct shmbus *bus, const char *name, unsigned
 {
     struct shmbus_channel *channel = NULL;
 
-    scale_must(shmbus_open(bus, name, mode | SHMBUS_OPEN_EXISTING, &channel), "open");
+    scale_must(shmbus_channel_open(bus, name, mode | SHMBUS_OPEN_EXISTING, &channel), "open");
     return channel;
 }

@@ -63,7 +63,7 @@ struct shmbus_channel {
 enum sb_handle_kind {
     SB_BLOCKS = SHMBUS_KIND_QUEUE,  /* queue with total order: in blocks */
     SB_STREAM = SHMBUS_KIND_STREAM, /* in a ring of bytes */
-    SB_LANES = 3               /* queue with order per producer: in cells */
+    SB_LANES = 3                    /* queue with order per producer: in cells */
 };
 
 /* What is to be sent, and how long to try. */

@@ -1,5 +1,5 @@
 /*
- * shmbus_fd(): an eventfd that a helper thread of this process makes readable.
+ * shmbus_channel_fd(): an eventfd that a helper thread of this process makes readable.
  *
  * The thread sleeps on the channel's futex word like any receiver and writes the eventfd when
  * there is something; the receiver's -EAGAIN empties the eventfd and sends the thread to sleep
@@ -137,13 +137,14 @@ static int poll_open(struct shmbus_channel *ch)
     return poll->fd;
 }
 
-int shmbus_fd(struct shmbus_channel *ch)
+int shmbus_channel_fd(struct shmbus_channel *ch)
 {
     if (ch == NULL || (ch->mode & SHMBUS_OPEN_RECV) == 0) {
-        return sb_fail(-EINVAL, "shmbus_fd: the channel is not open for receiving");
+        return sb_fail(-EINVAL, "shmbus_channel_fd: the channel is not open for receiving");
     }
     if (!sb_bus_is_ours(ch->bus)) {
-        return sb_fail(-SHMBUS_ERR_FORKED, "shmbus_fd: the handle is the parent's; attach again");
+        return sb_fail(-SHMBUS_ERR_FORKED,
+                       "shmbus_channel_fd: the handle is the parent's; attach again");
     }
     return ch->poll != NULL ? ch->poll->fd : poll_open(ch);
 }

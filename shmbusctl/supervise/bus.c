@@ -74,7 +74,8 @@ void sup_bus_open(struct sup *s)
     if (shmbus_bus_stat(s->bus, &stat) == 0) {
         s->beat_interval_ns = stat.heartbeat_interval_ns;
     }
-    r = shmbus_open(s->bus, s->file->events, SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING, &s->events);
+    r = shmbus_channel_open(s->bus, s->file->events, SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING,
+                            &s->events);
     if (r < 0) {
         s->events = NULL;
     }

@@ -46,7 +46,7 @@ static struct shmbus_channel *join(const char *channel, unsigned mode, struct sh
     if (r < 0) {
         fail("attach", r);
     }
-    r = shmbus_open(*ret_bus, channel, mode, &ch);
+    r = shmbus_channel_open(*ret_bus, channel, mode, &ch);
     if (r < 0) {
         fail("open", r);
     }

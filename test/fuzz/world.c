@@ -125,7 +125,7 @@ static void forget(struct fuzz_world *world, const struct shmbus_channel *ch)
 static void close_channel(struct fuzz_world *world, unsigned i)
 {
     forget(world, world->channels[i]);
-    shmbus_close(world->channels[i]);
+    shmbus_channel_close(world->channels[i]);
     world->channels[i] = NULL;
 }
 
@@ -252,7 +252,7 @@ static void call_open(struct fuzz_world *world, const struct fuzz_record *r)
     unsigned at = r->index % FUZZ_HANDLES, mode = 1u + r->word % 3u;
 
     close_channel(world, at);
-    result_of("open", shmbus_open(world->bus, names[r->how % NAMES],
+    result_of("open", shmbus_channel_open(world->bus, names[r->how % NAMES],
                                   mode | (r->value % 2u != 0 ? SHMBUS_OPEN_EXISTING : 0u),
                                   &world->channels[at]));
 }
@@ -374,7 +374,7 @@ static void call_region(struct fuzz_world *world, const struct fuzz_record *r, b
 
 static void call_fd(struct fuzz_world *world, const struct fuzz_record *r)
 {
-    struct pollfd p = {.fd = shmbus_fd(channel_of(world, r->index)), .events = POLLIN};
+    struct pollfd p = {.fd = shmbus_channel_fd(channel_of(world, r->index)), .events = POLLIN};
 
     if (result_of("fd", p.fd) >= 0) {
         poll(&p, 1, 0);

@@ -98,7 +98,7 @@ static struct shmbus *attach(void)
 static struct shmbus_channel *open_channel(struct shmbus *bus, const char *channel, unsigned mode)
 {
     struct shmbus_channel *ch = NULL;
-    check(shmbus_open(bus, channel, mode, &ch), channel);
+    check(shmbus_channel_open(bus, channel, mode, &ch), channel);
     return ch;
 }
 

@@ -402,7 +402,7 @@ static void finish_stream(void)
         w_stream_driver(false, 0);
     }
     for (uint32_t i = 0; i < sizeof sizes / sizeof sizes[0] && !x_failed(); i++) {
-        if (sizes[i] * 8u > shmbus_size_max(w_handle(W_DRIVER, 0))) {
+        if (sizes[i] * 8u > shmbus_channel_size_max(w_handle(W_DRIVER, 0))) {
             continue;
         }
         w_open_stream(W_DRIVER, 0, true);

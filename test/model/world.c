@@ -218,7 +218,7 @@ void sb_poll_rearm(struct sb_poll *poll, uint64_t departure)
     (void)poll;
 }
 
-size_t shmbus_size_max(const struct shmbus_channel *ch)
+size_t shmbus_channel_size_max(const struct shmbus_channel *ch)
 {
     if (ch == NULL) {
         return 0;
@@ -534,7 +534,7 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->slot = buses[p].member.slot;
     ch->shared = ch->view->shared;
     ch->shutdown = &buses[p].view.super->shutdown;
-    ch->size_max = shmbus_size_max(ch);
+    ch->size_max = shmbus_channel_size_max(ch);
     ch->ops_left = ch->ops_period = 1u << 30;
     snprintf(ch->name, sizeof ch->name, "c%u", c);
     memset(&ch->stock, 0, sizeof ch->stock);

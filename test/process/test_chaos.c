@@ -170,7 +170,7 @@ static void chaos_settle(struct chaos *c, const pid_t *pids, int count)
         note(c, t_value(&msg), ACKED);
         T_OK(shmbus_release(&msg));
     }
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     uint32_t sent = 0, lost = 0, bad = 0;
     for (uint32_t i = 0; i < NUMBERS && i < c->next; i++) {
         uint8_t n = c->notes[i];
@@ -407,7 +407,7 @@ T_TEST_TIMEOUT(chaos, attaching_and_detaching_under_fire_leaves_every_slot_free,
     while (t_get(ch) != UINT64_MAX)
         ;
     CU_ASSERT_EQUAL(t_channel_stat(members[0], "q").receivers, 1);
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     CU_ASSERT_EQUAL(t_free_and_hinted(members[0]), 200);
     for (int i = 15; i > 0; i--)
         shmbus_detach(members[i]);

@@ -325,9 +325,9 @@ static int runs_without_standard_descriptors(void *argument)
         struct shmbus_channel *ch = NULL;
         r = shmbus_attach(p->name, &opts, &bus);
         if (r == 0)
-            r = shmbus_open(bus, "q", SHMBUS_OPEN_RECV, &ch);
+            r = shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, &ch);
         if (r == 0)
-            r = shmbus_fd(ch) >= 3 ? 0 : 3;
+            r = shmbus_channel_fd(ch) >= 3 ? 0 : 3;
         shmbus_detach(bus);
         if (r == 0)
             r = shmbus_unlink(p->name);

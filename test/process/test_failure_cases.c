@@ -128,7 +128,7 @@ T_TEST(failure, case_02_producer_paused_there_resumes_after_recovery)
         CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0);
     }
     CU_ASSERT_EQUAL(t_blocks(bus).held, 1);
-    T_FAILS(shmbus_open(bus, "s", SHMBUS_OPEN_SEND, &other), -EBUSY);
+    T_FAILS(shmbus_channel_open(bus, "s", SHMBUS_OPEN_SEND, &other), -EBUSY);
     t_gate_post(&scene->go);
     t_continue(pid);
     CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
@@ -390,7 +390,7 @@ T_TEST(failure, case_05_who_comes_back_and_leaves_again_is_told_of_again)
             ;
         T_OK(shmbus_recv(rx, &msg, 0));
         T_OK(shmbus_release(&msg));
-        shmbus_close(rx);
+        shmbus_channel_close(rx);
         T_OK(t_send(tx, 1, 0));
         T_FAILS(t_send(tx, 1, 0), -SHMBUS_ERR_PEER_CLOSED);
         T_FAILS(t_send(tx, 1, 0), -EAGAIN);
@@ -398,7 +398,7 @@ T_TEST(failure, case_05_who_comes_back_and_leaves_again_is_told_of_again)
     for (int i = 0; i < 3; i++) { /* nothing is taken, but we find it there */
         rx = t_open(bus, "s", SHMBUS_OPEN_RECV);
         T_FAILS(t_send(tx, 1, 0), -EAGAIN);
-        shmbus_close(rx);
+        shmbus_channel_close(rx);
         T_FAILS(t_send(tx, 1, 0), -SHMBUS_ERR_PEER_CLOSED);
         T_FAILS(t_send(tx, 1, 0), -EAGAIN);
     }
@@ -406,12 +406,12 @@ T_TEST(failure, case_05_who_comes_back_and_leaves_again_is_told_of_again)
     while (shmbus_recv(rx, &msg, 0) == 0)
         T_OK(shmbus_release(&msg));
     for (int i = 0; i < 3; i++) { /* the sender likewise: after what it sent */
-        shmbus_close(tx);
+        shmbus_channel_close(tx);
         T_FAILS(shmbus_recv(rx, &msg, 0), -SHMBUS_ERR_PEER_CLOSED);
         T_FAILS(shmbus_recv(rx, &msg, 0), -EAGAIN);
         tx = t_open(bus, "s", SHMBUS_OPEN_SEND);
         t_put(tx, 7);
-        shmbus_close(tx);
+        shmbus_channel_close(tx);
         CU_ASSERT_EQUAL(t_take(rx, &msg), 7);
         T_OK(shmbus_release(&msg));
         T_FAILS(shmbus_recv(rx, &msg, 0), -SHMBUS_ERR_PEER_CLOSED);
@@ -764,7 +764,7 @@ static int live_and_let_die(void *argument)
         random = random * 6364136223846793005u + 1442695040888963407u;
         if (!may_be(shmbus_attach(scene->name, &opts, &bus), "attach") || bus == NULL)
             continue;
-        may_be(shmbus_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &ch), "open");
+        may_be(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &ch), "open");
         may_be(t_send(ch, 1, 0), "send");
         may_be(shmbus_reclaim(bus), "reclaim");
         if ((random >> 33) % 8 == 0)

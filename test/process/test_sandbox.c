@@ -336,8 +336,8 @@ static int locks_its_memory(void *argument)
         shmbus_unlink(l->name); /* there, and complete, if the second mapping was too much */
         return 0;
     }
-    if (shmbus_open(bus, "q", SHMBUS_OPEN_RECV, &ch) == 0) {
-        l->fd_result = shmbus_fd(ch);
+    if (shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, &ch) == 0) {
+        l->fd_result = shmbus_channel_fd(ch);
         snprintf(l->fd_detail, sizeof l->fd_detail, "%s", shmbus_detail());
     }
     shmbus_detach(bus);
@@ -390,7 +390,7 @@ static int has_no_threads(void *argument)
     struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     if (!refuse(refusals, sizeof refusals / sizeof refusals[0]))
         return SKIPPED;
-    l->fd_result = shmbus_fd(ch);
+    l->fd_result = shmbus_channel_fd(ch);
     l->retryable = shmbus_error_is_retryable(l->fd_result);
     snprintf(l->fd_detail, sizeof l->fd_detail, "%s", shmbus_detail());
     shmbus_detach(bus);
@@ -463,14 +463,14 @@ T_TEST(sandbox, a_plugin_host_that_unloads_the_library_harms_no_thread_of_it)
     if (library == NULL || t_is_sanitized())
         t_skip("no shared library beside the tests, or one with a sanitizer");
     __typeof__(&shmbus_attach) attach_it;
-    __typeof__(&shmbus_open) open_it;
+    __typeof__(&shmbus_channel_open) open_it;
     __typeof__(&shmbus_recv) receive;
-    __typeof__(&shmbus_fd) descriptor;
+    __typeof__(&shmbus_channel_fd) descriptor;
     __typeof__(&shmbus_detach) detach_it;
     find(library, "shmbus_attach", &attach_it);
-    find(library, "shmbus_open", &open_it);
+    find(library, "shmbus_channel_open", &open_it);
     find(library, "shmbus_recv", &receive);
-    find(library, "shmbus_fd", &descriptor);
+    find(library, "shmbus_channel_fd", &descriptor);
     find(library, "shmbus_detach", &detach_it);
     CU_ASSERT_EQUAL_FATAL(attach_it(t_bus_name(name), NULL, &bus), 0);
     CU_ASSERT_EQUAL_FATAL(open_it(bus, "q", SHMBUS_OPEN_RECV, &ch), 0);

@@ -201,7 +201,7 @@ static uint32_t fill_up(struct shmbus *bus, const char *name, size_t bytes)
     uint32_t n = 0;
     while (shmbus_send(ch, data, bytes, 0) == 0)
         n++;
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     return n;
 }
 
@@ -220,7 +220,7 @@ T_TEST(shares, forgotten_queues_stop_no_other_queue_whatever_the_size_of_message
     }
     CU_ASSERT_TRUE(t_channel_stat(bus, "audit").depth < 1024); /* it is not for want of places */
     struct shmbus_channel *work = t_open(bus, "work", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
-    CU_ASSERT_EQUAL(shmbus_size_max(work), 1 << 20);
+    CU_ASSERT_EQUAL(shmbus_channel_size_max(work), 1 << 20);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (int round = 0; round < 3; round++) {
             T_OK(shmbus_send(work, data, sizes[i], 0));

@@ -90,7 +90,7 @@ static int receive(struct shmbus_channel *q, enum survivor how, struct shmbus_ms
         let_pass(50 * T_MS);
         return shmbus_recv(q, msg, 0);
     default:
-        poller.fd = shmbus_fd(q);
+        poller.fd = shmbus_channel_fd(q);
         poll(&poller, 1, 1000);
         return shmbus_recv(q, msg, 0);
     }

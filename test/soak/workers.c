@@ -65,7 +65,7 @@ static bool attach(struct worker *w)
 static struct shmbus_channel *open_channel(const struct worker *w, const char *name, unsigned mode)
 {
     struct shmbus_channel *ch = NULL;
-    return is_expected(shmbus_open(w->bus, name, mode, &ch), "open") ? ch : NULL;
+    return is_expected(shmbus_channel_open(w->bus, name, mode, &ch), "open") ? ch : NULL;
 }
 
 /* --------------------------------------------------------------------------------- producers */
@@ -230,7 +230,7 @@ static struct shmbus_channel *come_again(const struct worker *w, struct shmbus_c
             held[kept++] = held[i];
     }
     *n = kept;
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     return open_channel(w, name, SHMBUS_OPEN_RECV);
 }
 
@@ -309,7 +309,7 @@ static struct shmbus_channel *open_end(const struct worker *w, unsigned mode, bo
     char name[16];
     snprintf(name, sizeof name, "s%u", w->index / S_ROLES % S_STREAMS);
     while (!is_over()) { /* the one before us may just be dying */
-        int r = shmbus_open(w->bus, name, mode, &ch);
+        int r = shmbus_channel_open(w->bus, name, mode, &ch);
         if (r == 0)
             return ch;
         *good = is_stream_result(r, "open of a stream");
@@ -449,7 +449,7 @@ static bool drain_queue(const struct worker *w, const char *name, enum s_stage s
         good = release(&held);
         any = true;
     }
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     return any;
 }
 
@@ -460,7 +460,7 @@ static void drain_unnamed(const struct worker *w, const char *name)
     struct shmbus_msg msg;
     while (ch != NULL && shmbus_recv(ch, &msg, 0) == 0)
         is_expected(shmbus_release(&msg), "release");
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
 }
 
 void s_drain(struct shmbus *bus)
@@ -489,6 +489,6 @@ void s_drain(struct shmbus *bus)
         if (s->last < s->confirmed)
             s_complain(&s_books->lost, "stream %u: %llu were sent, %llu came", i,
                        (unsigned long long)s->confirmed, (unsigned long long)s->last);
-        shmbus_close(ch);
+        shmbus_channel_close(ch);
     }
 }

@@ -105,7 +105,7 @@ static struct shmbus *bus_with_a_message(char *name, uint32_t processes)
     struct shmbus *bus = t_bus_new(plan, name);
     struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND);
     t_put(ch, 7);
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     return bus;
 }
 
@@ -120,7 +120,7 @@ static void parent_is_dead(struct shmbus *bus, struct family *f)
     shmbus_reclaim(bus);
     struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     CU_ASSERT_EQUAL(t_get(ch), 7);
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
 }
 
 /* To its @step-th edge of a system call in the attaching threads; false when it has attached. */

@@ -64,10 +64,10 @@ T_TEST(api, null_is_refused_everywhere)
     REFUSED(shmbus_reclaim(NULL), -EINVAL);
     shmbus_interrupt(NULL);
     shmbus_interrupt_clear(NULL);
-    REFUSED(shmbus_open(NULL, "q", SHMBUS_OPEN_SEND, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, NULL, SHMBUS_OPEN_SEND, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, "q", SHMBUS_OPEN_SEND, NULL), -EINVAL);
-    shmbus_close(NULL);
+    REFUSED(shmbus_channel_open(NULL, "q", SHMBUS_OPEN_SEND, &ch), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, NULL, SHMBUS_OPEN_SEND, &ch), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, "q", SHMBUS_OPEN_SEND, NULL), -EINVAL);
+    shmbus_channel_close(NULL);
     REFUSED(shmbus_send(NULL, "x", 1, 0), -EINVAL);
     REFUSED(shmbus_send(rig.q, NULL, 1, 0), -EINVAL);
     REFUSED(shmbus_send(rig.tx, NULL, 1, 0), -EINVAL);
@@ -87,8 +87,8 @@ T_TEST(api, null_is_refused_everywhere)
     REFUSED(shmbus_commit(NULL), -EINVAL);
     REFUSED(shmbus_abort(NULL), -EINVAL);
     REFUSED(shmbus_forward(NULL, rig.r, 0), -EINVAL);
-    REFUSED(shmbus_fd(NULL), -EINVAL);
-    CU_ASSERT_EQUAL(shmbus_size_max(NULL), 0);
+    REFUSED(shmbus_channel_fd(NULL), -EINVAL);
+    CU_ASSERT_EQUAL(shmbus_channel_size_max(NULL), 0);
     CU_ASSERT_STRING_EQUAL(shmbus_channel_name(NULL), "");
     CU_ASSERT_PTR_NULL(shmbus_channel_bus(NULL));
     REFUSED(shmbus_region_open(NULL, "area", &region), -EINVAL);
@@ -133,15 +133,16 @@ T_TEST(api, names_and_modes_are_checked)
     struct shmbus_channel *ch = NULL;
     rig_make(&rig);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        REFUSED(shmbus_open(rig.bus, bad[i], SHMBUS_OPEN_SEND, &ch), -EINVAL);
+        REFUSED(shmbus_channel_open(rig.bus, bad[i], SHMBUS_OPEN_SEND, &ch), -EINVAL);
     REFUSED(shmbus_create("", NULL), -EINVAL);
     REFUSED(shmbus_create("with space", NULL), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, "q", 0, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, "q", SHMBUS_OPEN_EXISTING, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, "q", 64 | SHMBUS_OPEN_SEND, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, "s", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &ch), -EINVAL);
-    REFUSED(shmbus_open(rig.bus, "s", SHMBUS_OPEN_SEND, &ch), -EBUSY);
-    REFUSED(shmbus_open(rig.bus, "nothing", SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING, &ch), -ENOENT);
+    REFUSED(shmbus_channel_open(rig.bus, "q", 0, &ch), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, "q", SHMBUS_OPEN_EXISTING, &ch), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, "q", 64 | SHMBUS_OPEN_SEND, &ch), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, "s", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &ch), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, "s", SHMBUS_OPEN_SEND, &ch), -EBUSY);
+    REFUSED(shmbus_channel_open(rig.bus, "nothing", SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING, &ch),
+            -ENOENT);
     CU_ASSERT_PTR_NULL(ch);
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus *bus = NULL;
@@ -165,7 +166,7 @@ T_TEST(api, a_handle_does_only_what_it_was_opened_for)
     struct shmbus_channel *recv = t_open(rig.bus, "q", SHMBUS_OPEN_RECV);
     REFUSED(shmbus_recv(send, &msg, 0), -EINVAL);
     REFUSED(shmbus_recv_copy(send, buffer, 8, &size, NULL, 0), -EINVAL);
-    REFUSED(shmbus_fd(send), -EINVAL);
+    REFUSED(shmbus_channel_fd(send), -EINVAL);
     REFUSED(shmbus_send(recv, "x", 1, 0), -EINVAL);
     REFUSED(shmbus_reserve(recv, 1, &msg, 0), -EINVAL);
     REFUSED(shmbus_recv(rig.tx, &msg, 0), -EINVAL);
@@ -333,7 +334,7 @@ T_TEST(api, a_stream_names_its_sender_only_while_it_has_one)
     T_OK(shmbus_recv(rig.rx, &got, 0));
     CU_ASSERT_EQUAL(got.sender, rig.bus->member.slot);
     T_OK(shmbus_release(&got));
-    shmbus_close(rig.tx);
+    shmbus_channel_close(rig.tx);
     T_OK(shmbus_recv(rig.rx, &got, 0));
     CU_ASSERT_EQUAL(got.sender, SHMBUS_SENDER_UNKNOWN);
     T_OK(shmbus_release(&got));
@@ -399,7 +400,7 @@ T_TEST(api, a_message_outlives_its_handle_only_as_a_stale_one)
     t_put(rig.q, 1);
     CU_ASSERT_EQUAL(t_take(gone, &msg), 1);
     T_OK(shmbus_reserve(gone, 8, &room, 0));
-    shmbus_close(gone);
+    shmbus_channel_close(gone);
     msg.channel = room.channel = rig.q;
     REFUSED(shmbus_release(&msg), -SHMBUS_ERR_STALE);
     REFUSED(shmbus_commit(&room), -SHMBUS_ERR_STALE);
@@ -426,7 +427,7 @@ T_TEST(api, an_observer_looks_and_changes_nothing)
     rig_make(&rig);
     opts.flags = SHMBUS_ATTACH_OBSERVE;
     T_OK_FATAL(shmbus_attach(rig.name, &opts, &observer));
-    REFUSED(shmbus_open(observer, "q", SHMBUS_OPEN_RECV, &ch), -EROFS);
+    REFUSED(shmbus_channel_open(observer, "q", SHMBUS_OPEN_RECV, &ch), -EROFS);
     REFUSED(shmbus_heartbeat(observer), -EROFS);
     REFUSED(shmbus_shutdown(observer, true), -EROFS);
     REFUSED(shmbus_reclaim(observer), -EROFS);
@@ -454,7 +455,7 @@ static int use_parents_handles(void *argument)
     struct shmbus_channel *ch = NULL;
     struct shmbus_region *region = NULL;
     char data[8];
-    T_FAILS(shmbus_open(rig->bus, "q", SHMBUS_OPEN_SEND, &ch), -SHMBUS_ERR_FORKED);
+    T_FAILS(shmbus_channel_open(rig->bus, "q", SHMBUS_OPEN_SEND, &ch), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_heartbeat(rig->bus), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_shutdown(rig->bus, true), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_reclaim(rig->bus), -SHMBUS_ERR_FORKED);
@@ -463,7 +464,7 @@ static int use_parents_handles(void *argument)
     T_FAILS(shmbus_recv(rig->q, &msg, 0), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_recv(rig->rx, &msg, 0), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_reserve(rig->q, 8, &msg, 0), -SHMBUS_ERR_FORKED);
-    T_FAILS(shmbus_fd(rig->q), -SHMBUS_ERR_FORKED);
+    T_FAILS(shmbus_channel_fd(rig->q), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_release(&f->held), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_requeue(&f->held), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_forward(&f->held, rig->r, 0), -SHMBUS_ERR_FORKED);
@@ -478,7 +479,7 @@ static int use_parents_handles(void *argument)
     ch = t_open(own, "q", SHMBUS_OPEN_SEND);
     t_put(ch, 2);
     shmbus_detach(own);
-    shmbus_close(rig->r);
+    shmbus_channel_close(rig->r);
     shmbus_detach(rig->bus); /* only frees memory */
     return 0;
 }
@@ -493,7 +494,7 @@ T_TEST(api, a_forked_child_may_not_use_its_parents_handles)
     T_OK(shmbus_reserve(rig.q, 8, &f.room, 0));
     T_OK(shmbus_region_open(rig.bus, "area", &f.area));
     T_FAILS(shmbus_recv(rig.q, &(struct shmbus_msg){0}, T_MS), -ETIMEDOUT); /* with its watcher */
-    CU_ASSERT_TRUE(shmbus_fd(rig.r) >= 0);                    /* and the helper of a descriptor */
+    CU_ASSERT_TRUE(shmbus_channel_fd(rig.r) >= 0); /* and the helper of a descriptor */
     CU_ASSERT_EQUAL(t_wait_exit(t_fork(use_parents_handles, &f)), 0);
     CU_ASSERT_EQUAL(t_blocks(rig.bus).held, 2); /* nothing of ours was touched */
     T_OK(shmbus_release(&f.held));
@@ -554,7 +555,7 @@ T_TEST(api, attaching_and_detaching_leaves_no_descriptor_thread_or_mapping)
         if (i % 10 == 0)
             T_FAILS(shmbus_recv(ch, &(struct shmbus_msg){0}, T_MS), -ETIMEDOUT);
         if (i % 7 == 0)
-            CU_ASSERT_TRUE(shmbus_fd(ch) >= 0);
+            CU_ASSERT_TRUE(shmbus_channel_fd(ch) >= 0);
         shmbus_detach(bus);
     }
     CU_ASSERT_EQUAL(system(maps), 0); /* ours: the segment and the anchor */

@@ -107,7 +107,7 @@ static void move_lanes(void)
         T_OK(shmbus_release(&rig.job));
     }
     if (rig.more_jobs != NULL) {
-        shmbus_close(rig.more_jobs);
+        shmbus_channel_close(rig.more_jobs);
         rig.more_jobs = NULL;
     } else {
         rig.more_jobs = t_open(rig.other, "jobs", SHMBUS_OPEN_SEND);

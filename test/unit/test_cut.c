@@ -82,7 +82,7 @@ static int send_until_the_end(void *arg)
 
     signal(SIGBUS, SIG_DFL); /* sanitizers have a handler of their own */
     T_OK_FATAL(shmbus_attach(user->name, NULL, &bus));
-    T_OK_FATAL(shmbus_open(bus, "q", SHMBUS_OPEN_SEND, &ch));
+    T_OK_FATAL(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, &ch));
     t_gate_post(user->attached);
     t_gate_wait(user->cut, 1);
     shmbus_send(ch, "x", 1, 0);
@@ -104,7 +104,7 @@ T_TEST(cut, whoever_works_dies_of_sigbus_and_nothing_else_is_harmed)
     t_gate_post(user.cut);
     CU_ASSERT_EQUAL(t_wait_exit(pid), 128 + SIGBUS);
     T_OK_FATAL(shmbus_attach(other, NULL, &bus));
-    T_OK_FATAL(shmbus_open(bus, "q", SHMBUS_OPEN_SEND, &ch));
+    T_OK_FATAL(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, &ch));
     T_OK(shmbus_send(ch, "x", 1, 0));
     shmbus_detach(bus);
     T_OK(shmbus_unlink(other));

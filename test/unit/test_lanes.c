@@ -84,7 +84,7 @@ T_TEST(lanes, sizes_up_to_the_largest_go_through_and_one_more_does_not)
     struct shmbus_channel *ch = t_open(bus, "q", BOTH);
     uint8_t data[256];
     struct shmbus_msg msg = {0};
-    size_t max = shmbus_size_max(ch);
+    size_t max = shmbus_channel_size_max(ch);
     struct iovec items[2] = {{data, max + 1}, {data, 1}};
     CU_ASSERT_TRUE_FATAL(max >= 64 && max < sizeof data);
     for (size_t i = 0; i < sizeof data; i++)
@@ -159,7 +159,7 @@ T_TEST(lanes, batches_send_and_receive_a_prefix)
     for (int i = 3; i < 6; i++)
         CU_ASSERT_EQUAL(t_value(&msgs[i]), i + 1);
     T_FAILS(shmbus_recv_batch(ch, &msgs[6], 2, 0), -EAGAIN);
-    items[1].iov_len = shmbus_size_max(ch) + 1;
+    items[1].iov_len = shmbus_channel_size_max(ch) + 1;
     T_OK(shmbus_release_batch(&msgs[2], 4));
     CU_ASSERT_EQUAL(shmbus_send_batch(ch, items, 3, 0), 1); /* up to what is too large */
     CU_ASSERT_EQUAL(t_get(ch), 1);
@@ -389,12 +389,12 @@ T_TEST(lanes, only_so_many_producers_have_it_open_at_once)
     struct shmbus_channel *a = t_open(bus, "q", SHMBUS_OPEN_SEND), *b = t_open(bus, "q", BOTH);
     struct shmbus_channel *c = NULL, *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
     uint32_t handles = t_channel_stat(bus, "q").senders + t_channel_stat(bus, "q").receivers;
-    T_FAILS(shmbus_open(bus, "q", SHMBUS_OPEN_SEND, &c), -SHMBUS_ERR_TOO_MANY);
+    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, &c), -SHMBUS_ERR_TOO_MANY);
     CU_ASSERT_PTR_NULL(c);
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "producers"));
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").senders + t_channel_stat(bus, "q").receivers, handles);
     t_put(a, 1);
-    shmbus_close(a);
+    shmbus_channel_close(a);
     c = t_open(bus, "q", SHMBUS_OPEN_SEND);
     t_put(c, 2);
     t_put(b, 3);
@@ -466,7 +466,7 @@ static int use_parents_handles(void *argument)
     T_FAILS(shmbus_requeue(&f->held), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_commit(&f->room), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_abort(&f->room), -SHMBUS_ERR_FORKED);
-    shmbus_close(f->q); /* only frees memory */
+    shmbus_channel_close(f->q); /* only frees memory */
     shmbus_detach(f->bus);
     return 0;
 }
@@ -652,7 +652,7 @@ T_TEST(lanes, a_dead_letter_comes_back_when_its_receiver_closes_or_the_buffer_is
     CU_ASSERT_EQUAL(shmbus_recv_batch(dead, msgs, 4, 0), 3);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").held, 3);
     T_OK(shmbus_release(&msgs[1]));
-    shmbus_close(dead);
+    shmbus_channel_close(dead);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "dead").dead_letters, 2);
     dead = t_open(bus, "dead", SHMBUS_OPEN_RECV);
     T_FAILS(shmbus_recv_copy(dead, buffer, 7, &size, NULL, 0), -EMSGSIZE);
@@ -677,13 +677,13 @@ T_TEST(lanes, closing_a_handle_gives_back_what_it_held_and_nothing_else)
     CU_ASSERT_EQUAL(t_take(rx, &other), 3);
     T_OK(shmbus_release(&other));
     T_OK(shmbus_reserve(ch, 8, &out, 0));
-    shmbus_close(rx);
+    shmbus_channel_close(rx);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").held, 1);
     CU_ASSERT_EQUAL(t_take(ch, &other), 2);
     CU_ASSERT_EQUAL(other.delivery_count, 2);
     T_OK(shmbus_release(&other));
     T_OK(shmbus_release(&mine));
-    shmbus_close(ch); /* with an open reservation: never sent */
+    shmbus_channel_close(ch); /* with an open reservation: never sent */
     ch = t_open(bus, "q", BOTH);
     CU_ASSERT_EQUAL(t_get(ch), UINT64_MAX);
     t_put(ch, 4);
@@ -725,7 +725,7 @@ T_TEST(lanes, a_killed_process_gives_back_what_it_held_and_its_lane)
     t_put(ch, 1);
     pid_t pid = t_fork(take_send_reserve, &life);
     t_gate_wait(life.gate, 1);
-    T_FAILS(shmbus_open(bus, "q", SHMBUS_OPEN_SEND, &next), -SHMBUS_ERR_TOO_MANY);
+    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, &next), -SHMBUS_ERR_TOO_MANY);
     t_put(ch, 2);
     CU_ASSERT_EQUAL(t_kill_wait(pid, SIGKILL), 128 + SIGKILL);
     next = t_open(bus, "q", SHMBUS_OPEN_SEND); /* recovers by itself: no lane is free otherwise */
@@ -759,13 +759,13 @@ T_TEST(lanes, the_descriptor_is_readable_when_there_is_something)
     struct shmbus *bus = bus_with(3, 4, SHMBUS_FULL_BLOCK, name);
     struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV), *dead, *tx, *late;
     struct shmbus_msg msg = {0};
-    int fd = shmbus_fd(rx), dead_fd;
+    int fd = shmbus_channel_fd(rx), dead_fd;
     CU_ASSERT_TRUE_FATAL(fd >= 0);
     CU_ASSERT_EQUAL(t_get(rx), UINT64_MAX);
     CU_ASSERT_FALSE(polls(fd, 20));
     tx = t_open(bus, "q", BOTH);
     dead = t_open(bus, "dead", SHMBUS_OPEN_RECV);
-    dead_fd = shmbus_fd(dead);
+    dead_fd = shmbus_channel_fd(dead);
     CU_ASSERT_EQUAL(t_get(dead), UINT64_MAX);
     for (uint64_t i = 0; i < 20; i++) {
         t_put(tx, i);
@@ -830,7 +830,7 @@ T_TEST(lanes, statistics_say_what_is_there)
     CU_ASSERT_EQUAL(stat.counters[SHMBUS_COUNT_received], 6);
     CU_ASSERT_EQUAL(stat.counters[SHMBUS_COUNT_received_bytes], 48);
     CU_ASSERT_EQUAL(stat.counters[SHMBUS_COUNT_acknowledged], 5);
-    shmbus_close(b);
+    shmbus_channel_close(b);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").counters[SHMBUS_COUNT_sent], 5);
     all_free(bus, name);
 }
@@ -874,7 +874,7 @@ static void *flow_send(void *argument)
     struct flow_thread *me = argument;
     struct flow *flow = me->flow;
     struct shmbus_channel *ch = NULL;
-    if (shmbus_open(flow->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0) {
+    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }
@@ -882,7 +882,7 @@ static void *flow_send(void *argument)
         if (flow_send_one(ch, me->id, i) != 0)
             sb_fetch_add(&flow->failures, 1);
     }
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     sb_fetch_add(&flow->senders_done, 1);
     return NULL;
 }
@@ -923,7 +923,7 @@ static void *flow_recv(void *argument)
     struct shmbus_channel *ch = NULL;
     struct shmbus_msg msg;
     uint64_t next[SENDERS] = {0}, turn = 0;
-    if (shmbus_open(flow->bus, "q", SHMBUS_OPEN_RECV, &ch) != 0) {
+    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_RECV, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }
@@ -941,7 +941,7 @@ static void *flow_recv(void *argument)
         else if (!flow_finish(flow, &msg))
             sb_fetch_add(&flow->failures, 1);
     }
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     return NULL;
 }
 

@@ -412,7 +412,7 @@ T_TEST(lanes_look, a_full_lane_beside_others_that_have_room_is_found)
     CU_ASSERT_EQUAL(n, DEPTH);
     CU_ASSERT_TRUE(finds(bus, SHMBUS_SEVERITY_WARNING, "1 of 2 lanes are full"));
     CU_ASSERT_TRUE(finds(bus, SHMBUS_SEVERITY_WARNING, "lane 1 of shmbus-test"));
-    shmbus_close(b);
+    shmbus_channel_close(b);
     CU_ASSERT_TRUE(finds(bus, SHMBUS_SEVERITY_WARNING, "lane 1 of nobody"));
     while (t_send(a, n, 0) == 0) {
         n++;

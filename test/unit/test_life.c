@@ -160,8 +160,8 @@ T_TEST(life, silent_with_a_message_of_any_kind_in_hand_is_stalled)
         expect_stalled(bus);
         T_OK(shmbus_release(&msg));
         CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_LIFE_IDLE);
-        shmbus_close(tx);
-        shmbus_close(rx);
+        shmbus_channel_close(tx);
+        shmbus_channel_close(rx);
     }
     t_bus_end(bus, scene->name);
 }
@@ -213,7 +213,7 @@ static int epoll_worker(void *argument)
     struct epoll_event e = {.events = EPOLLIN};
     struct shmbus_msg msg;
     int ep = epoll_create1(EPOLL_CLOEXEC);
-    CU_ASSERT_EQUAL_FATAL(epoll_ctl(ep, EPOLL_CTL_ADD, shmbus_fd(q), &e), 0);
+    CU_ASSERT_EQUAL_FATAL(epoll_ctl(ep, EPOLL_CTL_ADD, shmbus_channel_fd(q), &e), 0);
     while (epoll_wait(ep, &e, 1, -1) == 1) {
         while (shmbus_recv(q, &msg, 0) == 0) {
             T_OK(shmbus_release(&msg));

@@ -127,7 +127,7 @@ static struct shmbus *bus_of_two(char *name)
     struct shmbus *bus = t_bus_new(plan, name);
     struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND);
     t_put(ch, 7);
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     return bus;
 }
 
@@ -140,7 +140,7 @@ static void message_is_there(struct shmbus *bus, uint32_t step)
     if (value != 7)
         printf("the newcomer stands at edge %u of its system calls\n", step);
     CU_ASSERT_EQUAL(value, 7);
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
 }
 
 T_TEST_TIMEOUT(newcomer, stopped_at_any_step_never_makes_a_dead_one_look_alive, 120)

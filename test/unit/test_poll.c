@@ -1,6 +1,6 @@
 /*
- * shmbus_fd(): readable exactly when the next receive would return something, for queues and
- * streams, with poll and epoll, and no wake-up lost.
+ * shmbus_channel_fd(): readable exactly when the next receive would return something, for queues
+ * and streams, with poll and epoll, and no wake-up lost.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -49,9 +49,9 @@ T_TEST(poll, readable_means_that_there_is_something)
         struct shmbus *bus = bus_with_both(name);
         struct shmbus_channel *rx = t_open(bus, kinds[k], SHMBUS_OPEN_RECV);
         struct shmbus_channel *tx = t_open(bus, kinds[k], SHMBUS_OPEN_SEND);
-        int fd = shmbus_fd(rx);
+        int fd = shmbus_channel_fd(rx);
         CU_ASSERT_TRUE_FATAL(fd >= 0);
-        CU_ASSERT_EQUAL(shmbus_fd(rx), fd); /* one for each handle */
+        CU_ASSERT_EQUAL(shmbus_channel_fd(rx), fd); /* one for each handle */
         drain(rx);
         CU_ASSERT_FALSE(polls(fd, 20));
         for (int i = 0; i < 50; i++) {
@@ -81,7 +81,7 @@ T_TEST(poll, what_was_there_before_the_descriptor_makes_it_readable)
         struct shmbus_channel *tx = t_open(bus, kinds[k], SHMBUS_OPEN_SEND);
         struct shmbus_channel *rx = t_open(bus, kinds[k], SHMBUS_OPEN_RECV);
         t_put(tx, 1);
-        CU_ASSERT_TRUE(polls(shmbus_fd(rx), 10000));
+        CU_ASSERT_TRUE(polls(shmbus_channel_fd(rx), 10000));
         CU_ASSERT_EQUAL(drain(rx), 1);
         t_bus_end(bus, name);
     }
@@ -94,7 +94,7 @@ T_TEST(poll, a_message_given_back_the_end_and_an_interrupt_make_it_readable)
     struct shmbus_channel *other = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
-    int fd = shmbus_fd(rx);
+    int fd = shmbus_channel_fd(rx);
     t_put(other, 1);
     CU_ASSERT_EQUAL(t_take(other, &msg), 1);
     drain(rx);
@@ -121,10 +121,10 @@ T_TEST(poll, the_departure_of_a_streams_sender_makes_it_readable)
     struct shmbus_channel *tx = t_open(bus, "s", SHMBUS_OPEN_SEND);
     struct shmbus_channel *rx = t_open(bus, "s", SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
-    int fd = shmbus_fd(rx);
+    int fd = shmbus_channel_fd(rx);
     drain(rx);
     CU_ASSERT_FALSE(polls(fd, 20));
-    shmbus_close(tx);
+    shmbus_channel_close(tx);
     CU_ASSERT_TRUE(polls(fd, 10000));
     T_FAILS(shmbus_recv(rx, &msg, 0), -SHMBUS_ERR_PEER_CLOSED);
     T_FAILS(shmbus_recv(rx, &msg, 0), -EAGAIN);
@@ -148,7 +148,7 @@ T_TEST(poll, what_a_dead_process_held_makes_it_readable)
         CU_ASSERT_EQUAL(t_take(rx, &msg), 7);
         drain(rx);
         drain(end);
-        int fd = shmbus_fd(rx), end_fd = shmbus_fd(end);
+        int fd = shmbus_channel_fd(rx), end_fd = shmbus_channel_fd(end);
         drain(rx);
         drain(end);
         CU_ASSERT_FALSE(polls(fd, 20));
@@ -173,8 +173,8 @@ T_TEST(poll, only_a_receiver_has_a_descriptor)
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = bus_with_both(name);
     struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
-    T_FAILS(shmbus_fd(tx), -EINVAL);
-    T_FAILS(shmbus_fd(NULL), -EINVAL);
+    T_FAILS(shmbus_channel_fd(tx), -EINVAL);
+    T_FAILS(shmbus_channel_fd(NULL), -EINVAL);
     t_bus_end(bus, name);
 }
 
@@ -184,12 +184,12 @@ T_TEST(poll, closing_ends_thread_and_descriptor_in_every_state)
     struct shmbus *bus = bus_with_both(name);
     for (int i = 0; i < 60; i++) {
         struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
-        CU_ASSERT_TRUE(shmbus_fd(rx) >= 0);
+        CU_ASSERT_TRUE(shmbus_channel_fd(rx) >= 0);
         if (i % 3 > 0)
             drain(rx); /* armed */
         if (i % 3 > 1)
             t_put(rx, 1); /* reported, or about to be */
-        shmbus_close(rx);
+        shmbus_channel_close(rx);
     }
     t_bus_end(bus, name);
 }
@@ -220,7 +220,7 @@ T_TEST(poll, an_event_loop_gets_every_message)
         pthread_t thread;
         void *good = NULL;
         uint64_t got = 0;
-        CU_ASSERT_EQUAL_FATAL(epoll_ctl(loop, EPOLL_CTL_ADD, shmbus_fd(rx), &event), 0);
+        CU_ASSERT_EQUAL_FATAL(epoll_ctl(loop, EPOLL_CTL_ADD, shmbus_channel_fd(rx), &event), 0);
         CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, send_all, tx), 0);
         while (got < MESSAGES) {
             struct shmbus_msg msg;

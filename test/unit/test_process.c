@@ -312,7 +312,7 @@ static int child_with_handles(void *argument)
     T_FAILS(shmbus_heartbeat(bus), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_reclaim(bus), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_shutdown(bus, true), -SHMBUS_ERR_FORKED);
-    T_FAILS(shmbus_open(bus, "q", SHMBUS_OPEN_SEND, &ch), -SHMBUS_ERR_FORKED);
+    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, &ch), -SHMBUS_ERR_FORKED);
     CU_ASSERT_PTR_NULL(ch);
     shmbus_detach(bus); /* only frees memory */
     return 0;
@@ -677,7 +677,7 @@ static int guest_comes_and_goes(void *argument)
             t_send(ch, 1, 0);
             t_get(ch);
             shmbus_reclaim(bus);
-            shmbus_close(ch);
+            shmbus_channel_close(ch);
         }
         shmbus_detach(bus);
     }
@@ -718,7 +718,7 @@ T_TEST_TIMEOUT(process, a_thousand_attached_and_killed_leave_a_bus_as_good_as_ne
     struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     while (t_get(ch) != UINT64_MAX) {
     }
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     CU_ASSERT_EQUAL(t_free_and_hinted(bus), 16);
     t_bus_end(bus, name);
 }

@@ -132,7 +132,7 @@ T_TEST(queue, sizes_up_to_the_largest_go_through_and_one_more_does_not)
     struct shmbus_msg msg = {0};
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (uint8_t)(i * 7 + 1);
-    CU_ASSERT_EQUAL(shmbus_size_max(ch), 1024);
+    CU_ASSERT_EQUAL(shmbus_channel_size_max(ch), 1024);
     for (size_t size = 0; size <= 1024; size++) {
         T_OK(shmbus_send(ch, data, size, 0));
         T_OK(shmbus_recv(ch, &msg, 0));
@@ -634,7 +634,7 @@ T_TEST(queue, closing_a_handle_gives_back_what_it_held)
     T_OK(shmbus_reserve(leave, 8, &room, 0));
     T_OK(shmbus_reserve(keep, 8, &kept_room, 0));
     CU_ASSERT_EQUAL(t_blocks(bus).held, 4);
-    shmbus_close(leave);
+    shmbus_channel_close(leave);
     CU_ASSERT_EQUAL(t_blocks(bus).held, 2);
     CU_ASSERT_EQUAL(t_take(keep, &lost), 1);
     CU_ASSERT_EQUAL(lost.delivery_count, 2);
@@ -674,11 +674,11 @@ T_TEST(queue, only_so_many_handles_are_open_at_once)
     struct shmbus_channel *ch[4] = {NULL};
     for (int i = 0; i < 3; i++)
         ch[i] = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
-    T_FAILS(shmbus_open(bus, "q", SHMBUS_OPEN_RECV, &ch[3]), -SHMBUS_ERR_TOO_MANY);
+    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, &ch[3]), -SHMBUS_ERR_TOO_MANY);
     CU_ASSERT_PTR_NULL(ch[3]);
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "endpoints"));
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").senders, 3);
-    shmbus_close(ch[1]);
+    shmbus_channel_close(ch[1]);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").senders, 2);
     ch[3] = t_open(bus, "q", SHMBUS_OPEN_RECV);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").senders, 2);
@@ -696,9 +696,9 @@ T_TEST(queue, counters_add_up_over_handles_that_come_and_go)
         struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
         struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
         t_put(tx, i);
-        shmbus_close(tx);
+        shmbus_channel_close(tx);
         CU_ASSERT_EQUAL(t_get(rx), i);
-        shmbus_close(rx);
+        shmbus_channel_close(rx);
     }
     CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_sent), 300);
     CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_sent_bytes), 2400);
@@ -750,7 +750,7 @@ static void *flow_send(void *argument)
     struct flow_thread *me = argument;
     struct flow *flow = me->flow;
     struct shmbus_channel *ch = NULL;
-    if (shmbus_open(flow->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0) {
+    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }
@@ -760,7 +760,7 @@ static void *flow_send(void *argument)
         if (shmbus_send(ch, payload, sizeof payload, SHMBUS_WAIT_FOREVER) != 0)
             sb_fetch_add(&flow->failures, 1);
     }
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     sb_fetch_add(&flow->senders_done, 1);
     return NULL;
 }
@@ -787,7 +787,7 @@ static void *flow_recv(void *argument)
     struct shmbus_channel *ch = NULL;
     struct shmbus_msg msg;
     uint64_t next[SENDERS] = {0};
-    if (shmbus_open(flow->bus, "q", SHMBUS_OPEN_RECV, &ch) != 0) {
+    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_RECV, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }
@@ -802,7 +802,7 @@ static void *flow_recv(void *argument)
             sb_fetch_add(&flow->failures, 1);
         sb_fetch_add(&flow->got, 1);
     }
-    shmbus_close(ch);
+    shmbus_channel_close(ch);
     return NULL;
 }
 
@@ -861,7 +861,7 @@ static void *reserve_commit_close(void *argument)
     for (uint64_t i = 0; i < c->rounds; i++) {
         struct shmbus_channel *ch = NULL;
         struct shmbus_msg msg;
-        if (shmbus_open(c->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0 ||
+        if (shmbus_channel_open(c->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0 ||
             shmbus_reserve(ch, sizeof i, &msg, SHMBUS_WAIT_FOREVER) != 0) {
             sb_fetch_add(&c->failures, 1);
             break;
@@ -869,7 +869,7 @@ static void *reserve_commit_close(void *argument)
         memcpy(msg.data, &i, sizeof i);
         if (shmbus_commit(&msg) != 0)
             sb_fetch_add(&c->failures, 1);
-        shmbus_close(ch);
+        shmbus_channel_close(ch);
     }
     sb_fetch_add(&c->done, 1);
     return NULL;

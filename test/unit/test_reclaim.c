@@ -491,7 +491,7 @@ ROW(killed_before_a_dead_letter_is_forwarded_it_is_a_dead_letter_again)
     uint64_t gen = sb_hdr_gen(msg.opaque_[0]) + 1;
     sb_store_release(&b->holder, 0);
     sb_store_release(&b->hdr, sb_hdr_make(gen, 1, SB_QFW, d.owner)); /* S1 */
-    shmbus_close(q);
+    shmbus_channel_close(q);
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 1);
     CU_ASSERT_EQUAL(t_blocks(bus).dead_letters, 1);
     CU_ASSERT_EQUAL(t_get(dead), 77);

@@ -63,7 +63,7 @@ static void *calls_everything(void *argument)
     T_OK_FATAL(shmbus_attach(c->name, &opts, &bus));
     tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
     rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
-    CU_ASSERT_TRUE(shmbus_fd(rx) >= 0);
+    CU_ASSERT_TRUE(shmbus_channel_fd(rx) >= 0);
     T_FAILS(shmbus_recv(rx, &msg, 0), -EAGAIN); /* arms the descriptor again */
     T_FAILS(shmbus_recv(rx, &msg, 150 * T_MS), -ETIMEDOUT);
     t_put(tx, 1);
@@ -77,8 +77,8 @@ static void *calls_everything(void *argument)
     /* As closefrom() does: the next look opens it again, under a mutex. */
     syscall(SYS_close, bus->oracle.fd);
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0);
-    shmbus_close(tx);
-    shmbus_close(rx);
+    shmbus_channel_close(tx);
+    shmbus_channel_close(rx);
     shmbus_detach(bus);
     c->came_through = true;
     pthread_testcancel();

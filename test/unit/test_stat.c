@@ -99,7 +99,7 @@ T_TEST(stat, channel_and_process_count_every_message)
     process = own_stat(other);
     CU_ASSERT_EQUAL(count_of(process.counters, SHMBUS_COUNT_received), 3);
     CU_ASSERT_EQUAL(process.held_blocks, 1);
-    shmbus_close(tx); /* the channel keeps the count, the next handle starts at its own */
+    shmbus_channel_close(tx); /* the channel keeps the count, the next handle starts at its own */
     CU_ASSERT_EQUAL(count_of(t_channel_stat(bus, "tasks").counters, SHMBUS_COUNT_sent), 10);
     tx = t_open(bus, "tasks", SHMBUS_OPEN_SEND);
     t_put(tx, 10);
@@ -494,7 +494,7 @@ T_TEST(check, messages_that_wait_for_nobody_are_found)
     t_take(rx, &msg);
     T_OK(shmbus_requeue(&msg));
     CU_ASSERT_TRUE(is_healthy(observer));
-    shmbus_close(rx);
+    shmbus_channel_close(rx);
     CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "nobody receives"));
     rx = t_open(bus, "tasks", SHMBUS_OPEN_RECV);
     t_take(rx, &msg);
@@ -757,22 +757,23 @@ T_TEST(stat, a_handle_reads_its_own_counters)
     T_OK_FATAL(shmbus_send(first, "22", 2, 0));
     other = t_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     counters[SHMBUS_COUNTER_COUNT] = 77;
-    CU_ASSERT_EQUAL(shmbus_counters(first, counters, SHMBUS_COUNTER_COUNT + 1),
+    CU_ASSERT_EQUAL(shmbus_channel_counters(first, counters, SHMBUS_COUNTER_COUNT + 1),
                     SHMBUS_COUNTER_COUNT);
     CU_ASSERT_EQUAL(counters[SHMBUS_COUNTER_COUNT], 77);
     CU_ASSERT_EQUAL(counters[SHMBUS_COUNT_sent], 2);
     CU_ASSERT_EQUAL(counters[SHMBUS_COUNT_sent_bytes], 3);
-    CU_ASSERT_EQUAL(shmbus_counters(other, counters, SHMBUS_COUNTER_COUNT), SHMBUS_COUNTER_COUNT);
+    CU_ASSERT_EQUAL(shmbus_channel_counters(other, counters, SHMBUS_COUNTER_COUNT),
+                    SHMBUS_COUNTER_COUNT);
     CU_ASSERT_EQUAL(counters[SHMBUS_COUNT_sent], 0);
-    shmbus_close(first);
+    shmbus_channel_close(first);
     again = t_open(bus, "tasks", SHMBUS_OPEN_SEND); /* the same row */
     counters[1] = 77;
-    CU_ASSERT_EQUAL(shmbus_counters(again, counters, 1), 1);
+    CU_ASSERT_EQUAL(shmbus_channel_counters(again, counters, 1), 1);
     CU_ASSERT_EQUAL(counters[0], 0);
     CU_ASSERT_EQUAL(counters[1], 77);
-    T_FAILS(shmbus_counters(NULL, counters, 1), -EINVAL);
-    T_FAILS(shmbus_counters(again, NULL, 1), -EINVAL);
-    shmbus_close(other);
-    shmbus_close(again);
+    T_FAILS(shmbus_channel_counters(NULL, counters, 1), -EINVAL);
+    T_FAILS(shmbus_channel_counters(again, NULL, 1), -EINVAL);
+    shmbus_channel_close(other);
+    shmbus_channel_close(again);
     t_bus_end(bus, name);
 }

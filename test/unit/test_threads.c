@@ -67,7 +67,8 @@ static void *take_and_end(void *argument)
 {
     struct job *job = argument;
     struct shmbus_msg msg;
-    job->result = shmbus_open(job->bus, job->channel, SHMBUS_OPEN_RECV | job->flags, &job->ch);
+    job->result =
+        shmbus_channel_open(job->bus, job->channel, SHMBUS_OPEN_RECV | job->flags, &job->ch);
     if (job->result == 0) {
         job->result = shmbus_recv(job->ch, &msg, 0);
         job->end();
@@ -104,8 +105,8 @@ T_TEST(threads, a_handle_bound_to_its_thread_is_closed_however_that_ends)
         CU_ASSERT_EQUAL(t_take(rx, &msg), 7); /* each of them gave it back */
         CU_ASSERT_EQUAL(msg.delivery_count, 5 * HANDLES + 1);
         T_OK(shmbus_release(&msg));
-        shmbus_close(tx);
-        shmbus_close(rx);
+        shmbus_channel_close(tx);
+        shmbus_channel_close(rx);
     }
     t_bus_end(bus, name);
 }
@@ -114,7 +115,7 @@ static void *open_two_close_one(void *argument)
 {
     struct shmbus_channel *one = t_open(argument, "q", SHMBUS_OPEN_RECV | SHMBUS_OPEN_THREAD);
     t_open(argument, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_THREAD);
-    shmbus_close(one);
+    shmbus_channel_close(one);
     return NULL;
 }
 
@@ -199,12 +200,12 @@ T_TEST(threads, what_ended_threads_left_open_is_named_with_its_messages)
         T_OK_FATAL(run(&job));
         left[c] = job.ch;
         if (c > 0) {
-            shmbus_close(tx);
+            shmbus_channel_close(tx);
         }
     }
     CU_ASSERT_EQUAL(t_wait_exit(t_fork(see_what_is_left, name)), 0);
     for (size_t c = 0; c < 3; c++) { /* another thread may close them */
-        shmbus_close(left[c]);
+        shmbus_channel_close(left[c]);
     }
     CU_ASSERT_EQUAL(look(bus, 0).handles_left, 0);
     t_bus_end(bus, name);
@@ -221,7 +222,7 @@ T_TEST(threads, when_all_handles_are_open_it_is_said_whose_they_are)
     for (unsigned i = 2; i < HANDLES; i++) {
         T_FAILS(run(&job), -EAGAIN);
     }
-    T_FAILS(shmbus_open(bus, "q", SHMBUS_OPEN_RECV, &ch), -SHMBUS_ERR_TOO_MANY);
+    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, &ch), -SHMBUS_ERR_TOO_MANY);
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "8 handles are open already, 8 of them by"));
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "6 of those by threads that have ended"));
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "SHMBUS_OPEN_THREAD"));

@@ -181,7 +181,7 @@ struct shmbus_plan {
     mode_t mode;                  /* permissions: 0600 (default), 0660 or 0666 */
     gid_t group;                  /* (gid_t)-1: the creator's */
     uint32_t processes;           /* attached at once, 1 .. 1023, default 64 */
-    uint32_t spare_channels;      /* queues that shmbus_open() may name later, default 16 */
+    uint32_t spare_channels;      /* queues that shmbus_channel_open() may name later, default 16 */
     uint32_t spare_depth;         /* their depth, default 1024 */
     int64_t heartbeat_interval_ns; /* default 5 s */
     int64_t heartbeat_timeout_ns;  /* silent for longer: idle or stalled; default 10 s */
@@ -283,11 +283,11 @@ struct shmbus_attach_opts {
  * the dead left where no living process looks for them. Two helper
  * threads, with all signals blocked: one that keeps the library's descriptors in a table of its own
  * (asleep, from here to shmbus_detach()), and one that watches for deaths (from the first call that
- * has to sleep, or shmbus_fd(), on). So none of the library's descriptors but that of shmbus_fd()
- * is in the process's table: closing all descriptors, the standard ones too, chroot(), another
- * namespace, another user, a lowered RLIMIT_NOFILE, and the segment's unlinking harm nothing. What
- * a process with threads may not do (unshare(CLONE_NEWUSER), say), it does before, or attaches with
- * SHMBUS_ATTACH_NO_WATCHER.
+ * has to sleep, or shmbus_channel_fd(), on). So none of the library's descriptors but that of
+ * shmbus_channel_fd() is in the process's table: closing all descriptors, the standard ones too,
+ * chroot(), another namespace, another user, a lowered RLIMIT_NOFILE, and the segment's unlinking
+ * harm nothing. What a process with threads may not do (unshare(CLONE_NEWUSER), say), it does
+ * before, or attaches with SHMBUS_ATTACH_NO_WATCHER.
  *
  * Other threads may fork meanwhile, by fork(), posix_spawn() or a raw clone(): the child gets
  * nothing that would keep its parent alive. One that shares its parent's memory (vfork(),
@@ -354,7 +354,7 @@ enum shmbus_open_flags {
 };
 
 /**
- * shmbus_open() - open a channel for one thread.
+ * shmbus_channel_open() - open a channel for one thread.
  * @flags: SHMBUS_OPEN_SEND, SHMBUS_OPEN_RECV or both (stream: exactly one).
  *
  * Close it before the thread ends: an open handle is not closed by the end of its thread, as it
@@ -364,12 +364,12 @@ enum shmbus_open_flags {
  * A stream has one sender and one receiver: -EBUSY while a living one holds that end.
  * Return: 0; -ENOENT; -EBUSY; -EINVAL; -SHMBUS_ERR_TOO_MANY; -SHMBUS_ERR_CORRUPT.
  */
-SHMBUS_API int shmbus_open(struct shmbus *bus, const char *channel, unsigned flags,
+SHMBUS_API int shmbus_channel_open(struct shmbus *bus, const char *channel, unsigned flags,
                            struct shmbus_channel **ret_ch);
 
 /* Messages received from it and not released go back (queue: delivery count as after a death;
  * stream: to the next receiver). Reservations are aborted. NULL is fine. */
-SHMBUS_API void shmbus_close(struct shmbus_channel *ch);
+SHMBUS_API void shmbus_channel_close(struct shmbus_channel *ch);
 
 enum shmbus_type {
     SHMBUS_TYPE_DATA = 0,
@@ -408,7 +408,7 @@ struct shmbus_msg {
 
 /**
  * shmbus_send() - copy one message into the channel.
- * @size_bytes: 0 .. shmbus_size_max(ch).
+ * @size_bytes: 0 .. shmbus_channel_size_max(ch).
  *
  * Committed when it returns 0: from then on it survives the death of everybody. A failed call
  * has sent nothing.
@@ -491,9 +491,9 @@ SHMBUS_API int shmbus_abort(struct shmbus_msg *msg);
  * poll, epoll and the like. Never read it; after POLLIN receive until -EAGAIN, then poll again.
  * Belongs to @ch, closed with it: not by closefrom(), which would leave its number to another file.
  * Starts a helper thread. -EINVAL if not open for receiving. */
-SHMBUS_API int shmbus_fd(struct shmbus_channel *ch);
+SHMBUS_API int shmbus_channel_fd(struct shmbus_channel *ch);
 
-SHMBUS_API size_t shmbus_size_max(const struct shmbus_channel *ch); /* largest message */
+SHMBUS_API size_t shmbus_channel_size_max(const struct shmbus_channel *ch); /* largest message */
 SHMBUS_API const char *shmbus_channel_name(const struct shmbus_channel *ch);
 SHMBUS_API struct shmbus *shmbus_channel_bus(const struct shmbus_channel *ch);
 
@@ -547,12 +547,12 @@ SHMBUS_API const char *shmbus_counter_text(unsigned counter);
  * numbers. Some nanoseconds: looks at nothing else, no system call. Fills up to @count entries, in
  * the order of enum shmbus_counter, and returns how many; -EINVAL,
  * -SHMBUS_ERR_FORKED. Call it from the thread that owns the handle. */
-SHMBUS_API int shmbus_counters(const struct shmbus_channel *ch, uint64_t *ret_counters,
+SHMBUS_API int shmbus_channel_counters(const struct shmbus_channel *ch, uint64_t *ret_counters,
                                size_t count);
 
 /* Alive: its heartbeat is younger than the timeout of the bus.
  * Idle: it is older, and the process has nothing that anybody could miss: no call to make (a front
- *   end without requests), or it waits in epoll_wait() on shmbus_fd().
+ *   end without requests), or it waits in epoll_wait() on shmbus_channel_fd().
  * Stalled: it is older although the process holds a message, a reservation or a region's lock, or
  *   sleeps in a call, which beats while it waits: it was stopped, hangs, or computes without
  *   shmbus_heartbeat().
