@@ -199,27 +199,22 @@ static int64_t next_canary(void)
     return CANARY_BASE + (int64_t)((((uint64_t)getpid() << 16) + n) % CANARIES);
 }
 
-/* T2. The page, NULL with errno. */
+/* T2. The page, NULL with errno; EDEADLK: somebody has locked all bytes there are. */
 static void *put_up_canary(int segment_fd, const char *path, int64_t *ret_byte)
 {
     struct sb_anchor canary = {sb_reopen(segment_fd, path, O_RDWR), NULL};
-    int e;
+    int e, r = -EAGAIN;
 
     if (canary.fd < 0) {
         return NULL;
     }
-    for (uint32_t n = 0; n < TRIES; n++) {
-        int r;
+    for (uint32_t n = 0; n < TRIES && r == -EAGAIN; n++) {
         *ret_byte = next_canary();
         r = sb_anchor_lock(&canary, *ret_byte);
-        if (r == 0) {
-            canary.page = map_page(canary.fd);
-            break;
-        }
-        errno = -r;
-        if (r != -EAGAIN) {
-            break;
-        }
+    }
+    errno = r == -EAGAIN ? EDEADLK : -r;
+    if (r == 0) {
+        canary.page = map_page(canary.fd);
     }
     e = errno;
     sb_anchor_close_fd(&canary);
@@ -266,6 +261,11 @@ static int no_anchor(const char *path, int error)
         return sb_map_failed(path, page_bytes(), error);
     case EBUSY:
         return sb_fail(-EBUSY, "%s: other threads of this process fork all the time", path);
+    case EDEADLK:
+        return sb_fail(-EBUSY,
+                       "%s: a process that is no member of the bus has locks on all of it; "
+                       "`fuser -v %s` lists who has it open",
+                       path, path);
     case EMFILE:
         return sb_fail(-EMFILE, "%s needs 3 descriptors; raise RLIMIT_NOFILE (ulimit -n)", path);
     case ENFILE:

@@ -2,6 +2,7 @@
  * The lock never reaches a child: whoever forks while another thread attaches, the dead parent is
  * dead, and its places are free.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -278,4 +279,27 @@ T_TEST_TIMEOUT(anchor, in_a_storm_of_raw_clones_no_lock_reaches_a_child, 120)
 T_TEST_TIMEOUT(anchor, in_a_storm_of_posix_spawns_no_lock_reaches_a_child, 120)
 {
     storm(WAY_SPAWN);
+}
+
+/* Who may read the segment may put read locks on all of it: nobody can attach, and is told why. */
+T_TEST(anchor, locks_of_somebody_else_on_the_whole_segment_are_named)
+{
+    char name[SHMBUS_NAME_BYTES], path[128];
+    struct shmbus_plan *plan = t_plan(2, 64, 8);
+    struct flock all = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    struct shmbus *bus = NULL;
+    int fd;
+
+    t_bus_name(name);
+    T_OK_FATAL(shmbus_create(name, plan));
+    shmbus_plan_free(plan);
+    snprintf(path, sizeof path, "/dev/shm/shmbus.%s", name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    T_OK_FATAL(fd);
+    T_OK_FATAL(fcntl(fd, F_OFD_SETLK, &all));
+    T_FAILS(shmbus_attach(name, NULL, &bus), -EBUSY);
+    CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "fuser -v /dev/shm/"));
+    close(fd);
+    T_OK_FATAL(shmbus_attach(name, NULL, &bus));
+    t_bus_end(bus, name);
 }

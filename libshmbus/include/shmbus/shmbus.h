@@ -300,7 +300,8 @@ struct shmbus_attach_opts {
  * The shared library stays in memory after dlclose(), since its threads run in it. (A plugin that
  * contains the static library is to be linked with -z nodelete for that.)
  * Return: 0; -ENOENT; -EACCES; -SHMBUS_ERR_OWNER; -SHMBUS_ERR_LAYOUT; -SHMBUS_ERR_CORRUPT;
- *   -SHMBUS_ERR_TOO_MANY (all slots taken by living processes); what shmbus_create() returns.
+ *   -SHMBUS_ERR_TOO_MANY (all slots taken by living processes); -EBUSY (a process that is no
+ *   member has locked the file); what shmbus_create() returns.
  */
 SHMBUS_API int shmbus_attach(const char *name, const struct shmbus_attach_opts *opts,
                              struct shmbus **ret_bus);
