@@ -470,22 +470,42 @@ int sb_lanes_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bo
     return 0;
 }
 
-static void give_back_in(struct shmbus_channel *ch, uint32_t channel)
+static void look_at_held(struct shmbus_channel *ch, const struct sb_channel_view *origin,
+                         struct sb_returned *list)
 {
-    const struct sb_view *view = &ch->bus->view;
-    const struct sb_channel_view *origin = &view->channels[channel];
     uint64_t end = sb_cells_used(origin);
 
+    sb_returned_clear(list);
     for (uint64_t i = 0; i < end; i++) {
         struct sb_cell *cell = sb_cell_at(origin, i);
         uint64_t w = sb_load_acquire(&cell->w);
         if (sb_hdr_state(w) == SB_HRX && sb_hdr_owner(w) == ch->owner &&
             sb_load_relaxed(&cell->holder) == ch->holder) {
-            uint32_t where = sb_lane_requeue(view, channel, cell, w, false, ch->index);
+            struct sb_returned_item item = { i >> origin->depth_shift,
+                                             sb_cell_ticket(origin, i, w), w, (uint32_t)i };
+            sb_returned_add(list, &item);
+        }
+    }
+}
+
+/* The older ones first. */
+static void give_back_in(struct shmbus_channel *ch, uint32_t channel)
+{
+    const struct sb_view *view = &ch->bus->view;
+    const struct sb_channel_view *origin = &view->channels[channel];
+    uint64_t passes_left = sb_cells_used(origin) / SB_RETURNED_MAX + 1u;
+    struct sb_returned list;
+
+    do {
+        const struct sb_returned_item *item;
+        look_at_held(ch, origin, &list);
+        for (; (item = sb_returned_next(&list)) != NULL; list.at++) {
+            uint32_t where = sb_lane_requeue(view, channel, sb_cell_at(origin, item->number),
+                                             item->word, false, ch->index);
             sb_event_wake(&view->channels[where].shared->readable);
             sb_event_wake(&origin->shared->writable);
         }
-    }
+    } while (list.more && passes_left-- > 0);
 }
 
 void sb_lanes_give_back(struct shmbus_channel *ch)

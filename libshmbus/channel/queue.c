@@ -72,26 +72,50 @@ int sb_queue_open(struct shmbus_channel *ch)
     return 0;
 }
 
-/* What this handle gave to the application and did not get back: received messages go back to
- * their queue, reservations are freed. */
-static void give_back_held(struct shmbus_channel *ch)
+static bool is_in_hand(const struct shmbus_channel *ch, const struct sb_block *b, uint64_t hdr)
+{
+    return sb_hdr_owner(hdr) == ch->owner && sb_load_relaxed(&b->holder) == ch->holder;
+}
+
+/* Frees the reservations of this handle and lists the messages that it received. */
+static void look_at_held(struct shmbus_channel *ch, struct sb_returned *list)
 {
     const struct sb_blocks *blocks = &ch->bus->view.blocks;
+
+    sb_returned_clear(list);
     for (uint32_t block = 0; block < blocks->count; block++) {
         struct sb_block *b = sb_block_at(blocks, block);
         uint64_t hdr = sb_load_acquire(&b->hdr);
-        if (sb_hdr_owner(hdr) != ch->owner || sb_load_relaxed(&b->holder) != ch->holder) {
+        uint64_t loc = sb_load_relaxed(&b->loc[sb_hdr_gen(hdr) & 1u]);
+        if (!is_in_hand(ch, b, hdr)) {
             continue;
         }
         if (sb_hdr_state(hdr) == SB_HRX) {
-            uint32_t where = sb_ring_requeue(&ch->ring, block, hdr, false);
-            if (where != SB_NONE) {
-                sb_event_wake(&ch->bus->view.channels[where].shared->readable);
-            }
+            struct sb_returned_item item = { sb_loc_channel(loc), sb_loc_ticket(loc), hdr, block };
+            sb_returned_add(list, &item);
         } else if (sb_hdr_state(hdr) == SB_HTX) {
             sb_block_free(blocks, &ch->stock, block, ch->owner);
         }
     }
+}
+
+/* What this handle gave to the application and did not get back: received messages go back to
+ * their queue, the older ones first (ring_mpmc.c); reservations are freed. */
+static void give_back_held(struct shmbus_channel *ch)
+{
+    uint32_t passes_left = ch->bus->view.blocks.count / SB_RETURNED_MAX + 1u;
+    struct sb_returned list;
+
+    do {
+        const struct sb_returned_item *item;
+        look_at_held(ch, &list);
+        for (; (item = sb_returned_next(&list)) != NULL; list.at++) {
+            uint32_t where = sb_ring_requeue(&ch->ring, item->number, item->word, false);
+            if (where != SB_NONE) {
+                sb_event_wake(&ch->bus->view.channels[where].shared->readable);
+            }
+        }
+    } while (list.more && passes_left-- > 0);
 }
 
 void sb_queue_close(struct shmbus_channel *ch)

@@ -192,8 +192,8 @@ struct sb_block {
     sb_word correlation_id;
     sb_word holder; /* HTX, HRX: owner:14 and mark of the handle that gave it to the application,
                      * see open.c; 0: in stock. Cleared by the owner before he passes it on */
-    sb_word twin; /* HFW: the block, and its generation, that takes the message on, whose twin names
-                   * this one; otherwise anything. See exchange.c */
+    sb_word twin; /* HFW: the block, and its generation, that takes the message on; otherwise
+                   * anything. See exchange.c */
 };
 
 /* ----------------------------------------------------------------------------- ring slot word

@@ -6,7 +6,7 @@
  * for the queue it goes to and fills it, and the commit of x is at the same time the end of b.
  *
  *   holder of b: HRX(me, g) and of x: HTX(me, h), filled
- *   X1 store   twin of x names b, twin of b names (x, h)
+ *   X1 store   twin of b names (x, h)
  *   X2 release hdr of b  HRX(me, g) -> HFW(me, g)
  *   x is sent, by S1 to S3 of ring_mpmc.c                COMMIT, of both
  *   X3 free    b, by F1 and F2 of block.c
@@ -17,11 +17,10 @@
  * process, for done or for not done by that, and gives it back or frees it by one CAS.
  *
  * That is right only as long as nobody but a receiver makes x a later one, and recovery frees x if
- * it was not sent. So it repairs b before x: whoever is about to free x, HTX or QUE of a dead
- * process, looks which block x's twin names, and if that one is HFW of a dead process, repairs it
- * first, by his own CAS or by somebody else's. x is never freed before b's header has moved on, and
- * who comes late has a CAS on b that fails, as no word HFW(g) of b ever comes again. A twin of
- * earlier times names a block that is not HFW, or one that may be repaired at any time.
+ * it was not sent. So it repairs b before x: both name the same process, and whoever recovers
+ * after it first gives back all that it held (G1 to G3 of reclaim.c), then frees the rest. x is
+ * never freed before b's header has moved on, by that recoverer's CAS or by another's; and who
+ * comes late has a CAS on b that fails, as no word HFW(g) of b ever comes again.
  *
  * Killed before X2: b HRX, given back; x HTX, freed. From X2 until x is sent: b HFW, the same; then
  * until X3: b freed. In X4: as before it. Stopped anywhere: nobody waits, but for the two blocks.
@@ -53,12 +52,11 @@ static void copy(const struct sb_blocks *blocks, uint32_t from, uint32_t to)
 void sb_exchange_begin(const struct sb_blocks *blocks, uint32_t from, uint64_t hdr, uint32_t to)
 {
     struct sb_block *b = sb_block_at(blocks, from);
-    struct sb_block *x = sb_block_at(blocks, to);
+    const struct sb_block *x = sb_block_at(blocks, to);
     uint64_t gen = sb_hdr_gen(hdr);
 
     copy(blocks, from, to);
-    sb_store_relaxed(&x->twin, sb_twin_make(from, gen)); /* X1 */
-    sb_store_relaxed(&b->twin, sb_twin_make(to, sb_hdr_gen(sb_load_relaxed(&x->hdr))));
+    sb_store_relaxed(&b->twin, sb_twin_make(to, sb_hdr_gen(sb_load_relaxed(&x->hdr)))); /* X1 */
     sb_store_release(&b->hdr,
                      sb_hdr_make(gen, sb_hdr_deliveries(hdr), SB_HFW, sb_hdr_owner(hdr))); /* X2 */
 }

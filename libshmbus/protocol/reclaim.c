@@ -10,9 +10,17 @@
  *   HRX(D)                 received: clear its slot if D had not yet, then ORPHAN (DEADL at the
  *                          last delivery), generation + 2
  * For every cell of a lane: HRX(D) likewise ORPHAN or DEADL; nothing else there names a process.
+ *
+ * What is given back comes first, and by its tickets, as ring_mpmc.c asks (I6):
+ *   G1 look at all blocks, or all cells of a queue: the oldest ones that come back
+ *   G2 repair each, oldest first
+ *   G3 add    orphan_seq of its queue, and of its dead-letter queue. Also if another recoverer was
+ *             faster with G2, and may be stopped before his G3
+ * again as long as there are more than one look can note; then the rest, in one pass.
+ *
  * Then its open handles, lanes and stream ends, the locks of regions; then every receiver looks for
  * orphans and every sleeper looks again; last the slot of the process table becomes FREE.
- * However many are dead, that is one pass: what a block, a cell or a row names is looked up in the
+ * However many are dead, that is done once: what a block, a cell or a row names is looked up in the
  * set of the dead. Half of a thousand processes killed at once cost no more than one.
  *
  * Each change is one CAS from a word that was read while the process word still said "D, ACTIVE",
@@ -29,8 +37,8 @@
  * of whoever came later. (In the other order a repair between the two loads would go unseen.)
  * The slot of the table is freed last, so nobody can join as (slot, epoch + 1) before all is done.
  *
- * Before a block of the dead is freed that was to take a message on (HFW), the block that has the
- * message is repaired: see exchange.c.
+ * So before a block of the dead is freed that was to take a message on (HFW), the block that has
+ * the message is repaired: see exchange.c.
  * The hint bit of every free block is set without looking whether it is set: see block.c, A3.
  * Checked by: test/unit/test_reclaim.c, test/model, test/crash
  */
@@ -42,6 +50,7 @@
 #include "protocol/event.h"
 #include "protocol/exchange.h"
 #include "protocol/region_lock.h"
+#include "protocol/returned.h"
 #include "protocol/ring_lanes.h"
 #include "protocol/role.h"
 
@@ -130,7 +139,7 @@ static bool is_in_slot(const struct sb_view *view, uint64_t loc, uint32_t block)
     return ch != NULL && sb_load_acquire(slot_at(ch, loc)) == full_at(ch, loc, block);
 }
 
-/* R2 for a dead taker: the slot must be clear before the header moves on (I2). */
+/* For a dead taker, R2: the slot must be clear before the header moves on (I2). */
 static void clear_slot(const struct sb_view *view, uint64_t loc, uint32_t block)
 {
     const struct sb_channel_view *ch = queue_at(view, loc);
@@ -216,32 +225,14 @@ static bool look_at(const struct sb_block *b, uint64_t hdr, uint32_t block, stru
     if (sb_hdr_state(hdr) == SB_QFW) {
         ret->origin = sb_load_acquire(&b->loc[~gen & 1u]);
     }
-    if (sb_hdr_state(hdr) == SB_HFW || sb_hdr_state(hdr) == SB_HTX ||
-        sb_hdr_state(hdr) == SB_QUE) {
+    if (sb_hdr_state(hdr) == SB_HFW) {
         ret->twin = sb_load_acquire(&b->twin);
     }
     return sb_load_acquire(&b->hdr) == hdr;
 }
 
-static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32_t block,
-                   bool settle);
-
-/* Before block @look is freed: the one whose message it was to take on. */
-static void settle_twin(const struct dead *d, const struct look *look)
-{
-    const struct sb_blocks *blocks = &d->view->blocks;
-    uint32_t other = sb_twin_block(look->twin);
-
-    if ((sb_hdr_state(look->hdr) == SB_HTX || sb_hdr_state(look->hdr) == SB_QUE) &&
-        other < blocks->count && other != look->block &&
-        sb_hdr_state(sb_load_acquire(&sb_block_at(blocks, other)->hdr)) == SB_HFW) {
-        repair(d, sb_class_of(blocks, other), other, false);
-    }
-}
-
-/* Repairs one block; true if it is FREE afterwards. @settle: the one it replaces, first. */
-static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32_t block,
-                   bool settle)
+/* Repairs one block; true if it is FREE afterwards. */
+static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32_t block)
 {
     struct sb_block *b = sb_block_in(cls, block);
 
@@ -269,9 +260,6 @@ static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32
         if (next == hdr) {
             return false;
         }
-        if (settle) {
-            settle_twin(d, &look);
-        }
         counts = sb_hdr_state(next) == SB_DEADL &&
                  is_set_aside_now(queue_at(d->view, look.origin), next,
                                   sb_load_relaxed(&b->holder));
@@ -285,6 +273,71 @@ static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32
     return false;
 }
 
+/* Whether block @look is given back to a queue when it is repaired. */
+static bool comes_again(const struct sb_view *view, const struct look *look)
+{
+    switch (sb_hdr_state(look->hdr)) {
+    case SB_HRX:
+        return true;
+    case SB_QFW:
+        return !is_in_slot(view, look->loc, look->block);
+    case SB_HFW:
+        return !sb_exchange_is_done(view, look->twin);
+    default:
+        return false;
+    }
+}
+
+/* G1 for one block. */
+static void note_block(const struct dead *d, const struct sb_class_view *cls, uint32_t block,
+                       struct sb_returned *list)
+{
+    struct sb_block *b = sb_block_in(cls, block);
+    uint64_t hdr = sb_load_acquire(&b->hdr);
+    struct look look;
+
+    if (named_by(d, sb_hdr_owner(hdr)) != SB_NONE && look_at(b, hdr, block, &look) &&
+        comes_again(d->view, &look)) {
+        struct sb_returned_item item = { sb_loc_channel(look.origin), sb_loc_ticket(look.origin),
+                                         hdr, block };
+        sb_returned_add(list, &item);
+    }
+}
+
+/* G3: what has come back to @channel so far is there to be found. */
+static void raise_seq(const struct sb_view *view, uint64_t channel)
+{
+    if (channel < view->channel_count) {
+        const struct sb_channel_view *ch = &view->channels[channel];
+        sb_fetch_add(&ch->shared->orphan_seq, 1);
+        if (ch->max_deliveries > 0 && ch->dead_letter < view->channel_count) {
+            sb_fetch_add(&view->channels[ch->dead_letter].shared->orphan_seq, 1);
+        }
+    }
+}
+
+/* G1 to G3. */
+static void give_back_blocks(struct dead *d)
+{
+    const struct sb_blocks *blocks = &d->view->blocks;
+    uint32_t passes_left = blocks->count / SB_RETURNED_MAX + 1u;
+    struct sb_returned list;
+
+    do {
+        const struct sb_returned_item *item;
+        sb_returned_clear(&list);
+        for (uint32_t c = 0; c < blocks->class_count && anything_to_do(d); c++) {
+            for (uint32_t i = 0; i < blocks->classes[c].count; i++) {
+                note_block(d, &blocks->classes[c], blocks->classes[c].first + i, &list);
+            }
+        }
+        for (; (item = sb_returned_next(&list)) != NULL; list.at++) {
+            repair(d, sb_class_of(blocks, item->number), item->number); /* G2 */
+            raise_seq(d->view, item->group);
+        }
+    } while (list.more && passes_left-- > 0);
+}
+
 static void reclaim_class(const struct dead *d, const struct sb_class_view *cls)
 {
     for (uint32_t i = 0; i < cls->count; i += 64) {
@@ -294,7 +347,7 @@ static void reclaim_class(const struct dead *d, const struct sb_class_view *cls)
             sb_fetch_add(&d->view->super->sweep_seq, 1);
         }
         for (uint32_t k = 0; k < n; k++) {
-            if (repair(d, cls, cls->first + i + k, true)) {
+            if (repair(d, cls, cls->first + i + k)) {
                 free_blocks |= 1ull << k;
             }
         }
@@ -331,19 +384,52 @@ static void reclaim_cell(const struct dead *d, const struct sb_channel_view *ch,
     }
 }
 
+/* G1 for the cells of one channel. */
+static void note_cells(const struct dead *d, uint32_t channel, struct sb_returned *list)
+{
+    const struct sb_channel_view *ch = &d->view->channels[channel];
+    uint64_t end = sb_cells_used(ch);
+
+    sb_returned_clear(list);
+    for (uint64_t i = 0; i < end; i++) {
+        uint64_t w = sb_load_acquire(&sb_cell_at(ch, i)->w);
+        if (sb_hdr_state(w) == SB_HRX && named_by(d, sb_hdr_owner(w)) != SB_NONE) {
+            struct sb_returned_item item = { i >> ch->depth_shift, sb_cell_ticket(ch, i, w), w,
+                                             (uint32_t)i };
+            sb_returned_add(list, &item);
+        }
+    }
+}
+
+/* G1 to G3, lane by lane. */
+static void give_back_cells(struct dead *d, uint32_t channel)
+{
+    const struct sb_channel_view *ch = &d->view->channels[channel];
+    uint64_t passes_left = sb_cells_used(ch) / SB_RETURNED_MAX + 1u;
+    struct sb_returned list;
+
+    do {
+        const struct sb_returned_item *item;
+        note_cells(d, channel, &list);
+        for (; (item = sb_returned_next(&list)) != NULL; list.at++) {
+            reclaim_cell(d, ch, sb_cell_at(ch, item->number)); /* G2 */
+            raise_seq(d->view, channel);
+        }
+    } while (list.more && passes_left-- > 0);
+}
+
 static void reclaim_cells(struct dead *d)
 {
     for (uint32_t c = 0; c < d->view->channel_count && anything_to_do(d); c++) {
-        const struct sb_channel_view *ch = &d->view->channels[c];
-        uint64_t end = sb_cells_used(ch);
-        for (uint64_t i = 0; i < end; i++) {
-            reclaim_cell(d, ch, sb_cell_at(ch, i));
+        if (d->view->channels[c].lane_count > 0) {
+            give_back_cells(d, c);
         }
     }
 }
 
 static void reclaim_blocks(struct dead *d)
 {
+    give_back_blocks(d);
     for (uint32_t c = 0; c < d->view->blocks.class_count && anything_to_do(d); c++) {
         reclaim_class(d, &d->view->blocks.classes[c]);
     }

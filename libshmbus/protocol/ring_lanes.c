@@ -16,6 +16,8 @@
  *   D2 cas     w    DEADL -> FREE, same lap: a
  *              dead letter gives way, instead of P0
  *                                                    orphan  O1 cas w ORPHAN -> HRX(me), count + 1
+ *                                                            after N1 to N4 of ring_mpmc.c, by lane
+ *                                                            and ticket
  *
  *   receiver: where is the next message?             producer: how to go on past a held cell?
  *   E0 acquire w    of c: an older lap               P1, then P2 at a higher ticket
@@ -59,6 +61,7 @@
 #include "protocol/event.h"
 
 #define CATCH_UP_MASK 0xffu /* of how many empty looks one looks at more */
+#define LOOKS 8u /* at all cells, for orphans, while others give back without an end */
 
 static uint64_t channel_mask(const struct sb_channel_view *channel)
 {
@@ -357,10 +360,10 @@ void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, ui
         .view = view,
         .channel = channel,
         .owner = owner,
-        .at_channel = view->channel_count,
         /* Never equal at first: what was given back earlier is looked for. */
         .seen = sb_load_acquire(&view->channels[channel].shared->orphan_seq) - 1u,
     };
+    scan->want = scan->seen;
 }
 
 static bool at_last_delivery(const struct sb_channel_view *ch, uint64_t w)
@@ -386,28 +389,32 @@ static void bury(const struct sb_view *view, const struct sb_channel_view *origi
     sb_event_wake(&origin->shared->writable); /* it may give way */
 }
 
-/* O1 on one cell of channel scan->at_channel, if it is one for this receiver. */
-static bool take_back(const struct sb_lane_scan *scan, struct sb_cell *cell, uint64_t *ret_hdr)
+/* What is delivered again is sorted by queue and lane, the own ones first. */
+static uint64_t group_of(const struct sb_lane_scan *scan, uint32_t channel, uint64_t lane)
 {
-    const struct sb_channel_view *origin = &scan->view->channels[scan->at_channel];
-    uint64_t w = sb_load_acquire(&cell->w);
-    uint64_t mine;
+    return (channel == scan->channel ? 0 : (1ull + channel) << 32) | lane;
+}
 
-    if (sb_hdr_state(w) == SB_ORPHAN && scan->at_channel == scan->channel) {
-        if (at_last_delivery(origin, w)) {
-            bury(scan->view, origin, cell, w);
-            return false;
+static uint32_t channel_of(const struct sb_lane_scan *scan, uint64_t group)
+{
+    return group >> 32 == 0 ? scan->channel : (uint32_t)(group >> 32) - 1u;
+}
+
+/* Adds what lies in the cells of channel @from for this receiver. */
+static void look_at_cells(struct sb_lane_scan *scan, uint32_t from)
+{
+    const struct sb_channel_view *ch = &scan->view->channels[from];
+    uint64_t end = sb_cells_used(ch);
+
+    for (uint64_t i = 0; i < end; i++) {
+        uint64_t w = sb_load_acquire(&sb_cell_at(ch, i)->w);
+        if ((sb_hdr_state(w) == SB_ORPHAN && from == scan->channel) ||
+            (sb_hdr_state(w) == SB_DEADL && ch->dead_letter == scan->channel)) {
+            struct sb_returned_item item = { group_of(scan, from, i >> ch->depth_shift),
+                                             sb_cell_ticket(ch, i, w), w, (uint32_t)i };
+            sb_returned_add(&scan->returned, &item);
         }
-    } else if (sb_hdr_state(w) != SB_DEADL || origin->dead_letter != scan->channel) {
-        return false;
     }
-    mine = sb_hdr_make(sb_hdr_gen(w), sb_deliveries_next(sb_hdr_deliveries(w)), SB_HRX,
-                       scan->owner);
-    if (!sb_cas(&cell->w, w, mine)) { /* O1 */
-        return false;
-    }
-    *ret_hdr = mine;
-    return true;
 }
 
 /* Whether cells of channel @from may hold something for this receiver. */
@@ -418,45 +425,80 @@ static bool is_source(const struct sb_lane_scan *scan, uint32_t from)
     return ch->lane_count > 0 && (from == scan->channel || ch->dead_letter == scan->channel);
 }
 
-/* The rest of the present pass; false when it is through. */
-static bool scan_cells(struct sb_lane_scan *scan, struct sb_lane_msg *ret)
+static void look_at_all(struct sb_lane_scan *scan)
 {
-    for (; scan->at_channel < scan->view->channel_count; scan->at_channel++, scan->at_cell = 0) {
-        const struct sb_channel_view *ch = &scan->view->channels[scan->at_channel];
-        uint64_t end;
-        if (!is_source(scan, scan->at_channel)) {
-            continue;
-        }
-        end = sb_cells_used(ch);
-        while (scan->at_cell < end) {
-            uint64_t number = scan->at_cell++;
-            ret->cell = sb_cell_at(ch, number);
-            if (take_back(scan, ret->cell, &ret->hdr)) {
-                ret->ticket = sb_cell_ticket(ch, number, ret->hdr);
-                ret->channel = scan->at_channel;
-                ret->number = (uint32_t)number;
-                return true;
-            }
+    sb_returned_clear(&scan->returned);
+    for (uint32_t c = 0; c < scan->view->channel_count; c++) {
+        if (is_source(scan, c)) {
+            look_at_cells(scan, c);
         }
     }
-    return false;
 }
 
-/* A pass that was begun before the last change may have gone by the newest orphan: then there is
- * a second one. */
+/* N1 to N4 of ring_mpmc.c. */
+static void list_orphans(struct sb_lane_scan *scan, uint64_t seq)
+{
+    struct sb_returned *list = &scan->returned;
+
+    if (scan->want == seq && (list->at < list->count || !list->more)) {
+        return; /* nothing new */
+    }
+    for (uint32_t n = 0; n < LOOKS; n++) {
+        struct sb_returned_item before = list->items[0];
+        uint64_t now;
+
+        scan->want = seq;  /* N1 */
+        look_at_all(scan); /* N2 */
+        now = sb_load_acquire(&scan->view->channels[scan->channel].shared->orphan_seq); /* N3 */
+        if (now == seq) {
+            return;
+        }
+        if (n > 0 && list->count > 0 && sb_returned_is_same(&list->items[0], &before)) { /* N4 */
+            sb_returned_keep_first(list);
+            return;
+        }
+        seq = now;
+    }
+}
+
+/* O1 on what a look has found. */
+static bool take_back(const struct sb_lane_scan *scan, const struct sb_returned_item *item,
+                      struct sb_lane_msg *ret)
+{
+    uint32_t channel = channel_of(scan, item->group);
+    const struct sb_channel_view *origin = &scan->view->channels[channel];
+    struct sb_cell *cell = sb_cell_at(origin, item->number);
+    uint64_t w = item->word;
+    uint64_t mine = sb_hdr_make(sb_hdr_gen(w), sb_deliveries_next(sb_hdr_deliveries(w)), SB_HRX,
+                                scan->owner);
+
+    if (sb_hdr_state(w) == SB_ORPHAN && at_last_delivery(origin, w)) {
+        bury(scan->view, origin, cell, w);
+        return false;
+    }
+    if (!sb_cas(&cell->w, w, mine)) { /* O1 */
+        return false;
+    }
+    *ret = (struct sb_lane_msg){ cell, mine, item->place, channel, item->number };
+    return true;
+}
+
 SB_SELDOM bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq,
                                  struct sb_lane_msg *ret_msg)
 {
-    for (uint32_t pass = 0; pass < 2 && scan->seen != seq; pass++) {
-        if (scan->at_channel >= scan->view->channel_count) {
-            scan->want = seq;
-            scan->at_channel = 0;
-            scan->at_cell = 0;
+    for (uint32_t n = 0; n < LOOKS; n++) {
+        const struct sb_returned_item *item;
+        list_orphans(scan, seq);
+        while ((item = sb_returned_next(&scan->returned)) != NULL) {
+            scan->returned.at++;
+            if (take_back(scan, item, ret_msg)) {
+                return true;
+            }
         }
-        if (scan_cells(scan, ret_msg)) {
-            return true;
+        if (!scan->returned.more) {
+            scan->seen = scan->want;
+            return false;
         }
-        scan->seen = scan->want;
     }
     return false;
 }

@@ -9,6 +9,7 @@
 #include "base/prefetch.h"
 #include "layout/bounds.h"
 #include "layout/view.h"
+#include "protocol/returned.h"
 #include "protocol/ring.h"
 
 #define SB_LANE_QUANTUM 64u /* messages from one lane before the next one has its turn */
@@ -31,10 +32,9 @@ struct sb_lane_scan {
     const struct sb_view *view;
     uint32_t channel; /* for whose receivers */
     uint32_t owner;   /* this process, as in block headers */
-    uint64_t seen;    /* orphan_seq whose orphans have all been looked at */
-    uint64_t want;    /* orphan_seq when the present scan began */
-    uint32_t at_channel; /* where that scan goes on; view->channel_count: not scanning */
-    uint64_t at_cell;
+    uint64_t seen;    /* orphan_seq whose orphans have all been used up */
+    uint64_t want;    /* orphan_seq before the last look for them */
+    struct sb_returned returned; /* what that look found */
 };
 
 /* A receiver's private part. One thread. */
@@ -217,8 +217,7 @@ bool sb_lanes_readable(const struct sb_lanes_rx *rx);
 /* For the receivers of @channel: its own cells, and those of which it is the dead-letter queue. */
 void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, uint32_t channel,
                        uint32_t owner);
-/* One pass over them for each change of orphan_seq, spread over as many calls as it finds
- * messages. @seq: that word, read before. */
+/* The oldest message of them. @seq: orphan_seq, read before. */
 bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq, struct sb_lane_msg *ret_msg);
 
 /* The cell that the caller still holds by @hdr; NULL if it is not his any more. */

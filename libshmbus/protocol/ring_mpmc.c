@@ -16,6 +16,9 @@
  *   requeue   Q1 release hdr HRX(me, g) -> ORPHAN(0, g)      COMMIT
  *             Q2 add     orphan_seq of the channel
  *   orphan    O1 cas     hdr ORPHAN or DEADL(0, g) -> HRX(me, g), deliveries + 1      COMMIT
+ *   which     N1 acquire orphan_seq          N3 acquire orphan_seq: as in N1, or again from N1
+ *             N2 acquire each hdr and loc    N4 or until two looks found the same oldest one;
+ *                                               then O1, in the order of tickets
  *
  * Orders. S3 releases the payload, S1 and S2; R0 acquires them. R2 releases nothing but the place;
  * the sender's load of EMPTY(L+1) acquires it, so S2 of the next lap cannot precede R1. O1
@@ -30,13 +33,24 @@
  *   I4 a header that names an owner is written by that process only, or, after its death, by
  *      recovery. QUE and QFW in a slot are the exception: there any receiver may do R1
  *   I5 loc is written only while the writer holds the header by his own S1
+ *   I6 whoever gives back several messages of a queue (a handle that is closed, recovery) does so
+ *      by their tickets, oldest first, each with its Q2
+ *
+ * Order. What was given back comes before all that waits in the ring, by its tickets. So a receiver
+ * takes the oldest that a look at all blocks finds. By I6 the look may miss an older one of the
+ * same giver only if that came back behind its back: then it sees in N3 the Q2 of that, too, as it
+ * has seen the header of a later one; and if orphan_seq has not changed, it has missed none. If
+ * others give back without an end (N4), the oldest of two looks is right: what came back before it
+ * was there before the first of these looks had seen it, and the second would have found it. A list
+ * holds until orphan_seq changes; each receiver has his own, O1 decides.
  *
  * Killed before S3: not sent; recovery frees the block, or, for a forward (QFW), gives the message
  * back to where it came from: the other loc word still says where that was, and one generation more
  * makes that one loc[gen & 1] again. After S3: sent.
  * Killed before R1: nothing. R1-R2: whoever meets the slot clears it (consumer or wrapping sender);
  * recovery clears it too and makes the block ORPHAN, two generations up. Later: ORPHAN.
- * Killed Q1-Q2: recovery raises orphan_seq of every channel. Stopped anywhere: the same pictures,
+ * Killed N1-N4: nothing. Q1-Q2: recovery raises orphan_seq of every channel.
+ * Stopped anywhere: the same pictures,
  * nothing is taken away; between Q1 and Q2 the message waits for its holder to go on.
  * Checked by: test/unit/test_ring_mpmc.c, test/model, test/crash
  *
@@ -56,6 +70,7 @@
 #include "protocol/letters.h"
 
 #define HINT_LAG 8u /* tail and head are brought up to date every so many tickets */
+#define LOOKS 8u    /* at all blocks, for orphans, while others give back without an end */
 
 static uint64_t ring_depth(const struct sb_ring *ring)
 {
@@ -113,13 +128,13 @@ static void start(struct sb_ring *ring, const struct sb_blocks *blocks,
         .bound = 64 + (8u << ch->depth_shift),
         .tail = sb_load_acquire(&ch->shared->tail),
         .head = sb_load_acquire(&ch->shared->head),
-        .orphan_next = blocks->count,
         /* Never equal at first: orphans of earlier times are looked for. */
         .orphan_seen = sb_load_acquire(&ch->shared->orphan_seq) - 1u,
         .channels = channels,
         .channel_count = channel_count,
     };
     ring->head_seen = ring->head;
+    ring->orphan_want = ring->orphan_seen;
     set_depth(ring, ch->depth_shift);
 }
 
@@ -364,15 +379,33 @@ SB_SELDOM static void bury(struct sb_ring *ring, uint32_t block, uint64_t hdr)
     sb_event_wake(&ring->channels[ch->dead_letter].shared->readable);
 }
 
-/* O1 on block @block, if it is one for this channel. */
-static bool take_orphan(struct sb_ring *ring, uint32_t block, struct sb_block *b,
-                        uint64_t *ret_hdr, uint64_t *ret_ticket)
+/* What is delivered again is sorted by whose it is: what was given back comes before all that waits
+ * in the ring; dead letters that nobody has received behind it, as they were set aside later. */
+#define GROUP_OWN 0u
+#define GROUP_LETTER_AGAIN 1u /* and the number of the queue it comes from */
+#define GROUP_LATE (1u << 16)
+#define GROUP_LETTER (GROUP_LATE + 1u)
+
+/* Whether a message of this queue that is given back is for its receivers to take or to move. */
+static bool is_for_us(const struct sb_ring *ring, uint32_t block, uint64_t hdr)
+{
+    const struct sb_channel_view *ch = &ring->channels[ring->channel];
+
+    if (sb_hdr_state(hdr) == SB_ORPHAN) {
+        return true;
+    }
+    return sb_hdr_deliveries(hdr) <= ch->max_deliveries && ch->dead_letter < ring->channel_count &&
+           sb_letter_has_place(ring, block, false);
+}
+
+/* What is in block @block, if it is to be delivered again by receivers of this queue. */
+static bool look_at_orphan(const struct sb_ring *ring, uint32_t block, const struct sb_block *b,
+                           struct sb_returned_item *ret)
 {
     uint64_t hdr = sb_load_acquire(&b->hdr);
     enum sb_block_state state = sb_hdr_state(hdr);
-    uint32_t origin;
     uint64_t loc;
-    uint64_t mine;
+    uint32_t origin;
 
     if (state != SB_ORPHAN && state != SB_DEADL) {
         return false;
@@ -382,56 +415,97 @@ static bool take_orphan(struct sb_ring *ring, uint32_t block, struct sb_block *b
     if (sb_load_acquire(&b->hdr) != hdr || origin >= ring->channel_count) {
         return false; /* taken meanwhile; or nonsense */
     }
+    *ret = (struct sb_returned_item){ GROUP_OWN, sb_loc_ticket(loc), hdr, block };
     if (origin == ring->channel) {
-        if (state == SB_DEADL || at_last_delivery(&ring->channels[origin], hdr)) {
-            bury(ring, block, hdr);
-            return false;
-        }
-    } else if (state != SB_DEADL || ring->channels[origin].dead_letter != ring->channel) {
-        return false;
+        return is_for_us(ring, block, hdr);
     }
-    mine = sb_hdr_make(sb_hdr_gen(hdr), sb_deliveries_next(sb_hdr_deliveries(hdr)), SB_HRX,
-                       ring->owner);
-    if (!sb_cas(&b->hdr, hdr, mine)) { /* O1 */
-        return false;
-    }
-    *ret_hdr = mine;
-    *ret_ticket = sb_loc_ticket(loc);
-    return true;
+    ret->group = origin + (sb_hdr_deliveries(hdr) > ring->channels[origin].max_deliveries
+                               ? GROUP_LETTER_AGAIN
+                               : GROUP_LETTER);
+    return state == SB_DEADL && ring->channels[origin].dead_letter == ring->channel;
 }
 
-/* The rest of the present pass over all blocks; false when it is through. */
-static bool scan_orphans(struct sb_ring *ring, uint32_t *ret_block, uint64_t *ret_hdr,
-                         uint64_t *ret_ticket)
+static void look_at_all(struct sb_ring *ring)
 {
+    struct sb_returned_item item;
+
+    sb_returned_clear(&ring->returned);
     for (uint32_t c = 0; c < ring->blocks->class_count; c++) {
         const struct sb_class_view *cls = &ring->blocks->classes[c];
-        uint32_t end = cls->first + cls->count;
-        while (ring->orphan_next < end) {
-            uint32_t block = ring->orphan_next++;
-            if (take_orphan(ring, block, sb_block_in(cls, block), ret_hdr, ret_ticket)) {
-                *ret_block = block;
-                return true;
+        for (uint32_t i = 0; i < cls->count; i++) {
+            uint32_t block = cls->first + i;
+            if (look_at_orphan(ring, block, sb_block_in(cls, block), &item)) {
+                sb_returned_add(&ring->returned, &item);
             }
         }
     }
-    return false;
 }
 
-/* One pass over all blocks for each change of orphan_seq, spread over as many calls as it finds
- * orphans. A pass that was begun before the last change may have gone by the newest orphan: then
- * there is a second one. */
-SB_SELDOM static bool recv_orphan(struct sb_ring *ring, uint64_t seq, uint32_t *ret_block,
-                                  uint64_t *ret_hdr, uint64_t *ret_ticket)
+/* N1 to N4. */
+static void list_orphans(struct sb_ring *ring, uint64_t seq)
 {
-    for (uint32_t pass = 0; pass < 2 && ring->orphan_seen != seq; pass++) {
-        if (ring->orphan_next >= ring->blocks->count) {
-            ring->orphan_want = seq;
-            ring->orphan_next = 0;
+    struct sb_returned *list = &ring->returned;
+
+    if (ring->orphan_want == seq && (list->at < list->count || !list->more)) {
+        return; /* nothing new */
+    }
+    for (uint32_t n = 0; n < LOOKS; n++) {
+        struct sb_returned_item before = list->items[0];
+        uint64_t now;
+
+        ring->orphan_want = seq;                          /* N1 */
+        look_at_all(ring);                                /* N2 */
+        now = sb_load_acquire(&ring->shared->orphan_seq); /* N3 */
+        if (now == seq) {
+            return;
         }
-        if (scan_orphans(ring, ret_block, ret_hdr, ret_ticket)) {
+        if (n > 0 && list->count > 0 && sb_returned_is_same(&list->items[0], &before)) { /* N4 */
+            sb_returned_keep_first(list);
+            return;
+        }
+        seq = now;
+    }
+}
+
+/* O1 on what a look has found. */
+static bool take_orphan(struct sb_ring *ring, const struct sb_returned_item *item,
+                        uint32_t *ret_block, uint64_t *ret_hdr, uint64_t *ret_ticket)
+{
+    struct sb_block *b = sb_block_at(ring->blocks, item->number);
+    uint64_t hdr = item->word;
+    uint64_t mine = sb_hdr_make(sb_hdr_gen(hdr), sb_deliveries_next(sb_hdr_deliveries(hdr)), SB_HRX,
+                                ring->owner);
+
+    if (item->group == GROUP_OWN &&
+        (sb_hdr_state(hdr) == SB_DEADL || at_last_delivery(&ring->channels[ring->channel], hdr))) {
+        bury(ring, item->number, hdr);
+        return false;
+    }
+    if (!sb_cas(&b->hdr, hdr, mine)) { /* O1 */
+        return false;
+    }
+    *ret_block = item->number;
+    *ret_hdr = mine;
+    *ret_ticket = item->place;
+    return true;
+}
+
+/* The next of those found; @late: nothing waits in the ring, so what comes behind that, too. */
+static bool take_listed(struct sb_ring *ring, bool late, uint32_t *ret_block, uint64_t *ret_hdr,
+                        uint64_t *ret_ticket)
+{
+    const struct sb_returned_item *item;
+
+    while ((item = sb_returned_next(&ring->returned)) != NULL) {
+        if (!late && item->group >= GROUP_LATE) {
+            return false;
+        }
+        ring->returned.at++;
+        if (take_orphan(ring, item, ret_block, ret_hdr, ret_ticket)) {
             return true;
         }
+    }
+    if (!ring->returned.more) {
         ring->orphan_seen = ring->orphan_want;
     }
     return false;
@@ -532,14 +606,36 @@ enum sb_ring_result sb_ring_recv_placed(struct sb_ring *ring, uint32_t *ret_bloc
     return SB_BUSY;
 }
 
+/* Something was given back, or set aside, since all of that was used up. */
+SB_SELDOM static enum sb_ring_result recv_orphan(struct sb_ring *ring, uint64_t seq,
+                                                 uint32_t *ret_block, uint64_t *ret_hdr,
+                                                 uint64_t *ret_ticket)
+{
+    enum sb_ring_result r;
+
+    for (uint32_t n = 0; n < LOOKS; n++) {
+        list_orphans(ring, seq);
+        if (take_listed(ring, false, ret_block, ret_hdr, ret_ticket)) {
+            return SB_OK;
+        }
+        if (sb_returned_next(&ring->returned) != NULL || !ring->returned.more) {
+            break; /* otherwise others have taken all these, but there are more */
+        }
+    }
+    r = sb_ring_recv_placed(ring, ret_block, ret_hdr, ret_ticket);
+    if (r == SB_EMPTY && take_listed(ring, true, ret_block, ret_hdr, ret_ticket)) {
+        r = SB_OK;
+    }
+    return r;
+}
+
 enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint64_t *ret_hdr,
                                  uint64_t *ret_ticket)
 {
     uint64_t seq = sb_load_acquire(&ring->shared->orphan_seq);
 
-    if (sb_unlikely(seq != ring->orphan_seen) &&
-        recv_orphan(ring, seq, ret_block, ret_hdr, ret_ticket)) {
-        return SB_OK;
+    if (sb_unlikely(seq != ring->orphan_seen)) {
+        return recv_orphan(ring, seq, ret_block, ret_hdr, ret_ticket);
     }
     return sb_ring_recv_placed(ring, ret_block, ret_hdr, ret_ticket);
 }

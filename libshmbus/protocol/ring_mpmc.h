@@ -6,6 +6,7 @@
 #define SB_RING_MPMC_H
 
 #include "protocol/block.h"
+#include "protocol/returned.h"
 #include "protocol/ring.h"
 
 /* A handle's private part of a queue. One thread. */
@@ -26,12 +27,12 @@ struct sb_ring {
     uint64_t depth_max;
     sb_word *depth_mark;  /* where others read the mark; may be NULL */
     uint64_t depth_slack; /* how far the mark may lag, for a handle in a hurry */
-    uint64_t orphan_seen;  /* orphan_seq whose orphans have all been looked at */
-    uint64_t orphan_want;  /* orphan_seq when the present scan began */
-    uint32_t orphan_next;  /* where that scan goes on; blocks->count: not scanning */
+    uint64_t orphan_seen;  /* orphan_seq whose orphans have all been used up */
+    uint64_t orphan_want;  /* orphan_seq before the last look for them */
     bool made_place; /* the slot of a taker that had not cleared it was: senders may go on */
     const struct sb_channel_view *channels; /* to find whose dead letters are ours; may be NULL */
     uint32_t channel_count;
+    struct sb_returned returned; /* what that look found; last, as it is big and seldom used */
 };
 
 void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t channel,
@@ -55,7 +56,7 @@ bool sb_ring_is_cleared(const struct sb_ring *ring, uint64_t ahead);
 enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t hdr,
                                  uint64_t *ret_ticket);
 
-/* Takes the next block, orphans first: HRX(owner). */
+/* Takes the next block, orphans first, by their tickets: HRX(owner). */
 enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint64_t *ret_hdr,
                                  uint64_t *ret_ticket);
 

@@ -3,8 +3,8 @@
  * books that the end of a schedule is held against. A message is a payload word with its number.
  *
  * Watched: who changes a header (nothing is taken from the living), the order in which slots are
- * filled and cleared, hints that lead, the location that goes with an orphan, the fate of every
- * message from commit to acknowledgement.
+ * filled and cleared, hints that lead, the location that goes with an orphan, that what was given
+ * back comes first and in order, the fate of every message from commit to acknowledgement.
  */
 #include "world.h"
 
@@ -89,6 +89,7 @@ void w_begin(uint32_t process, enum w_op op, uint32_t channel)
     p->op = op;
     p->op_channel = channel;
     p->full_seen = p->empty_seen = false;
+    p->began = ++w_ghost.now;
     p->lanes_empty = 0;
     if (w_has_lanes(channel)) {
         w_note_lanes(channel);
@@ -229,6 +230,55 @@ bool w_is_address(uint32_t from, uint32_t to, bool dead_letter)
     return dead_letter ? w_plan->channels[from].dead_letter == to + 1u : from == to;
 }
 
+/* Whether @k comes before @m in a queue, or lane, of the same message order. */
+static bool is_older(const struct w_message *k, const struct w_message *m)
+{
+    uint32_t shift = w_plan->channels[m->channel].depth_shift;
+    bool same_lane = !w_has_lanes(m->channel) || k->block >> shift == m->block >> shift;
+    return k != m && k->channel == m->channel && same_lane && (int64_t)(k->ticket - m->ticket) < 0;
+}
+
+static bool may_come_again(const struct w_message *k)
+{
+    uint32_t max = w_plan->channels[k->channel].max_deliveries;
+    return k->state == W_ORPHAN && (max == 0 || k->deliveries < max);
+}
+
+/* What was given back, and announced, before the call began comes before all that waits and, if it
+ * is older, before what was given back besides. What one process gives back comes in order even if
+ * it is still about it. */
+void w_check_older(const struct w_message *m, bool again)
+{
+    const struct w_process *p = &w_processes[w_me()];
+
+    for (uint32_t id = 1; id < W_MESSAGES && p->op == W_RECV; id++) {
+        const struct w_message *k = &w_ghost.messages[id];
+        bool before = again ? is_older(k, m) : k->channel == m->channel;
+        if (!before || !may_come_again(k)) {
+            continue;
+        }
+        if (k->told != 0 && k->told < p->began) {
+            x_fail("order: message %u is received %s, but %u was given back before", number_of(m),
+                   again ? "again" : "first", id);
+        } else if (again && k->giver == m->giver && k->given < m->given) {
+            x_fail("order: message %u is received again, but %u was given back by the same before",
+                   number_of(m), id);
+        }
+    }
+}
+
+/* orphan_seq of a channel goes up: whatever has come back to it is known now. */
+static void announced(uint32_t c)
+{
+    uint32_t now = ++w_ghost.now;
+    for (uint32_t id = 1; id < W_MESSAGES; id++) {
+        struct w_message *m = &w_ghost.messages[id];
+        if (m->state == W_ORPHAN && m->channel == c && m->told == 0) {
+            m->told = now;
+        }
+    }
+}
+
 /* Whether @p may throw away what waits in channel @c: for a dead letter that takes its place. */
 static bool drops_letter(const struct w_process *p, uint32_t c)
 {
@@ -257,6 +307,7 @@ static void taken_from_slot(uint32_t block, uint64_t now)
                p->op_channel);
         return;
     }
+    w_check_older(m, false);
     w_ghost.taken[c]++;
     w_ghost.takes++;
     m->state = W_TAKEN;
@@ -308,6 +359,9 @@ void w_redelivered(struct w_message *m, uint64_t old, uint64_t now)
         x_fail("a message of channel %u is redelivered by channel %u", m->channel, p->op_channel);
         return;
     }
+    if (!dead_letter) {
+        w_check_older(m, true);
+    }
     m->deliveries = sb_deliveries_next(m->deliveries);
     m->moving = false;
     m->state = W_TAKEN;
@@ -318,6 +372,18 @@ void w_redelivered(struct w_message *m, uint64_t old, uint64_t now)
     } else if (!dead_letter && max > 0 && w_plan->channels[m->channel].dead_letter > 0 &&
                m->deliveries > max) {
         x_fail("a message is delivered %u times, %u are allowed", m->deliveries, max);
+    }
+}
+
+/* Recovery gives back what a dead process held, the older ones first. */
+static void check_recovered(const struct w_message *m)
+{
+    for (uint32_t id = 1; id < W_MESSAGES; id++) {
+        const struct w_message *k = &w_ghost.messages[id];
+        if (k->state == W_TAKEN && k->holder == m->holder && is_older(k, m)) {
+            x_fail("order: message %u is given back after a death, but not the older %u",
+                   number_of(m), id);
+        }
     }
 }
 
@@ -346,6 +412,12 @@ void w_given_back(struct w_message *m, uint64_t now)
     }
     w_ghost.dead_letters += dead_letter && !m->buried;
     m->buried |= dead_letter;
+    if (m->holder != w_me()) {
+        check_recovered(m);
+    }
+    m->giver = w_me();
+    m->given = ++w_ghost.now;
+    m->told = 0;
     m->state = dead_letter ? W_DEADL : W_ORPHAN;
 }
 
@@ -457,6 +529,9 @@ static void header_changed(uint32_t block, uint64_t old, uint64_t now)
 static void hint_changed(const struct sb_channel *ch, const void *address, uint64_t now)
 {
     uint32_t c = (uint32_t)(ch - w_segment.channels);
+    if (address == &ch->orphan_seq) {
+        announced(c);
+    }
     if (w_plan->channels[c].kind != SHMBUS_KIND_QUEUE || w_has_lanes(c)) {
         return;
     }

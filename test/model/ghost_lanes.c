@@ -205,6 +205,7 @@ static void received(uint32_t c, uint32_t cell, uint64_t old, uint64_t now)
         x_fail("a message of channel %u is received from channel %u", c,
                w_processes[me].op_channel);
     } else if (is_oldest(c, cell >> shift_of(c), w_ghost.cell_message[c][cell])) {
+        w_check_older(m, false);
         m->state = W_TAKEN;
         m->holder = me;
         m->deliveries = 1;

@@ -1,7 +1,7 @@
 # The schedule explorer: the library's own sources with a scheduling point at every shared access.
 MODEL_SRC := $(wildcard test/model/*.c)
 MODEL_LIB_SRC := libshmbus/base/error.c $(addprefix libshmbus/protocol/,block.c event.c exchange.c \
-    letters.c reclaim.c region_lock.c ring_lanes.c ring_mpmc.c ring_spsc.c sweep.c) \
+    letters.c reclaim.c region_lock.c returned.c ring_lanes.c ring_mpmc.c ring_spsc.c sweep.c) \
     $(addprefix libshmbus/channel/,lanes.c queue.c stream.c wait.c) libshmbus/region.c
 MODEL_OBJ := $(MODEL_SRC:%.c=$(B)/obj-model/%.o)
 MODEL_LIB_OBJ := $(MODEL_LIB_SRC:%.c=$(B)/obj-model/%.o)
@@ -18,7 +18,7 @@ TIDY_FLAGS_test/model := -DSB_EXPLORE=1 -DSB_EXPLORE_STORES=1
 # What the library asks of the kernel, and copies into the segment, goes to test/model/world.c.
 MODEL_SEAMS := -Dsyscall=sb_explore_syscall -Dclock_gettime=sb_explore_clock_gettime \
     -Dmemcpy=sb_explore_memcpy
-MODEL_CPPFLAGS = -D_GNU_SOURCE -DSB_EXPLORE=1 -DSB_EXPLORE_STORES=1 -Ilibshmbus/include \
+MODEL_CPPFLAGS = -D_GNU_SOURCE -DSB_EXPLORE=1 -DSB_EXPLORE_STORES=1 -DSB_RETURNED_MAX=2u -Ilibshmbus/include \
                  -iquote libshmbus
 MODEL_CFLAGS = -std=gnu11 $(WARNINGS) -O2 -g -fno-omit-frame-pointer -pthread
 

@@ -88,6 +88,50 @@ static const struct w_plan requeueing = {
     .actors = {ACTOR("giver", 0, "r0 q r0 a"), ACTOR("receiver", 1, "r0 a r0 u"), RECOVERER},
 };
 
+/* What is given back comes in order, whatever that of the blocks: the older message lies in the
+ * later one. Back by requeues or by recovery, while somebody receives. */
+#define SWAPPED "s0 s0 r0 a s0"
+static const struct w_plan returned_two = {
+    .channels = {QUEUE(1)},
+    .channel_count = 1,
+    .blocks = 3,
+    .before = SWAPPED,
+    .actors = {ACTOR("receiver", 0, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0 q q"), RECOVERER},
+};
+
+/* The older one in the earlier block: who looks has gone by it when both come back. */
+static const struct w_plan returned_behind = {
+    .channels = {QUEUE(1)},
+    .channel_count = 1,
+    .blocks = 2,
+    .queued = 2,
+    .actors = {ACTOR("receiver", 0, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0 c0"), RECOVERER},
+};
+
+static const struct w_plan returned_dead = {
+    .channels = {QUEUE(1)},
+    .channel_count = 1,
+    .blocks = 2,
+    .queued = 2,
+    .actors = {IMMORTAL("receiver", 0, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0"),
+               IMMORTAL("recover-a", W_NOBODY, "D1"), IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
+};
+
+/* In a lane the tickets of those in hand go over the end of its cells. */
+static const struct w_plan lane_returned = {
+    .channels = {LANES(1, 1)},
+    .channel_count = 1,
+    .before = "l0 s0 r0 a s0 s0",
+    .actors = {ACTOR("receiver", 0, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0 c0"), RECOVERER},
+};
+
+static const struct w_plan lane_returned_behind = {
+    .channels = {LANES(1, 1)},
+    .channel_count = 1,
+    .queued = 2,
+    .actors = {ACTOR("receiver", 0, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0 c0"), RECOVERER},
+};
+
 /* Shares: the first message lies in the only own block of channel 0. */
 static const struct w_plan share_forward = {
     .channels = {SHARE(1, 1), SHARE(1, 1)},
@@ -940,6 +984,9 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(share_letter, "a dead letter leaves the block of a share", SMALL),
     SCENARIO(share_letter_drop, "the same, in place of an older one", SMALL),
     SCENARIO(requeueing, "requeue, undo, orphans", BIG),
+    SCENARIO(returned_two, "two given back, the older one first", SMALL),
+    SCENARIO(returned_behind, "the same, in blocks that were looked at already", SMALL),
+    SCENARIO(returned_dead, "the same by two recoverers", SMALL),
     SCENARIO(dead_letters, "dead letters, their receiver dies", BIG),
     SCENARIO(dead_letter_forward, "a dead letter is forwarded back", SMALL),
     SCENARIO(dead_letters_two, "dead letter after two deliveries", SMALL),
@@ -986,6 +1033,8 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(lane_late, "lane: a receiver opens late", SMALL),
     SCENARIO(lane_depth_one, "lane: depth 1, laps wrap", SMALL),
     SCENARIO(lane_requeue, "lane: requeue, undo, orphans", SMALL),
+    SCENARIO(lane_returned, "lane: two given back, the older one first", SMALL),
+    SCENARIO(lane_returned_behind, "lane: the same, in cells looked at already", SMALL),
     SCENARIO(lane_close, "lane: closed with messages in hand, reopened", SMALL),
     SCENARIO(lane_drop, "lane: the oldest is dropped beside receivers", SMALL),
     SCENARIO(lane_drop_gap, "lane: the same with a free cell behind the oldest", SMALL),

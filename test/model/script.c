@@ -7,7 +7,8 @@
  *   f1 F1   forward the oldest held (F: wait for room)        n0   reserve and commit in place
  *   x0      reserve and abort                                 k    give the stock of blocks back
  *   y       free block 0, held since the beginning
- *   l0      take a lane, wait until there is one            c0   leave it, give back what is held
+ *   l0      take a lane, wait until there is one            c0   leave it, or close a queue: give
+ *                                                                back what is held
  *   p0      open once more for receiving
  *   P3      three rounds of a watcher
  *   D       wait for a death and recover, again and again     D1   once
@@ -275,7 +276,11 @@ void w_leave_lane(uint32_t process, uint32_t channel)
     struct shmbus_channel *ch = w_handle(process, channel);
 
     w_begin(process, W_REQUEUE, channel);
-    sb_lanes_close(ch);
+    if (w_has_lanes(channel)) {
+        sb_lanes_close(ch);
+    } else {
+        sb_queue_close(ch);
+    }
     w_end(process);
     ch->mode = SHMBUS_OPEN_RECV;
     w_processes[process].held_count = 0;

@@ -81,6 +81,7 @@ struct w_message {
     bool buried; /* has been a dead letter, which is counted once */
     bool moving; /* taken by O1 only to be moved to the dead-letter queue */
     uint32_t aside; /* in the dead-letter queue: deliveries before */
+    uint32_t giver, given, told; /* given back by whom, when, and announced when; 0: not yet */
 };
 
 enum w_op { W_IDLE, W_SEND, W_RECV, W_RELEASE, W_REQUEUE, W_UNDO, W_FORWARD, W_RESERVE, W_FLUSH };
@@ -119,6 +120,7 @@ struct w_process {
     uint32_t op_channel;
     bool full_seen, empty_seen; /* during the present operation */
     uint32_t lanes_empty;       /* which lanes were empty at some instant of it: mask */
+    uint32_t began;             /* when */
     uint32_t sent;
     struct shmbus_msg held[4];
     uint32_t held_count;
@@ -143,6 +145,7 @@ struct w_ghost {
     uint32_t expired[X_ACTORS_MAX];
     bool shut_down;
     bool promised[W_MESSAGES]; /* the send said yes */
+    uint32_t now;              /* counts what is dated */
 };
 
 struct w_cell {
@@ -212,6 +215,8 @@ uint32_t w_living_owner(uint64_t hdr);
 bool w_is_address(uint32_t from, uint32_t to, bool dead_letter);
 void w_redelivered(struct w_message *m, uint64_t old, uint64_t now);
 void w_given_back(struct w_message *m, uint64_t now);
+/* Message @m is received, for the first time or again: nothing that was given back comes before. */
+void w_check_older(const struct w_message *m, bool again);
 
 /* ghost_lanes.c */
 bool w_has_lanes(uint32_t channel);

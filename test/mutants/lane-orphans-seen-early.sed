@@ -1,4 +1,4 @@
-# what:  a pass over the cells counts for changes that came after it began
+# what:  a look at the cells counts as used up when it begins
 # files: libshmbus/protocol/ring_lanes.c
 # check: unit lane.what_is_given_back_during
-/^SB_SELDOM bool sb_lane_scan_recv/,/^}/ s|scan->seen = scan->want;|scan->seen = seq;|
+s|^        scan->want = seq; .*|&\n        scan->seen = seq;|

@@ -1,4 +1,4 @@
 # what:  an orphan is taken by the receivers of any channel
 # files: libshmbus/protocol/ring_mpmc.c
 # check: model forwarding dead_letters
-s|^    } else if (state != SB_DEADL \|\| ring->channels\[origin\].dead_letter != ring->channel) {|    } else if (false) {|
+s|^    return state == SB_DEADL && ring->channels\[origin\].dead_letter == ring->channel;|    return true;|

@@ -1183,7 +1183,7 @@ static bool stress_check(struct stress *all, const struct sb_lane_msg *msg, uint
     }
     if (sender >= STRESS_THREADS || number >= all->per_sender)
         return false;
-    if (sb_hdr_deliveries(msg->hdr) == 1) { /* redeliveries come out of order */
+    if (sb_hdr_deliveries(msg->hdr) == 1) { /* redeliveries come when they were given back */
         if (latest[sender] > number)
             return false;
         latest[sender] = number + 1;

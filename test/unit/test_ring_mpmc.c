@@ -598,7 +598,7 @@ static bool stress_check(struct stress *all, uint32_t block, uint64_t hdr, uint6
     }
     if (sender >= STRESS_THREADS || number >= all->per_sender)
         return false;
-    if (sb_hdr_deliveries(hdr) == 1) { /* redeliveries come out of order */
+    if (sb_hdr_deliveries(hdr) == 1) { /* redeliveries come when they were given back */
         if (latest[sender] > number)
             return false;
         latest[sender] = number + 1;

@@ -433,7 +433,9 @@ SHMBUS_API int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *
  * shmbus_recv() - take the next message, in place.
  *
  * Queue: the message is yours alone until shmbus_release() acknowledges it; if you die first, it
- * is delivered to somebody else with delivery_count raised. Stream: stays first in line until
+ * is delivered to somebody else with delivery_count raised. What was given back, or held by who
+ * died, comes before all that waits, the oldest sequence first (order producer: of each lane);
+ * what a dead process held, from when its death is noticed. Stream: stays first in line until
  * released. A stream receiver may hold up to 64 messages; they are freed in order.
  * Return: 0; -EAGAIN empty; -ETIMEDOUT; -EINTR; -SHMBUS_ERR_SHUTDOWN; -SHMBUS_ERR_CORRUPT;
  *   stream: -SHMBUS_ERR_PEER_DEAD or _CLOSED, once for each departure, after the last message.
@@ -456,7 +458,8 @@ SHMBUS_API int shmbus_recv_copy(struct shmbus_channel *ch, void *buffer, size_t 
 SHMBUS_API int shmbus_release(struct shmbus_msg *msg);
 SHMBUS_API int shmbus_release_batch(struct shmbus_msg *msgs, size_t count);
 
-/* Queue: give it back for another delivery, ahead of the others. At max_deliveries it goes to
+/* Queue: give it back for another delivery, ahead of the others and in its order among what was
+ * given back, whoever did it in which order. At max_deliveries it goes to
  * the dead-letter queue instead, which never waits: see enum shmbus_on_full. Stream:
  * -SHMBUS_ERR_KIND. */
 SHMBUS_API int shmbus_requeue(struct shmbus_msg *msg);

@@ -1,0 +1,56 @@
+/*
+ * The oldest of the messages that were given back, or are to be, as one look at all blocks or cells
+ * finds them: for whoever delivers them again, and for whoever gives several back, as both go by
+ * age. The words decide; this is private and says only what to try first.
+ */
+#ifndef SB_RETURNED_H
+#define SB_RETURNED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef SB_RETURNED_MAX /* more need another look; a model is built with fewer */
+#define SB_RETURNED_MAX 64u
+#endif
+
+struct sb_returned_item {
+    uint64_t group;  /* lower ones first: a queue, a lane */
+    uint64_t place;  /* within the group: a ticket, of which 48 bits count, in a circle */
+    uint64_t word;   /* as it was seen: who finds another one was too late */
+    uint32_t number; /* of the block or cell */
+};
+
+struct sb_returned {
+    uint32_t at;    /* the next one */
+    uint32_t count; /* those before were used up */
+    bool more;      /* there were others, all of them behind these */
+    struct sb_returned_item items[SB_RETURNED_MAX];
+};
+
+void sb_returned_clear(struct sb_returned *list);
+
+/* Keeps the list sorted and the first ones. Only while none was used up. */
+void sb_returned_add(struct sb_returned *list, const struct sb_returned_item *item);
+
+/* The next one, NULL behind the last. list->at + 1 uses it up. */
+static inline const struct sb_returned_item *sb_returned_next(const struct sb_returned *list)
+{
+    return list->at < list->count ? &list->items[list->at] : NULL;
+}
+
+/* Whether two looks found the same message in the same state. */
+static inline bool sb_returned_is_same(const struct sb_returned_item *a,
+                                       const struct sb_returned_item *b)
+{
+    return a->group == b->group && a->number == b->number && a->word == b->word;
+}
+
+/* The others are to be looked for again. */
+static inline void sb_returned_keep_first(struct sb_returned *list)
+{
+    list->more = list->more || list->count > 1;
+    list->count = 1;
+}
+
+#endif
