@@ -36,6 +36,9 @@ void create_note_rounding(const struct shmbus_plan *plan);
 /* Which queues are deeper than the blocks allow, one note each. */
 void create_note_room(const struct shmbus_plan *plan);
 
+/* What kind of place it is in, if not a good one. */
+void create_note_place(const char *name);
+
 /* Prints the plan, and whether @name could be made now; returns the exit code. */
 int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t bytes);
 

@@ -1,10 +1,11 @@
 /* A plan as text. */
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
+#include "../libshmbus/base/room.h"
 #include "create.h"
 #include "ctl.h"
 #include "snapshot.h"
@@ -307,13 +308,24 @@ static bool add_rows(struct table *table, const struct shmbus_plan *plan, uint64
     return good && table_add(table, &row);
 }
 
+void create_note_place(const char *name)
+{
+    struct sb_room room;
+    char dir[512];
+
+    ctl_bus_dir(name, dir, sizeof(dir));
+    if (sb_room_look(dir, &room) == 0 && room.type != TMPFS_MAGIC && room.type != RAMFS_MAGIC &&
+        room.type != HUGETLBFS_MAGIC)
+        ctl_note("%s is no tmpfs: every message is also written to a disk", dir);
+}
+
 /* Would it work now? Says what stands in the way. */
 static int check_place(const char *name, uint64_t bytes)
 {
-    struct statvfs space;
+    struct sb_room room;
     struct shmbus *bus;
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
-    char dir[512], need[TEXT_NUMBER_BYTES], have[TEXT_NUMBER_BYTES];
+    char dir[512], text[512];
     int result;
 
     opts.flags = SHMBUS_ATTACH_OBSERVE | SHMBUS_ATTACH_EXISTING | SHMBUS_ATTACH_ANY_OWNER;
@@ -326,16 +338,12 @@ static int check_place(const char *name, uint64_t bytes)
     ctl_bus_dir(name, dir, sizeof(dir));
     if (result != -ENOENT)
         return ctl_fail_bus(result, name);
-    if (statvfs(dir, &space) != 0)
-        return ctl_fail(ctl_exit_of(-errno), "%s: %s", dir, strerror(errno));
-    if ((uint64_t)space.f_bavail * space.f_frsize >= bytes)
+    result = sb_room_look(dir, &room);
+    if (result < 0)
+        return ctl_fail(ctl_exit_of(result), "%s: %s", dir, strerror(-result));
+    if (sb_room_check(&room, dir, bytes, text, sizeof(text)) == 0)
         return CTL_DONE;
-    text_size(bytes, false, need, sizeof(need));
-    text_size((uint64_t)space.f_bavail * space.f_frsize, false, have, sizeof(have));
-    return ctl_fail(CTL_FAILED,
-                    "%s needs %s, %s has %s free; ask for less (memory, depth, share), or enlarge "
-                    "%s",
-                    name, need, dir, have, dir);
+    return ctl_fail(CTL_FAILED, "%s %s", name, text);
 }
 
 int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t bytes)
@@ -353,6 +361,7 @@ int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t by
         print_room(plan);
         create_note_rounding(plan);
         create_note_room(plan);
+        create_note_place(name);
         code = check_place(name, bytes);
     }
     table_free(&table);

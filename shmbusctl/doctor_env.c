@@ -5,40 +5,75 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "../libshmbus/base/room.h"
 #include "ctl.h"
 #include "doctor.h"
 #include "text.h"
 
 #define CONTAINER_DEFAULT_BYTES (64u << 20)
 
-void doctor_directory(struct doctor *doctor, const char *dir)
+#define USUAL_BUS_BYTES (44ull << 20) /* of the built-in plan */
+
+/* What stands in the way of a new bus, whatever room the file system has. */
+static void doctor_limits(struct doctor *doctor, const char *dir, const struct sb_room *room)
 {
-    struct statfs fs;
-    uint64_t free_bytes, all_bytes;
     char have[TEXT_NUMBER_BYTES], all[TEXT_NUMBER_BYTES];
 
-    if (statfs(dir, &fs) != 0) {
-        doctor_add(doctor, DOCTOR_UNKNOWN, dir, "name a directory that exists with --dir",
-                   "cannot be looked at: %s", strerror(errno));
-        return;
+    if (room->no_inodes)
+        doctor_add(doctor, DOCTOR_WARNING, dir,
+                   "remove files there (df -i), or mount it with a larger nr_inodes",
+                   "has no inode left: no bus can be made");
+    if (room->memory_bytes < USUAL_BUS_BYTES) {
+        text_size(room->memory_bytes, false, have, sizeof(have));
+        text_size(room->memory_limit, false, all, sizeof(all));
+        doctor_add(doctor, DOCTOR_WARNING, dir,
+                   "raise it (docker: --memory, Kubernetes: limits.memory, systemd: MemoryMax=), or "
+                   "let a process outside of the group make the bus: its maker pays for it",
+                   "memory cgroup %s has %s left of its limit of %s: a bus of the built-in plan "
+                   "cannot be made in it",
+                   room->memory_group, have, all);
     }
-    free_bytes = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
-    all_bytes = (uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize;
-    text_size(free_bytes, false, have, sizeof(have));
-    text_size(all_bytes, false, all, sizeof(all));
-    if (fs.f_type != TMPFS_MAGIC && fs.f_type != HUGETLBFS_MAGIC)
-        doctor_add(doctor, DOCTOR_WARNING, dir, "mount a tmpfs there, or use " SHMBUS_DIR_DEFAULT,
-                   "is no tmpfs: every message is also written to a disk");
-    if (free_bytes < all_bytes / 20)
+}
+
+static void doctor_space(struct doctor *doctor, const char *dir, const struct sb_room *room)
+{
+    char have[TEXT_NUMBER_BYTES], all[TEXT_NUMBER_BYTES];
+
+    text_size(room->free_bytes, false, have, sizeof(have));
+    text_size(room->all_bytes, false, all, sizeof(all));
+    if (room->free_bytes < room->all_bytes / 20)
         doctor_add(doctor, DOCTOR_WARNING, dir,
                    "remove what is not needed, or enlarge it: mount -o remount,size=...",
                    "has %s of %s free: a new bus may not fit", have, all);
-    else if (all_bytes <= CONTAINER_DEFAULT_BYTES)
+    else if (room->all_bytes <= CONTAINER_DEFAULT_BYTES)
         doctor_add(doctor, DOCTOR_NOTE, dir, "start the container with --shm-size=1g",
                    "holds only %s, as in a container with the usual settings", all);
+}
+
+void doctor_directory(struct doctor *doctor, const char *dir)
+{
+    struct sb_room room;
+    int result = sb_room_look(dir, &room);
+
+    if (result < 0) {
+        doctor_add(doctor, DOCTOR_UNKNOWN, dir, "name a directory that exists with --dir",
+                   "cannot be looked at: %s", strerror(-result));
+        return;
+    }
+    if (room.type == HUGETLBFS_MAGIC)
+        doctor_add(doctor, DOCTOR_WARNING, dir,
+                   "mount a tmpfs there, with huge=always or huge=within_size for huge pages",
+                   "is a hugetlbfs: no bus can be made there");
+    else if (room.type == RAMFS_MAGIC)
+        doctor_add(doctor, DOCTOR_NOTE, dir, "mount a tmpfs there, with size=",
+                   "is a ramfs, which nothing keeps from taking all memory");
+    else if (room.type != TMPFS_MAGIC)
+        doctor_add(doctor, DOCTOR_WARNING, dir, "mount a tmpfs there, or use " SHMBUS_DIR_DEFAULT,
+                   "is no tmpfs: every message is also written to a disk");
+    doctor_space(doctor, dir, &room);
+    doctor_limits(doctor, dir, &room);
     if (access(dir, W_OK) != 0)
         doctor_add(doctor, DOCTOR_NOTE, dir, "ask its owner, or use another with --dir",
                    "is not writable for you: you cannot make a bus there");

@@ -1,8 +1,8 @@
 # shmbusctl: the command line tool. Uses the public header of libshmbus and json-c; the supervisor
 # reads its file with libyaml.
 CTL_SRC := $(wildcard shmbusctl/*.c shmbusctl/supervise/*.c)
-# Quantities are read by the same lines as in YAML.
-CTL_OBJ := $(CTL_SRC:%.c=$(B)/obj/%.o) $(B)/obj/libshmbus/plan/units.o
+# Quantities are read by the same lines as in YAML, room is measured as at creation.
+CTL_OBJ := $(CTL_SRC:%.c=$(B)/obj/%.o) $(patsubst %,$(B)/obj/libshmbus/%.o,plan/units base/room)
 CTL_PROGRAM := $(B)/bin/shmbusctl
 TIDY += $(CTL_SRC)
 ALL += $(CTL_PROGRAM)

@@ -102,11 +102,11 @@ const char *ctl_detail(int result)
 int ctl_fail_bus(int result, const char *subject)
 {
     int code = ctl_exit_of(result);
-    const char *detail = ctl_detail(result);
+    const char *detail = ctl_detail(result), *slash = strrchr(subject, '/');
 
     if (code == CTL_SIGNALLED)
         return code;
-    if (strstr(detail, subject))
+    if (strstr(detail, slash ? slash + 1 : subject)) /* a path: the file has a prefix to its name */
         return ctl_fail(code, "%s", detail);
     return ctl_fail(code, "%s: %s", subject, detail);
 }

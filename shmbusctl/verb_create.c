@@ -144,6 +144,7 @@ static int make(const struct request *request, const struct shmbus_plan *plan)
         return ctl_fail_bus(result, request->name);
     create_note_rounding(plan);
     create_note_room(plan);
+    create_note_place(request->name);
     code = ctl_observe(request->name, &bus);
     if (code != CTL_DONE)
         return code;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -12,11 +13,11 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/room.h"
 #include "layout/format.h"
 #include "layout/name.h"
 #include "layout/verify.h"
@@ -96,42 +97,32 @@ static void directory_of(const char *path, char *ret_dir, size_t dir_bytes)
 
 /* -------------------------------------------------------------------------------------- create */
 
-static double mib(uint64_t bytes)
+/* What can be known before: nobody else should run short of memory while we find out, and what the
+ * kernel does beyond some limits is to kill. */
+static int check_room(const char *path, const char *dir, uint64_t bytes)
 {
-    return (double)bytes / (1024.0 * 1024.0);
+    struct sb_room room;
+    char text[512];
+    int r = sb_room_look(dir, &room);
+
+    if (r < 0) {
+        return sb_fail(r, "%s: %s", dir, strerror(-r));
+    }
+    r = sb_room_check(&room, dir, bytes, text, sizeof text);
+    return r < 0 ? sb_fail(r, "%s %s", path, text) : 0;
 }
 
-static int no_space(const char *path, const char *dir, uint64_t bytes, const struct statvfs *fs)
+/* The kernel gave up at a limit that was not known before, or that others have reached since. */
+static int no_space(const char *path, const char *dir, uint64_t bytes)
 {
-    return sb_fail(-ENOSPC,
-                   "%s needs %.1f MiB, but %s has %.1f MiB free of %.1f MiB; enlarge it (docker: "
-                   "--shm-size) or plan less (`memory`, `blocks`)",
-                   path, mib(bytes), dir, mib(fs->f_bavail * fs->f_frsize),
-                   mib(fs->f_blocks * fs->f_frsize));
-}
+    char text[512];
+    int r = check_room(path, dir, bytes);
 
-/* What can be known before: nobody else should run short of memory while we find out. A file system
- * without a limit says 0 blocks. */
-static int check_room(int fd, const char *path, const char *dir, uint64_t bytes,
-                      struct statvfs *ret_fs)
-{
-    struct rlimit limit;
-
-    if (fstatvfs(fd, ret_fs) < 0) {
-        return sb_fail(-errno, "%s: %s", dir, strerror(errno));
+    if (r == 0) {
+        sb_room_other_limit(dir, bytes, text, sizeof text);
+        r = sb_fail(-ENOSPC, "%s %s", path, text);
     }
-    if (ret_fs->f_blocks != 0 && bytes / ret_fs->f_frsize > ret_fs->f_bavail) {
-        return no_space(path, dir, bytes, ret_fs);
-    }
-    /* Going beyond this limit would be a SIGXFSZ for the application. */
-    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur) {
-        return sb_fail(
-            -EFBIG,
-            "%s needs %.1f MiB, but files of this process are limited to %.1f MiB; raise "
-            "it (ulimit -f) or plan less (`memory`, `blocks`)",
-            path, mib(bytes), mib(limit.rlim_cur));
-    }
-    return 0;
+    return r;
 }
 
 /* Where a sandbox does not know fallocate(): zeros are as good, only slower. */
@@ -179,8 +170,7 @@ static uint64_t piece_at(uint64_t done, uint64_t bytes)
 /* Really reserves the pages, so that no later access can fail. */
 static int reserve(int fd, const char *path, const char *dir, uint64_t bytes)
 {
-    struct statvfs fs;
-    int r = check_room(fd, path, dir, bytes, &fs);
+    int r = 0;
 
     for (uint64_t done = 0; r == 0 && done < bytes;) {
         uint64_t piece = piece_at(done, bytes);
@@ -189,9 +179,10 @@ static int reserve(int fd, const char *path, const char *dir, uint64_t bytes)
             e = write_zeros(fd, done, piece);
         }
         if (e == ENOSPC) {
-            r = no_space(path, dir, bytes, &fs);
+            r = no_space(path, dir, bytes);
         } else if (e != 0) {
-            r = sb_fail(-e, "%s: %.1f MiB cannot be reserved: %s", path, mib(bytes), strerror(e));
+            r = sb_fail(-e, "%s: %" PRIu64 " bytes cannot be reserved: %s", path, bytes,
+                        strerror(e));
         }
         done += piece;
     }
@@ -295,12 +286,18 @@ static int build(int fd, const char *path, const char *dir, const struct shmbus_
 }
 
 /* A file without a name in @dir. */
-static int open_unnamed(const char *path, const char *dir, int *ret_fd)
+static int open_unnamed(const char *path, const char *dir, uint64_t bytes, int *ret_fd)
 {
     struct stat st;
 
     if (lstat(path, &st) == 0) {
         return already_there(path); /* before reserving memory for nothing */
+    }
+    if (stat(dir, &st) == 0) {
+        int r = check_room(path, dir, bytes);
+        if (r < 0) {
+            return r;
+        }
     }
     *ret_fd = sb_fd_above_standard(open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
     if (*ret_fd >= 0) {
@@ -333,7 +330,7 @@ int sb_segment_create(const char *name, const struct shmbus_plan *plan)
         return r;
     }
     directory_of(path, dir, sizeof dir);
-    r = open_unnamed(path, dir, &fd);
+    r = open_unnamed(path, dir, geometry->segment_bytes, &fd);
     if (r == 0) {
         r = build(fd, path, dir, plan, geometry);
         close(fd);
@@ -449,16 +446,19 @@ static int check_head(const struct sb_segment *segment)
     return r < 0 ? sb_fail_prefix(r, "%s", segment->path) : 0;
 }
 
-/* A copy of a segment may have holes; touching one on a full file system is a SIGBUS. */
-static int fill_holes(const struct sb_segment *segment)
+/* A copy of a segment may have holes; touching one, if only by reading, makes a page of it, and is a
+ * SIGBUS on a full file system. */
+static bool has_holes(const struct sb_segment *segment)
 {
     struct stat st;
+
+    return fstat(segment->fd, &st) == 0 && (uint64_t)st.st_blocks * 512u < segment->bytes;
+}
+
+static int fill_holes(const struct sb_segment *segment)
+{
     int e = 0;
 
-    if (segment->read_only || fstat(segment->fd, &st) < 0 ||
-        (uint64_t)st.st_blocks * 512u >= segment->bytes) {
-        return 0;
-    }
     for (uint64_t done = 0; e == 0 && done < segment->bytes;) {
         uint64_t piece = piece_at(done, segment->bytes);
         e = allocate(segment->fd, done, piece);
@@ -467,6 +467,37 @@ static int fill_holes(const struct sb_segment *segment)
     return e == 0
                ? 0
                : sb_fail(-e, "%s has holes that cannot be filled: %s", segment->path, strerror(e));
+}
+
+/* For who only looks: memory of his own with what is in the file. Nobody works with such a file, or
+ * its holes were filled. */
+static int map_copy(struct sb_segment *segment)
+{
+    uint8_t *base = mmap(NULL, segment->bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    off_t end = (off_t)segment->bytes, at = 0;
+
+    if (base == MAP_FAILED) {
+        return sb_map_failed(segment->path, segment->bytes, errno);
+    }
+    while (at < end) {
+        off_t data = lseek(segment->fd, at, SEEK_DATA);
+        off_t hole = data < 0 ? -1 : lseek(segment->fd, data, SEEK_HOLE);
+        if (data < 0 && errno == ENXIO) {
+            break; /* nothing but a hole is left */
+        }
+        at = data < 0 ? at : data;
+        hole = hole < 0 || hole > end ? end : hole;
+        ssize_t n = pread(segment->fd, base + at, (size_t)(hole - at), at);
+        if (n <= 0) {
+            munmap(base, segment->bytes);
+            return sb_fail(-EIO, "%s cannot be read: %s", segment->path, strerror(errno));
+        }
+        at += n;
+    }
+    mprotect(base, segment->bytes, PROT_READ);
+    segment->base = base;
+    return 0;
 }
 
 static int map(struct sb_segment *segment)
@@ -513,11 +544,11 @@ int sb_segment_open(const char *name, bool read_only, bool any_owner, struct sb_
     if (r == 0) {
         r = check_head(&s);
     }
-    if (r == 0) {
+    if (r == 0 && has_holes(&s) && !read_only) {
         r = fill_holes(&s);
     }
     if (r == 0) {
-        r = map(&s);
+        r = has_holes(&s) && read_only ? map_copy(&s) : map(&s);
     }
     if (r == 0) {
         r = sb_geometry_from_segment(s.base, s.bytes, ret_geometry);

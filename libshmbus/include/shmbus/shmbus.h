@@ -241,9 +241,11 @@ SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan); /* NULL is fine */
  *        The name of the file does as well: "shmbus.demo" is the bus demo, with and without a path.
  * @plan: NULL for the built-in plan.
  *
- * The memory is really reserved: a full file system is -ENOSPC here and never a SIGBUS later.
+ * The memory is really reserved: a full file system is -ENOSPC here and never a SIGBUS later. The
+ * maker's memory cgroup pays for all of it: more than that has left is -ENOMEM, not a kill. A
+ * hugetlbfs is -EOPNOTSUPP: for huge pages use a tmpfs that is mounted with huge=always.
  * Killed half-way, nothing is left behind.
- * Return: 0; -EEXIST; -ENOSPC; -EINVAL; -SHMBUS_ERR_CONFIG; -errno of the file system.
+ * Return: 0; -EEXIST; -ENOSPC; -ENOMEM; -EFBIG; -EOPNOTSUPP; -EINVAL; -SHMBUS_ERR_CONFIG; -errno of the file system.
  */
 SHMBUS_API int shmbus_create(const char *name, const struct shmbus_plan *plan);
 
