@@ -29,8 +29,8 @@ static void doctor_limits(struct doctor *doctor, const char *dir, const struct s
         text_size(room->memory_bytes, false, have, sizeof(have));
         text_size(room->memory_limit, false, all, sizeof(all));
         doctor_add(doctor, DOCTOR_WARNING, dir,
-                   "raise it (docker: --memory, Kubernetes: limits.memory, systemd: MemoryMax=), or "
-                   "let a process outside of the group make the bus: its maker pays for it",
+                   "raise it (docker: --memory, Kubernetes: limits.memory, systemd: MemoryMax=), "
+                   "or let a process outside of the group make the bus: its maker pays for it",
                    "memory cgroup %s has %s left of its limit of %s: a bus of the built-in plan "
                    "cannot be made in it",
                    room->memory_group, have, all);

@@ -13,7 +13,7 @@
 #define GROUP_BYTES 512
 #define RAMFS_TYPE 0x858458f6
 
-/* -------------------------------------------------------------------------------- memory cgroups */
+/* ------------------------------------------------------------------------------ memory cgroups */
 
 /* The number in a file; UINT64_MAX if there is none ("max", no such file). */
 static uint64_t number_in(const char *dir, const char *name)
@@ -60,8 +60,8 @@ static uint64_t row_in(const char *dir, const char *name, const char *word, cons
     return value;
 }
 
-/* Where this process's memory cgroup is: its directory in *ret_dir, the path of the hierarchy's top in
- * *ret_top_bytes of it. False: there is none to be seen. */
+/* Where this process's memory cgroup is: its directory in *ret_dir, of which *ret_top_bytes are the
+ * top of the hierarchy. False: there is none to be seen. */
 static bool memory_group_dir(char ret_dir[GROUP_BYTES], size_t *ret_top_bytes, bool *ret_unified)
 {
     char line[GROUP_BYTES];
@@ -163,7 +163,7 @@ static void look_at_groups(struct sb_room *room)
     }
 }
 
-/* ------------------------------------------------------------------------------------- all of it */
+/* ----------------------------------------------------------------------------------- all of it */
 
 int sb_room_look(const char *dir, struct sb_room *ret)
 {

@@ -1,7 +1,7 @@
 /*
- * Room for a file of memory: what the file system, the memory cgroups and the limits of this process
- * allow. Knows nothing of segments; shmbusctl is built with this file as well, so that its dry run
- * and doctor look at the same things as the creation of a bus.
+ * Room for a file of memory: what the file system, the memory cgroups and the limits of this
+ * process allow. Knows nothing of segments; shmbusctl is built with this file as well, so that its
+ * dry run and doctor look at the same things as the creation of a bus.
  */
 #ifndef SB_ROOM_H
 #define SB_ROOM_H
@@ -24,8 +24,8 @@ struct sb_room {
 /* 0; -errno when @dir cannot be looked at. */
 int sb_room_look(const char *dir, struct sb_room *ret);
 
-/* 0: a file of that many bytes should fit. Otherwise -errno, and @text goes on after the name of the
- * file: "needs 44.0 MiB, but ...", with the cure. */
+/* 0: a file of that many bytes should fit. Otherwise -errno, and @text goes on after the name of
+ * the file: "needs 44.0 MiB, but ...", with the cure. */
 int sb_room_check(const struct sb_room *room, const char *dir, uint64_t bytes, char *text,
                   size_t text_bytes);
 

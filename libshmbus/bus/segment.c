@@ -446,8 +446,8 @@ static int check_head(const struct sb_segment *segment)
     return r < 0 ? sb_fail_prefix(r, "%s", segment->path) : 0;
 }
 
-/* A copy of a segment may have holes; touching one, if only by reading, makes a page of it, and is a
- * SIGBUS on a full file system. */
+/* A copy of a segment may have holes; touching one, if only by reading, makes a page of it, and is
+ * a SIGBUS on a full file system. */
 static bool has_holes(const struct sb_segment *segment)
 {
     struct stat st;

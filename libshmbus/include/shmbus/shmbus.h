@@ -245,7 +245,8 @@ SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan); /* NULL is fine */
  * maker's memory cgroup pays for all of it: more than that has left is -ENOMEM, not a kill. A
  * hugetlbfs is -EOPNOTSUPP: for huge pages use a tmpfs that is mounted with huge=always.
  * Killed half-way, nothing is left behind.
- * Return: 0; -EEXIST; -ENOSPC; -ENOMEM; -EFBIG; -EOPNOTSUPP; -EINVAL; -SHMBUS_ERR_CONFIG; -errno of the file system.
+ * Return: 0; -EEXIST; -ENOSPC; -ENOMEM; -EFBIG; -EOPNOTSUPP; -EINVAL;
+ *   -SHMBUS_ERR_CONFIG; -errno of the file system.
  */
 SHMBUS_API int shmbus_create(const char *name, const struct shmbus_plan *plan);
 
