@@ -433,12 +433,13 @@ static int story(struct demo *d)
 
 /* --------------------------------------------------------------------------------- the proof */
 
-static void on_finding(void *context, enum shmbus_severity severity, const char *what,
+static bool on_finding(void *context, enum shmbus_severity severity, const char *what,
                        const char *cure)
 {
     (void)context;
     if (severity > SHMBUS_SEVERITY_NOTE)
         program_log("health check: %s (%s)", what, cure);
+    return true;
 }
 
 static int check_records(struct demo *d, const struct task_job *job)

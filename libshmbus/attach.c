@@ -2,6 +2,7 @@
  * Coming and going: shmbus_attach() and what a process does with the bus as a whole.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -245,6 +246,11 @@ static int check_opts(const char *name, const struct shmbus_attach_opts *opts,
     if ((ret->flags & ~known) != 0) {
         return sb_fail(-EINVAL, "shmbus_attach: unknown flags %#x", ret->flags & ~known);
     }
+    if (ret->spin_ns < SHMBUS_SPIN_NONE) {
+        return sb_fail(-EINVAL,
+                       "shmbus_attach: spin_ns %" PRId64 " is neither SHMBUS_SPIN_NONE nor a time",
+                       ret->spin_ns);
+    }
     return 0;
 }
 
@@ -289,7 +295,7 @@ static int attach(const char *name, const struct shmbus_attach_opts *opts, struc
     bus->observer = (o.flags & SHMBUS_ATTACH_OBSERVE) != 0;
     bus->no_watcher = (o.flags & SHMBUS_ATTACH_NO_WATCHER) != 0;
     bus->minds_signals = (o.flags & SHMBUS_ATTACH_EINTR) != 0;
-    bus->spin_ns = o.spin_ns < 0 ? SPIN_DEFAULT_NS : o.spin_ns;
+    bus->spin_ns = o.spin_ns == 0 ? SPIN_DEFAULT_NS : o.spin_ns == SHMBUS_SPIN_NONE ? 0 : o.spin_ns;
     bus->cookie = make_cookie();
     if (bus->cookie == NULL) {
         r = sb_fail(-ENOMEM, "bus \"%s\": out of memory", name);

@@ -39,7 +39,7 @@ static int check_removable(const char *path)
 
 int shmbus_unlink(const char *name)
 {
-    char path[256];
+    char path[SHMBUS_PATH_BYTES];
     char short_name[SHMBUS_NAME_BYTES];
     int r;
 

@@ -61,10 +61,14 @@ static bool set_name(const char *key, const char *value, char ret_name[SHMBUS_NA
     return true;
 }
 
-static bool set_yes_no(const char *key, const char *value, bool *ret_yes)
+static bool set_switch(const char *key, const char *value, enum shmbus_switch *ret_switch)
 {
-    if (text_parse_bool(value, ret_yes))
+    bool yes;
+
+    if (text_parse_bool(value, &yes)) {
+        *ret_switch = yes ? SHMBUS_SWITCH_ON : SHMBUS_SWITCH_OFF;
         return true;
+    }
     ctl_note("%s: '%s' is neither yes nor no", key, value);
     return false;
 }
@@ -107,7 +111,7 @@ static bool set_queue_key(struct shmbus_channel_plan *channel, const char *key, 
     if (strcmp(key, "endpoints") == 0)
         return set_number(key, value, &channel->endpoints);
     if (strcmp(key, "timestamps") == 0)
-        return set_yes_no(key, value, &channel->timestamps);
+        return set_switch(key, value, &channel->timestamps);
     if (strcmp(key, "order") == 0)
         return set_order(value, &channel->order);
     if (strcmp(key, "message_bytes") == 0)
@@ -126,7 +130,7 @@ static bool set_stream_key(struct shmbus_channel_plan *channel, const char *key,
     if (strcmp(key, "bytes") == 0)
         return ctl_arg_size("bytes", value, &channel->bytes);
     if (strcmp(key, "timestamps") == 0)
-        return set_yes_no(key, value, &channel->timestamps);
+        return set_switch(key, value, &channel->timestamps);
     return unknown_key("--stream", key, keys);
 }
 
@@ -146,7 +150,6 @@ static int add_channel(struct shmbus_plan *plan, enum create_what what, char *sp
         .kind = what == CREATE_QUEUE ? SHMBUS_KIND_QUEUE : SHMBUS_KIND_STREAM,
         .depth = what == CREATE_QUEUE ? 1024 : 0,
         .bytes = what == CREATE_QUEUE ? 0 : 1u << 20,
-        .timestamps = what == CREATE_QUEUE, /* as in YAML */
     };
     char *name = strsep(&spec, ":"), *key;
 
@@ -226,7 +229,8 @@ static int add_dead_letter_queues(struct shmbus_plan *plan)
         struct shmbus_channel_plan channel = {
             .kind = SHMBUS_KIND_QUEUE,
             .depth = served->depth,
-                .timestamps = true,
+            .timestamps = served->timestamps,
+            .endpoints = served->endpoints,
         };
 
         if (!served->dead_letter[0] || has_channel(plan, served->dead_letter))

@@ -206,7 +206,7 @@ static void more_help(FILE *out)
           "  max_deliveries=N   then to the dead-letter queue, 1 to 62 (no limit)\n"
           "  dead_letter=NAME   another queue, made if there is no --queue for it\n"
           "  endpoints=N        handles open at once (twice the processes)\n"
-          "  timestamps=yes|no  stamp each message (yes)\n"
+          "  timestamps=yes|no  stamp each message (no)\n"
           "  order=ORDER        total, or producer: that of each producer, in lanes (total)\n"
           "  message_bytes=SIZE largest message (the largest block; order=producer: 208)\n"
           "  share=N            blocks for it that only this queue may use (1)\n"

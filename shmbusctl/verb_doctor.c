@@ -65,7 +65,7 @@ struct bus_context {
     const char *name;
 };
 
-static void each_finding(void *context, enum shmbus_severity severity, const char *what,
+static bool each_finding(void *context, enum shmbus_severity severity, const char *what,
                          const char *cure)
 {
     const struct bus_context *bus = context;
@@ -74,6 +74,7 @@ static void each_finding(void *context, enum shmbus_severity severity, const cha
                                                            : DOCTOR_NOTE;
 
     doctor_add(bus->doctor, level, bus->name, cure ? cure : "", "%s", what);
+    return true;
 }
 
 /* A bus that cannot be entered is a finding as well. */

@@ -52,7 +52,7 @@ static inline void t_plan_queue(struct shmbus_plan *plan, const char *name, uint
                                     .depth = depth,
                                     .on_full = on_full,
                                     .max_deliveries = max_deliveries,
-                                    .timestamps = true};
+                                    .timestamps = SHMBUS_SWITCH_ON};
     snprintf(c.name, sizeof c.name, "%s", name);
     snprintf(c.dead_letter, sizeof c.dead_letter, "%s", dead_letter != NULL ? dead_letter : "");
     T_OK_FATAL(shmbus_plan_add_channel(plan, &c));

@@ -88,15 +88,16 @@ int main(void)
     int64_t forever = SHMBUS_WAIT_FOREVER;
     long errors = SHMBUS_ERRORS(ERROR_SUM), counters = SHMBUS_COUNTERS(COUNTER_SUM);
     long limits = SHMBUS_BLOCK_CLASSES_MAX + SHMBUS_PROCESSES_MAX + SHMBUS_CHANNELS_MAX +
-                  SHMBUS_REGIONS_MAX + SHMBUS_DELIVERIES_MAX + SHMBUS_VERSION_MAJOR +
-                  SHMBUS_VERSION_MINOR + SHMBUS_VERSION_PATCH;
+                  SHMBUS_REGIONS_MAX + SHMBUS_PATH_BYTES + SHMBUS_DELIVERIES_MAX +
+                  SHMBUS_VERSION_MAJOR + SHMBUS_VERSION_MINOR + SHMBUS_VERSION_PATCH;
     size_t i;
 
     for (i = 0; i < sizeof functions / sizeof functions[0]; i++) {
         if (functions[i].function == NULL || functions[i].name[0] != 's')
             return 1;
     }
-    if (opts.struct_bytes != sizeof opts || opts.spin_ns != -1 || name[0] != '/' || forever != -1)
+    if (opts.struct_bytes != sizeof opts || opts.spin_ns != 0 || name[0] != '/' || forever != -1 ||
+        SHMBUS_SPIN_NONE != -1)
         return 1;
     if (errors < 5000 || counters < 1 || limits < 1 || SHMBUS_TYPE_USER != 64)
         return 1;

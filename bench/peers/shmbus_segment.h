@@ -72,7 +72,7 @@ static struct shmbus *segment_attach(struct bench *b)
     int error;
 
     opts.flags = SHMBUS_ATTACH_EXISTING;
-    opts.spin_ns = 0;
+    opts.spin_ns = SHMBUS_SPIN_NONE;
     error = shmbus_attach(segment_name, &opts, &bus);
     if (error < 0)
         bench_fail(b, "shmbus_attach: %s", shmbus_detail());

@@ -7,7 +7,7 @@
 #include "layout/geometry.h"
 
 struct sb_segment {
-    char path[256];
+    char path[SHMBUS_PATH_BYTES];
     char name[SHMBUS_NAME_BYTES];
     int fd; /* the one used for mapping; closed after attaching */
     bool read_only;

@@ -16,6 +16,7 @@ struct check {
     shmbus_finding_fn each;
     void *context;
     int bad; /* findings above a note */
+    bool stopped; /* @each wants no more */
     char name[TEXT_BYTES]; /* of the bus, as shmbusctl takes it: with its directory */
     char cure[TEXT_BYTES];
 };
@@ -40,8 +41,11 @@ __attribute__((format(printf, 3, 4))) static void found(struct check *check,
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
+    if (check->stopped) {
+        return;
+    }
     check->bad += severity > SHMBUS_SEVERITY_NOTE;
-    check->each(check->context, severity, what, check->cure);
+    check->stopped = !check->each(check->context, severity, what, check->cure);
 }
 
 static inline const char *bus_name(const struct check *check)

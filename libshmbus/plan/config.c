@@ -269,6 +269,18 @@ static int read_blocks(struct sb_yaml *y, const struct sb_yaml_key *key, void *t
     return r;
 }
 
+static int read_switch(struct sb_yaml *y, const struct sb_yaml_key *key, void *target)
+{
+    const struct sb_yaml_key here = {key->name, sb_yaml_bool, 0, 0, 0};
+    bool on;
+    int r = sb_yaml_bool(y, &here, &on);
+
+    if (r == 0)
+        *(enum shmbus_switch *)sb_yaml_field(target, key) =
+            on ? SHMBUS_SWITCH_ON : SHMBUS_SWITCH_OFF;
+    return r;
+}
+
 enum {
     KIND,
     DEPTH,
@@ -295,7 +307,7 @@ static const struct sb_yaml_key channel_keys[] = {
                         SB_DELIVERIES_LIMIT_MAX},
     [DEAD_LETTER] = {"dead_letter", read_name, CHANNEL(dead_letter), 0, 0},
     [ENDPOINTS] = {"endpoints", sb_yaml_u32, CHANNEL(endpoints), 0, SB_ENDPOINTS_MAX},
-    [TIMESTAMPS] = {"timestamps", sb_yaml_bool, CHANNEL(timestamps), 0, 0},
+    [TIMESTAMPS] = {"timestamps", read_switch, CHANNEL(timestamps), 0, 0},
     [ORDER] = {"order", read_order, CHANNEL(order), 0, 0},
     [MESSAGE_BYTES] = {"message_bytes", sb_yaml_size, CHANNEL(message_bytes), 1,
                        SB_LANE_MESSAGE_MAX},
@@ -385,8 +397,6 @@ static int read_channel(struct sb_yaml *y, const struct sb_yaml_text *name)
         r = check_dead_letter(y, name, &channel);
     if (r < 0)
         return r;
-    if ((seen & BIT(TIMESTAMPS)) == 0)
-        channel.timestamps = channel.kind == SHMBUS_KIND_QUEUE;
     if (channel.kind == SHMBUS_KIND_STREAM && channel.on_full > SHMBUS_FULL_BLOCK) {
         return sb_yaml_fail(y, name->mark,
                             "channel `%s`: a stream blocks when full; remove `on_full`",

@@ -139,6 +139,10 @@ int shmbus_plan_add_channel(struct shmbus_plan *plan, const struct shmbus_channe
                        "channel `%s`: kind %d is neither SHMBUS_KIND_QUEUE nor SHMBUS_KIND_STREAM",
                        channel->name, (int)channel->kind);
     }
+    if ((unsigned)channel->timestamps > SHMBUS_SWITCH_OFF) {
+        return sb_fail(-EINVAL, "channel `%s`: timestamps %u is no enum shmbus_switch",
+                       channel->name, (unsigned)channel->timestamps);
+    }
     if (sb_plan_channel(plan, channel->name) != NULL)
         return sb_fail(-EEXIST, "channel `%s` is already in the plan", channel->name);
     struct shmbus_channel_plan *channels =

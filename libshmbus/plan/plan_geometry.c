@@ -65,7 +65,7 @@ static void take_channel(const struct shmbus_plan *plan, const struct shmbus_cha
     to->max_deliveries = from->max_deliveries;
     to->dead_letter = channel_index(plan, from->dead_letter);
     to->endpoints = from->endpoints != 0 ? from->endpoints : 2 * plan->processes;
-    to->flags = from->timestamps ? SB_CHANNEL_TIMESTAMPS : 0;
+    to->flags = from->timestamps == SHMBUS_SWITCH_ON ? SB_CHANNEL_TIMESTAMPS : 0;
     if (from->kind == SHMBUS_KIND_STREAM) {
         to->bytes = power_of_two(from->bytes);
         if (to->bytes < SB_RING_BYTES_MIN)

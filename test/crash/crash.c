@@ -97,7 +97,7 @@ static pid_t start_waiter(struct t_world *w)
 
     if (pid == 0) {
         opts.flags = SHMBUS_ATTACH_NO_WATCHER | SHMBUS_ATTACH_EXISTING;
-        opts.spin_ns = 0;
+        opts.spin_ns = SHMBUS_SPIN_NONE;
         if (shmbus_attach(w->name, &opts, &bus) == 0 &&
             shmbus_channel_open(bus, shmbus_channel_name(slept_on(w)), SHMBUS_OPEN_RECV, &ch) ==
                 0 &&

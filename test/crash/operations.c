@@ -60,7 +60,7 @@ static bool attached(struct t_actor *a)
 {
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     opts.flags = SHMBUS_ATTACH_NO_WATCHER | SHMBUS_ATTACH_EXISTING;
-    opts.spin_ns = 0;
+    opts.spin_ns = SHMBUS_SPIN_NONE;
     return shmbus_attach(a->bus_name, &opts, &a->bus) == 0;
 }
 

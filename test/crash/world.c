@@ -203,7 +203,7 @@ bool t_world_make(struct t_world *w, enum t_end end, unsigned fill, unsigned cyc
     }
     opts.plan = plan;
     opts.flags = SHMBUS_ATTACH_NO_WATCHER;
-    opts.spin_ns = 0;
+    opts.spin_ns = SHMBUS_SPIN_NONE;
     ok = shmbus_attach(w->name, &opts, &w->bus) == 0;
     if (ok) { /* the survivor looks for the dead when it is told to, not when its clock says so */
         sb_store_relaxed(&w->bus->looked_ns, INT64_MAX);
@@ -483,7 +483,7 @@ static void check_lanes(struct t_world *w, struct shmbus_channel *ours)
     }
 }
 
-static void check_findings(void *context, enum shmbus_severity severity, const char *what,
+static bool check_findings(void *context, enum shmbus_severity severity, const char *what,
                            const char *cure)
 {
     struct t_world *w = context;
@@ -491,6 +491,7 @@ static void check_findings(void *context, enum shmbus_severity severity, const c
     if (severity == SHMBUS_SEVERITY_CRITICAL) {
         t_fail(w, "health check: %s", what);
     }
+    return true;
 }
 
 void t_world_check(struct t_world *w)

@@ -62,7 +62,7 @@ static void add_queues(struct shmbus_plan *plan, bool lanes)
 {
     struct shmbus_channel_plan q = {.depth = 4, .max_deliveries = 3, .dead_letter = "dead"};
     struct shmbus_channel_plan drop = {
-        .depth = 4, .on_full = SHMBUS_FULL_DROP_OLDEST, .timestamps = true};
+        .depth = 4, .on_full = SHMBUS_FULL_DROP_OLDEST, .timestamps = SHMBUS_SWITCH_ON};
 
     if (lanes) {
         q.order = drop.order = SHMBUS_ORDER_PRODUCER;
@@ -87,7 +87,7 @@ static struct shmbus_plan *make_plan(enum fuzz_kind kind)
     plan->block_count = 0;
     add_channel(plan, "s", SHMBUS_KIND_STREAM, (struct shmbus_channel_plan){.bytes = 4096});
     add_channel(plan, "st", SHMBUS_KIND_STREAM,
-                (struct shmbus_channel_plan){.bytes = 4096, .timestamps = true});
+                (struct shmbus_channel_plan){.bytes = 4096, .timestamps = SHMBUS_SWITCH_ON});
     must(shmbus_plan_add_region(plan, "r", 100), "add_region");
     must(shmbus_plan_add_region(plan, "big", 5000), "add_region");
     if (!bare) {

@@ -173,7 +173,7 @@ static bool show(void *context, const struct shmbus_msg *msg)
     return true;
 }
 
-static void finding(void *context, enum shmbus_severity severity, const char *what,
+static bool finding(void *context, enum shmbus_severity severity, const char *what,
                     const char *cure)
 {
     (void)context;
@@ -181,6 +181,7 @@ static void finding(void *context, enum shmbus_severity severity, const char *wh
         cure == NULL) {
         fuzz_fail("an empty finding");
     }
+    return true;
 }
 
 /* Names from the segment end and have nothing in them that a terminal would obey. */

@@ -882,7 +882,7 @@ static uint64_t slow_round_trips(void)
     struct shmbus_plan *plan = scene_plan(64);
     T_OK_FATAL(shmbus_create(t_bus_name(scene->name), plan));
     shmbus_plan_free(plan);
-    opts.spin_ns = 0; /* always asleep */
+    opts.spin_ns = SHMBUS_SPIN_NONE; /* always asleep */
     T_OK_FATAL(shmbus_attach(scene->name, &opts, &bus));
     struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
     struct shmbus_channel *r = t_open(bus, "r", SHMBUS_OPEN_RECV);

@@ -338,12 +338,13 @@ static void finish(struct soak *soak)
     }
 }
 
-static void on_finding(void *context, enum shmbus_severity severity, const char *what,
+static bool on_finding(void *context, enum shmbus_severity severity, const char *what,
                        const char *cure)
 {
     (void)context, (void)cure;
     if (severity > SHMBUS_SEVERITY_NOTE)
         s_complain(&s_books->failures, "health check: %s", what);
+    return true;
 }
 
 /* Cells that are not free, and lanes that nobody can take. */

@@ -13,7 +13,7 @@ static inline void t_plan_lanes(struct shmbus_plan *plan, const char *name, uint
                                     .depth = depth,
                                     .on_full = on_full,
                                     .max_deliveries = max_deliveries,
-                                    .timestamps = true,
+                                    .timestamps = SHMBUS_SWITCH_ON,
                                     .order = SHMBUS_ORDER_PRODUCER,
                                     .message_bytes = 64,
                                     .producers = producers};

@@ -149,6 +149,9 @@ T_TEST(api, names_and_modes_are_checked)
     opts.flags = 0x8000;
     REFUSED(shmbus_attach(rig.name, &opts, &bus), -EINVAL);
     opts.flags = 0;
+    opts.spin_ns = -2; /* no time, and not SHMBUS_SPIN_NONE */
+    REFUSED(shmbus_attach(rig.name, &opts, &bus), -EINVAL);
+    opts.spin_ns = 0;
     opts.struct_bytes = 0;
     REFUSED(shmbus_attach(rig.name, &opts, &bus), -EINVAL);
     CU_ASSERT_PTR_NULL(bus);
@@ -410,11 +413,12 @@ T_TEST(api, a_message_outlives_its_handle_only_as_a_stale_one)
 
 /* ------------------------------------------------------------------------------------ observers */
 
-static void on_finding(void *context, enum shmbus_severity severity, const char *what,
+static bool on_finding(void *context, enum shmbus_severity severity, const char *what,
                        const char *cure)
 {
     (void)context, (void)severity, (void)cure;
     printf("finding: %s\n", what);
+    return true;
 }
 
 T_TEST(api, an_observer_looks_and_changes_nothing)

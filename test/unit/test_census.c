@@ -15,7 +15,7 @@ struct sought {
     char last[640];
 };
 
-static void seek(void *context, enum shmbus_severity severity, const char *what, const char *cure)
+static bool seek(void *context, enum shmbus_severity severity, const char *what, const char *cure)
 {
     struct sought *sought = context;
     (void)severity;
@@ -24,6 +24,7 @@ static void seek(void *context, enum shmbus_severity severity, const char *what,
         sought->found++;
         snprintf(sought->last, sizeof sought->last, "%s", what);
     }
+    return true;
 }
 
 /* How many findings contain @text; the last of them whole. */

@@ -151,17 +151,18 @@ static void move_everything(void)
 }
 
 /* What is reported must be there however often one looks. */
-static void note_false_alarm(void *context, enum shmbus_severity severity, const char *what,
+static bool note_false_alarm(void *context, enum shmbus_severity severity, const char *what,
                              const char *text)
 {
     (void)text;
     if (strstr(what, "is free") != NULL || strstr(what, "full") != NULL) {
-        return; /* all blocks are taken at times */
+        return true; /* all blocks are taken at times */
     }
     if (severity > SHMBUS_SEVERITY_NOTE || strstr(what, "not on offer") != NULL) {
         printf("false alarm at access %llu: %s\n", (unsigned long long)hook.stop_at, what);
         ++*(unsigned *)context;
     }
+    return true;
 }
 
 static void rig_up(void)

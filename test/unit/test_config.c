@@ -129,18 +129,18 @@ T_TEST(config, every_key_arrives_in_the_plan)
     CU_ASSERT_EQUAL(c[0].endpoints, 9);
     CU_ASSERT_EQUAL(c[0].message_bytes, 1000);
     CU_ASSERT_EQUAL(c[0].share, 7);
-    CU_ASSERT_FALSE(c[0].timestamps);
+    CU_ASSERT_EQUAL(c[0].timestamps, SHMBUS_SWITCH_OFF);
     CU_ASSERT_EQUAL(c[1].on_full, SHMBUS_FULL_REJECT);
     CU_ASSERT_EQUAL(c[2].kind, SHMBUS_KIND_STREAM);
     CU_ASSERT_EQUAL(c[2].bytes, 2 << 20);
-    CU_ASSERT_TRUE(c[2].timestamps);
+    CU_ASSERT_EQUAL(c[2].timestamps, SHMBUS_SWITCH_ON);
     CU_ASSERT_EQUAL(c[3].kind, SHMBUS_KIND_QUEUE);
     CU_ASSERT_EQUAL(c[3].depth, 1024);
     CU_ASSERT_EQUAL(c[3].on_full, 0);
     CU_ASSERT_EQUAL(c[3].max_deliveries, 0);
-    CU_ASSERT_TRUE(c[3].timestamps);
+    CU_ASSERT_EQUAL(c[3].timestamps, SHMBUS_SWITCH_DEFAULT);
     CU_ASSERT_EQUAL(c[4].bytes, 1 << 20);
-    CU_ASSERT_FALSE(c[4].timestamps);
+    CU_ASSERT_EQUAL(c[4].timestamps, SHMBUS_SWITCH_DEFAULT);
     CU_ASSERT_EQUAL_FATAL(plan->region_count, 1);
     CU_ASSERT_STRING_EQUAL(plan->regions[0].name, "data");
     CU_ASSERT_EQUAL(plan->regions[0].bytes, 1 << 20);
@@ -473,7 +473,7 @@ T_TEST(config, what_editors_templates_and_people_write_is_read)
         CU_ASSERT_EQUAL_FATAL(plan->channel_count, 1);
         CU_ASSERT_STRING_EQUAL(plan->channels[0].name, "tasks");
         CU_ASSERT_EQUAL(plan->channels[0].depth, 64);
-        CU_ASSERT_TRUE(plan->channels[0].timestamps);
+        CU_ASSERT_NOT_EQUAL(plan->channels[0].timestamps, SHMBUS_SWITCH_OFF);
         shmbus_plan_free(plan);
     }
     shmbus_plan_free(first);
@@ -487,7 +487,7 @@ T_TEST(config, a_channel_without_options_has_the_defaults)
     for (size_t i = 0; i < 3; i++) {
         CU_ASSERT_EQUAL(nothing->channels[i].kind, SHMBUS_KIND_QUEUE);
         CU_ASSERT_EQUAL(nothing->channels[i].depth, nothing->channels[2].depth);
-        CU_ASSERT_TRUE(nothing->channels[i].timestamps);
+        CU_ASSERT_EQUAL(nothing->channels[i].timestamps, SHMBUS_SWITCH_DEFAULT);
     }
     shmbus_plan_free(nothing);
 }

@@ -15,7 +15,7 @@ static struct shmbus *make_bus(char *name)
                                        .on_full = SHMBUS_FULL_REJECT,
                                        .max_deliveries = 2,
                                        .dead_letter = "dead",
-                                       .timestamps = true,
+                                       .timestamps = SHMBUS_SWITCH_ON,
                                        .order = SHMBUS_ORDER_PRODUCER,
                                        .message_bytes = 1000,
                                        .producers = 3};
@@ -237,7 +237,7 @@ struct wanted {
     unsigned hits, others;
 };
 
-static void compare(void *context, enum shmbus_severity severity, const char *what,
+static bool compare(void *context, enum shmbus_severity severity, const char *what,
                     const char *cure)
 {
     struct wanted *wanted = context;
@@ -247,6 +247,7 @@ static void compare(void *context, enum shmbus_severity severity, const char *wh
     if (!hit) {
         printf("%d: %s (%s)\n", (int)severity, what, cure);
     }
+    return true;
 }
 
 /* Whether this is the one finding. */

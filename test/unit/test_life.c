@@ -83,7 +83,7 @@ struct findings {
     char what[1024], cure[1024]; /* of all of them */
 };
 
-static void collect(void *context, enum shmbus_severity severity, const char *what,
+static bool collect(void *context, enum shmbus_severity severity, const char *what,
                     const char *cure)
 {
     struct findings *f = context;
@@ -91,6 +91,7 @@ static void collect(void *context, enum shmbus_severity severity, const char *wh
     f->warnings += severity > SHMBUS_SEVERITY_NOTE;
     snprintf(f->what + strlen(f->what), sizeof f->what - strlen(f->what), "%s\n", what);
     snprintf(f->cure + strlen(f->cure), sizeof f->cure - strlen(f->cure), "%s\n", cure);
+    return true;
 }
 
 static struct findings check(struct shmbus *bus)

@@ -497,6 +497,16 @@ T_TEST(plan, an_unknown_policy_is_refused)
     shmbus_plan_free(plan);
 }
 
+T_TEST(plan, a_switch_that_is_neither_on_nor_off_is_refused)
+{
+    struct shmbus_plan *plan = new_plan();
+    struct shmbus_channel_plan c = queue_named("tasks");
+    c.timestamps = (enum shmbus_switch)3;
+    T_FAILS(shmbus_plan_add_channel(plan, &c), -EINVAL);
+    CU_ASSERT_EQUAL(plan->channel_count, 0);
+    shmbus_plan_free(plan);
+}
+
 T_TEST(plan, a_plan_without_queues_needs_no_blocks)
 {
     struct shmbus_plan *plan = new_plan();

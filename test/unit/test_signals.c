@@ -35,9 +35,10 @@ static bool waits(struct shmbus *bus, uint32_t slot)
 
 /* -------------------------------------------------------------------------------- cancellation */
 
-static void ignore(void *context, enum shmbus_severity severity, const char *what, const char *cure)
+static bool ignore(void *context, enum shmbus_severity severity, const char *what, const char *cure)
 {
     (void)context, (void)severity, (void)what, (void)cure;
+    return true;
 }
 
 struct cancelled {
@@ -225,7 +226,7 @@ T_TEST(signals, end_a_wait_for_who_asked_for_it)
 /* The handler that ran just before the sleep: nothing but time can tell of it. */
 T_TEST_TIMEOUT(signals, that_were_missed_are_noticed_within_a_second, 20)
 {
-    static const int64_t spins[] = {-1, INT64_MAX};
+    static const int64_t spins[] = {0, INT64_MAX};
     for (size_t i = 0; i < 2; i++) {
         char name[SHMBUS_NAME_BYTES];
         struct shmbus *first = bus_of(0, name), *bus;

@@ -367,7 +367,7 @@ static bool is_clean_finding(const char *what)
     return strstr(what, "full") != NULL || strstr(what, "is free") != NULL;
 }
 
-static void note_bad(void *context, enum shmbus_severity severity, const char *what,
+static bool note_bad(void *context, enum shmbus_severity severity, const char *what,
                      const char *cure)
 {
     (void)cure;
@@ -375,6 +375,7 @@ static void note_bad(void *context, enum shmbus_severity severity, const char *w
         puts(what);
         ++*(uint64_t *)context;
     }
+    return true;
 }
 
 /* TSan cannot see that a racy copy is thrown away. */
@@ -425,7 +426,7 @@ struct findings {
     } list[32];
 };
 
-static void collect(void *context, enum shmbus_severity severity, const char *what,
+static bool collect(void *context, enum shmbus_severity severity, const char *what,
                     const char *cure)
 {
     struct findings *f = context;
@@ -434,6 +435,7 @@ static void collect(void *context, enum shmbus_severity severity, const char *wh
         snprintf(f->list[f->count].what, sizeof f->list[0].what, "%s", what);
         snprintf(f->list[f->count++].cure, sizeof f->list[0].cure, "%s", cure);
     }
+    return true;
 }
 
 /* Whether exactly one finding of this severity has these words in it, and a cure. */
@@ -479,6 +481,31 @@ T_TEST(check, a_sound_bus_has_no_finding_and_a_dead_process_is_one)
     CU_ASSERT_TRUE(is_healthy(observer));
     CU_ASSERT_NOT_EQUAL(sb_load_relaxed(&bus->view.processes[dead.slot].w), dead.w);
     shmbus_detach(observer);
+    t_bus_end(bus, name);
+}
+
+static bool only_one(void *context, enum shmbus_severity severity, const char *what,
+                     const char *cure)
+{
+    (void)severity, (void)what, (void)cure;
+    ++*(unsigned *)context;
+    return false;
+}
+
+T_TEST(check, whoever_has_seen_enough_sees_no_more)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = make_bus(name);
+    struct shmbus_channel *ticks = t_open(bus, "ticks", SHMBUS_OPEN_SEND);
+    struct findings all = {0};
+    unsigned seen = 0;
+    t_corpse(bus);
+    while (t_send(ticks, 0, 0) == 0) { /* to nobody */
+    }
+    CU_ASSERT_TRUE(shmbus_check(bus, collect, &all) >= 1);
+    CU_ASSERT_TRUE(all.count >= 2);
+    CU_ASSERT_TRUE(shmbus_check(bus, only_one, &seen) <= 1);
+    CU_ASSERT_EQUAL(seen, 1);
     t_bus_end(bus, name);
 }
 

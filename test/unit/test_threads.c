@@ -157,7 +157,7 @@ struct findings {
     char what[1024], cure[1024];
 };
 
-static void collect(void *context, enum shmbus_severity severity, const char *what,
+static bool collect(void *context, enum shmbus_severity severity, const char *what,
                     const char *cure)
 {
     struct findings *f = context;
@@ -165,6 +165,7 @@ static void collect(void *context, enum shmbus_severity severity, const char *wh
     f->warnings += severity > SHMBUS_SEVERITY_NOTE;
     snprintf(f->what, sizeof f->what, "%s", what);
     snprintf(f->cure, sizeof f->cure, "%s", cure);
+    return true;
 }
 
 static int see_what_is_left(void *argument)

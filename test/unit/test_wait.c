@@ -38,7 +38,7 @@ static void took(int64_t start, int64_t timeout)
 
 T_TEST(wait, timeouts_are_exact_whether_it_spins_or_sleeps)
 {
-    static const int64_t spins[] = {0, -1, 50 * T_MS};
+    static const int64_t spins[] = {SHMBUS_SPIN_NONE, 0, 50 * T_MS};
     static const int64_t timeouts[] = {1, 1000, 20000, T_MS, 30 * T_MS, 130 * T_MS};
     for (size_t s = 0; s < 3; s++) {
         char name[SHMBUS_NAME_BYTES];

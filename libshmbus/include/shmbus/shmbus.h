@@ -75,6 +75,7 @@ struct shmbus_region;
 
 #define SHMBUS_WAIT_FOREVER ((int64_t)-1)
 #define SHMBUS_NAME_BYTES 48        /* of a bus, channel, region or process, with the final 0 */
+#define SHMBUS_PATH_BYTES 256       /* of a segment, likewise; a longer one is -ENAMETOOLONG */
 #define SHMBUS_DIR_DEFAULT "/dev/shm"
 #define SHMBUS_BLOCK_CLASSES_MAX 8
 #define SHMBUS_PROCESSES_MAX 1023
@@ -145,6 +146,10 @@ enum shmbus_order {
                                * forwarding; one reservation at a time */
 };
 
+/* Where a plan may leave something open: zero is the default of the library, the same for the C
+ * interface, YAML and the command line. */
+enum shmbus_switch { SHMBUS_SWITCH_DEFAULT = 0, SHMBUS_SWITCH_ON = 1, SHMBUS_SWITCH_OFF = 2 };
+
 struct shmbus_block_plan {
     uint64_t size_bytes; /* largest payload of the class, 1 .. 1 GiB; rounded up to 64 */
     uint64_t count;      /* 1 .. 16 M over all classes */
@@ -161,7 +166,8 @@ struct shmbus_channel_plan {
     uint32_t max_deliveries;             /* queue: 0 no limit, else 1 .. 62; needs dead_letter */
     char dead_letter[SHMBUS_NAME_BYTES]; /* queue: name of another queue, or "" */
     uint32_t endpoints;                  /* handles open at once; 0: twice the processes */
-    bool timestamps;                     /* stamp each message; costs a look at the clock */
+    enum shmbus_switch timestamps;       /* stamp each message; costs a look at the clock, about
+                                          * 20 ns. Default: off */
     enum shmbus_order order;             /* queue; 0: SHMBUS_ORDER_TOTAL */
     uint64_t message_bytes; /* queue: largest message, 1 .. 1 GiB; longer ones are -EMSGSIZE. 0:
                              * what the largest block holds; order producer: 208 */
@@ -212,7 +218,7 @@ SHMBUS_API int shmbus_plan_parse(const char *yaml, size_t yaml_bytes, const char
                                  struct shmbus_plan **ret_plan);
 
 /* Adds a channel, region or block class (copied). A zero depth, bytes or on_full means the
- * default. Unlike YAML it adds no dead-letter queue by itself and stamps only where asked to.
+ * default. Unlike YAML it adds no dead-letter queue by itself.
  * -EEXIST, -EINVAL, -ENOMEM. */
 SHMBUS_API int shmbus_plan_add_channel(struct shmbus_plan *plan,
                                        const struct shmbus_channel_plan *channel);
@@ -239,6 +245,7 @@ SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan); /* NULL is fine */
  * @name: 1 .. 47 of letters, digits, '.', '_', '-', not starting with '.'. A name with a '/' is
  *        the path of the segment's directory and name: "/mnt/bus/demo" is /mnt/bus/shmbus.demo.
  *        The name of the file does as well: "shmbus.demo" is the bus demo, with and without a path.
+ *        The path of the file has less than SHMBUS_PATH_BYTES: -ENAMETOOLONG.
  * @plan: NULL for the built-in plan.
  *
  * The memory is really reserved: a full file system is -ENOSPC here and never a SIGBUS later. The
@@ -272,10 +279,11 @@ struct shmbus_attach_opts {
     unsigned flags;                 /* enum shmbus_attach_flags */
     const char *process_name;       /* shown by ps; NULL: the program's name */
     const struct shmbus_plan *plan; /* used if the segment has to be created; NULL: built-in */
-    int64_t spin_ns;                /* busy wait before sleeping; -1: default 20 us; 0: none */
+    int64_t spin_ns;                /* busy wait before sleeping; 0: 20 us; or SHMBUS_SPIN_NONE */
 };
+#define SHMBUS_SPIN_NONE ((int64_t)-1)
 /* clang-format off */
-#define SHMBUS_ATTACH_OPTS_INIT { sizeof(struct shmbus_attach_opts), 0, NULL, NULL, -1 }
+#define SHMBUS_ATTACH_OPTS_INIT { sizeof(struct shmbus_attach_opts), 0, NULL, NULL, 0 }
 /* clang-format on */
 
 /**
@@ -574,7 +582,7 @@ enum shmbus_life {
 struct shmbus_bus_stat {
     size_t struct_bytes;
     char name[SHMBUS_NAME_BYTES];
-    char path[256];
+    char path[SHMBUS_PATH_BYTES];
     char uuid[37];
     uint64_t segment_bytes;
     int64_t created_realtime_ns;
@@ -685,10 +693,10 @@ enum shmbus_severity {
     SHMBUS_SEVERITY_WARNING = 2,
     SHMBUS_SEVERITY_CRITICAL = 3
 };
-typedef void (*shmbus_finding_fn)(void *context, enum shmbus_severity severity, const char *what,
+typedef bool (*shmbus_finding_fn)(void *context, enum shmbus_severity severity, const char *what,
                                   const char *cure);
 /* Checks everything that can be checked without changing it; returns the number of findings above
- * SHMBUS_SEVERITY_NOTE. Works on an observer. */
+ * SHMBUS_SEVERITY_NOTE that it showed. @each returns false to see no more. Works on an observer. */
 SHMBUS_API int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
 
 /* The segments in a directory (NULL: /dev/shm): calls @each with the bus name (for another
