@@ -89,9 +89,6 @@ void sup_up_step(struct sup *s)
             sup_up_say(s, "READY=1");
             sup_event_of(s, NULL, "up", false, "all programs have started");
         }
-    } else if (s->said_ready && s->reloading) {
-        s->said_ready = false; /* RELOADING=1 was said: READY=1 comes when it is over */
-        s->reloading = false;
     }
     say_status(s);
     if (s->watchdog_ns > 0) {

@@ -88,7 +88,7 @@ int sup_reread(struct sup *s, struct sup_program *const *only, size_t only_count
     sup_spec_drop(s->file);
     s->file = file;
     sup_up_say(s, "RELOADING=1");
-    s->reloading = true;
+    s->said_ready = false; /* READY=1 follows when it is over, whatever there is to be done */
     sup_event_of(s, NULL, "reread", false, "%s was read again", s->path);
     for (size_t i = 0; i < only_count; i++) {
         if (sup_spec_program(file, only[i]->name) != NULL) {

@@ -220,7 +220,7 @@ struct sup {
     int log_fd;
     bool log_json;
     /* notify_up.c */
-    bool said_ready, reloading;
+    bool said_ready;
     int64_t watchdog_ns, watchdog_next_ns;
     char *said_status;
     char *recent[SUP_RECENT]; /* events as JSON, for `shmbusctl logs` */

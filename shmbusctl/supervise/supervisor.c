@@ -15,7 +15,7 @@
 #include "sockets.h"
 #include "sup.h"
 
-enum { LEFT_OVER_ROUNDS = 200 };
+enum { LEFT_OVER_ROUNDS = 200, TERM_EACH_ROUNDS = 50, KILL_ROUNDS = 500 }; /* of 10 ms */
 
 /* Listening sockets from who has them: this process before its exec, systemd, living workers (those
  * were asked while they were taken over); the rest is bound now. */
@@ -78,7 +78,7 @@ static int open_all(struct sup *s)
 }
 
 /* Processes that left their group and were handed to us by the kernel. */
-static bool signal_children(int number)
+static void signal_children(int number)
 {
     char path[64], text[4096], *at = text;
     ssize_t bytes;
@@ -97,26 +97,25 @@ static bool signal_children(int number)
         }
         kill(pid, number);
     }
-    return text[0] != 0;
 }
 
+/* The death of one may give us its children, so the signals are sent again to who is there then. */
 static void end_left_overs(void)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
-    bool any = signal_children(SIGTERM);
 
-    for (int i = 0; any && i < LEFT_OVER_ROUNDS; i++) {
+    for (int i = 0; i < LEFT_OVER_ROUNDS + KILL_ROUNDS; i++) {
+        if (i >= LEFT_OVER_ROUNDS) {
+            signal_children(SIGKILL);
+        } else if (i % TERM_EACH_ROUNDS == 0) {
+            signal_children(SIGTERM);
+        }
         while (waitpid(-1, NULL, WNOHANG) > 0) {
         }
         if (waitpid(-1, NULL, WNOHANG) < 0) {
-            return;
+            return; /* nobody is left */
         }
         nanosleep(&pause, NULL);
-    }
-    if (any) {
-        signal_children(SIGKILL);
-        while (waitpid(-1, NULL, 0) > 0) {
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 /*
  * A small HTTP worker for the tests of `shmbusctl supervise` and, unchanged, of start_server: it
  * takes the listening socket it is given (SERVER_STARTER_PORT, or LISTEN_FDS), answers each request
- * with its generation and pid, and on SIGTERM finishes the one in hand.
+ * with its generation and pid (under /bad with 503), and on SIGTERM finishes the one in hand.
  */
 #include <errno.h>
 #include <signal.h>
@@ -64,9 +64,10 @@ static void answer(int fd)
     }
     length = snprintf(body, sizeof body, "generation %s pid %d\n",
                       generation != NULL ? generation : "-", getpid());
-    length = snprintf(text, sizeof text,
-                      "HTTP/1.0 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-                      length, body);
+    length =
+        snprintf(text, sizeof text,
+                 "HTTP/1.0 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
+                 strncmp(request, "GET /bad", 8) == 0 ? "503 Not yet" : "200 OK", length, body);
     send(fd, text, (size_t)length, MSG_NOSIGNAL);
     shutdown(fd, SHUT_WR);
     while (recv(fd, request, sizeof request, 0) > 0) { /* until the client has it all */
