@@ -1,5 +1,6 @@
 /*
- * The public calls that move messages: check, then to the queue or to the stream.
+ * The public calls that move messages: check, then to the kind of the channel. Sending and
+ * receiving go there directly, all else by its table.
  */
 #include <errno.h>
 #include <limits.h>
@@ -7,6 +8,7 @@
 
 #include "base/error.h"
 #include "channel/lanes.h"
+#include "channel/outcome.h"
 #include "channel/queue.h"
 #include "channel/stream.h"
 
@@ -28,11 +30,6 @@ SB_COLD static int why_not(const struct shmbus_channel *ch, unsigned needed, con
     }
     return sb_fail(-EINVAL, "%s: \"%s\" is not open for %s", call, ch->name,
                    needed == SHMBUS_OPEN_SEND ? "sending" : "receiving");
-}
-
-static bool is_queue(const struct shmbus_channel *ch)
-{
-    return ch->kind == SB_BLOCKS;
 }
 
 SB_COLD static int shutting_down(const struct shmbus_channel *ch)
@@ -80,22 +77,24 @@ static SB_INLINE int check_msg(const struct shmbus_msg *msg, const char *call)
     return sb_likely(is_in_hand(msg)) ? 0 : why_not_in_hand(msg, call);
 }
 
-/* A message that came out of a stream must go back to that stream's handle. */
-static bool fits_stream(const struct shmbus_msg *msg)
+/* The kind that takes back a received message: the handle's own, or lanes, if the handle is of a
+ * dead-letter queue that collects what lies in their cells. NULL: the handle has received nothing
+ * of that sort. */
+static SB_INLINE const struct sb_kind *kind_of(const struct shmbus_msg *msg)
 {
-    return msg->channel->kind == SB_STREAM && (msg->channel->mode & SHMBUS_OPEN_RECV) != 0;
+    const struct sb_kind *ops = msg->channel->ops;
+    enum sb_msg_kind kind = sb_msg_kind(msg);
+
+    if (sb_likely(kind == ops->received)) {
+        return ops;
+    }
+    return kind == SB_MSG_LANE_RX && msg->channel->buries_cells ? &sb_kind_lanes : NULL;
 }
 
-/* Whether messages in cells come out of this handle. */
-static bool holds_cells(const struct shmbus_channel *ch)
+static bool is_reservation(const struct shmbus_msg *msg)
 {
-    return ch->kind == SB_LANES || ch->buries_cells;
-}
-
-static int wrong_kind(const struct shmbus_msg *msg, const char *call)
-{
-    return sb_fail(-SHMBUS_ERR_KIND, "%s: not possible with this message on \"%s\"", call,
-                   msg->channel->name);
+    enum sb_msg_kind kind = sb_msg_kind(msg);
+    return kind == SB_MSG_QUEUE_TX || kind == SB_MSG_LANE_TX || kind == SB_MSG_STREAM_TX;
 }
 
 static SB_INLINE int finished(struct shmbus_msg *msg, int result)
@@ -129,16 +128,17 @@ static SB_INLINE int send_message(struct shmbus_channel *ch, unsigned type, uint
     if (sb_unlikely(type > UINT8_MAX || (data == NULL && size_bytes > 0))) {
         return bad_send(type);
     }
-    if (is_queue(ch)) {
+    switch (ch->kind) {
+    case SB_KIND_QUEUE:
         return sb_queue_send(ch, type, correlation_id, data, size_bytes, timeout_ns);
-    }
-    if (ch->kind == SB_LANES) {
+    case SB_KIND_LANES:
         return sb_lanes_send(ch, type, correlation_id, data, size_bytes, timeout_ns);
+    case SB_KIND_STREAM:
+        return sb_likely(correlation_id == 0)
+                   ? sb_stream_ch_send(ch, type, data, size_bytes, timeout_ns)
+                   : no_correlation(ch);
     }
-    if (sb_unlikely(correlation_id != 0)) {
-        return no_correlation(ch);
-    }
-    return sb_stream_ch_send(ch, type, data, size_bytes, timeout_ns);
+    __builtin_unreachable();
 }
 
 int shmbus_send_typed(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
@@ -172,13 +172,14 @@ int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items, size
         }
     }
     switch (ch->kind) {
-    case SB_BLOCKS:
+    case SB_KIND_QUEUE:
         return sb_queue_send_batch(ch, items, count, timeout_ns);
-    case SB_LANES:
+    case SB_KIND_LANES:
         return sb_lanes_send_batch(ch, items, count, timeout_ns);
-    default:
+    case SB_KIND_STREAM:
         return sb_stream_ch_send_batch(ch, items, count, timeout_ns);
     }
+    __builtin_unreachable();
 }
 
 SB_COLD static int no_room(void)
@@ -197,13 +198,14 @@ static SB_INLINE int recv_messages(struct shmbus_channel *ch, struct shmbus_msg 
     }
     sb_channel_tick(ch);
     switch (ch->kind) {
-    case SB_BLOCKS:
+    case SB_KIND_QUEUE:
         return sb_queue_recv(ch, ret_msgs, max, timeout_ns);
-    case SB_LANES:
+    case SB_KIND_LANES:
         return sb_lanes_recv(ch, ret_msgs, max, timeout_ns);
-    default:
+    case SB_KIND_STREAM:
         return sb_stream_ch_recv(ch, ret_msgs, max, timeout_ns);
     }
+    __builtin_unreachable();
 }
 
 int shmbus_recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
@@ -224,16 +226,7 @@ static int unreceive(struct shmbus_msg *msg, size_t buffer_bytes)
     size_t size = msg->size_bytes;
     struct shmbus_channel *ch = msg->channel;
 
-    switch (sb_msg_kind(msg)) {
-    case SB_MSG_QUEUE_RX:
-        sb_queue_requeue(ch, msg, true);
-        break;
-    case SB_MSG_LANE_RX:
-        sb_lanes_requeue(ch, msg, true);
-        break;
-    default:
-        sb_stream_ch_unrecv(ch, msg);
-    }
+    kind_of(msg)->unreceive(ch, msg); /* it has just come out of this handle */
     return sb_fail(-EMSGSIZE, "\"%s\": the message has %zu bytes, the buffer %zu", ch->name, size,
                    buffer_bytes);
 }
@@ -266,35 +259,41 @@ int shmbus_recv_copy(struct shmbus_channel *ch, void *buffer, size_t buffer_byte
     return shmbus_release(&msg);
 }
 
+SB_COLD static int why_not_received(const struct shmbus_msg *msg, const char *call)
+{
+    if (is_reservation(msg)) {
+        return sb_fail(-SHMBUS_ERR_KIND, "%s: a reservation is committed or aborted", call);
+    }
+    return sb_wrong_kind(msg->channel, call);
+}
+
 int shmbus_release(struct shmbus_msg *msg)
 {
+    const struct sb_kind *kind;
     int r = check_msg(msg, "shmbus_release");
 
     if (r < 0) {
         return r;
     }
-    switch (sb_msg_kind(msg)) {
-    case SB_MSG_QUEUE_RX:
-        return is_queue(msg->channel) ? finished(msg, sb_queue_release(msg->channel, msg))
-                                      : wrong_kind(msg, "shmbus_release");
-    case SB_MSG_LANE_RX:
-        return holds_cells(msg->channel) ? finished(msg, sb_lanes_release(msg->channel, msg))
-                                         : wrong_kind(msg, "shmbus_release");
-    case SB_MSG_STREAM_RX:
-        return fits_stream(msg) ? finished(msg, sb_stream_ch_release(msg->channel, msg))
-                                : wrong_kind(msg, "shmbus_release");
-    default:
-        return sb_fail(-SHMBUS_ERR_KIND, "shmbus_release: a reservation is committed or aborted");
+    kind = kind_of(msg);
+    if (sb_unlikely(kind == NULL)) {
+        return why_not_received(msg, "shmbus_release");
     }
+    return finished(msg, kind->release(msg->channel, msg));
 }
 
-/* How many of the messages, from the first on, one handle of a stream handed out. */
-static size_t stream_run(const struct shmbus_msg *msgs, size_t count)
+/* How many of the messages, from the first on, came out of one handle that takes many back at
+ * once. */
+static size_t run_of(const struct shmbus_msg *msgs, size_t count)
 {
+    const struct sb_kind *kind = count > 0 && is_in_hand(&msgs[0]) ? kind_of(&msgs[0]) : NULL;
     size_t n = 0;
 
-    while (n < count && is_in_hand(&msgs[n]) && sb_msg_kind(&msgs[n]) == SB_MSG_STREAM_RX &&
-           msgs[n].channel == msgs[0].channel && fits_stream(&msgs[n])) {
+    if (kind == NULL || kind->release_batch == NULL) {
+        return 0;
+    }
+    while (n < count && is_in_hand(&msgs[n]) && msgs[n].channel == msgs[0].channel &&
+           sb_msg_kind(&msgs[n]) == kind->received) {
         n++;
     }
     return n;
@@ -303,9 +302,9 @@ static size_t stream_run(const struct shmbus_msg *msgs, size_t count)
 /* As many as go together; returns how many are done. */
 static size_t release_run(struct shmbus_msg *msgs, size_t count)
 {
-    size_t n = stream_run(msgs, count);
+    size_t n = run_of(msgs, count);
 
-    n = n > 1 ? sb_stream_ch_release_batch(msgs[0].channel, msgs, n) : 0;
+    n = n > 1 ? msgs[0].channel->ops->release_batch(msgs[0].channel, msgs, n) : 0;
     for (size_t i = 0; i < n; i++) {
         finished(&msgs[i], 0);
     }
@@ -330,18 +329,17 @@ int shmbus_release_batch(struct shmbus_msg *msgs, size_t count)
 
 int shmbus_requeue(struct shmbus_msg *msg)
 {
+    const struct sb_kind *kind;
     int r = check_msg(msg, "shmbus_requeue");
 
     if (r < 0) {
         return r;
     }
-    if (sb_msg_kind(msg) == SB_MSG_LANE_RX && holds_cells(msg->channel)) {
-        return finished(msg, sb_lanes_requeue(msg->channel, msg, false));
+    kind = kind_of(msg);
+    if (kind == NULL || kind->requeue == NULL) {
+        return sb_wrong_kind(msg->channel, "shmbus_requeue");
     }
-    if (sb_msg_kind(msg) != SB_MSG_QUEUE_RX || !is_queue(msg->channel)) {
-        return wrong_kind(msg, "shmbus_requeue");
-    }
-    return finished(msg, sb_queue_requeue(msg->channel, msg, false));
+    return finished(msg, kind->requeue(msg->channel, msg));
 }
 
 int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
@@ -355,14 +353,7 @@ int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_m
     if (ret_msg == NULL) {
         return sb_fail(-EINVAL, "shmbus_reserve: ret_msg is NULL");
     }
-    switch (ch->kind) {
-    case SB_BLOCKS:
-        return sb_queue_reserve(ch, size_bytes, ret_msg, timeout_ns);
-    case SB_LANES:
-        return sb_lanes_reserve(ch, size_bytes, ret_msg, timeout_ns);
-    default:
-        return sb_stream_ch_reserve(ch, size_bytes, ret_msg, timeout_ns);
-    }
+    return ch->ops->reserve(ch, size_bytes, ret_msg, timeout_ns);
 }
 
 static int commit(struct shmbus_msg *msg, int64_t timeout_ns)
@@ -376,33 +367,22 @@ static int commit(struct shmbus_msg *msg, int64_t timeout_ns)
         return shutting_down(ch);
     }
     sb_channel_tick(ch);
-    if (sb_msg_kind(msg) == SB_MSG_STREAM_TX && ch->kind == SB_STREAM) {
-        return finished(msg, sb_stream_ch_commit(ch, msg));
+    if (sb_msg_kind(msg) == ch->ops->reserved) {
+        return finished(msg, ch->ops->commit(ch, msg));
     }
-    if (sb_msg_kind(msg) == SB_MSG_LANE_TX && ch->kind == SB_LANES) {
-        return finished(msg, sb_lanes_commit(ch, msg));
-    }
-    if (!is_queue(ch) ||
-        (sb_msg_kind(msg) != SB_MSG_QUEUE_TX && sb_msg_kind(msg) != SB_MSG_QUEUE_RX)) {
+    if (sb_msg_kind(msg) != SB_MSG_QUEUE_RX || ch->ops->forward == NULL) {
         return sb_fail(-SHMBUS_ERR_KIND,
                        "shmbus_commit: only queues with total order forward, and only to such; "
                        "send a copy and release the message");
     }
-    return finished(msg, sb_queue_commit(ch, msg, timeout_ns));
+    return finished(msg, ch->ops->forward(ch, msg, timeout_ns));
 }
 
 int shmbus_commit(struct shmbus_msg *msg)
 {
     int r = check_msg(msg, "shmbus_commit");
-    int64_t timeout_ns = 0;
 
-    if (r < 0) {
-        return r;
-    }
-    if (sb_msg_kind(msg) == SB_MSG_QUEUE_TX) {
-        timeout_ns = (int64_t)msg->opaque_[2];
-    }
-    return commit(msg, timeout_ns);
+    return r < 0 ? r : commit(msg, 0);
 }
 
 int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to, int64_t timeout_ns)
@@ -436,20 +416,11 @@ int shmbus_abort(struct shmbus_msg *msg)
     if (r < 0) {
         return r;
     }
-    switch (sb_msg_kind(msg)) {
-    case SB_MSG_QUEUE_TX:
-        return is_queue(msg->channel) ? finished(msg, sb_queue_abort(msg->channel, msg))
-                                      : wrong_kind(msg, "shmbus_abort");
-    case SB_MSG_STREAM_TX:
-        return msg->channel->kind == SB_STREAM
-                   ? finished(msg, sb_stream_ch_abort(msg->channel, msg))
-                   : wrong_kind(msg, "shmbus_abort");
-    case SB_MSG_LANE_TX:
-        return msg->channel->kind == SB_LANES
-                   ? finished(msg, sb_lanes_abort(msg->channel, msg))
-                   : wrong_kind(msg, "shmbus_abort");
-    default:
-        return sb_fail(-SHMBUS_ERR_KIND,
-                       "shmbus_abort: a received message is released or requeued");
+    if (sb_msg_kind(msg) == msg->channel->ops->reserved) {
+        return finished(msg, msg->channel->ops->abort(msg->channel, msg));
     }
+    if (is_reservation(msg)) {
+        return sb_wrong_kind(msg->channel, "shmbus_abort");
+    }
+    return sb_fail(-SHMBUS_ERR_KIND, "shmbus_abort: a received message is released or requeued");
 }

@@ -71,16 +71,7 @@ static int open_handle(struct shmbus_channel *ch)
             return no_row(ch);
         }
     }
-    switch (ch->kind) {
-    case SB_BLOCKS:
-        r = sb_queue_open(ch);
-        break;
-    case SB_LANES:
-        r = sb_lanes_open(ch);
-        break;
-    default:
-        r = sb_stream_ch_open(ch);
-    }
+    r = ch->ops->open(ch);
     if (r < 0) {
         sb_store_release(&ch->row->w, 0);
     }
@@ -117,15 +108,12 @@ static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
     return 0;
 }
 
-static size_t size_max_of(const struct shmbus_channel *ch)
+static const struct sb_kind *kind_of(const struct sb_channel_view *channel)
 {
-    if (ch->kind == SHMBUS_KIND_STREAM) {
-        return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
+    if (channel->kind == SHMBUS_KIND_STREAM) {
+        return &sb_kind_stream;
     }
-    if (ch->kind == SB_LANES) {
-        return (size_t)ch->view->cell_bytes - sizeof(struct sb_cell);
-    }
-    return (size_t)ch->view->message_max;
+    return channel->lane_count > 0 ? &sb_kind_lanes : &sb_kind_queue;
 }
 
 /* What does not change while the handle is open. */
@@ -140,10 +128,11 @@ static void bind_to(struct shmbus_channel *ch, struct shmbus *bus, uint32_t inde
     ch->index = index;
     ch->owner = bus->member.owner;
     ch->mode = mode;
-    ch->kind = ch->view->lane_count > 0 ? SB_LANES : ch->view->kind;
+    ch->ops = kind_of(ch->view);
+    ch->kind = ch->ops->id;
     ch->slot = bus->member.slot;
     ch->timestamps = (ch->view->flags & SB_CHANNEL_TIMESTAMPS) != 0;
-    ch->size_max = size_max_of(ch);
+    ch->size_max = ch->ops->size_max(ch);
     ch->ops_left = ch->ops_period = 1;
 }
 

@@ -10,14 +10,11 @@
 #define CENSUS_NS 100000000
 #define BEAT_SHORT_NS 10000000
 #define BEAT_LONG_NS 100000000
-#define BEAT_PERIOD_MAX 256u /* a slow stretch after a fast one has so many without a beat */
 #ifdef SB_DEBUG /* sanitizers: children of a program with threads may hang or not start any */
 #define WATCHED_PERIOD 0u /* never */
 #else
 #define WATCHED_PERIOD 8u /* who is that fast may be slow next, and have no beat for long */
 #endif
-/* From here on the high-water mark may lag by 1/16 of the depth. */
-#define HURRY_PERIOD BEAT_PERIOD_MAX
 
 /* The clock is too dear to be read with every message. So it is read every ops_period operations,
  * and that number follows the pace: the heartbeat is then at most a fraction of a second old as
@@ -32,7 +29,7 @@ SB_SELDOM void sb_channel_beat(struct shmbus_channel *ch)
     sb_own_add(&proc->progress, ch->ops_period);
     if (passed > BEAT_LONG_NS) {
         ch->ops_period = 1;
-    } else if (passed < BEAT_SHORT_NS && ch->ops_period < BEAT_PERIOD_MAX) {
+    } else if (passed < BEAT_SHORT_NS && ch->ops_period < SB_BEAT_PERIOD_MAX) {
         ch->ops_period *= 2;
         if (ch->ops_period == WATCHED_PERIOD) {
             sb_watcher_start(ch->bus);
@@ -45,9 +42,8 @@ SB_SELDOM void sb_channel_beat(struct shmbus_channel *ch)
         sb_store_relaxed(&ch->row->thread, sb_own_thread());
     }
     sb_bus_look(ch->bus, now); /* who never sleeps looks here */
-    if (ch->kind == SB_BLOCKS) {
-        ch->ring.depth_slack =
-            ch->ops_period < HURRY_PERIOD ? 0 : (1ull << ch->view->depth_shift) / 16;
+    if (ch->ops->beat != NULL) {
+        ch->ops->beat(ch);
     }
 }
 

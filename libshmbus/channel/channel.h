@@ -6,6 +6,7 @@
 
 #include "base/branch.h"
 #include "bus/bus.h"
+#include "channel/kind.h"
 #include "inspect/census.h"
 #include "protocol/ring_lanes.h"
 #include "protocol/ring_mpmc.h"
@@ -22,12 +23,13 @@ struct shmbus_channel {
     size_t size_max;
     unsigned mode;
     uint32_t ops_left; /* operations until the next look at the clock */
-    uint32_t kind; /* enum sb_handle_kind */
+    enum sb_kind_id kind;
     uint32_t slot; /* this process's */
     bool timestamps;
     uint64_t mark; /* the bus's id where messages have it, see sb_msg_mark() */
     struct shmbus *bus;
     const struct sb_channel_view *view;
+    const struct sb_kind *ops; /* of the kind */
     struct sb_lane_tx lane;
     uint64_t reservation;  /* lane: the open one; 0: none */
     uint64_t reservations; /* lane: made so far */
@@ -59,13 +61,6 @@ struct shmbus_channel {
     struct sb_ring ring;
 };
 
-/* What a handle is for: where the messages of its channel lie. */
-enum sb_handle_kind {
-    SB_BLOCKS = SHMBUS_KIND_QUEUE,  /* queue with total order: in blocks */
-    SB_STREAM = SHMBUS_KIND_STREAM, /* in a ring of bytes */
-    SB_LANES = 3                    /* queue with order per producer: in cells */
-};
-
 /* What is to be sent, and how long to try. */
 struct sb_send {
     unsigned type;
@@ -73,17 +68,6 @@ struct sb_send {
     const void *data;
     size_t size_bytes;
     int64_t timeout_ns;
-};
-
-/* What opaque_[1] of a message says: bus:24 | kind:8 | block or held:32. */
-enum sb_msg_kind {
-    SB_MSG_NONE = 0,
-    SB_MSG_QUEUE_TX = 1,
-    SB_MSG_QUEUE_RX = 2,
-    SB_MSG_STREAM_TX = 3,
-    SB_MSG_STREAM_RX = 4,
-    SB_MSG_LANE_TX = 5,
-    SB_MSG_LANE_RX = 6 /* opaque_[2]: the channel whose cell it is */
 };
 
 static inline uint64_t sb_msg_mark(const struct shmbus_channel *ch, enum sb_msg_kind kind,
@@ -124,6 +108,9 @@ static inline void sb_count_given_back(struct shmbus_channel *ch, const struct s
 
 /* Whether the census of this handle is to be taken anew: it costs a look at every block. */
 bool sb_census_is_due(struct shmbus_channel *ch);
+
+/* Operations from beat to beat, at most: a slow stretch after a fast one has so many without. */
+#define SB_BEAT_PERIOD_MAX 256u
 
 #define SB_IDLE_OPS 16u /* an empty look counts as so many operations */
 

@@ -6,9 +6,11 @@
 #include "base/clock.h"
 #include "base/copy.h"
 #include "base/error.h"
-#include "channel/poll.h"
+#include "channel/outcome.h"
 #include "channel/wait.h"
 #include "protocol/event.h"
+
+#define LIMIT "its `message_bytes` are"
 
 /* ----------------------------------------------------------------------------------- the handle */
 
@@ -58,14 +60,6 @@ void sb_lanes_close(struct shmbus_channel *ch)
 
 /* ------------------------------------------------------------------------------------- sending */
 
-SB_COLD static int too_large(const struct shmbus_channel *ch, size_t size_bytes)
-{
-    return sb_fail(-EMSGSIZE,
-                   "queue \"%s\": %zu bytes; the largest message has %zu; create the bus with a "
-                   "larger `message_bytes`",
-                   ch->name, size_bytes, ch->size_max);
-}
-
 /* The lane stayed full: says of what, as it need not be of messages that wait. */
 SB_COLD static int no_room(struct shmbus_channel *ch)
 {
@@ -82,18 +76,11 @@ SB_COLD static int no_room(struct shmbus_channel *ch)
 /* Counts a send that did not happen and says why. */
 SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
 {
-    switch (result) {
-    case -EAGAIN:
-        sb_count(ch, SHMBUS_COUNT_rejected, 1);
-        return sb_fail_often(result, ch->name, "queue is full");
-    case -ETIMEDOUT:
+    if (result == -ETIMEDOUT) {
         sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
         return no_room(ch);
-    case -SHMBUS_ERR_SHUTDOWN:
-        return sb_fail_often(result, ch->name, "the bus is shutting down");
-    default:
-        return sb_fail_often(result, ch->name, "interrupted");
     }
+    return sb_refused(ch, result, "queue is full");
 }
 
 /* A full lane whose dead letters may be dropped for newer ones gives them up for messages, too: its
@@ -192,7 +179,7 @@ SB_FLAT int sb_lanes_send(struct shmbus_channel *ch, unsigned type, uint64_t cor
     int r;
 
     if (sb_unlikely(size_bytes > ch->size_max)) {
-        return too_large(ch, size_bytes);
+        return sb_too_large(ch, size_bytes, LIMIT);
     }
     ch->reservation = 0; /* it would have been this place */
     r = place(ch, timeout_ns, &cell);
@@ -227,7 +214,7 @@ SB_FLAT int sb_lanes_send_batch(struct shmbus_channel *ch, const struct iovec *i
         publish(ch, cell, SHMBUS_TYPE_DATA, 0, size_bytes);
     }
     if (sb_unlikely(sent == 0)) {
-        return r == -EMSGSIZE ? too_large(ch, items[0].iov_len) : refused(ch, r);
+        return r == -EMSGSIZE ? sb_too_large(ch, items[0].iov_len, LIMIT) : refused(ch, r);
     }
     announce(ch);
     return (int)sent;
@@ -242,7 +229,7 @@ SB_FLAT int sb_lanes_reserve(struct shmbus_channel *ch, size_t size_bytes,
     int r;
 
     if (sb_unlikely(size_bytes > ch->size_max)) {
-        return too_large(ch, size_bytes);
+        return sb_too_large(ch, size_bytes, LIMIT);
     }
     ch->reservation = 0;
     r = place(ch, timeout_ns, &cell);
@@ -265,20 +252,13 @@ static SB_INLINE bool is_reserved(const struct shmbus_channel *ch, const struct 
     return ch->reservation != 0 && msg->opaque_[0] == ch->reservation;
 }
 
-SB_COLD static int stale(const struct shmbus_channel *ch)
-{
-    return sb_fail(-SHMBUS_ERR_STALE,
-                   "queue \"%s\": the message was released, committed or aborted before", ch->name);
-}
-
 SB_FLAT int sb_lanes_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     if (sb_unlikely(!is_reserved(ch, msg))) {
-        return stale(ch);
+        return sb_stale(ch);
     }
     if (sb_unlikely(msg->size_bytes > msg->opaque_[2])) {
-        return sb_fail(-EMSGSIZE, "queue \"%s\": %zu bytes; %llu were reserved", ch->name,
-                       msg->size_bytes, (unsigned long long)msg->opaque_[2]);
+        return sb_over_reserved(ch, msg->size_bytes, msg->opaque_[2]);
     }
     ch->reservation = 0;
     publish(ch, sb_lane_reserved(&ch->lane), msg->type, msg->correlation_id, msg->size_bytes);
@@ -289,7 +269,7 @@ SB_FLAT int sb_lanes_commit(struct shmbus_channel *ch, const struct shmbus_msg *
 int sb_lanes_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     if (!is_reserved(ch, msg)) {
-        return stale(ch);
+        return sb_stale(ch);
     }
     ch->reservation = 0;
     return 0;
@@ -357,26 +337,6 @@ static int attempt_take(struct shmbus_channel *ch, void *job)
     return in->got > 0 ? 0 : -EAGAIN;
 }
 
-SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
-{
-    switch (result) {
-    case -EAGAIN:
-        if (sb_load_relaxed(ch->shutdown) != 0) {
-            return refused(ch, -SHMBUS_ERR_SHUTDOWN);
-        }
-        if (ch->poll != NULL) {
-            sb_poll_rearm(ch->poll, 0);
-        }
-        sb_channel_tick_idle(ch);
-        return sb_fail_often(result, ch->name, "queue is empty");
-    case -ETIMEDOUT:
-        sb_count(ch, SHMBUS_COUNT_recv_timeouts, 1);
-        return sb_fail_often(result, ch->name, "no message within the timeout");
-    default:
-        return refused(ch, result);
-    }
-}
-
 /* See apart.h: a receiver that is as fast as the sender is always at the cell that is being filled.
  * So after messages without an end it lets some gather; who polls for single ones never waits. */
 static void let_gather(struct shmbus_channel *ch)
@@ -407,7 +367,7 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, struct shmbus_msg *ret
     } else {
         r = sb_wait(ch, &ch->shared->readable, timeout_ns, attempt_take, &in);
     }
-    return r < 0 ? nothing(ch, r) : in.got;
+    return r < 0 ? sb_nothing(ch, r, "queue is empty") : in.got;
 }
 
 SB_FLAT int sb_lanes_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
@@ -443,7 +403,7 @@ SB_FLAT int sb_lanes_release(struct shmbus_channel *ch, const struct shmbus_msg 
     struct sb_cell *cell = cell_of(ch, msg);
 
     if (sb_unlikely(cell == NULL)) {
-        return stale(ch);
+        return sb_stale(ch);
     }
     sb_lane_release(cell, msg->opaque_[0]);
     ch->in_cells--;
@@ -459,7 +419,7 @@ int sb_lanes_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bo
     uint32_t where;
 
     if (cell == NULL) {
-        return stale(ch);
+        return sb_stale(ch);
     }
     where = sb_lane_requeue(view, (uint32_t)msg->opaque_[2], cell, msg->opaque_[0], undo,
                             ch->index);
@@ -515,3 +475,54 @@ void sb_lanes_give_back(struct shmbus_channel *ch)
     }
     ch->in_cells = 0;
 }
+
+/* ----------------------------------------------------------------------------------- the kind */
+
+static size_t size_max(const struct shmbus_channel *ch)
+{
+    return (size_t)ch->view->cell_bytes - sizeof(struct sb_cell);
+}
+
+static int commit_reserved(struct shmbus_channel *ch, struct shmbus_msg *msg)
+{
+    return sb_lanes_commit(ch, msg);
+}
+
+static int requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    return sb_lanes_requeue(ch, msg, false);
+}
+
+static int unreceive(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    return sb_lanes_requeue(ch, msg, true);
+}
+
+static void stand(const struct shmbus_channel *ch, struct sb_standpoint *ret_at)
+{
+    ret_at->lanes = ch->lanes;
+}
+
+static bool has_news(const struct shmbus_channel *ch, struct sb_standpoint *at)
+{
+    (void)ch;
+    return sb_lanes_readable(&at->lanes);
+}
+
+const struct sb_kind sb_kind_lanes = {
+    .id = SB_KIND_LANES,
+    .noun = "queue",
+    .reserved = SB_MSG_LANE_TX,
+    .received = SB_MSG_LANE_RX,
+    .open = sb_lanes_open,
+    .close = sb_lanes_close,
+    .size_max = size_max,
+    .reserve = sb_lanes_reserve,
+    .commit = commit_reserved,
+    .abort = sb_lanes_abort,
+    .release = sb_lanes_release,
+    .requeue = requeue,
+    .unreceive = unreceive,
+    .stand = stand,
+    .has_news = has_news,
+};

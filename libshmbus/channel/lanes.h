@@ -4,6 +4,8 @@
 
 #include "channel/channel.h"
 
+extern const struct sb_kind sb_kind_lanes;
+
 /* Takes a lane for a handle that sends. -SHMBUS_ERR_TOO_MANY, -SHMBUS_ERR_CORRUPT. */
 int sb_lanes_open(struct shmbus_channel *ch);
 void sb_lanes_close(struct shmbus_channel *ch);

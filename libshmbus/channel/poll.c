@@ -26,7 +26,6 @@
 #include "channel/wait.h"
 #include "protocol/anchor.h"
 #include "protocol/event.h"
-#include "protocol/role.h"
 
 struct sb_poll {
     struct shmbus_channel *ch;
@@ -34,11 +33,7 @@ struct sb_poll {
     int fd;
     sem_t armed;     /* posted when the receiver has found nothing */
     sb_word32 state; /* POLL_WATCHING until reported; POLL_STOP ends the thread */
-    /* Where the receiver stood when it armed us; written by it while REPORTED. */
-    struct sb_ring ring;
-    struct sb_lanes_rx lanes;
-    struct sb_stream_rx rx;
-    uint64_t departure;
+    struct sb_standpoint at; /* when the receiver armed us; written by it while REPORTED */
 };
 
 enum { POLL_REPORTED = 0, POLL_WATCHING = 1, POLL_STOP = 2 };
@@ -52,17 +47,7 @@ static bool has_news(struct sb_poll *poll)
         sb_load32_relaxed(&ch->bus->interrupted) != 0) {
         return true;
     }
-    switch (ch->kind) {
-    case SB_BLOCKS:
-        return sb_ring_readable(&poll->ring);
-    case SB_LANES:
-        return sb_lanes_readable(&poll->lanes);
-    default:
-        break;
-    }
-    return sb_stream_readable(&poll->rx) ||
-           (sb_load_acquire(&ch->view->shared->sender) != poll->departure &&
-            !sb_role_is_held(sb_load_acquire(&ch->view->shared->sender)));
+    return ch->ops->has_news(ch, &poll->at);
 }
 
 static void report(struct sb_poll *poll)
@@ -151,7 +136,7 @@ int shmbus_channel_fd(struct shmbus_channel *ch)
 
 /* Empties first and looks at the state second: a report that comes in between is then either
  * still WATCHING, and its write comes after the emptying, or seen as REPORTED and armed again. */
-void sb_poll_rearm(struct sb_poll *poll, uint64_t departure)
+void sb_poll_rearm(struct sb_poll *poll)
 {
     uint64_t count;
     int state = sb_cancel_off();
@@ -162,12 +147,7 @@ void sb_poll_rearm(struct sb_poll *poll, uint64_t departure)
     if (sb_load32_acquire(&poll->state) != POLL_REPORTED) {
         return;
     }
-    if (poll->ch->kind == SB_LANES) {
-        poll->lanes = poll->ch->lanes;
-    }
-    poll->ring = poll->ch->ring;
-    poll->rx = poll->ch->rx;
-    poll->departure = departure;
+    poll->ch->ops->stand(poll->ch, &poll->at);
     if (sb_cas32(&poll->state, POLL_REPORTED, POLL_WATCHING)) {
         sem_post(&poll->armed);
     }

@@ -4,15 +4,12 @@
 #ifndef SB_POLL_H
 #define SB_POLL_H
 
-#include <stdint.h>
-
 struct sb_poll;
 struct shmbus_channel;
 
 void sb_poll_close(struct sb_poll *poll); /* NULL is fine */
 
-/* The receiver found nothing: the descriptor stops being readable until there is something.
- * @departure: of a stream's sender, no news to the receiver; otherwise 0. */
-void sb_poll_rearm(struct sb_poll *poll, uint64_t departure);
+/* The receiver found nothing: the descriptor stops being readable until there is something. */
+void sb_poll_rearm(struct sb_poll *poll);
 
 #endif

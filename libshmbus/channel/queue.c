@@ -8,7 +8,7 @@
 #include "base/copy.h"
 #include "base/error.h"
 #include "channel/lanes.h"
-#include "channel/poll.h"
+#include "channel/outcome.h"
 #include "channel/wait.h"
 #include "protocol/block.h"
 #include "protocol/event.h"
@@ -35,15 +35,6 @@ static uint64_t blocks_max(const struct shmbus_channel *ch)
 {
     const struct sb_blocks *blocks = &ch->bus->view.blocks;
     return blocks->classes[blocks->class_count - 1].size_bytes;
-}
-
-SB_COLD static int corrupt(struct shmbus_channel *ch)
-{
-    sb_count(ch, SHMBUS_COUNT_errors, 1);
-    return sb_fail(
-        -SHMBUS_ERR_CORRUPT,
-        "queue \"%s\": its slots are impossible; stop its users and create the bus again",
-        ch->name);
 }
 
 /* ----------------------------------------------------------------------------------- the handle */
@@ -167,7 +158,7 @@ static int attempt_put(struct shmbus_channel *ch, void *job)
             return sb_fail(-SHMBUS_ERR_STALE, "queue \"%s\": the message is not held any more",
                            ch->name);
         default:
-            return corrupt(ch);
+            return sb_corrupt(ch, "slots");
         }
     }
     return -EAGAIN;
@@ -211,21 +202,7 @@ SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
     if (result == -SHMBUS_ERR_NO_BLOCKS) {
         return no_blocks(ch);
     }
-    if (result == -EAGAIN) {
-        sb_count(ch, SHMBUS_COUNT_rejected, 1);
-        return sb_fail_often(result, ch->name, "queue is full");
-    }
-    if (result == -ETIMEDOUT) {
-        sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
-        return sb_fail_often(result, ch->name, "no room within the timeout");
-    }
-    if (result == -SHMBUS_ERR_SHUTDOWN) {
-        return sb_fail_often(result, ch->name, "the bus is shutting down");
-    }
-    if (result == -EINTR) {
-        return sb_fail_often(result, ch->name, "interrupted");
-    }
-    return result;
+    return sb_refused(ch, result, "queue is full");
 }
 
 /* Someone may be waiting for the message that has just been committed. */
@@ -288,8 +265,8 @@ SB_COLD static int too_large(const struct shmbus_channel *ch, size_t size_bytes)
 {
     bool declared = ch->size_max < blocks_max(ch);
 
-    return sb_fail(-EMSGSIZE, "queue \"%s\": %zu bytes; its %s %zu", ch->name, size_bytes,
-                   declared ? "`message_bytes` are" : "largest block has", ch->size_max);
+    return sb_too_large(ch, size_bytes,
+                        declared ? "its `message_bytes` are" : "its largest block has");
 }
 
 /* A block for @size_bytes, marked as given to the application by @holder. *timeout_ns becomes what
@@ -516,18 +493,12 @@ static bool is_held(struct shmbus_channel *ch, const struct shmbus_msg *msg)
            sb_load_relaxed(&sb_block_at(blocks_of(ch), block)->hdr) == msg->opaque_[0];
 }
 
-SB_COLD static int stale(const struct shmbus_channel *ch)
-{
-    return sb_fail(-SHMBUS_ERR_STALE,
-                   "queue \"%s\": the message was released, committed or aborted before", ch->name);
-}
-
 static int check_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     const struct sb_class_view *cls;
 
     if (!is_held(ch, msg)) {
-        return stale(ch);
+        return sb_stale(ch);
     }
     if (msg->size_bytes > ch->size_max) {
         return too_large(ch, msg->size_bytes);
@@ -591,7 +562,7 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
 SB_FLAT int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     if (!is_held(ch, msg)) {
-        return stale(ch);
+        return sb_stale(ch);
     }
     sb_block_free(blocks_of(ch), &ch->stock, sb_msg_number(msg), ch->owner);
     return 0;
@@ -690,7 +661,7 @@ static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct inco
 static int none(struct shmbus_channel *ch, enum sb_ring_result result)
 {
     tell_of_place(ch);
-    return result == SB_CORRUPT ? corrupt(ch) : -EAGAIN;
+    return result == SB_CORRUPT ? sb_corrupt(ch, "slots") : -EAGAIN;
 }
 
 static int attempt_take(struct shmbus_channel *ch, void *job)
@@ -707,27 +678,15 @@ static void give_way(struct shmbus_channel *ch)
     if (sb_event_armed(blocks_of(ch)->freed)) {
         sb_stock_flush(blocks_of(ch), &ch->stock);
     }
-    if (ch->poll != NULL) {
-        sb_poll_rearm(ch->poll, 0);
-    }
 }
 
 SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
 {
-    if (result == -EAGAIN) {
-        if (sb_load_relaxed(ch->shutdown) != 0) {
-            result = -SHMBUS_ERR_SHUTDOWN;
-        } else {
-            give_way(ch);
-            sb_channel_tick_idle(ch);
-            return sb_fail_often(result, ch->name, "queue is empty");
-        }
+    if (result != -EAGAIN) {
+        return sb_nothing_else(ch, result);
     }
-    if (result == -ETIMEDOUT) {
-        sb_count(ch, SHMBUS_COUNT_recv_timeouts, 1);
-        return sb_fail_often(result, ch->name, "no message within the timeout");
-    }
-    return refused(ch, result);
+    give_way(ch);
+    return sb_nothing(ch, -EAGAIN, "queue is empty");
 }
 
 /* There was none at the first look. */
@@ -763,7 +722,7 @@ SB_FLAT int sb_queue_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs
 SB_FLAT int sb_queue_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     if (sb_unlikely(!is_held(ch, msg))) {
-        return stale(ch);
+        return sb_stale(ch);
     }
     sb_block_free(blocks_of(ch), &ch->stock, sb_msg_number(msg), ch->owner);
     sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
@@ -775,13 +734,73 @@ int sb_queue_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bo
     uint32_t where;
 
     if (!is_held(ch, msg)) {
-        return stale(ch);
+        return sb_stale(ch);
     }
     where = sb_ring_requeue(&ch->ring, sb_msg_number(msg), msg->opaque_[0], undo);
     if (where == SB_NONE) {
-        return stale(ch);
+        return sb_stale(ch);
     }
     sb_event_wake(&ch->bus->view.channels[where].shared->readable);
     sb_count_given_back(ch, msg, undo);
     return 0;
 }
+
+/* ----------------------------------------------------------------------------------- the kind */
+
+static size_t size_max(const struct shmbus_channel *ch)
+{
+    return (size_t)ch->view->message_max;
+}
+
+/* In a hurry the high-water mark may lag by 1/16 of the depth. */
+static void beat(struct shmbus_channel *ch)
+{
+    ch->ring.depth_slack =
+        ch->ops_period < SB_BEAT_PERIOD_MAX ? 0 : (1ull << ch->view->depth_shift) / 16;
+}
+
+static int commit_reserved(struct shmbus_channel *ch, struct shmbus_msg *msg)
+{
+    return sb_queue_commit(ch, msg, (int64_t)msg->opaque_[2]);
+}
+
+static int requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    return sb_queue_requeue(ch, msg, false);
+}
+
+static int unreceive(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    return sb_queue_requeue(ch, msg, true);
+}
+
+static void stand(const struct shmbus_channel *ch, struct sb_standpoint *ret_at)
+{
+    ret_at->ring = ch->ring;
+}
+
+static bool has_news(const struct shmbus_channel *ch, struct sb_standpoint *at)
+{
+    (void)ch;
+    return sb_ring_readable(&at->ring);
+}
+
+const struct sb_kind sb_kind_queue = {
+    .id = SB_KIND_QUEUE,
+    .noun = "queue",
+    .reserved = SB_MSG_QUEUE_TX,
+    .received = SB_MSG_QUEUE_RX,
+    .open = sb_queue_open,
+    .close = sb_queue_close,
+    .size_max = size_max,
+    .beat = beat,
+    .reserve = sb_queue_reserve,
+    .commit = commit_reserved,
+    .abort = sb_queue_abort,
+    .release = sb_queue_release,
+    .requeue = requeue,
+    .unreceive = unreceive,
+    .forward = sb_queue_commit,
+    .stand = stand,
+    .has_news = has_news,
+};

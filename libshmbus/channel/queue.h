@@ -4,6 +4,8 @@
 
 #include "channel/channel.h"
 
+extern const struct sb_kind sb_kind_queue;
+
 int sb_queue_open(struct shmbus_channel *ch);
 void sb_queue_close(struct shmbus_channel *ch);
 

@@ -5,19 +5,12 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/here.h"
-#include "channel/poll.h"
+#include "channel/outcome.h"
 #include "channel/wait.h"
 #include "protocol/event.h"
 #include "protocol/role.h"
 
-SB_COLD static int corrupt(struct shmbus_channel *ch)
-{
-    sb_count(ch, SHMBUS_COUNT_errors, 1);
-    return sb_fail(
-        -SHMBUS_ERR_CORRUPT,
-        "stream \"%s\": its bytes are impossible; stop its users and create the bus again",
-        ch->name);
-}
+#define LIMIT "its largest message has"
 
 /* How far the other end has come: what it released, or what there was to receive from it. */
 static uint64_t progress_of_other_end(const struct shmbus_channel *ch)
@@ -155,7 +148,7 @@ SB_SELDOM static int answer(struct shmbus_channel *ch, enum sb_ring_result r)
         return 0;
     }
     if (r == SB_CORRUPT) {
-        return corrupt(ch);
+        return sb_corrupt(ch, "bytes");
     }
     left = departure(ch, &ch->shared->receiver);
     return left != 0 ? left : -EAGAIN;
@@ -172,46 +165,18 @@ static int attempt_reserve(struct shmbus_channel *ch, void *job)
     return answer(ch, sb_stream_reserve(&ch->tx, place->size_bytes, &place->data));
 }
 
-SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
-{
-    switch (result) {
-    case -EAGAIN:
-        sb_count(ch, SHMBUS_COUNT_rejected, 1);
-        return sb_fail_often(result, ch->name, "stream is full");
-    case -ETIMEDOUT:
-        sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
-        return sb_fail_often(result, ch->name, "no room within the timeout");
-    case -EINTR:
-        return sb_fail_often(result, ch->name, "interrupted");
-    case -SHMBUS_ERR_SHUTDOWN:
-        return sb_fail_often(result, ch->name, "the bus is shutting down");
-    case -SHMBUS_ERR_PEER_DEAD:
-        return sb_fail_often(result, ch->name, "the other end of the stream died");
-    case -SHMBUS_ERR_PEER_CLOSED:
-        return sb_fail_often(result, ch->name, "the other end of the stream was closed");
-    default:
-        return result;
-    }
-}
-
-SB_COLD static int too_large(const struct shmbus_channel *ch, size_t size_bytes)
-{
-    return sb_fail(-EMSGSIZE, "stream \"%s\": %zu bytes; the largest message has %zu", ch->name,
-                   size_bytes, ch->size_max);
-}
-
 static int reserve(struct shmbus_channel *ch, struct place *place, int64_t timeout_ns)
 {
     int r;
 
     if (place->size_bytes > ch->size_max) {
-        return too_large(ch, place->size_bytes);
+        return sb_too_large(ch, place->size_bytes, LIMIT);
     }
     r = attempt_reserve(ch, place);
     if (r == -EAGAIN && timeout_ns != 0) {
         r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_reserve, place);
     }
-    return r < 0 ? refused(ch, r) : 0;
+    return r < 0 ? sb_refused(ch, r, "stream is full") : 0;
 }
 
 static SB_INLINE void announce(struct shmbus_channel *ch, uint64_t messages, uint64_t bytes)
@@ -247,7 +212,7 @@ SB_SELDOM static int send_late(struct shmbus_channel *ch, enum sb_ring_result re
         r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_send, &job);
     }
     if (r < 0) {
-        return refused(ch, r);
+        return sb_refused(ch, r, "stream is full");
     }
     announce(ch, 1, size_bytes);
     return 0;
@@ -259,7 +224,7 @@ SB_FLAT int sb_stream_ch_send(struct shmbus_channel *ch, unsigned type, const vo
     enum sb_ring_result result;
 
     if (sb_unlikely(size_bytes > ch->size_max)) {
-        return too_large(ch, size_bytes);
+        return sb_too_large(ch, size_bytes, LIMIT);
     }
     result = sb_stream_send(&ch->tx, data, size_bytes, type, stamp(ch));
     if (sb_unlikely(result != SB_OK)) {
@@ -299,7 +264,7 @@ int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items
 
     for (size_t i = 0; i < count; i++) {
         if (items[i].iov_len > ch->size_max) {
-            return too_large(ch, items[i].iov_len);
+            return sb_too_large(ch, items[i].iov_len, LIMIT);
         }
     }
     r = attempt_batch(ch, &job);
@@ -307,7 +272,7 @@ int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items
         r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_batch, &job);
     }
     if (r < 0) {
-        return refused(ch, r);
+        return sb_refused(ch, r, "stream is full");
     }
     for (size_t i = 0; i < job.sent; i++) {
         bytes += items[i].iov_len;
@@ -346,8 +311,7 @@ static int check_reserved(struct shmbus_channel *ch, const struct shmbus_msg *ms
                        ch->name);
     }
     if (msg->size_bytes > msg->opaque_[2]) {
-        return sb_fail(-EMSGSIZE, "stream \"%s\": %zu bytes, but %llu were reserved", ch->name,
-                       msg->size_bytes, (unsigned long long)msg->opaque_[2]);
+        return sb_over_reserved(ch, msg->size_bytes, msg->opaque_[2]);
     }
     return 0;
 }
@@ -452,7 +416,7 @@ SB_SELDOM static int none(struct shmbus_channel *ch, enum sb_ring_result result)
     int left;
 
     if (result == SB_CORRUPT) {
-        return corrupt(ch);
+        return sb_corrupt(ch, "bytes");
     }
     if (result == SB_BUSY) {
         sb_count(ch, SHMBUS_COUNT_errors, 1);
@@ -484,25 +448,6 @@ static int attempt_take(struct shmbus_channel *ch, void *job)
     return conclude(ch, in, take(ch, in));
 }
 
-SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
-{
-    if (result == -EAGAIN && sb_load_relaxed(ch->shutdown) != 0) {
-        result = -SHMBUS_ERR_SHUTDOWN;
-    }
-    if (result == -EAGAIN) {
-        sb_channel_tick_idle(ch);
-        if (ch->poll != NULL) {
-            sb_poll_rearm(ch->poll, told_departure(ch));
-        }
-        return sb_fail_often(result, ch->name, "stream is empty");
-    }
-    if (result == -ETIMEDOUT) {
-        sb_count(ch, SHMBUS_COUNT_recv_timeouts, 1);
-        return sb_fail_often(result, ch->name, "no message within the timeout");
-    }
-    return refused(ch, result);
-}
-
 /* There was none at the first look. */
 SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result result,
                                struct shmbus_msg *ret_msgs, size_t max, int64_t timeout_ns)
@@ -513,7 +458,7 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result re
     if (r == -EAGAIN && timeout_ns != 0) {
         r = sb_wait(ch, &ch->shared->readable, timeout_ns, attempt_take, &in);
     }
-    return r < 0 ? nothing(ch, r) : (int)in.got;
+    return r < 0 ? sb_nothing(ch, r, "stream is empty") : (int)in.got;
 }
 
 SB_SELDOM static int recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
@@ -540,15 +485,19 @@ SB_FLAT int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_
     return 1;
 }
 
-SB_COLD static int stale(const struct shmbus_channel *ch)
+/* The message of a stream goes back to a handle that receives. */
+static SB_INLINE bool is_receiver(const struct shmbus_channel *ch)
 {
-    return sb_fail(-SHMBUS_ERR_STALE, "stream \"%s\": the message was released before", ch->name);
+    return (ch->mode & SHMBUS_OPEN_RECV) != 0;
 }
 
 SB_FLAT int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
+    if (sb_unlikely(!is_receiver(ch))) {
+        return sb_wrong_kind(ch, "shmbus_release");
+    }
     if (!sb_stream_release(&ch->rx, msg->opaque_[0])) {
-        return stale(ch);
+        return sb_stale(ch);
     }
     sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
     sb_event_wake_after_store(&ch->shared->writable);
@@ -558,7 +507,7 @@ SB_FLAT int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_
 SB_FLAT size_t sb_stream_ch_release_batch(struct shmbus_channel *ch, const struct shmbus_msg *msgs,
                                           size_t count)
 {
-    size_t n = sb_stream_release_batch(&ch->rx, msgs, count);
+    size_t n = is_receiver(ch) ? sb_stream_release_batch(&ch->rx, msgs, count) : 0;
 
     sb_count(ch, SHMBUS_COUNT_acknowledged, n);
     sb_event_wake_after_store(&ch->shared->writable);
@@ -568,13 +517,51 @@ SB_FLAT size_t sb_stream_ch_release_batch(struct shmbus_channel *ch, const struc
 int sb_stream_ch_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     if (!sb_stream_unrecv(&ch->rx, msg->opaque_[0])) {
-        return stale(ch);
+        return sb_stale(ch);
     }
-    /* as if it had not been received */
-    sb_count(ch, SHMBUS_COUNT_received, UINT64_MAX);
-    sb_count(ch, SHMBUS_COUNT_received_bytes, 0 - (uint64_t)msg->size_bytes);
-    if (msg->delivery_count > 1) {
-        sb_count(ch, SHMBUS_COUNT_redelivered, UINT64_MAX);
-    }
+    sb_count_given_back(ch, msg, true);
     return 0;
 }
+
+/* ----------------------------------------------------------------------------------- the kind */
+
+static size_t size_max(const struct shmbus_channel *ch)
+{
+    return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
+}
+
+static int commit_reserved(struct shmbus_channel *ch, struct shmbus_msg *msg)
+{
+    return sb_stream_ch_commit(ch, msg);
+}
+
+static void stand(const struct shmbus_channel *ch, struct sb_standpoint *ret_at)
+{
+    ret_at->rx = ch->rx;
+    ret_at->departure = told_departure(ch);
+}
+
+static bool has_news(const struct shmbus_channel *ch, struct sb_standpoint *at)
+{
+    return sb_stream_readable(&at->rx) ||
+           (sb_load_acquire(&ch->view->shared->sender) != at->departure &&
+            !sb_role_is_held(sb_load_acquire(&ch->view->shared->sender)));
+}
+
+const struct sb_kind sb_kind_stream = {
+    .id = SB_KIND_STREAM,
+    .noun = "stream",
+    .reserved = SB_MSG_STREAM_TX,
+    .received = SB_MSG_STREAM_RX,
+    .open = sb_stream_ch_open,
+    .close = sb_stream_ch_close,
+    .size_max = size_max,
+    .reserve = sb_stream_ch_reserve,
+    .commit = commit_reserved,
+    .abort = sb_stream_ch_abort,
+    .release = sb_stream_ch_release,
+    .release_batch = sb_stream_ch_release_batch,
+    .unreceive = sb_stream_ch_unrecv,
+    .stand = stand,
+    .has_news = has_news,
+};

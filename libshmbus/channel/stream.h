@@ -4,6 +4,8 @@
 
 #include "channel/channel.h"
 
+extern const struct sb_kind sb_kind_stream;
+
 /* Takes the end that the handle is for. -EBUSY, -EINVAL, -SHMBUS_ERR_CORRUPT. */
 int sb_stream_ch_open(struct shmbus_channel *ch);
 void sb_stream_ch_close(struct shmbus_channel *ch);

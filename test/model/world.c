@@ -15,6 +15,7 @@
 
 #include "base/here.h"
 #include "bus/watcher.h"
+#include "channel/kind.h"
 #include "channel/poll.h"
 #include "channel/stream.h"
 #include "protocol/event.h"
@@ -212,9 +213,8 @@ bool sb_watcher_runs(struct shmbus *bus)
     return false;
 }
 
-void sb_poll_rearm(struct sb_poll *poll, uint64_t departure)
+void sb_poll_rearm(struct sb_poll *poll)
 {
-    (void)departure;
     (void)poll;
 }
 
@@ -503,7 +503,7 @@ static bool buries_cells(uint32_t c)
 
 static void open_queue(struct shmbus_channel *ch)
 {
-    if (ch->kind == SB_LANES) { /* a lane is taken by a word of the script */
+    if (ch->kind == SB_KIND_LANES) { /* a lane is taken by a word of the script */
         ch->mode = SHMBUS_OPEN_RECV;
         memset(&ch->lane, 0, sizeof ch->lane);
         ch->reservation = 0;
@@ -530,7 +530,10 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->holder = ((c + 1u) << 16) | (p + 1u);
     ch->mode = SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV;
     ch->timestamps = w_plan->timestamps;
-    ch->kind = ch->view->lane_count > 0 ? SB_LANES : ch->view->kind;
+    ch->ops = ch->view->kind == SHMBUS_KIND_STREAM ? &sb_kind_stream
+              : ch->view->lane_count > 0      ? &sb_kind_lanes
+                                              : &sb_kind_queue;
+    ch->kind = ch->ops->id;
     ch->slot = buses[p].member.slot;
     ch->shared = ch->view->shared;
     ch->shutdown = &buses[p].view.super->shutdown;

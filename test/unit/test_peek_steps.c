@@ -55,7 +55,7 @@ static void use_blocks_again(void)
     }
     memset(data, 0xcc, sizeof data);
     T_OK(shmbus_send(elsewhere, data, sizeof data, 0));
-    if (queue->kind == SB_LANES) {
+    if (queue->kind == SB_KIND_LANES) {
         memset(data, MESSAGES, sizeof data);
         T_OK(shmbus_send(queue, data, sizeof data, 0));
         T_OK(shmbus_reserve(queue, SIZE, &msg, 0));
