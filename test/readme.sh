@@ -109,5 +109,9 @@ done <"$work/commands"
 # shellcheck disable=SC2046 # words on purpose
 check "its program compiles without a warning" "$work/bin/cc" -Wall -Wextra -Wpedantic -Werror \
     -I libshmbus/include -c -o "$work/hello.o" "$work/home/hello.c"
-check "its buses are gone" sh -c '! ls /dev/shm/shmbus.letters /dev/shm/shmbus.demo 2>/dev/null'
+sed -n '/^#include <shmbus/,/^\.fi/p' doc/man/shmbus.7 | sed '/^\.fi/d; s/\\e/\\/g; s/\\-/-/g' \
+    >"$work/man.c"
+check "the program in shmbus(7) compiles without a warning" "$work/bin/cc" -Wall -Wextra -Wpedantic \
+    -Werror -I libshmbus/include -c -o "$work/man.o" "$work/man.c"
+check "the buses of README are gone" sh -c '! ls /dev/shm/shmbus.letters /dev/shm/shmbus.demo 2>/dev/null'
 results
