@@ -2,7 +2,8 @@
 # The seeded defects as a table, from the heads of the .sed files; see run.sh.
 #   table.sh           prints it
 #   table.sh --update  puts it into doc/verification.md
-#   table.sh --check   "ok" or "not ok" for each row: is it in doc/verification.md as it is here
+#   table.sh --check   "ok" or "not ok" for each row: is it in doc/verification.md as it is here, and
+#                      does the pattern still match the sources that it names
 cd "$(dirname "$0")/../.." || exit 2
 doc=doc/verification.md
 title='| mutant | what is wrong | caught by |'
@@ -31,10 +32,28 @@ table() {
     done
 }
 
+# matches FILE: says which of its sources it does not change.
+matches() {
+    for source in $(header files "$1"); do
+        if [ ! -e "$source" ]; then
+            echo "there is no $source"
+        elif sed -f "$1" "$source" | cmp -s - "$source"; then
+            echo "it does not change $source any more"
+        fi
+    done
+    for source in $(header with "$1"); do
+        [ -e "$source" ] || echo "there is no $source"
+    done
+}
+
 check() {
     failed=0
     for file in test/mutants/*.sed; do
-        if grep -qxF -e "$(row "$file")" "$doc"; then
+        wrong=$(matches "$file")
+        if [ -n "$wrong" ]; then
+            echo "not ok - $(basename "$file" .sed):" $wrong
+            failed=1
+        elif grep -qxF -e "$(row "$file")" "$doc"; then
             echo "ok - $(basename "$file" .sed)"
         else
             echo "not ok - $(basename "$file" .sed): its row in $doc is missing or old:" \
