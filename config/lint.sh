@@ -57,6 +57,20 @@ done | while IFS=: read -r file line path; do
     [ -e "$path" ] || [ -e "${file%/*}/$path" ] || echo "$file:$line: $path"
 done | finding "names a file that does not exist"
 
+# So do links; and an anchor in one is a heading there.
+grep '\.md$' "$work/all" | xargs grep -noHE '\]\([^)[:space:]]+\)' | sed 's/\](\(.*\))$/\1/' |
+    grep -v -E ':[0-9]+:(https?|mailto):' | while IFS=: read -r file line link; do
+        target=${link%%#*}
+        case $file in */*) from=${file%/*}/ ;; *) from= ;; esac
+        [ -n "$target" ] && target=$from$target || target=$file
+        if [ ! -e "$target" ]; then
+            echo "$file:$line: $link"
+        elif [ "$link" != "${link#*#}" ]; then
+            sed -n 's/^##* //p' "$target" | tr '[:upper:]' '[:lower:]' | tr -d '`:.,()/?"' | tr ' ' '-' |
+                grep -qx -e "${link#*#}" || echo "$file:$line: $link"
+        fi
+    done | finding "a link to nothing"
+
 # A verb of shmbusctl is one that verbs.c lists.
 grep -nHoE '^const struct ctl_verb verb_[a-z]+' shmbusctl/*.c |
     while IFS=: read -r file line text; do
