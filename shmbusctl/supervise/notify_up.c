@@ -9,14 +9,19 @@
 #include "memory.h"
 #include "sup.h"
 
-void sup_up_say(struct sup *s, const char *text)
+/* @with: a descriptor to go with it, or -1. */
+static void send_up(const char *text, int with)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char message[512];
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.room = ""};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
+    struct msghdr message = {.msg_name = &address, .msg_iov = &part, .msg_iovlen = 1};
     int fd;
 
-    (void)s;
     if (path == NULL || strlen(path) >= sizeof address.sun_path) {
         return;
     }
@@ -24,18 +29,50 @@ void sup_up_say(struct sup *s, const char *text)
     if (path[0] == '@') {
         address.sun_path[0] = 0;
     }
+    message.msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    if (with >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(&control.header), &with, sizeof with);
+    }
+    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        close(fd);
+    }
+}
+
+void sup_up_say(struct sup *s, const char *text)
+{
+    char message[512];
+
+    (void)s;
     snprintf(message, sizeof message, "%s", text);
     if (strcmp(text, "RELOADING=1") == 0) {
         snprintf(message, sizeof message, "RELOADING=1\nMONOTONIC_USEC=%jd",
                  (intmax_t)(sup_now_ns() / 1000));
     }
-    fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0) {
-        sendto(fd, message, strlen(message), MSG_DONTWAIT | MSG_NOSIGNAL,
-               (struct sockaddr *)&address,
-               (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
-        close(fd);
-    }
+    send_up(message, -1);
+}
+
+/* systemd keeps it, if FileDescriptorStoreMax= lets it, and gives it to the next supervisor. */
+void sup_up_hold(const char *name, int fd)
+{
+    char message[128];
+
+    snprintf(message, sizeof message, "FDSTORE=1\nFDNAME=%s", name);
+    send_up(message, fd);
+}
+
+void sup_up_release(const char *name)
+{
+    char message[128];
+
+    snprintf(message, sizeof message, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+    send_up(message, -1);
 }
 
 void sup_up_init(struct sup *s)

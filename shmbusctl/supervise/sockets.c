@@ -207,13 +207,16 @@ static int open_one(struct sup *s, const struct sup_spec *spec,
     return CTL_DONE;
 }
 
-static void forget_last(struct sup *s)
+static void forget_last(struct sup *s, bool remove_path)
 {
     struct sup_listener *l = &s->listeners[--s->listener_count];
 
     close(l->fd);
-    if (l->made_path) {
+    if (l->made_path && remove_path) {
         unlink(l->spec.address);
+    }
+    if (l->held && remove_path) {
+        sup_up_release(l->spec.name);
     }
     free(l->spec.name);
     free(l->spec.address);
@@ -230,7 +233,15 @@ int sup_sockets_open(struct sup *s, const struct sup_spec *spec)
         }
     }
     while (code != CTL_DONE && s->listener_count > before) {
-        forget_last(s);
+        forget_last(s, true);
+    }
+    for (size_t i = 0; i < s->listener_count; i++) {
+        struct sup_listener *l = &s->listeners[i];
+
+        if (!l->held) {
+            l->held = true;
+            sup_up_hold(l->spec.name, l->fd);
+        }
     }
     return code;
 }
@@ -267,7 +278,7 @@ void sup_sockets_drop_unused(struct sup *s)
 
             s->listeners[i--] = s->listeners[s->listener_count - 1];
             s->listeners[s->listener_count - 1] = swapped;
-            forget_last(s);
+            forget_last(s, true);
         }
     }
 }
@@ -275,10 +286,7 @@ void sup_sockets_drop_unused(struct sup *s)
 void sup_sockets_close(struct sup *s, bool remove_paths)
 {
     while (s->listener_count > 0) {
-        if (!remove_paths) {
-            s->listeners[s->listener_count - 1].made_path = false;
-        }
-        forget_last(s);
+        forget_last(s, remove_paths);
     }
     free(s->listeners);
 }
@@ -304,6 +312,7 @@ static bool listens_at(int fd, const struct sup_socket_spec *socket, const struc
 {
     struct sockaddr_storage at = {0};
     socklen_t bytes = sizeof at, type_bytes = sizeof(int);
+    struct stat file;
     int type = 0;
 
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_bytes) < 0 || type != type_of(socket) ||
@@ -311,8 +320,9 @@ static bool listens_at(int fd, const struct sup_socket_spec *socket, const struc
         at.ss_family != place->address.ss_family) {
         return false;
     }
-    if (at.ss_family == AF_UNIX) {
-        return strcmp(((const struct sockaddr_un *)&at)->sun_path, socket->address) == 0;
+    if (at.ss_family == AF_UNIX) { /* one without its path can be reached by nobody */
+        return strcmp(((const struct sockaddr_un *)&at)->sun_path, socket->address) == 0 &&
+               lstat(socket->address, &file) == 0 && S_ISSOCK(file.st_mode);
     }
     if (at.ss_family == AF_INET) {
         const struct sockaddr_in *a = (const struct sockaddr_in *)&at,
@@ -354,7 +364,9 @@ void sup_sockets_inherit(struct sup *s, const char *fds_text)
     long count = fds_text != NULL ? strtol(fds_text, NULL, 10) : 0;
 
     for (long fd = 3; fd < 3 + count && fd < 1024; fd++) {
-        if (!sup_sockets_offer(s, (int)fd)) {
+        if (sup_sockets_offer(s, (int)fd)) {
+            s->listeners[s->listener_count - 1].held = true;
+        } else {
             fcntl((int)fd, F_SETFD, FD_CLOEXEC);
         }
     }

@@ -116,7 +116,27 @@ static void add_exit(struct json_object *o, const struct sup_program *p)
     json_add_text(o, "last_exit", how);
     if (p->last_exit_known && WIFEXITED(p->last_exit)) {
         json_add_signed(o, "last_exit_code", WEXITSTATUS(p->last_exit));
+    } else if (p->last_exit_known) {
+        json_add_signed(o, "last_exit_signal", WTERMSIG(p->last_exit));
     }
+}
+
+/* Over all workers; CPU time also of those that have ended, so that it never falls. */
+static void add_use(struct json_object *o, const struct sup_program *p)
+{
+    uint64_t up = 0, memory_bytes = 0;
+    double cpu_s = p->ended_cpu_s;
+
+    for (const struct sup_worker *w = p->workers; w != NULL; w = w->next) {
+        if (!w->dead) {
+            up++;
+            memory_bytes += sup_anonymous_bytes(w->pid);
+            cpu_s += sup_cpu_seconds(w->pid);
+        }
+    }
+    json_add_count(o, "up", up);
+    json_add_count(o, "memory_bytes", memory_bytes);
+    json_add_number(o, "cpu_seconds", cpu_s);
 }
 
 static double backoff_seconds(const struct sup *s, const struct sup_program *p)
@@ -155,6 +175,7 @@ static struct json_object *program_json(struct sup *s, const struct sup_program 
     json_add(o, "restarts", restarts);
     json_add_number(o, "backoff_seconds", backoff_seconds(s, p));
     add_exit(o, p);
+    add_use(o, p);
     json_add_bool(rollout, "active", p->rollout.active);
     json_add_bool(rollout, "rolling_back", p->rollout.active && p->rollout.rolling_back);
     json_add_count(rollout, "number", p->rollout.number);

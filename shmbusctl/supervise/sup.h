@@ -162,6 +162,7 @@ struct sup_program {
     struct sup_spec *reload_file;
     enum sup_reason reload_reason;
     uint64_t restarts[SUP_REASON_COUNT];
+    double ended_cpu_s; /* of workers that were children and have ended */
     bool said_watchdog;
     bool has_exit;
     int last_exit; /* wait status */
@@ -183,6 +184,7 @@ struct sup_listener {
     int fd;
     uint32_t users; /* specs that have it */
     bool made_path; /* unix: ours to remove */
+    bool held;      /* whoever started this supervisor has it as well */
 };
 
 struct sup_client;
@@ -334,6 +336,8 @@ void sup_notify_path(const struct sup_worker *w, char *out, size_t out_bytes);
 void sup_up_init(struct sup *s);
 void sup_up_step(struct sup *s);
 void sup_up_say(struct sup *s, const char *text);
+void sup_up_hold(const char *name, int fd); /* keeps a socket beyond the death of all */
+void sup_up_release(const char *name);
 
 int sup_log_open(struct sup *s, const struct sup_spec *file);
 void sup_log_reopen(struct sup *s);

@@ -228,15 +228,19 @@ void sup_worker_step(struct sup_worker *w)
     }
 }
 
+static double cpu_seconds(const struct rusage *usage)
+{
+    return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+           (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) / 1e6;
+}
+
 static void say_death(const struct sup_worker *w)
 {
-    double cpu = (double)(w->usage.ru_utime.tv_sec + w->usage.ru_stime.tv_sec) +
-                 (double)(w->usage.ru_utime.tv_usec + w->usage.ru_stime.tv_usec) / 1e6;
     char how[64], used[64] = "";
 
     sup_death_text(w->ours, w->wait_status, how, sizeof how);
     if (w->ours) {
-        snprintf(used, sizeof used, ", cpu %.2f s, memory %ld KiB at most", cpu,
+        snprintf(used, sizeof used, ", cpu %.2f s, memory %ld KiB at most", cpu_seconds(&w->usage),
                  w->usage.ru_maxrss);
     }
     sup_event(w->program->s, w, "exit", false, "%s pid %d ended%s%s: %s%s%s, after %.3f s%s",
@@ -261,6 +265,7 @@ void sup_worker_died(struct sup_worker *w, bool known, int wait_status, const st
     w->wait_status = wait_status;
     if (usage != NULL) {
         w->usage = *usage;
+        p->ended_cpu_s += cpu_seconds(usage);
     }
     p->has_exit = true;
     p->last_exit_known = known;

@@ -173,6 +173,11 @@ check "who waits for another start is shown so, with the time left" eventually r
 run status "$bus" waits-long --json
 json "in JSON as well" 'j["programs"][0]["state"] == "back-off" and j["programs"][0]["empty"][0]["reason"] == "crash"'
 json "in nanoseconds" '0 < j["programs"][0]["empty"][0]["left_ns"] <= 6e11'
+run status "$bus" dies-after-ready once --json
+json "what metrics need is in JSON: restarts by reason" 'j["programs"][0]["restarts"] == {"crash": 2}'
+json "how the last one ended" 'j["programs"][0]["last_exit_signal"] == 9 and j["programs"][1]["last_exit_code"] == 1'
+run status "$bus" children --json
+json "up, ready, generation, back-off, memory and CPU time" '(lambda p: (p["up"], p["ready"], p["generation"], p["backoff_seconds"]) == (1, 1, 1, 0) and p["memory_bytes"] > 0 and p["cpu_seconds"] >= 0)(j["programs"][0])'
 run status "$bus"
 check "the states are shown" says 'dies-at-once .* given-up .*crash:3'
 fails "start --wait of what fails again has an exit code" 1 'given up' start "$bus" dies-at-once --wait

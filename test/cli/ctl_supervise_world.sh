@@ -110,6 +110,39 @@ check "READY=1 again" eventually heard 'READY=1'
 check "a watchdog that is another process's is not served" eval '! heard WATCHDOG=1'
 ended
 
+# ------------------------------------------------- sockets that outlive everybody, kept by systemd
+: >"$log"
+cat >"$file" <<END
+bus: $bus
+sockets: { http: { tcp: "127.0.0.1:$port" }, u: { unix: $dir/u.sock } }
+programs: { web: { command: [$bin/test-httpd], sockets: [http, u], ready: { by: notify, deadline: 60s } } }
+END
+rm -f "$dir/up"
+"$bin/test-notify" keep "$dir/up" "$ctl" supervise "$file" >"$dir/heard" 2>>"$log" &
+keeper=$!
+pids="$pids $keeper"
+check "the sockets are given to who started the supervisor" eventually eval \
+    'heard "FDSTORE=1|FDNAME=http" && heard "FDSTORE=1|FDNAME=u"'
+check "it is up" eventually rows_are '^web .* ready' 1
+supervisor=$("$ctl" status "$bus" --json | sed 's/.*"supervisor":{"pid":\([0-9]*\),.*/\1/')
+kill -STOP "$keeper"
+kill -9 "$supervisor" "$(worker_pid web)"
+check "the supervisor and all its workers are killed" eventually eval 'gone "$(users | cut -d/ -f3 | head -1)"'
+"$bin/test-load" "$port" "$dir/one" 1 2>"$dir/one.err" &
+client=$!
+kill -CONT "$keeper"
+status=0
+wait "$client" || status=$?
+check "a request of that moment is answered by the next ones" status_is 0
+check "both sockets are the ones that were kept" eval '[ "$(grep -c "FDSTORE=1" "$dir/heard")" = 2 ]'
+supervisor=$("$ctl" status "$bus" --json | sed 's/.*"supervisor":{"pid":\([0-9]*\),.*/\1/')
+kill -TERM "$supervisor"
+status=0
+wait "$keeper" || status=$?
+check "stopped: exit code 0" status_is 0
+check "what was kept is given back then" eval 'heard "FDSTOREREMOVE=1|FDNAME=http" && heard "FDSTOREREMOVE=1|FDNAME=u"'
+pids=
+
 # ------------------------------------------------------------------------- sd_notify from workers
 : >"$log"
 cat >"$file" <<END
@@ -154,14 +187,16 @@ programs:
     $ready_alive
   b: { command: [sleep, "1002"], $ready_alive }
 END
-    "$ctl" supervise "$file" >"$dir/stdout" 2>>"$log" &
+    as_root_of_many='setpriv --groups 0,4'
+    command -v setpriv >/dev/null || as_root_of_many=
+    $as_root_of_many "$ctl" supervise "$file" >"$dir/stdout" 2>>"$log" &
     supervisor=$!
     pids="$pids $supervisor"
-    up
     line() { sed -n "$1p" "$dir/stdout"; }
-    check "it runs as its user" eventually same nobody "$(line 1)"
+    eventually eval '[ -n "$(line 6)" ]'
+    check "it runs as its user" same nobody "$(line 1)"
     check "in its group" same daemon "$(line 2)"
-    check "and not in root's" eval '! line 3 | grep -qw root'
+    check "and not in those of the supervisor" eval '! line 3 | grep -qw -e root -e adm'
     check "with its niceness" same $((4 + $(nice))) "$(line 4)"
     check "on its CPUs" same "Cpus_allowed_list:	$cpu" "$(line 5)"
     check "in its directory" same "$dir/open" "$(line 6)"
