@@ -31,7 +31,7 @@ static int claim_row(struct shmbus_channel *ch, uint64_t owner64)
         sb_store_relaxed(&row->mode, ch->mode & (SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV));
         sb_store_relaxed(&row->waits, SB_WAITS_NOT);
         sb_store_relaxed(&row->thread, sb_own_thread());
-        for (uint32_t k = 0; k < SHMBUS_COUNTER_COUNT; k++) {
+        for (uint32_t k = 0; k < SHMBUS_COUNTERS_MAX; k++) {
             sb_store_relaxed(&row->at_open[k], sb_load_relaxed(&row->counters[k]));
         }
         /* With the owner in it, a mark that a dead process left is nobody's. */

@@ -89,7 +89,8 @@ int main(void)
     long errors = SHMBUS_ERRORS(ERROR_SUM), counters = SHMBUS_COUNTERS(COUNTER_SUM);
     long limits = SHMBUS_BLOCK_CLASSES_MAX + SHMBUS_PROCESSES_MAX + SHMBUS_CHANNELS_MAX +
                   SHMBUS_REGIONS_MAX + SHMBUS_PATH_BYTES + SHMBUS_DELIVERIES_MAX +
-                  SHMBUS_VERSION_MAJOR + SHMBUS_VERSION_MINOR + SHMBUS_VERSION_PATCH;
+                  SHMBUS_COUNTERS_MAX + SHMBUS_VERSION_MAJOR + SHMBUS_VERSION_MINOR +
+                  SHMBUS_VERSION_PATCH;
     size_t i;
 
     for (i = 0; i < sizeof functions / sizeof functions[0]; i++) {

@@ -93,7 +93,7 @@ static void add_endpoints(const struct sb_view *view, const struct sb_channel_vi
             stat->receivers += (mode & SHMBUS_OPEN_RECV) != 0;
         }
         stat->depth_max = high > stat->depth_max ? high : stat->depth_max;
-        for (unsigned c = 0; c < SHMBUS_COUNTER_COUNT; c++) {
+        for (unsigned c = 0; c < SHMBUS_COUNTERS_MAX; c++) {
             stat->counters[c] += sb_load_relaxed(&row->counters[c]);
         }
     }
@@ -253,7 +253,7 @@ static void add_counters(const struct sb_view *view, uint64_t owner64,
             if (sb_load_acquire(&row->w) != owner64) {
                 continue;
             }
-            for (unsigned k = 0; k < SHMBUS_COUNTER_COUNT; k++) {
+            for (unsigned k = 0; k < SHMBUS_COUNTERS_MAX; k++) {
                 stat->counters[k] +=
                     sb_load_relaxed(&row->counters[k]) - sb_load_relaxed(&row->at_open[k]);
             }

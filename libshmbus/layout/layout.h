@@ -445,8 +445,8 @@ struct sb_endpoint {
     sb_word thread;    /* who opened it, or used it last when it beat: a number of gettid() */
     sb_word waits;     /* enum sb_waits: asleep in a call, and for what; for people only */
     uint8_t pad0[SB_LINE - 40];
-    sb_word counters[SHMBUS_COUNTER_COUNT];
-    sb_word at_open[SHMBUS_COUNTER_COUNT]; /* counters when the present owner opened it */
+    sb_word counters[SHMBUS_COUNTERS_MAX];
+    sb_word at_open[SHMBUS_COUNTERS_MAX]; /* counters when the present owner opened it */
 };
 
 /* A region: lock and version here, data and undo area elsewhere. See region_lock.c. */
@@ -471,7 +471,8 @@ SB_ASSERT_SIZE(struct sb_class, 64);
 SB_ASSERT_SIZE(struct sb_channel, 8 * 128);
 SB_ASSERT_SIZE(struct sb_lane, 2 * 128);
 SB_ASSERT_SIZE(struct sb_cell, 48); /* and its payload 16-byte aligned */
-SB_ASSERT_SIZE(struct sb_endpoint, 64 + 2 * 128);
+SB_ASSERT_SIZE(struct sb_endpoint, 64 + 2 * 256);
+_Static_assert(SHMBUS_COUNTER_COUNT <= SHMBUS_COUNTERS_MAX, "each counter has its word");
 SB_ASSERT_SIZE(struct sb_region, 2 * 128);
 _Static_assert(offsetof(struct sb_cell, turn) == 8, "w and turn change at once");
 _Static_assert(offsetof(struct sb_super, shutdown) == 512, "dynamic part of the superblock");

@@ -532,6 +532,9 @@ SHMBUS_API int shmbus_region_read(struct shmbus_region *region, uint64_t offset_
 
 /* --------------------------------------------------------------------------------- statistics */
 
+/* Room for as many counters in the statistics, and in the segment; what is not counted yet is 0. */
+#define SHMBUS_COUNTERS_MAX 32
+
 /* X(name, unit, text): one row per counter; 64 bit, exact, never reset while the segment lives. */
 #define SHMBUS_COUNTERS(X)                                                                         \
     X(sent, "messages", "messages committed")                                                      \
@@ -615,7 +618,7 @@ struct shmbus_channel_stat {
     uint64_t redeliverable;     /* queue: given back, waiting for another delivery */
     uint64_t dead_letters;      /* dead-letter queue: waiting there (in depth, too), or for room */
     uint32_t senders, receivers; /* handles open now */
-    uint64_t counters[SHMBUS_COUNTER_COUNT];
+    uint64_t counters[SHMBUS_COUNTERS_MAX]; /* by enum shmbus_counter */
     enum shmbus_order order;    /* queue */
     uint32_t lanes;             /* order producer: producers at once. depth_max is then that of the
                                  * fullest lane, in steps of 1/16 */
@@ -639,7 +642,7 @@ struct shmbus_process_stat {
     uint64_t held_blocks;       /* received or reserved, in the application's hands; order
                                  * producer and stream: received only */
     uint64_t stock_blocks;      /* free blocks kept for its next messages */
-    uint64_t counters[SHMBUS_COUNTER_COUNT]; /* since it attached */
+    uint64_t counters[SHMBUS_COUNTERS_MAX]; /* by enum shmbus_counter, since it attached */
     uint32_t half_sent;         /* messages in the middle of being sent */
     uint32_t regions_locked;
     uint32_t waiting_calls;     /* asleep in a call */
