@@ -57,7 +57,7 @@ const char *sb_pid_mark(uint64_t pid_namespace)
 
 /* /proc/self/timens_offsets is about the namespace of future children: the same as ours unless
  * unshare() was called and no fork() followed. */
-static int64_t own_clock_offset_ns(uint64_t time_namespace)
+static int64_t own_offset_ns(uint64_t time_namespace, const char *clock)
 {
     char text[256];
     char *end = NULL;
@@ -71,11 +71,11 @@ static int64_t own_clock_offset_ns(uint64_t time_namespace)
         !read_text("/proc/self/timens_offsets", text, sizeof text)) {
         return SB_OFFSET_UNKNOWN;
     }
-    at = strstr(text, "monotonic");
+    at = strstr(text, clock);
     if (at == NULL) {
         return SB_OFFSET_UNKNOWN;
     }
-    at += strlen("monotonic");
+    at += strlen(clock);
     seconds = strtoll(at, &end, 10);
     ns = strtoll(end, NULL, 10);
     return seconds > INT64_MAX / NS_PER_S / 2 || seconds < INT64_MIN / NS_PER_S / 2
@@ -90,7 +90,7 @@ struct sb_here sb_here(void)
         .time_namespace = inode_of("/proc/self/ns/time"),
         .now_ns = sb_now_ns(),
     };
-    here.clock_offset_ns = own_clock_offset_ns(here.time_namespace);
+    here.clock_offset_ns = own_offset_ns(here.time_namespace, "monotonic");
     return here;
 }
 
@@ -136,14 +136,21 @@ static const char *fields_of(pid_t pid, char *text, size_t bytes)
     return p != NULL && p[1] == ' ' ? p + 2 : NULL;
 }
 
-/* Field 22. */
+/* Field 22. The kernel adds what CLOCK_BOOTTIME is ahead by for the reader: that goes out again. */
 static uint64_t start_time_in(const char *p)
 {
+    int64_t offset_ns = own_offset_ns(inode_of("/proc/self/ns/time"), "boottime");
+    int64_t ticks;
+
     for (int field = 3; p != NULL && field < 22; field++) {
         p = strchr(p, ' ');
         p = p == NULL ? NULL : p + 1;
     }
-    return p == NULL ? 0 : strtoull(p, NULL, 10);
+    if (p == NULL || offset_ns == SB_OFFSET_UNKNOWN) {
+        return 0;
+    }
+    ticks = strtoll(p, NULL, 10) - offset_ns / (NS_PER_S / sysconf(_SC_CLK_TCK));
+    return ticks > 0 ? (uint64_t)ticks : 0;
 }
 
 uint64_t sb_start_time_ticks(pid_t pid)
@@ -152,12 +159,18 @@ uint64_t sb_start_time_ticks(pid_t pid)
     return start_time_in(fields_of(pid, text, sizeof text));
 }
 
+/* Ticks are rounded after the offset was added: one more or less is the same moment. */
+static bool is_same_start(uint64_t a_ticks, uint64_t b_ticks)
+{
+    return a_ticks != 0 && b_ticks != 0 && a_ticks - b_ticks + 1 <= 2;
+}
+
 char sb_process_state(pid_t pid, uint64_t start_time_ticks)
 {
     char text[1024];
     const char *fields = pid > 0 ? fields_of(pid, text, sizeof text) : NULL;
 
-    if (fields == NULL || start_time_ticks == 0 || start_time_in(fields) != start_time_ticks) {
+    if (fields == NULL || !is_same_start(start_time_in(fields), start_time_ticks)) {
         return 0;
     }
     return *fields;

@@ -31,8 +31,8 @@ uint64_t sb_own_pid_namespace(void);
 /* What belongs behind a process's number in a sentence: "" or " of another pid namespace". */
 const char *sb_pid_mark(uint64_t pid_namespace);
 
-/* When the process (0: this one) started, for telling it from a later one with the same number; 0:
- * unknown. */
+/* When the process (0: this one) started, for telling it from a later one with the same number, by
+ * the clock of the machine: processes of two time namespaces see the same. 0: unknown. */
 uint64_t sb_start_time_ticks(pid_t pid);
 
 /* The letter of its state, 'T' stopped, 't' by a debugger; 0: cannot be seen, or is not the process

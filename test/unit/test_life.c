@@ -423,9 +423,10 @@ T_TEST(life, ages_are_by_the_clock_of_the_machine_and_unknown_where_that_is)
 
 static bool write_offset(int64_t seconds)
 {
-    char text[64];
+    char text[128];
     int fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
-    int n = snprintf(text, sizeof text, "monotonic %jd 0\n", (intmax_t)seconds);
+    int n = snprintf(text, sizeof text, "monotonic %jd 0\nboottime %jd 5000000\n",
+                     (intmax_t)seconds, (intmax_t)seconds);
     bool good = fd >= 0 && write(fd, text, (size_t)n) == n;
     if (fd >= 0) {
         close(fd);
@@ -500,6 +501,37 @@ T_TEST(life, a_process_of_another_time_namespace_is_judged_by_its_beat_not_by_it
                          sb_load_relaxed(&bus->view.processes[scene->slot].heartbeat_ns) -
                              (uint64_t)(40 * T_S));
         CU_ASSERT_EQUAL(look(bus, scene->slot).life, SHMBUS_LIFE_STALLED);
+        t_gate_post(&scene->go);
+        CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
+        t_bus_end(bus, scene->name);
+    }
+}
+
+/* Its start time, as /proc shows it, is another one for it than for us. */
+T_TEST(life, a_stopped_process_of_another_time_namespace_is_known_to_be_stopped)
+{
+    static int (*const cases[])(void *) = {with_a_clock_behind, with_a_clock_ahead};
+    for (size_t i = 0; i < 2; i++) {
+        struct shmbus *bus;
+        struct scene *scene = scene_of(30 * T_S, &bus);
+        struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
+        struct shmbus_process_stat stat;
+        pid_t pid;
+        t_put(q, 1);
+        pid = t_fork(cases[i], scene);
+        t_gate_wait(&scene->here, 1);
+        if (scene->error != 0) {
+            CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
+            t_bus_end(bus, scene->name);
+            t_skip("no time namespace is to be had here");
+        }
+        stat = look(bus, scene->slot);
+        CU_ASSERT_FALSE(stat.stopped);
+        CU_ASSERT_EQUAL(kill(stat.pid, SIGSTOP), 0);
+        while (!t_is_stopped(stat.pid))
+            sched_yield();
+        CU_ASSERT_TRUE(look(bus, scene->slot).stopped);
+        CU_ASSERT_EQUAL(kill(stat.pid, SIGCONT), 0);
         t_gate_post(&scene->go);
         CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
         t_bus_end(bus, scene->name);

@@ -634,7 +634,7 @@ struct shmbus_process_stat {
     pid_t pid;                  /* in its own pid namespace */
     uint64_t pid_namespace;     /* inode */
     bool same_pid_namespace;    /* the pid means the same to the caller */
-    uint64_t start_time_ticks;  /* field 22 of /proc/PID/stat */
+    uint64_t start_time_ticks;  /* field 22 of /proc/PID/stat, seen from the first time namespace */
     uid_t uid;
     int64_t attached_age_ns;    /* these two: -1 if the clock of its time namespace cannot be */
     int64_t heartbeat_age_ns;   /* compared with the caller's; then it is never stalled or idle */
