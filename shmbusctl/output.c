@@ -101,7 +101,8 @@ bool ctl_output_taken(void)
             return true;
         if (has_no_reader(pipe_is_small ? -1 : nap_ms, pipe_is_small ? POLLOUT : 0)) {
             atomic_store(&gone, true);
-            return false;
+            /* It may have read all of it, and gone, since we looked; nobody reads more. */
+            return ioctl(STDOUT_FILENO, FIONREAD, &left) == 0 && left == 0;
         }
     }
     return !is_pipe;
