@@ -27,7 +27,7 @@ check "a send that finds no block names the queue that has them" \
 run send "$bus" alarms fire --timeout=0.2
 check "also from another queue, and after a wait" \
     complains 'alarms.*no free block for 4 bytes within the timeout: 18 of 19 wait in "logs", 1 waits in "alarms"'
-check "with the exit code of would block" test "$status" = 7
+check "with the exit code of a time-out" test "$status" = 4
 run doctor "$bus"
 check "doctor names it, too" \
     says 'none of the 18 common blocks of 256 bytes is free: 18 of 18 wait in "logs"'
