@@ -104,6 +104,7 @@ static void fill_channel_rate(FILL_ARGS)
                 arg);
 }
 
+#define COUNTER_FILL fill_channel_counter
 const struct table_column columns_channel[] = {
     {"channel", "CHANNEL", "name", fill_channel, CHANNEL_NAME, false},
     {"kind", "KIND", "queue or stream", fill_channel, CHANNEL_KIND, false},
@@ -129,7 +130,7 @@ const struct table_column columns_channel[] = {
     {"receivers", "RECEIVERS", "handles open for receiving", fill_channel, CHANNEL_RECEIVERS, true},
     {"timeouts", "TIMEOUTS", "sends and receives that timed out", fill_channel, CHANNEL_TIMEOUTS,
      true},
-    COUNTERS(fill_channel_counter),
+    SHMBUS_COUNTERS(COUNTER_COLUMN)
     RATES(fill_channel_rate),
     {NULL, NULL, NULL, NULL, 0, false},
 };

@@ -94,6 +94,7 @@ static void fill_process_rate(FILL_ARGS)
                 arg);
 }
 
+#define COUNTER_FILL fill_process_counter
 const struct table_column columns_process[] = {
     {"pid", "PID", "process id; with a * in another pid namespace", fill_process, PROCESS_PID,
      true},
@@ -117,7 +118,7 @@ const struct table_column columns_process[] = {
     {"left", "LEFT", "channels that threads left open when they ended", fill_process, PROCESS_LEFT,
      true},
     {"waits", "WAITS", "channel of a call in which it sleeps", fill_process, PROCESS_WAITS, false},
-    COUNTERS(fill_process_counter),
+    SHMBUS_COUNTERS(COUNTER_COLUMN)
     RATES(fill_process_rate),
     {NULL, NULL, NULL, NULL, 0, false},
 };
