@@ -101,7 +101,7 @@ static void send_ticks(struct shmbus_channel *ticks, uint64_t first, uint64_t la
             printf("sender: the receiver died; going on\n");
         must(result, "reserve");
         *(struct tick *)msg.data = (struct tick){number, 100.0 + (double)number / 4};
-        must(shmbus_commit(&msg), "commit");
+        must(shmbus_commit(&msg, SHMBUS_WAIT_FOREVER), "commit");
     }
 }
 

@@ -356,39 +356,38 @@ int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_m
     return ch->ops->reserve(ch, size_bytes, ret_msg, timeout_ns);
 }
 
-static int commit(struct shmbus_msg *msg, int64_t timeout_ns)
+static int check_way(struct shmbus_channel *ch, const char *call)
 {
-    struct shmbus_channel *ch = msg->channel;
-
     if (!is_usable(ch, SHMBUS_OPEN_SEND)) {
-        return why_not(ch, SHMBUS_OPEN_SEND, "shmbus_commit");
+        return why_not(ch, SHMBUS_OPEN_SEND, call);
     }
     if (sb_load_relaxed(ch->shutdown) != 0) {
         return shutting_down(ch);
     }
     sb_channel_tick(ch);
-    if (sb_msg_kind(msg) == ch->ops->reserved) {
-        return finished(msg, ch->ops->commit(ch, msg));
-    }
-    if (sb_msg_kind(msg) != SB_MSG_QUEUE_RX || ch->ops->forward == NULL) {
-        return sb_fail(-SHMBUS_ERR_KIND,
-                       "shmbus_commit: only queues with total order forward, and only to such; "
-                       "send a copy and release the message");
-    }
-    return finished(msg, ch->ops->forward(ch, msg, timeout_ns));
+    return 0;
 }
 
-int shmbus_commit(struct shmbus_msg *msg)
+int shmbus_commit(struct shmbus_msg *msg, int64_t timeout_ns)
 {
     int r = check_msg(msg, "shmbus_commit");
 
-    return r < 0 ? r : commit(msg, 0);
+    if (r == 0) {
+        r = check_way(msg->channel, "shmbus_commit");
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (sb_msg_kind(msg) != msg->channel->ops->reserved) {
+        return sb_fail(-SHMBUS_ERR_KIND, "shmbus_commit: only what shmbus_reserve() gave is "
+                                         "committed; shmbus_forward() sends on what was received");
+    }
+    return finished(msg, msg->channel->ops->commit(msg->channel, msg, timeout_ns));
 }
 
 int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to, int64_t timeout_ns)
 {
     int r = check_msg(msg, "shmbus_forward");
-    struct shmbus_channel *from;
 
     if (r < 0) {
         return r;
@@ -400,13 +399,17 @@ int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to, int64_t ti
     if (to->bus != msg->channel->bus) {
         return sb_fail(-EXDEV, "shmbus_forward: the queue is on another bus; send a copy");
     }
-    from = msg->channel;
-    msg->channel = to;
-    r = commit(msg, timeout_ns);
+    r = check_way(to, "shmbus_forward");
     if (r < 0) {
-        msg->channel = from;
+        return r;
     }
-    return r;
+    if (to->ops->forward == NULL) {
+        return sb_fail(-SHMBUS_ERR_KIND,
+                       "shmbus_forward: only into queues with total order, not \"%s\"; send a copy "
+                       "and release the message",
+                       to->name);
+    }
+    return finished(msg, to->ops->forward(to, msg, timeout_ns));
 }
 
 int shmbus_abort(struct shmbus_msg *msg)

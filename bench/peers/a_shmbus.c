@@ -75,7 +75,7 @@ static void body_take(struct bench_proc *p)
                 return;
         }
         memcpy(m.data, &n, sizeof(n));
-        while ((result = shmbus_commit(&m)) == -EAGAIN)
+        while ((result = shmbus_commit(&m, 0)) == -EAGAIN)
             if (bench_relax(p))
                 return;
         must(b, result);

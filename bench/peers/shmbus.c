@@ -106,7 +106,7 @@ static inline int send_in_place(struct ep *e, const void *data, size_t size, int
             return not_now(e, error);
         bench_copy(e->msgs[0].data, data, size);
     }
-    error = shmbus_commit(&e->msgs[0]);
+    error = shmbus_commit(&e->msgs[0], timeout_ns);
     e->pending = error < 0;
     return error < 0 ? not_now(e, error) : 1;
 }

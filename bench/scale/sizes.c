@@ -28,7 +28,7 @@ static void sender(struct scale_member *m, struct shmbus_channel *ch)
             if (scale_stopped(m))
                 return;
         memset(msg.data, (int)(n & 0xff), m->scale->n);
-        while (must_again(shmbus_commit(&msg), "commit"))
+        while (must_again(shmbus_commit(&msg, 0), "commit"))
             if (scale_stopped(m))
                 return;
     }

@@ -50,7 +50,7 @@ struct sb_kind {
     /* Messages of this handle, in hand, of the kinds above. */
     int (*reserve)(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
                    int64_t timeout_ns);
-    int (*commit)(struct shmbus_channel *ch, struct shmbus_msg *msg);
+    int (*commit)(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t timeout_ns);
     int (*abort)(struct shmbus_channel *ch, const struct shmbus_msg *msg);
     int (*release)(struct shmbus_channel *ch, const struct shmbus_msg *msg);
     /* Returns how many before the first that was released already; NULL: one by one. */

@@ -436,15 +436,14 @@ SB_FLAT int sb_queue_send_batch(struct shmbus_channel *ch, const struct iovec *i
 }
 
 static SB_INLINE void hand_reservation(struct shmbus_channel *ch, uint32_t block, uint64_t hdr,
-                                       void *payload, size_t size_bytes, int64_t timeout_ns,
-                                       struct shmbus_msg *msg)
+                                       void *payload, size_t size_bytes, struct shmbus_msg *msg)
 {
     *msg = (struct shmbus_msg){
         .data = payload,
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->slot,
-        .opaque_ = { hdr, sb_msg_mark(ch, SB_MSG_QUEUE_TX, block), (uint64_t)timeout_ns },
+        .opaque_ = { hdr, sb_msg_mark(ch, SB_MSG_QUEUE_TX, block), 0 },
     };
 }
 
@@ -459,7 +458,7 @@ SB_SELDOM static int reserve_late(struct shmbus_channel *ch, size_t size_bytes,
     if (r < 0) {
         return refused(ch, r);
     }
-    hand_reservation(ch, out.block, out.hdr, out.payload, size_bytes, timeout_ns, ret_msg);
+    hand_reservation(ch, out.block, out.hdr, out.payload, size_bytes, ret_msg);
     return 0;
 }
 
@@ -481,7 +480,7 @@ SB_FLAT int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes,
     b = sb_block_in(cls, block);
     sb_store_relaxed(&b->holder, ch->holder);
     hand_reservation(ch, block, sb_load_relaxed(&b->hdr), sb_payload_in(cls, block), size_bytes,
-                     timeout_ns, ret_msg);
+                     ret_msg);
     return 0;
 }
 
@@ -759,11 +758,6 @@ static void beat(struct shmbus_channel *ch)
         ch->ops_period < SB_BEAT_PERIOD_MAX ? 0 : (1ull << ch->view->depth_shift) / 16;
 }
 
-static int commit_reserved(struct shmbus_channel *ch, struct shmbus_msg *msg)
-{
-    return sb_queue_commit(ch, msg, (int64_t)msg->opaque_[2]);
-}
-
 static int requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     return sb_queue_requeue(ch, msg, false);
@@ -795,7 +789,7 @@ const struct sb_kind sb_kind_queue = {
     .size_max = size_max,
     .beat = beat,
     .reserve = sb_queue_reserve,
-    .commit = commit_reserved,
+    .commit = sb_queue_commit,
     .abort = sb_queue_abort,
     .release = sb_queue_release,
     .requeue = requeue,

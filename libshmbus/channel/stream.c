@@ -530,8 +530,10 @@ static size_t size_max(const struct shmbus_channel *ch)
     return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
 }
 
-static int commit_reserved(struct shmbus_channel *ch, struct shmbus_msg *msg)
+/* The room is there since it was reserved. */
+static int commit_reserved(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t timeout_ns)
 {
+    (void)timeout_ns;
     return sb_stream_ch_commit(ch, msg);
 }
 

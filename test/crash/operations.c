@@ -118,7 +118,7 @@ static bool with_message_in_share(struct t_actor *a)
     }
     a->msg = held[n - 1];
     fill_message(a);
-    if (shmbus_commit(&a->msg) < 0) {
+    if (shmbus_commit(&a->msg, 0) < 0) {
         return false;
     }
     for (unsigned i = 0; i + 1 < n; i++) {
@@ -453,7 +453,7 @@ static void run_reserve(struct t_actor *a)
 
 static void run_commit(struct t_actor *a)
 {
-    a->result = shmbus_commit(&a->msg);
+    a->result = shmbus_commit(&a->msg, 0);
     expect(a, a->result, -EAGAIN, "commit");
     did(a, a->first_id, a->result == 0);
 }

@@ -334,7 +334,7 @@ static void call_finish(struct fuzz_world *world, const struct fuzz_record *r, u
         break;
     case 2:
         held->msg.size_bytes -= held->msg.size_bytes != 0 ? r->value % held->msg.size_bytes : 0;
-        result = shmbus_commit(&held->msg);
+        result = shmbus_commit(&held->msg, 0);
         break;
     case 3:
         result = shmbus_abort(&held->msg);

@@ -227,12 +227,10 @@ static void forward(uint32_t process, uint32_t channel, int64_t timeout_ns)
 {
     struct w_process *p = &w_processes[process];
     struct shmbus_msg *msg = &p->held[0];
-    struct shmbus_channel *from = msg->channel;
     int r;
 
     w_begin(process, W_FORWARD, channel);
-    msg->channel = w_handle(process, channel);
-    r = sb_queue_commit(msg->channel, msg, timeout_ns);
+    r = sb_queue_commit(w_handle(process, channel), msg, timeout_ns);
     x_end_of_call();
     x_note("forward: %d", r);
     if (r == -EAGAIN && !p->full_seen) {
@@ -242,7 +240,6 @@ static void forward(uint32_t process, uint32_t channel, int64_t timeout_ns)
     if (r == 0) {
         forget_held(p, 0);
     } else {
-        msg->channel = from;
         w_check_received(process, msg);
     }
 }

@@ -79,8 +79,8 @@ static int reserve_and_wait(void *argument)
     memset(two.data, 0, 8);
     t_gate_post(&scene->here);
     t_gate_wait(&scene->go, 1);
-    T_OK(shmbus_commit(&one));
-    T_OK(shmbus_commit(&two));
+    T_OK(shmbus_commit(&one, 0));
+    T_OK(shmbus_commit(&two, 0));
     shmbus_detach(bus);
     return 0;
 }
@@ -506,7 +506,7 @@ static int use_every_byte(void *argument)
     int n = 0;
     while (shmbus_reserve(ch, sizeof data, &msg, 0) == 0) {
         memset(msg.data, n++, sizeof data);
-        T_OK(shmbus_commit(&msg));
+        T_OK(shmbus_commit(&msg, 0));
     }
     CU_ASSERT_EQUAL(n, 100);
     while (shmbus_recv(ch, &msg, 0) == 0)

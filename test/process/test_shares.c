@@ -61,7 +61,7 @@ static int pass(struct shmbus_channel *out, const struct role *role, struct shmb
         if (r < 0)
             return r;
         memcpy(reserved.data, &id, sizeof id);
-        r = shmbus_commit(&reserved);
+        r = shmbus_commit(&reserved, LONG_NS);
         break;
     default:
         memcpy(data, &id, sizeof id);

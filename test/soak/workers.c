@@ -96,7 +96,7 @@ static bool send_in_place(struct shmbus_channel *ch)
     uint64_t seq = s_begin_send(msg.data, (uint32_t)msg.size_bytes);
     if (seq == 0)
         return is_expected(shmbus_abort(&msg), "abort");
-    r = shmbus_commit(&msg);
+    r = shmbus_commit(&msg, WAIT_NS);
     s_end_send(seq, r);
     return r == 0 || (is_expected(r, "commit") && is_expected(shmbus_abort(&msg), "abort"));
 }

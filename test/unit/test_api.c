@@ -84,7 +84,7 @@ T_TEST(api, null_is_refused_everywhere)
     REFUSED(shmbus_requeue(NULL), -EINVAL);
     REFUSED(shmbus_reserve(NULL, 1, &msg, 0), -EINVAL);
     REFUSED(shmbus_reserve(rig.q, 1, NULL, 0), -EINVAL);
-    REFUSED(shmbus_commit(NULL), -EINVAL);
+    REFUSED(shmbus_commit(NULL, 0), -EINVAL);
     REFUSED(shmbus_abort(NULL), -EINVAL);
     REFUSED(shmbus_forward(NULL, rig.r, 0), -EINVAL);
     REFUSED(shmbus_channel_fd(NULL), -EINVAL);
@@ -118,7 +118,7 @@ T_TEST(api, an_empty_message_struct_is_refused_everywhere)
         empty.channel = with_channel ? rig.q : NULL;
         REFUSED(shmbus_release(&empty), expected);
         REFUSED(shmbus_requeue(&empty), expected);
-        REFUSED(shmbus_commit(&empty), expected);
+        REFUSED(shmbus_commit(&empty, 0), expected);
         REFUSED(shmbus_abort(&empty), expected);
         REFUSED(shmbus_forward(&empty, rig.r, 0), expected);
     }
@@ -177,8 +177,8 @@ T_TEST(api, a_handle_does_only_what_it_was_opened_for)
     REFUSED(shmbus_send_typed(rig.q, 256, 0, "x", 1, 0), -EINVAL);
     t_put(rig.q, 1);
     CU_ASSERT_EQUAL(t_take(recv, &msg), 1);
-    msg.channel = recv; /* forward to where one cannot send */
-    REFUSED(shmbus_commit(&msg), -EINVAL);
+    REFUSED(shmbus_forward(&msg, recv, 0), -EINVAL); /* to where one cannot send */
+    REFUSED(shmbus_commit(&msg, 0), -EINVAL);
     T_OK(shmbus_release(&msg));
     rig_end(&rig);
 }
@@ -192,7 +192,7 @@ static void nothing_more(struct shmbus_msg *msg, struct shmbus_msg copy, struct 
         struct shmbus_msg *which = i == 0 ? msg : &copy;
         CU_ASSERT_TRUE(shmbus_release(which) < 0);
         CU_ASSERT_TRUE(shmbus_requeue(which) < 0);
-        CU_ASSERT_TRUE(shmbus_commit(which) < 0);
+        CU_ASSERT_TRUE(shmbus_commit(which, 0) < 0);
         CU_ASSERT_TRUE(shmbus_abort(which) < 0);
         CU_ASSERT_TRUE(shmbus_forward(which, to, 0) < 0);
     }
@@ -217,7 +217,7 @@ T_TEST(api, a_message_is_finished_once_and_copies_of_it_are_stale)
             T_OK(shmbus_abort(&msg));
             break;
         case 1:
-            T_OK(shmbus_commit(&msg));
+            T_OK(shmbus_commit(&msg, 0));
             break;
         case 2:
             T_OK(shmbus_release(&msg));
@@ -289,7 +289,7 @@ T_TEST(api, operations_that_do_not_fit_the_message_are_refused_and_it_stays)
     CU_ASSERT_TRUE(shmbus_forward(&msg, rig.q, 0) < 0);
     msg.channel = rig.q; /* a stream message on a queue */
     CU_ASSERT_TRUE(shmbus_release(&msg) < 0);
-    CU_ASSERT_TRUE(shmbus_commit(&msg) < 0);
+    CU_ASSERT_TRUE(shmbus_commit(&msg, 0) < 0);
     msg.channel = rig.rx;
     T_OK(shmbus_release(&msg));
     REFUSED(shmbus_send_typed(rig.tx, 0, 5, "x", 1, 0), -SHMBUS_ERR_KIND);
@@ -297,7 +297,7 @@ T_TEST(api, operations_that_do_not_fit_the_message_are_refused_and_it_stays)
     T_OK(shmbus_reserve(rig.tx, 8, &msg, 0));
     REFUSED(shmbus_release(&msg), -SHMBUS_ERR_KIND);
     msg.channel = rig.q;
-    CU_ASSERT_TRUE(shmbus_commit(&msg) < 0);
+    CU_ASSERT_TRUE(shmbus_commit(&msg, 0) < 0);
     CU_ASSERT_TRUE(shmbus_abort(&msg) < 0);
     msg.channel = rig.tx;
     T_OK(shmbus_abort(&msg));
@@ -313,12 +313,12 @@ T_TEST(api, the_next_reservation_of_a_stream_drops_the_one_before)
     rig_make(&rig);
     T_OK(shmbus_reserve(rig.tx, 100, &first, 0));
     T_OK(shmbus_reserve(rig.tx, 8, &second, 0));
-    T_FAILS(shmbus_commit(&first), -SHMBUS_ERR_STALE);
+    T_FAILS(shmbus_commit(&first, 0), -SHMBUS_ERR_STALE);
     first.size_bytes = 8;
-    T_FAILS(shmbus_commit(&first), -SHMBUS_ERR_STALE);
+    T_FAILS(shmbus_commit(&first, 0), -SHMBUS_ERR_STALE);
     T_FAILS(shmbus_abort(&first), -SHMBUS_ERR_STALE);
     memset(second.data, 7, 8);
-    T_OK(shmbus_commit(&second));
+    T_OK(shmbus_commit(&second, 0));
     T_OK(shmbus_recv(rig.rx, &got, 0));
     CU_ASSERT_EQUAL(got.size_bytes, 8);
     CU_ASSERT_EQUAL(((uint8_t *)got.data)[0], 7);
@@ -355,10 +355,10 @@ T_TEST(api, nothing_is_sent_while_the_bus_shuts_down)
     T_OK(shmbus_reserve(rig.q, 8, &in_queue, 0));
     T_FAILS(shmbus_send_batch(rig.q, &none, 1, 0), -EINVAL);
     T_OK(shmbus_shutdown(rig.bus, true));
-    T_FAILS(shmbus_commit(&in_stream), -SHMBUS_ERR_SHUTDOWN);
-    T_FAILS(shmbus_commit(&in_queue), -SHMBUS_ERR_SHUTDOWN);
+    T_FAILS(shmbus_commit(&in_stream, 0), -SHMBUS_ERR_SHUTDOWN);
+    T_FAILS(shmbus_commit(&in_queue, 0), -SHMBUS_ERR_SHUTDOWN);
     T_OK(shmbus_shutdown(rig.bus, false));
-    T_OK(shmbus_commit(&in_stream));
+    T_OK(shmbus_commit(&in_stream, 0));
     T_OK(shmbus_abort(&in_queue));
     rig_end(&rig);
 }
@@ -373,7 +373,7 @@ T_TEST(api, a_message_of_another_bus_is_refused)
     CU_ASSERT_EQUAL(t_take(rig.q, &msg), 1);
     REFUSED(shmbus_forward(&msg, other.q, 0), -EXDEV);
     msg.channel = other.q;
-    REFUSED(shmbus_commit(&msg), -EXDEV);
+    REFUSED(shmbus_commit(&msg, 0), -EXDEV);
     REFUSED(shmbus_release(&msg), -EXDEV);
     REFUSED(shmbus_requeue(&msg), -EXDEV);
     REFUSED(shmbus_abort(&msg), -EXDEV);
@@ -406,7 +406,7 @@ T_TEST(api, a_message_outlives_its_handle_only_as_a_stale_one)
     shmbus_channel_close(gone);
     msg.channel = room.channel = rig.q;
     REFUSED(shmbus_release(&msg), -SHMBUS_ERR_STALE);
-    REFUSED(shmbus_commit(&room), -SHMBUS_ERR_STALE);
+    REFUSED(shmbus_commit(&room, 0), -SHMBUS_ERR_STALE);
     CU_ASSERT_EQUAL(t_get(rig.q), 1);
     rig_end(&rig);
 }
@@ -472,7 +472,7 @@ static int use_parents_handles(void *argument)
     T_FAILS(shmbus_release(&f->held), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_requeue(&f->held), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_forward(&f->held, rig->r, 0), -SHMBUS_ERR_FORKED);
-    T_FAILS(shmbus_commit(&f->room), -SHMBUS_ERR_FORKED);
+    T_FAILS(shmbus_commit(&f->room, 0), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_abort(&f->room), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_region_open(rig->bus, "area", &region), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_region_write(f->area, 0, "x", 1, 0), -SHMBUS_ERR_FORKED);

@@ -184,7 +184,7 @@ T_TEST(lanes, a_reservation_is_filled_in_place_and_may_shrink)
         out.size_bytes = 3;
         void *where = out.data;
         CU_ASSERT_EQUAL(t_get(ch), UINT64_MAX); /* not sent yet */
-        T_OK(shmbus_commit(&out));
+        T_OK(shmbus_commit(&out, 0));
         CU_ASSERT_PTR_NULL(out.data);
         T_OK(shmbus_recv(ch, &in, 0));
         CU_ASSERT_PTR_EQUAL(in.data, where); /* no copy */
@@ -195,10 +195,10 @@ T_TEST(lanes, a_reservation_is_filled_in_place_and_may_shrink)
     }
     T_OK(shmbus_reserve(ch, 8, &out, 0));
     out.size_bytes = 9;
-    T_FAILS(shmbus_commit(&out), -EMSGSIZE);
+    T_FAILS(shmbus_commit(&out, 0), -EMSGSIZE);
     out.size_bytes = 8;
     memset(out.data, 0, 8);
-    T_OK(shmbus_commit(&out)); /* it stayed ours */
+    T_OK(shmbus_commit(&out, 0)); /* it stayed ours */
     CU_ASSERT_EQUAL(t_get(ch), 0);
     all_free(bus, name);
 }
@@ -214,7 +214,7 @@ T_TEST(lanes, an_aborted_reservation_sends_nothing_and_takes_no_number)
         struct shmbus_msg copy = out;
         T_OK(shmbus_abort(&out));
         T_FAILS(shmbus_abort(&out), -SHMBUS_ERR_STALE);
-        T_FAILS(shmbus_commit(&copy), -SHMBUS_ERR_STALE);
+        T_FAILS(shmbus_commit(&copy, 0), -SHMBUS_ERR_STALE);
         T_FAILS(shmbus_abort(&copy), -SHMBUS_ERR_STALE);
         CU_ASSERT_EQUAL(t_get(ch), UINT64_MAX);
         t_put(ch, i);
@@ -249,19 +249,19 @@ T_TEST(lanes, a_handle_has_one_reservation_at_a_time)
         default: /* another handle has its own */
             T_OK(shmbus_reserve(other, 8, &second, 0));
             memcpy(second.data, &value, sizeof value);
-            T_OK(shmbus_commit(&second));
+            T_OK(shmbus_commit(&second, 0));
             *(uint64_t *)first.data = 4;
-            T_OK(shmbus_commit(&first));
+            T_OK(shmbus_commit(&first, 0));
             CU_ASSERT_EQUAL(t_get(ch) + t_get(ch), 7);
             continue;
         }
-        T_FAILS(shmbus_commit(&first), -SHMBUS_ERR_STALE);
+        T_FAILS(shmbus_commit(&first, 0), -SHMBUS_ERR_STALE);
         T_FAILS(shmbus_abort(&first), -SHMBUS_ERR_STALE);
         if (what == 0) {
             struct shmbus_msg copy = second;
-            T_OK(shmbus_commit(&second));
-            T_FAILS(shmbus_commit(&second), -SHMBUS_ERR_STALE);
-            T_FAILS(shmbus_commit(&copy), -SHMBUS_ERR_STALE);
+            T_OK(shmbus_commit(&second, 0));
+            T_FAILS(shmbus_commit(&second, 0), -SHMBUS_ERR_STALE);
+            T_FAILS(shmbus_commit(&copy, 0), -SHMBUS_ERR_STALE);
         }
         CU_ASSERT_EQUAL(t_get(ch), 3);
         CU_ASSERT_EQUAL(t_get(ch), UINT64_MAX);
@@ -280,7 +280,7 @@ T_TEST(lanes, a_commit_goes_where_the_room_was_whatever_its_word_says)
     memset(out.data, 0, 8);
     for (uint64_t i = 0; i < 4; i++)
         sb_store_release(&sb_cell_at(ch->view, i)->w, sb_hdr_make(77, 0, SB_QUE, 0));
-    T_OK(shmbus_commit(&out));
+    T_OK(shmbus_commit(&out, 0));
     CU_ASSERT_EQUAL(t_get(ch), 0);
     t_bus_end(bus, name);
 }
@@ -324,7 +324,7 @@ T_TEST(lanes, a_lane_that_drops_throws_away_its_own_oldest)
     T_OK(shmbus_reserve(a, 8, &out, 0)); /* makes room, too */
     CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_dropped), 7);
     memset(out.data, 0, 8);
-    T_OK(shmbus_commit(&out));
+    T_OK(shmbus_commit(&out, 0));
     for (uint64_t i = 7; i < 10; i++)
         CU_ASSERT_EQUAL(t_take(a, &held[i - 7]), i);
     CU_ASSERT_EQUAL(t_take(a, &held[3]), 0);
@@ -369,13 +369,13 @@ T_TEST(lanes, nothing_is_sent_while_the_bus_shuts_down_and_what_waits_is_deliver
     T_OK(shmbus_shutdown(bus, true));
     T_FAILS(t_send(ch, 2, 0), -SHMBUS_ERR_SHUTDOWN);
     T_FAILS(shmbus_reserve(ch, 8, &msg, 0), -SHMBUS_ERR_SHUTDOWN);
-    T_FAILS(shmbus_commit(&out), -SHMBUS_ERR_SHUTDOWN);
+    T_FAILS(shmbus_commit(&out, 0), -SHMBUS_ERR_SHUTDOWN);
     CU_ASSERT_EQUAL(t_get(ch), 1);
     T_FAILS(shmbus_recv(ch, &msg, 0), -SHMBUS_ERR_SHUTDOWN);
     T_FAILS(shmbus_recv(ch, &msg, SHMBUS_WAIT_FOREVER), -SHMBUS_ERR_SHUTDOWN);
     T_OK(shmbus_shutdown(bus, false));
     memset(out.data, 0, 8);
-    T_OK(shmbus_commit(&out));
+    T_OK(shmbus_commit(&out, 0));
     CU_ASSERT_EQUAL(t_get(ch), 0);
     all_free(bus, name);
 }
@@ -420,15 +420,15 @@ T_TEST(lanes, operations_that_do_not_fit_are_refused_and_the_message_stays)
     T_FAILS(shmbus_forward(&block, q, 0), -SHMBUS_ERR_KIND);
     CU_ASSERT_PTR_EQUAL(block.channel, t);
     cell.channel = t;
-    T_FAILS(shmbus_commit(&cell), -SHMBUS_ERR_KIND);
+    T_FAILS(shmbus_commit(&cell, 0), -SHMBUS_ERR_KIND);
     T_FAILS(shmbus_release(&cell), -SHMBUS_ERR_KIND);
     T_FAILS(shmbus_requeue(&cell), -SHMBUS_ERR_KIND);
     cell.channel = q;
     block.channel = q;
-    T_FAILS(shmbus_commit(&block), -SHMBUS_ERR_KIND);
+    T_FAILS(shmbus_commit(&block, 0), -SHMBUS_ERR_KIND);
     T_FAILS(shmbus_release(&block), -SHMBUS_ERR_KIND);
     block.channel = t;
-    T_FAILS(shmbus_commit(&cell), -SHMBUS_ERR_KIND);
+    T_FAILS(shmbus_commit(&cell, 0), -SHMBUS_ERR_KIND);
     T_FAILS(shmbus_abort(&cell), -SHMBUS_ERR_KIND);
     T_OK(shmbus_reserve(q, 8, &out, 0));
     T_FAILS(shmbus_release(&out), -SHMBUS_ERR_KIND);
@@ -464,7 +464,7 @@ static int use_parents_handles(void *argument)
     T_FAILS(shmbus_reserve(f->q, 8, &msg, 0), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_release(&f->held), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_requeue(&f->held), -SHMBUS_ERR_FORKED);
-    T_FAILS(shmbus_commit(&f->room), -SHMBUS_ERR_FORKED);
+    T_FAILS(shmbus_commit(&f->room, 0), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_abort(&f->room), -SHMBUS_ERR_FORKED);
     shmbus_channel_close(f->q); /* only frees memory */
     shmbus_detach(f->bus);
@@ -483,7 +483,7 @@ T_TEST(lanes, a_forked_child_may_not_use_its_parents_handles)
     CU_ASSERT_EQUAL(t_channel_stat(f.bus, "q").held, 1);
     T_OK(shmbus_release(&f.held));
     memset(f.room.data, 0, 8);
-    T_OK(shmbus_commit(&f.room));
+    T_OK(shmbus_commit(&f.room, 0));
     CU_ASSERT_EQUAL(t_get(f.q), 0);
     all_free(f.bus, name);
 }
@@ -576,9 +576,7 @@ T_TEST(lanes, after_its_last_delivery_a_message_is_set_aside_in_its_cell)
         CU_ASSERT_PTR_EQUAL(msg.channel, dead);
         CU_ASSERT_EQUAL(msg.delivery_count, cases[c].deliveries);
         T_FAILS(shmbus_forward(&msg, ch, 0), -EINVAL);
-        msg.channel = ch;
-        T_FAILS(shmbus_commit(&msg), -SHMBUS_ERR_KIND);
-        msg.channel = dead;
+        T_FAILS(shmbus_commit(&msg, 0), -SHMBUS_ERR_KIND);
         T_OK(shmbus_requeue(&msg)); /* stays a dead letter */
         while ((value = t_take(second, &msg)) == 100)
             T_OK(shmbus_release(&msg));
@@ -866,7 +864,7 @@ static int flow_send_one(struct shmbus_channel *ch, uint64_t id, uint64_t i)
     if (r < 0)
         return r;
     memcpy(msg.data, payload, sizeof payload);
-    return shmbus_commit(&msg);
+    return shmbus_commit(&msg, 0);
 }
 
 static void *flow_send(void *argument)

@@ -79,7 +79,7 @@ T_TEST(queue, a_reservation_is_filled_in_place_and_may_shrink)
     out.correlation_id = 9;
     out.size_bytes = 3;
     void *where = out.data;
-    T_OK(shmbus_commit(&out));
+    T_OK(shmbus_commit(&out, 0));
     CU_ASSERT_PTR_NULL(out.data);
     T_OK(shmbus_recv(ch, &in, 0));
     CU_ASSERT_PTR_EQUAL(in.data, where); /* no copy */
@@ -89,9 +89,9 @@ T_TEST(queue, a_reservation_is_filled_in_place_and_may_shrink)
     T_OK(shmbus_release(&in));
     T_OK(shmbus_reserve(ch, 8, &out, 0));
     out.size_bytes = 65;
-    T_FAILS(shmbus_commit(&out), -EMSGSIZE);
+    T_FAILS(shmbus_commit(&out, 0), -EMSGSIZE);
     out.size_bytes = 8;
-    T_OK(shmbus_commit(&out)); /* it stayed ours */
+    T_OK(shmbus_commit(&out, 0)); /* it stayed ours */
     T_OK(shmbus_recv(ch, &in, 0));
     T_OK(shmbus_release(&in));
     all_free(bus, name);
@@ -523,12 +523,7 @@ T_TEST(queue, a_forwarded_message_leaves_one_queue_and_arrives_in_the_other_as_i
         T_OK(shmbus_recv(q, &msg, 0));
         void *where = msg.data;
         int64_t stamp = msg.time_ns;
-        if (way == 0) {
-            T_OK(shmbus_forward(&msg, r, 0));
-        } else {
-            msg.channel = r;
-            T_OK(shmbus_commit(&msg));
-        }
+        T_OK(shmbus_forward(&msg, r, way == 0 ? 0 : SHMBUS_WAIT_FOREVER));
         T_FAILS(shmbus_recv(q, &msg, 0), -EAGAIN);
         T_OK(shmbus_recv(r, &msg, 0));
         CU_ASSERT_PTR_EQUAL(msg.data, where);
@@ -560,9 +555,7 @@ T_TEST(queue, a_forward_into_a_full_queue_leaves_the_message_where_it_was)
     CU_ASSERT_PTR_EQUAL(msg.channel, q);
     CU_ASSERT_EQUAL(t_value(&msg), 1);
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").held, 1);
-    msg.channel = r;
-    T_FAILS(shmbus_commit(&msg), -EAGAIN);
-    msg.channel = q;
+    T_FAILS(shmbus_commit(&msg, 0), -SHMBUS_ERR_KIND); /* that is for what was reserved */
     T_OK(shmbus_requeue(&msg));
     CU_ASSERT_EQUAL(t_take(q, &msg), 1);
     CU_ASSERT_EQUAL(msg.delivery_count, 2);
@@ -867,7 +860,7 @@ static void *reserve_commit_close(void *argument)
             break;
         }
         memcpy(msg.data, &i, sizeof i);
-        if (shmbus_commit(&msg) != 0)
+        if (shmbus_commit(&msg, SHMBUS_WAIT_FOREVER) != 0)
             sb_fetch_add(&c->failures, 1);
         shmbus_channel_close(ch);
     }

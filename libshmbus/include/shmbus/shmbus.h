@@ -404,7 +404,7 @@ SHMBUS_API const char *shmbus_type_name(unsigned type);
 struct shmbus_msg {
     void *data;                     /* queue: 64-byte aligned (order producer: 16); stream: 8 */
     size_t size_bytes;              /* before commit it may be lowered, never raised */
-    struct shmbus_channel *channel; /* before commit of a received message: where to forward */
+    struct shmbus_channel *channel; /* through which it came; never to be changed */
     uint64_t sequence;              /* from 1, without gaps, per channel; order producer: per
                                      * lane, with gaps where a message was slow */
     int64_t time_ns;                /* the sender's CLOCK_MONOTONIC (another clock in another time
@@ -480,21 +480,21 @@ SHMBUS_API int shmbus_requeue(struct shmbus_msg *msg);
 SHMBUS_API int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes,
                               struct shmbus_msg *ret_msg, int64_t timeout_ns);
 
-/* Sends a reserved message. A stream has the room since reserve; a queue may have become full
- * meanwhile: then its policy applies, and a blocking one waits for at most the timeout that
- * shmbus_reserve() was given. When it fails the message stays yours: commit again or abort.
- * A received message is forwarded: set msg->channel to another queue of the same bus first; it is
- * acknowledged there and sent here by one store, without waiting (-EAGAIN when full). If it lies in
- * a block of its queue's share (struct shmbus_channel_plan) it goes on as a copy, which is as safe
- * and needs a block: -SHMBUS_ERR_NO_BLOCKS when there is none.
- * Return: 0; -EAGAIN; -ETIMEDOUT; -EINTR; -EMSGSIZE; -EXDEV; -SHMBUS_ERR_STALE, _KIND, _NO_BLOCKS
- *   or _SHUTDOWN. */
-SHMBUS_API int shmbus_commit(struct shmbus_msg *msg);
+/* Sends a reserved message. A stream and a lane (SHMBUS_ORDER_PRODUCER) have the room since reserve
+ * and never wait; another queue may have become full meanwhile: then its policy applies, and a
+ * blocking one waits for at most the timeout. When it fails the message stays yours: commit again
+ * or abort.
+ * Return: 0; -EAGAIN; -ETIMEDOUT; -EINTR; -EINVAL; -EMSGSIZE; -EXDEV; -SHMBUS_ERR_STALE, _SHUTDOWN;
+ *   _KIND for a received message: shmbus_forward() sends that on. */
+SHMBUS_API int shmbus_commit(struct shmbus_msg *msg, int64_t timeout_ns);
 
-/* Forwards a received message, waiting for room in @to as shmbus_send() would. When it fails the
- * message stays with the channel it came from. The payload may be rewritten in place before (a task
- * becomes its result); killed half-way, the next receiver finds it half rewritten. Size, type and
- * correlation id stay as they were sent.
+/* Forwards a received message into another queue of the same bus: acknowledges it here and sends it
+ * there by one store. Both keep total order. Waits for room in @to as shmbus_send() would. When it
+ * fails the message stays with the channel it came from. The payload may be rewritten in place
+ * before (a task becomes its result); killed half-way, the next receiver finds it half rewritten.
+ * Size, type and correlation id stay as they were sent.
+ * If it lies in a block of its queue's share (see the plan) it goes on as a copy, which is as safe
+ * and needs a block: -SHMBUS_ERR_NO_BLOCKS when there is none.
  * Return: as shmbus_send(), and -SHMBUS_ERR_STALE, _KIND, -EXDEV. */
 SHMBUS_API int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to,
                               int64_t timeout_ns);
