@@ -95,7 +95,7 @@ chmod +x "$work/bin/make" "$work/bin/cc"
     done <"$work/commands"
 } >"$work/session"
 (cd "$work/home" && HOME=$work/home PATH=$work/bin:$PATH && export HOME PATH &&
-    timeout -k 5 120 bash "$work/session" </dev/null 9>&-)
+    timeout -k 5 300 bash "$work/session" </dev/null 9>&-)
 
 # as_shown N: exit status 0, and the output that README shows
 as_shown() {
