@@ -34,8 +34,7 @@ static int claim_row(struct shmbus_channel *ch, uint64_t owner64)
         for (uint32_t k = 0; k < SHMBUS_COUNTERS_MAX; k++) {
             sb_store_relaxed(&row->at_open[k], sb_load_relaxed(&row->counters[k]));
         }
-        /* With the owner in it, a mark that a dead process left is nobody's. */
-        ch->holder = ((uint64_t)ch->owner << 32) | ((ch->index + 1u) << 16) | (i + 1u);
+        ch->holder = sb_holder_make(ch->owner, ch->index, i);
         return 0;
     }
     return -SHMBUS_ERR_TOO_MANY;

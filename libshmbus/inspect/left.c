@@ -41,11 +41,11 @@ static bool is_gone(struct threads *threads, uint64_t thread)
 /* @holder: the mark of the handle that gave a message to the application, see open.c. */
 static bool is_left(struct threads *threads, uint64_t holder)
 {
-    uint32_t channel = ((uint32_t)(holder >> 16) & 0xffffu) - 1u;
-    uint32_t row = ((uint32_t)holder & 0xffffu) - 1u;
+    uint32_t channel = sb_holder_channel(holder);
+    uint32_t row = sb_holder_row(holder);
     const struct sb_endpoint *endpoint;
 
-    if (holder >> 32 != threads->owner || channel >= threads->view->channel_count ||
+    if (sb_holder_owner(holder) != threads->owner || channel >= threads->view->channel_count ||
         row >= threads->view->channels[channel].endpoint_count) {
         return false;
     }

@@ -89,7 +89,7 @@ uint32_t sb_waits_for(const struct sb_view *view, const struct sb_block_look *lo
 bool sb_channel_name(const struct sb_channel_view *channel, char ret_name[SHMBUS_NAME_BYTES])
 {
     uint64_t dir = sb_load_acquire(&channel->shared->dir);
-    if ((dir & 0xffu) != SB_DIR_READY) {
+    if (sb_dir_state(dir) != SB_DIR_READY) {
         return false;
     }
     sb_name_load(channel->shared->name, ret_name);

@@ -122,7 +122,7 @@ static void format_channel(uint8_t *base, struct sb_channel *shared,
     shared->share = ch->share;
     if (ch->name[0] != '\0') {
         sb_name_store(shared->name, ch->name);
-        sb_store_relaxed(&shared->dir, sb_name_hash(ch->name) << 8 | SB_DIR_READY);
+        sb_store_relaxed(&shared->dir, sb_dir_make(sb_name_hash(ch->name), SB_DIR_READY));
     }
     if (ch->kind == SHMBUS_KIND_QUEUE && ch->lanes == 0) {
         sb_word *slots = (sb_word *)(void *)(base + ch->ring_off);

@@ -31,7 +31,7 @@
  *
  * owner   slot+1:10 | epoch:4 in block headers (14 bits, 0 nobody), written by that process only
  * owner64 epoch:46 | how:2 | slot+1:16 in endpoint rows, lanes, stream ends, region locks (0
- *         nobody); how is 0, but where a stream end says how its last owner left it: see role.h
+ *         nobody); how is 0, but for a stream end that was left
  */
 #define SB_OWNER_BITS 14u
 #ifndef SB_OWNER_EPOCH_BITS /* a model is built with none, so that names come back at once */
@@ -64,6 +64,25 @@ static inline uint64_t sb_owner64_make(uint32_t slot, uint64_t epoch)
 static inline uint32_t sb_owner64_slot(uint64_t owner64)
 {
     return (uint32_t)(owner64 & 0xffffu) - 1u;
+}
+
+/* The end of a stream is an owner64 that says by `how` whether it is held, or how its last owner
+ * left it: see role.h. */
+enum sb_role_how { SB_ROLE_HELD = 0, SB_ROLE_CLOSED = 1, SB_ROLE_DEAD = 2 };
+
+static inline enum sb_role_how sb_role_how(uint64_t role)
+{
+    return (enum sb_role_how)((role >> 16) & 3u);
+}
+
+static inline bool sb_role_is_held(uint64_t role)
+{
+    return (role & 0xffffu) != 0 && sb_role_how(role) == SB_ROLE_HELD;
+}
+
+static inline uint64_t sb_role_left(uint64_t owner64, enum sb_role_how how)
+{
+    return owner64 | ((uint64_t)how << 16);
 }
 
 /* ------------------------------------------------------------------------- block header word
@@ -177,6 +196,30 @@ static inline uint64_t sb_meta_set_aside(uint64_t meta, uint32_t deliveries)
     return (meta & ~0xffull) | deliveries;
 }
 
+/* holder: owner:32 | channel + 1:16 | row + 1:16, 0 nobody: the handle that gave the message to the
+ * application, by its row in the channel's table. With the owner in it, what a dead process left is
+ * nobody's. */
+static inline uint64_t sb_holder_make(uint32_t owner, uint32_t channel, uint32_t row)
+{
+    return ((uint64_t)owner << 32) | ((channel + 1u) << 16) | (row + 1u);
+}
+
+static inline uint32_t sb_holder_owner(uint64_t holder)
+{
+    return (uint32_t)(holder >> 32);
+}
+
+/* SB_NONE for nobody; the caller range-checks it, as the row. */
+static inline uint32_t sb_holder_channel(uint64_t holder)
+{
+    return ((uint32_t)(holder >> 16) & 0xffffu) - 1u;
+}
+
+static inline uint32_t sb_holder_row(uint64_t holder)
+{
+    return ((uint32_t)holder & 0xffffu) - 1u;
+}
+
 /* The header of a block: one line.
  *   hdr          the truth about the block. Writers: see ring_mpmc.c; each change names the owner.
  *   loc[gen & 1] where generation gen was sent; written by whoever holds hdr in QUE or QFW, after
@@ -190,8 +233,8 @@ struct sb_block {
     sb_word meta;
     sb_word stamp_ns;
     sb_word correlation_id;
-    sb_word holder; /* HTX, HRX: owner:14 and mark of the handle that gave it to the application,
-                     * see open.c; 0: in stock. Cleared by the owner before he passes it on */
+    sb_word holder; /* HTX, HRX: the handle that gave it to the application; 0: in stock. Cleared by
+                     * the owner before he passes it on */
     sb_word twin; /* HFW: the block, and its generation, that takes the message on; otherwise
                    * anything. See exchange.c */
 };
@@ -217,6 +260,22 @@ static inline uint64_t sb_slot_lap(uint64_t slot)
 static inline uint32_t sb_slot_block(uint64_t slot)
 {
     return (uint32_t)slot & 0xffffffu;
+}
+
+/* generation:40 | block:24. What the word `twin` names: a block and one of its generations. */
+static inline uint64_t sb_twin_make(uint32_t block, uint64_t gen)
+{
+    return sb_slot_make(gen, block);
+}
+
+static inline uint32_t sb_twin_block(uint64_t twin)
+{
+    return sb_slot_block(twin);
+}
+
+static inline uint64_t sb_twin_gen(uint64_t twin)
+{
+    return sb_slot_lap(twin);
 }
 
 /* Bits of lap in use: a ticket must fit the 48 bits of a location. */
@@ -255,10 +314,15 @@ static inline int64_t sb_lap_distance(uint64_t lap, uint64_t reference, uint32_t
 
 /* -------------------------------------------------------------------------------- the tables */
 
-/* seq:29 | trusted:1 | fenced:1 | sleeping:1; a futex word. Bits and protocol: event.h, event.c. */
+/* seq:29 | trusted:1 | fenced:1 | sleeping:1; a futex word. Protocol: event.c. */
 struct sb_event {
     sb_word32 word;
 };
+
+#define SB_EVENT_SLEEPING 1u
+#define SB_EVENT_FENCED 2u  /* wakers fence before they look */
+#define SB_EVENT_TRUSTED 4u /* and have done so for long enough that sleepers need not */
+#define SB_EVENT_SEQ 8u
 
 #define SB_FEATURE_CORE 1ull /* goes into core dumps of its users */
 
@@ -346,6 +410,21 @@ struct sb_class {
 /* Channel directory word: hash:56 | state:8. SPARE -> NAMING(hash) -> READY(hash), never back.
  * Whoever finds NAMING(hash of his own name) finishes it: all write the same bytes. */
 enum sb_dir_state { SB_DIR_SPARE = 0, SB_DIR_NAMING = 1, SB_DIR_READY = 2 };
+
+static inline uint64_t sb_dir_make(uint64_t hash, enum sb_dir_state state)
+{
+    return (hash << 8) | (uint64_t)state;
+}
+
+static inline uint64_t sb_dir_hash(uint64_t dir)
+{
+    return dir >> 8;
+}
+
+static inline enum sb_dir_state sb_dir_state(uint64_t dir)
+{
+    return (enum sb_dir_state)(dir & 0xffu);
+}
 
 /* Flags of a channel. */
 #define SB_CHANNEL_TIMESTAMPS 1u
@@ -456,12 +535,82 @@ struct sb_region {
     uint8_t pad0[SB_PAIR - 56];
     sb_word lock;        /* owner64 of the writer, 0 none */
     sb_word version;     /* odd while the data is being changed */
-    sb_word undo;        /* offset:32 | size:32 in units of 8 bytes, valid while version is odd */
+    sb_word undo;        /* what the undo area holds, valid while version is odd */
     sb_word writes;
     sb_word rollbacks;
     struct sb_event unlocked;
     uint8_t pad1[SB_PAIR - 44];
 };
+
+/* undo of a region: first word:32 | words:32, of 8 bytes. */
+static inline uint64_t sb_undo_make(uint64_t first, uint64_t count)
+{
+    return (first << 32) | count;
+}
+
+static inline uint64_t sb_undo_first(uint64_t undo)
+{
+    return undo >> 32;
+}
+
+static inline uint64_t sb_undo_count(uint64_t undo)
+{
+    return undo & UINT32_MAX;
+}
+
+/* --------------------------------------------------------------------------- words of a stream
+ *
+ * The header of a record: size:32 | low bits of its sequence number:16 | type:8 | flags:8. After it
+ * come the time stamp, if the channel has them, and the payload, rounded up to 8 bytes. The word
+ * after the last record is a marker: sequence number:56 | 0:8. See ring_spsc.c.
+ */
+#define SB_RECORD_VALID 1u /* a record, not a marker */
+#define SB_RECORD_PAD 2u   /* nothing but the way to the end of the ring */
+#define SB_RECORD_CHECKED (0xffff0000u | SB_RECORD_VALID | SB_RECORD_PAD) /* sequence and flags */
+
+static inline uint64_t sb_record_make(uint64_t size_bytes, uint64_t seq, uint32_t type,
+                                      uint32_t flags)
+{
+    return (size_bytes << 32) | ((seq & 0xffffu) << 16) | ((uint64_t)(type & 0xffu) << 8) | flags;
+}
+
+static inline uint32_t sb_record_size(uint64_t header)
+{
+    return (uint32_t)(header >> 32);
+}
+
+static inline uint16_t sb_record_seq(uint64_t header)
+{
+    return (uint16_t)(header >> 16);
+}
+
+static inline uint8_t sb_record_type(uint64_t header)
+{
+    return (uint8_t)(header >> 8);
+}
+
+static inline uint64_t sb_marker_make(uint64_t seq)
+{
+    return seq << 8;
+}
+
+static inline uint64_t sb_marker_seq(uint64_t marker)
+{
+    return marker >> 8;
+}
+
+/* attempt: position:56 | count:8. Positions are circular numbers, and are compared as they lie. */
+static inline uint64_t sb_attempt_make(uint64_t position, uint32_t count)
+{
+    return (position << 8) | count;
+}
+
+static inline uint32_t sb_attempt_count(uint64_t attempt)
+{
+    return (uint32_t)(attempt & 0xffu);
+}
+
+/* ---------------------------------------------------------------------------------------- sizes */
 
 #define SB_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 SB_ASSERT_SIZE(struct sb_block, 64);

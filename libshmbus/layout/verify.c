@@ -190,12 +190,12 @@ static int read_channel_name(const struct sb_channel *shared, struct sb_channel_
 
     switch (dir & 0xffu) {
     case SB_DIR_SPARE:
-        return dir >> 8 == 0 ? 0 : corrupt("the directory word of a spare channel", dir);
+        return sb_dir_hash(dir) == 0 ? 0 : corrupt("the directory word of a spare channel", dir);
     case SB_DIR_NAMING:
-        return dir >> 8 != 0 ? 0 : corrupt("the directory word of a new channel", dir);
+        return sb_dir_hash(dir) != 0 ? 0 : corrupt("the directory word of a new channel", dir);
     case SB_DIR_READY:
         sb_name_load(shared->name, ch->name);
-        if (!sb_name_is_valid(ch->name) || sb_name_hash(ch->name) != dir >> 8)
+        if (!sb_name_is_valid(ch->name) || sb_name_hash(ch->name) != sb_dir_hash(dir))
             return corrupt("the directory word of a channel whose name does not match", dir);
         return 0;
     default:

@@ -19,11 +19,6 @@
 #include "base/error.h"
 #include "layout/name.h"
 
-static uint64_t dir_make(uint64_t hash, enum sb_dir_state state)
-{
-    return (hash << 8) | (uint64_t)state;
-}
-
 static int check_name(const struct sb_channel *shared, const char *name)
 {
     char there[SHMBUS_NAME_BYTES];
@@ -38,8 +33,10 @@ static int check_name(const struct sb_channel *shared, const char *name)
 
 static void finish(struct sb_channel *shared, const char *name, uint64_t hash)
 {
-    sb_name_store(shared->name, name);                                               /* D2 */
-    sb_cas(&shared->dir, dir_make(hash, SB_DIR_NAMING), dir_make(hash, SB_DIR_READY)); /* D3 */
+    uint64_t naming = sb_dir_make(hash, SB_DIR_NAMING);
+
+    sb_name_store(shared->name, name);                                  /* D2 */
+    sb_cas(&shared->dir, naming, sb_dir_make(hash, SB_DIR_READY)); /* D3 */
 }
 
 int sb_directory_find(const struct sb_view *view, const char *name, uint32_t *ret_index)
@@ -48,14 +45,14 @@ int sb_directory_find(const struct sb_view *view, const char *name, uint32_t *re
     for (uint32_t i = 0; i < view->channel_count; i++) {
         const struct sb_channel *shared = view->channels[i].shared;
         uint64_t dir = sb_load_acquire(&shared->dir);
-        if (dir == dir_make(hash, SB_DIR_READY)) {
+        if (dir == sb_dir_make(hash, SB_DIR_READY)) {
             int r = check_name(shared, name);
             if (r == 0) {
                 *ret_index = i;
             }
             return r;
         }
-        if ((dir & 0xffu) == SB_DIR_SPARE) {
+        if (sb_dir_state(dir) == SB_DIR_SPARE) {
             break;
         }
     }
@@ -70,15 +67,15 @@ int sb_directory_claim(const struct sb_view *view, const char *name, uint32_t *r
     while (i < view->channel_count) {
         struct sb_channel *shared = view->channels[i].shared;
         uint64_t dir = sb_load_acquire(&shared->dir);
-        if ((dir & 0xffu) == SB_DIR_SPARE) {
-            sb_cas(&shared->dir, dir, dir_make(hash, SB_DIR_NAMING)); /* D1 */
+        if (sb_dir_state(dir) == SB_DIR_SPARE) {
+            sb_cas(&shared->dir, dir, sb_dir_make(hash, SB_DIR_NAMING)); /* D1 */
             continue;                                                 /* look who won */
         }
-        if (dir == dir_make(hash, SB_DIR_NAMING)) {
+        if (dir == sb_dir_make(hash, SB_DIR_NAMING)) {
             finish(shared, name, hash);
             continue;
         }
-        if (dir == dir_make(hash, SB_DIR_READY)) {
+        if (dir == sb_dir_make(hash, SB_DIR_READY)) {
             int r = check_name(shared, name);
             if (r == 0) {
                 *ret_index = i;

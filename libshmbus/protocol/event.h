@@ -7,12 +7,6 @@
 #include "base/branch.h"
 #include "layout/layout.h"
 
-/* The word: a sequence number above these. */
-#define SB_EVENT_SLEEPING 1u
-#define SB_EVENT_FENCED 2u  /* wakers fence before they look */
-#define SB_EVENT_TRUSTED 4u /* and have done so for long enough that sleepers need not */
-#define SB_EVENT_SEQ 8u
-
 /* Whether this process is registered for membarrier; constant after sb_event_setup(). */
 extern bool sb_event_asymmetric;
 

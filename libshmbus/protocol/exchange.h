@@ -6,22 +6,6 @@
 
 #include "layout/view.h"
 
-/* What the word `twin` names: a block and one of its generations. */
-static inline uint64_t sb_twin_make(uint32_t block, uint64_t gen)
-{
-    return sb_slot_make(gen, block);
-}
-
-static inline uint32_t sb_twin_block(uint64_t twin)
-{
-    return sb_slot_block(twin);
-}
-
-static inline uint64_t sb_twin_gen(uint64_t twin)
-{
-    return sb_slot_lap(twin);
-}
-
 /* X1 and X2: the message in @from, held in HRX by the header @hdr, is copied to @to, held in HTX.
  * From now on the commit of @to is the end of @from. */
 void sb_exchange_begin(const struct sb_blocks *blocks, uint32_t from, uint64_t hdr, uint32_t to);

@@ -211,7 +211,7 @@ static uint64_t repaired(const struct sb_view *view, const struct look *look)
 static bool is_set_aside_now(const struct sb_channel_view *ch, uint64_t dead, uint64_t holder)
 {
     return sb_hdr_deliveries(dead) == ch->max_deliveries &&
-           ((holder >> 16) & 0xffffu) != ch->dead_letter + 1ull;
+           (sb_holder_channel(holder) == SB_NONE || sb_holder_channel(holder) != ch->dead_letter);
 }
 
 /* Reads what the header @hdr names; false if it changed meanwhile. */
@@ -498,7 +498,7 @@ static void tell_everybody(const struct sb_view *view)
 {
     for (uint32_t c = 0; c < view->channel_count; c++) {
         struct sb_channel *shared = view->channels[c].shared;
-        if ((sb_load_relaxed(&shared->dir) & 0xffu) != SB_DIR_READY) {
+        if (sb_dir_state(sb_load_relaxed(&shared->dir)) != SB_DIR_READY) {
             continue;
         }
         sb_fetch_add(&shared->orphan_seq, 1);

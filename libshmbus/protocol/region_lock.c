@@ -162,7 +162,7 @@ int sb_region_repair(const struct sb_region_view *region, const char *name)
     uint64_t version = sb_load_acquire(&r->version);
     uint64_t undo = sb_load_relaxed(&r->undo);
     uint64_t words = (region->bytes + WORD - 1) / WORD;
-    struct span span = {undo >> 32, undo & UINT32_MAX};
+    struct span span = {sb_undo_first(undo), sb_undo_count(undo)};
     if (version % 2 == 0) {
         sb_store_relaxed(&r->writes, version / 2 - sb_load_relaxed(&r->rollbacks));
         return 0;
@@ -201,7 +201,7 @@ void sb_region_put(const struct sb_region_view *region, uint64_t offset_bytes, c
     struct span span = span_of(offset_bytes, size_bytes);
 
     copy_words(region->undo, region->data, span); /* U */
-    sb_store_relaxed(&r->undo, (span.first << 32) | span.count);
+    sb_store_relaxed(&r->undo, sb_undo_make(span.first, span.count));
     sb_store_release(&r->version, version + 1); /* B */
     put_bytes(region->data, offset_bytes, data, size_bytes);
     sb_store_release(&r->version, version + 2); /* C */

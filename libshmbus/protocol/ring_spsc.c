@@ -65,10 +65,7 @@
 #include "base/copy.h"
 #include "base/prefetch.h"
 
-#define VALID 1u
-#define PAD 2u
 #define WORD 8u
-#define HEADER_CHECKED (0xffff0000u | VALID | PAD) /* sequence number and flags */
 #define DEPTH_TRIES 8u
 #define BATCH_BYTES 4096u   /* publish at least so often within a batch */
 #define ROOMS 16u            /* room is stored so often a lap */
@@ -90,31 +87,6 @@
 static inline uint64_t round_up(uint64_t bytes)
 {
     return (bytes + 7u) & ~7ull;
-}
-
-static inline uint64_t header_make(uint64_t size_bytes, uint64_t seq, uint32_t type, uint32_t flags)
-{
-    return (size_bytes << 32) | ((seq & 0xffffu) << 16) | ((uint64_t)(type & 0xffu) << 8) | flags;
-}
-
-static inline uint32_t header_size(uint64_t header)
-{
-    return (uint32_t)(header >> 32);
-}
-
-static inline uint16_t header_seq(uint64_t header)
-{
-    return (uint16_t)(header >> 16);
-}
-
-static inline uint64_t marker_make(uint64_t seq)
-{
-    return seq << 8;
-}
-
-static inline uint64_t marker_seq(uint64_t marker)
-{
-    return marker >> 8;
 }
 
 /* The word at a position; @ring has a multiple of 8 bytes, @position is one. */
@@ -156,20 +128,21 @@ static inline bool record_check(uint8_t *ring, uint64_t bytes, uint32_t head_byt
                                 struct record *ret)
 {
     uint64_t need;
-    if ((header & PAD) != 0) {
+    if ((header & SB_RECORD_PAD) != 0) {
         uint64_t rest = to_end(bytes, position);
-        if (header_size(header) != rest) {
+        if (sb_record_size(header) != rest) {
             return false;
         }
         position += rest;
         header = sb_load_acquire(word_at(ring, bytes, position));
     }
-    need = head_bytes + round_up(header_size(header));
+    need = head_bytes + round_up(sb_record_size(header));
     ret->at = position;
     ret->end = position + need;
     ret->header = header;
-    return (header & (VALID | PAD)) == VALID && header_seq(header) == (uint16_t)seq &&
-           need <= to_end(bytes, position) && limit - position <= bytes && need <= limit - position;
+    return (header & (SB_RECORD_VALID | SB_RECORD_PAD)) == SB_RECORD_VALID &&
+           sb_record_seq(header) == (uint16_t)seq && need <= to_end(bytes, position) &&
+           limit - position <= bytes && need <= limit - position;
 }
 
 /* ------------------------------------------------------------------------------------ sender */
@@ -256,7 +229,7 @@ static SB_INLINE uint64_t write_head(struct sb_stream_tx *tx, uint64_t at, uint6
     }
     if (sb_unlikely(pad != 0)) {
         sb_store_relaxed(word_at(tx->ring, tx->bytes, at), header);
-        header = header_make(pad, 0, 0, VALID | PAD);
+        header = sb_record_make(pad, 0, 0, SB_RECORD_VALID | SB_RECORD_PAD);
     }
     return header;
 }
@@ -273,7 +246,7 @@ SB_SELDOM static void store_hints(struct sb_stream_tx *tx)
 /* B, C and D for what lies between tx->tail and @end, whose first header is @header. */
 static SB_INLINE void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t header, uint64_t seq)
 {
-    sb_store_relaxed(word_at(tx->ring, tx->bytes, end), marker_make(seq)); /* B: C orders it */
+    sb_store_relaxed(word_at(tx->ring, tx->bytes, end), sb_marker_make(seq)); /* B: C orders it */
     sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);      /* C */
     tx->tail = end;
     tx->seq = seq;
@@ -302,7 +275,7 @@ void sb_stream_commit(struct sb_stream_tx *tx, uint64_t size_bytes, uint32_t typ
 {
     uint64_t at = tx->tail + tx->pad;
     uint64_t need = tx->head_bytes + round_up(size_bytes);
-    uint64_t header = header_make(size_bytes, tx->seq + 1, type, VALID);
+    uint64_t header = sb_record_make(size_bytes, tx->seq + 1, type, SB_RECORD_VALID);
     if (need > tx->reserved) {
         return; /* no open reservation, or larger than it */
     }
@@ -338,7 +311,7 @@ static SB_INLINE void write_plain(uint8_t *ring, uint64_t mask, uint32_t head_by
     if (head_bytes > WORD) {
         sb_store_relaxed((sb_word *)(void *)(record + WORD), stamp_ns);
     }
-    sb_store_relaxed(word_at(ring, mask + 1, end), marker_make(seq)); /* B: C orders it */
+    sb_store_relaxed(word_at(ring, mask + 1, end), sb_marker_make(seq)); /* B: C orders it */
 }
 
 enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, uint64_t size_bytes,
@@ -354,7 +327,7 @@ enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, ui
     }
     write_plain(ring, mask, head_bytes, tail, end, data, size_bytes, stamp_ns, seq);
     sb_store_release(word_at(ring, mask + 1, tail), /* C */
-                     header_make(size_bytes, seq, type, VALID));
+                     sb_record_make(size_bytes, seq, type, SB_RECORD_VALID));
     tx->tail = end;
     tx->seq = seq;
     tx->reserved = 0;
@@ -391,13 +364,15 @@ static size_t send_some(struct sb_stream_tx *tx, const struct iovec *items, size
                     seq + n + 1);
         if (n > 0) {
             sb_store_relaxed(word_at(ring, mask + 1, at),
-                             header_make(size_bytes, seq + n + 1, SHMBUS_TYPE_DATA, VALID));
+                             sb_record_make(size_bytes, seq + n + 1, SHMBUS_TYPE_DATA,
+                                            SB_RECORD_VALID));
         }
         at = end;
     }
     if (n > 0) {
         sb_store_release(word_at(ring, mask + 1, tail), /* C */
-                         header_make(items[0].iov_len, seq + 1, SHMBUS_TYPE_DATA, VALID));
+                         sb_record_make(items[0].iov_len, seq + 1, SHMBUS_TYPE_DATA,
+                                        SB_RECORD_VALID));
         tx->tail = at;
         tx->seq = seq + n;
         if (sb_unlikely(at >= tx->hint_due)) {
@@ -430,14 +405,14 @@ static bool find_tail(const struct sb_channel_view *ch, uint64_t acked, uint64_t
     uint32_t head_bytes = head_bytes_of(ch);
     uint64_t limit = acked + ch->ring_bytes - WORD;
     uint64_t header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, position));
-    uint64_t seq = header_seq(header);
+    uint64_t seq = sb_record_seq(header);
     bool first = true;
-    while ((header & VALID) !=
+    while ((header & SB_RECORD_VALID) !=
            0) { /* each round moves position up by 8 or more, to limit at most */
         struct record record;
-        if (first && (header & PAD) != 0) { /* padding has no number: take that of its record */
+        if (first && (header & SB_RECORD_PAD) != 0) { /* has no number: that of its record */
             uint64_t behind = position + to_end(ch->ring_bytes, position);
-            seq = header_seq(sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, behind)));
+            seq = sb_record_seq(sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, behind)));
         }
         if (!record_check(ch->ring, ch->ring_bytes, head_bytes, position, header, seq, limit,
                           &record)) {
@@ -449,8 +424,8 @@ static bool find_tail(const struct sb_channel_view *ch, uint64_t acked, uint64_t
         header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, position));
     }
     *ret_tail = position;
-    *ret_seq = marker_seq(header);
-    return first || (uint16_t)(seq - 1) == (uint16_t)marker_seq(header);
+    *ret_seq = sb_marker_seq(header);
+    return first || (uint16_t)(seq - 1) == (uint16_t)sb_marker_seq(header);
 }
 
 enum sb_ring_result sb_stream_tx_init(struct sb_stream_tx *tx, const struct sb_channel_view *ch)
@@ -508,14 +483,14 @@ static void set_easy_rx(struct sb_stream_rx *rx)
 static uint64_t seq_before(const struct sb_channel_view *ch, uint64_t position, uint64_t header,
                            uint64_t hint)
 {
-    if ((header & VALID) == 0) {
-        return marker_seq(header);
+    if ((header & SB_RECORD_VALID) == 0) {
+        return sb_marker_seq(header);
     }
-    if ((header & PAD) != 0) {
+    if ((header & SB_RECORD_PAD) != 0) {
         position += to_end(ch->ring_bytes, position);
         header = sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, position));
     }
-    return hint + (uint16_t)(header_seq(header) - 1u - hint);
+    return hint + (uint16_t)(sb_record_seq(header) - 1u - hint);
 }
 
 enum sb_ring_result sb_stream_rx_init(struct sb_stream_rx *rx, const struct sb_channel_view *ch)
@@ -524,7 +499,7 @@ enum sb_ring_result sb_stream_rx_init(struct sb_stream_rx *rx, const struct sb_c
     uint64_t room = sb_load_acquire(&ch->shared->room);
     uint64_t attempt = sb_load_relaxed(&ch->shared->attempt);
     uint64_t hint = sb_load_relaxed(&ch->shared->acked_seq);
-    int64_t ahead = (int64_t)(attempt - (acked << 8)) >> 8; /* as circular 56-bit numbers */
+    int64_t ahead = (int64_t)(attempt - sb_attempt_make(acked, 0)) >> 8; /* circular, 56 bits */
     uint64_t header;
     if ((acked & 7u) != 0 || acked - room > ch->ring_bytes || ahead > (int64_t)ch->ring_bytes) {
         return SB_CORRUPT;
@@ -541,7 +516,7 @@ enum sb_ring_result sb_stream_rx_init(struct sb_stream_rx *rx, const struct sb_c
     rx->gap = rx->seq;
     rx->head_bytes = head_bytes_of(ch);
     rx->inherited = ahead > 0 ? acked + (uint64_t)ahead : acked;
-    rx->attempts = ahead > 0 ? (uint32_t)(attempt & 0xffu) : 0;
+    rx->attempts = ahead > 0 ? sb_attempt_count(attempt) : 0;
     set_easy_rx(rx);
     publish_room(rx);
     return SB_OK;
@@ -554,7 +529,7 @@ static inline uint32_t next_attempt(uint32_t attempts)
 
 static inline void store_attempt(struct sb_stream_rx *rx, uint64_t handed, uint32_t attempts)
 {
-    sb_store_relaxed(&rx->shared->attempt, (handed << 8) | attempts); /* F */
+    sb_store_relaxed(&rx->shared->attempt, sb_attempt_make(handed, attempts)); /* F */
 }
 
 /* Notes that the record ending at @end is handed out; returns its delivery count. */
@@ -598,7 +573,7 @@ static SB_INLINE void fill_in(const struct sb_stream_rx *rx, struct shmbus_chann
                               uint32_t delivery_count, struct shmbus_msg *ret)
 {
     ret->data = record + rx->head_bytes;
-    ret->size_bytes = header_size(header);
+    ret->size_bytes = sb_record_size(header);
     ret->channel = channel;
     ret->sequence = seq;
     ret->time_ns =
@@ -606,7 +581,7 @@ static SB_INLINE void fill_in(const struct sb_stream_rx *rx, struct shmbus_chann
     ret->correlation_id = 0;
     ret->delivery_count = delivery_count;
     ret->sender = sender;
-    ret->type = (uint8_t)(header >> 8);
+    ret->type = sb_record_type(header);
     ret->reserved_ = 0;
     ret->opaque_[0] = seq;
     ret->opaque_[1] = rx->mark;
@@ -622,7 +597,7 @@ SB_SELDOM static enum sb_ring_result take_any(struct sb_stream_rx *rx,
     uint64_t header = sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)); /* E */
     struct record record;
 
-    if ((header & VALID) == 0) {
+    if ((header & SB_RECORD_VALID) == 0) {
         return on_empty(rx);
     }
     if (rx->seq - rx->acked_seq == SB_STREAM_HELD_MAX) {
@@ -643,7 +618,7 @@ SB_SELDOM static enum sb_ring_result take_any(struct sb_stream_rx *rx,
 /* Whether a header is that of message @seq and its record, which ends at @end, needs no care. */
 static SB_INLINE bool is_plain(uint64_t header, uint64_t seq, uint64_t end, uint64_t easy)
 {
-    return ((header ^ header_make(0, seq, 0, VALID)) & HEADER_CHECKED) == 0 &&
+    return ((header ^ sb_record_make(0, seq, 0, SB_RECORD_VALID)) & SB_RECORD_CHECKED) == 0 &&
            (int64_t)(end - easy) <= 0;
 }
 
@@ -654,7 +629,7 @@ enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_channe
     const uint64_t mask = rx->bytes - 1, next = rx->next, seq = rx->seq + 1;
     uint8_t *record = ring + (next & mask);
     uint64_t header = sb_load_acquire((sb_word *)(void *)record); /* E */
-    uint64_t end = next + rx->head_bytes + round_up(header_size(header));
+    uint64_t end = next + rx->head_bytes + round_up(sb_record_size(header));
 
     if (sb_unlikely(!is_plain(header, seq, end, rx->easy) ||
                     seq - rx->acked_seq > SB_STREAM_HELD_MAX)) {
@@ -683,7 +658,7 @@ size_t sb_stream_recv_batch(struct sb_stream_rx *rx, struct shmbus_channel *chan
     for (n = 0; n < max && n < most; n++) {
         uint8_t *record = ring + (next & mask);
         uint64_t header = sb_load_acquire((sb_word *)(void *)record); /* E */
-        uint64_t end = next + rx->head_bytes + round_up(header_size(header));
+        uint64_t end = next + rx->head_bytes + round_up(sb_record_size(header));
 
         if (sb_unlikely(!is_plain(header, seq + 1, end, easy))) {
             break;
@@ -829,7 +804,7 @@ bool sb_stream_unrecv(struct sb_stream_rx *rx, uint64_t seq)
 
 bool sb_stream_readable(const struct sb_stream_rx *rx)
 {
-    return (sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)) & VALID) != 0;
+    return (sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)) & SB_RECORD_VALID) != 0;
 }
 
 /* --------------------------------------------------------------------------------- observers */
@@ -885,13 +860,13 @@ enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
         uint64_t seq = look->seq != 0 ? look->seq : seq_before(ch, look->next, header, hint) + 1;
         uint64_t stamp_ns = 0;
         bool good =
-            (header & VALID) != 0 &&
+            (header & SB_RECORD_VALID) != 0 &&
             record_check(ch->ring, ch->ring_bytes, head_bytes, look->next, header, seq,
                          look->next + ch->ring_bytes - WORD, &record) &&
-            header_size(record.header) <= sb_stream_size_max(ch->ring_bytes, head_bytes > WORD);
+            sb_record_size(record.header) <= sb_stream_size_max(ch->ring_bytes, head_bytes > WORD);
         if (good) {
             copy_racy(buffer, ch->ring, ch->ring_bytes, record.at + head_bytes,
-                      header_size(record.header));
+                      sb_record_size(record.header));
             stamp_ns = head_bytes > WORD
                            ? sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, record.at + WORD))
                            : 0;
@@ -904,18 +879,18 @@ enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
             continue;
         }
         if (!good) {
-            return (header & VALID) != 0 ? SB_CORRUPT : SB_EMPTY;
+            return (header & SB_RECORD_VALID) != 0 ? SB_CORRUPT : SB_EMPTY;
         }
         look->next = record.end;
         look->seq = seq + 1;
         *ret = (struct shmbus_msg){.data = buffer};
-        ret->size_bytes = header_size(record.header);
-        ret->type = (uint8_t)(record.header >> 8);
+        ret->size_bytes = sb_record_size(record.header);
+        ret->type = sb_record_type(record.header);
         ret->sequence = seq;
         ret->time_ns = (int64_t)stamp_ns;
         ret->delivery_count = 1;
-        if ((int64_t)((record.end << 8) - (attempt & ~0xffull)) <= 0) {
-            ret->delivery_count = next_attempt((uint32_t)(attempt & 0xffu));
+        if ((int64_t)(sb_attempt_make(record.end, 0) - (attempt & ~0xffull)) <= 0) {
+            ret->delivery_count = next_attempt(sb_attempt_count(attempt));
         }
         return SB_OK;
     }

@@ -14,23 +14,6 @@
 
 #include "layout/layout.h"
 
-enum sb_role_how { SB_ROLE_HELD = 0, SB_ROLE_CLOSED = 1, SB_ROLE_DEAD = 2 };
-
-static inline enum sb_role_how sb_role_how(uint64_t role)
-{
-    return (enum sb_role_how)((role >> 16) & 3u);
-}
-
-static inline bool sb_role_is_held(uint64_t role)
-{
-    return (role & 0xffffu) != 0 && sb_role_how(role) == SB_ROLE_HELD;
-}
-
-static inline uint64_t sb_role_left(uint64_t owner64, enum sb_role_how how)
-{
-    return owner64 | ((uint64_t)how << 16);
-}
-
 /* False: a process holds it; *ret_holder says which. */
 static inline bool sb_role_take(sb_word *role, uint64_t owner64, uint64_t *ret_holder)
 {

@@ -7,8 +7,6 @@
 
 #include <inttypes.h>
 
-#define VALID 1u
-#define PAD 2u
 
 static const sb_word *word_at(uint64_t position)
 {
@@ -41,10 +39,10 @@ static bool commit_one(uint32_t index)
     uint64_t at = s->tail;
     uint64_t header = word_at(at)->v;
 
-    if ((header & VALID) == 0) {
+    if ((header & SB_RECORD_VALID) == 0) {
         return false;
     }
-    if ((header & PAD) != 0) {
+    if ((header & SB_RECORD_PAD) != 0) {
         at += bytes - (at & (bytes - 1u));
         header = word_at(at)->v;
     }
@@ -77,7 +75,7 @@ static void ring_changed(const void *address, uint64_t now)
         x_fail("stream: a store behind the ring");
     } else if (distance < s->tail - s->acked) {
         x_fail("stream: bytes are overwritten that are committed and not released");
-    } else if (distance == s->tail - s->acked && (now & VALID) != 0) {
+    } else if (distance == s->tail - s->acked && (now & SB_RECORD_VALID) != 0) {
         while (commit_one(s->pending_done)) {
             s->pending_done++;
         }

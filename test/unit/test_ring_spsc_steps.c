@@ -339,7 +339,7 @@ static void make_start(uint64_t position, uint64_t sent, uint64_t taken, uint64_
     now.view.ring = now.ring;
     now.view.ring_bytes = RING_BYTES;
     now.view.flags = timestamps ? SB_CHANNEL_TIMESTAMPS : 0;
-    sb_store_relaxed(word_at(now.ring, RING_BYTES, position), marker_make(before));
+    sb_store_relaxed(word_at(now.ring, RING_BYTES, position), sb_marker_make(before));
     sb_store_relaxed(&now.channel.acked, position);
     sb_store_relaxed(&now.channel.room, position);
     sb_store_relaxed(&now.channel.tail_hint, position);

@@ -1,0 +1,16 @@
+# The layout of a segment, as the compiler sees it, against what is written down: see check.sh.
+LAYOUT_PROGRAM := $(B)/bin/layout-print
+TIDY += test/layout/print.c
+CHECK_NEEDS += $(LAYOUT_PROGRAM)
+CHECKS += layout
+
+$(LAYOUT_PROGRAM): $(B)/obj-test/test/layout/print.o $(B)/flags
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
+
+run-layout: $(LAYOUT_PROGRAM)
+	@status=0; sh test/layout/check.sh $(LAYOUT_PROGRAM) > $(B)/layout.out || status=1; cat $(B)/layout.out; \
+	good=$$(grep -c '^ok' $(B)/layout.out); bad=$$(grep -c '^not ok' $(B)/layout.out); \
+	test -z "$$T_RESULTS" || echo "$$good $$bad 0 test/layout/check.sh" >> "$$T_RESULTS"; \
+	exit $$status
