@@ -277,6 +277,16 @@ int sb_lanes_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 
 /* ----------------------------------------------------------------------------------- receiving */
 
+SB_SELDOM static void delivered_again(struct shmbus_channel *ch, const struct sb_lane_msg *from,
+                                      struct shmbus_msg *msg)
+{
+    if (from->channel == ch->index) {
+        sb_store_relaxed(&from->cell->holder, sb_lanes_holder(&ch->lanes, ch->holder)); /* Y1 */
+    }
+    msg->delivery_count -= from->channel != ch->index; /* to be set aside is no delivery */
+    sb_count(ch, SHMBUS_COUNT_redelivered, msg->delivery_count > 1);
+}
+
 static SB_INLINE void hand_out(struct shmbus_channel *ch, const struct sb_lane_msg *from,
                                struct shmbus_msg *msg)
 {
@@ -304,8 +314,7 @@ static SB_INLINE void hand_out(struct shmbus_channel *ch, const struct sb_lane_m
     sb_count(ch, SHMBUS_COUNT_received, 1);
     sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
     if (sb_unlikely(msg->delivery_count > 1)) {
-        msg->delivery_count -= from->channel != ch->index; /* to be set aside is no delivery */
-        sb_count(ch, SHMBUS_COUNT_redelivered, msg->delivery_count > 1);
+        delivered_again(ch, from, msg);
     }
 }
 
@@ -440,7 +449,7 @@ static void look_at_held(struct shmbus_channel *ch, const struct sb_channel_view
         struct sb_cell *cell = sb_cell_at(origin, i);
         uint64_t w = sb_load_acquire(&cell->w);
         if (sb_hdr_state(w) == SB_HRX && sb_hdr_owner(w) == ch->owner &&
-            sb_load_relaxed(&cell->holder) == ch->holder) {
+            sb_holder_of(sb_load_relaxed(&cell->holder)) == ch->holder) {
             struct sb_returned_item item = { i >> origin->depth_shift,
                                              sb_cell_ticket(origin, i, w), w, (uint32_t)i };
             sb_returned_add(list, &item);

@@ -65,7 +65,8 @@ int sb_queue_open(struct shmbus_channel *ch)
 
 static bool is_in_hand(const struct shmbus_channel *ch, const struct sb_block *b, uint64_t hdr)
 {
-    return sb_hdr_owner(hdr) == ch->owner && sb_load_relaxed(&b->holder) == ch->holder;
+    return sb_hdr_owner(hdr) == ch->owner &&
+           sb_holder_of(sb_load_relaxed(&b->holder)) == ch->holder;
 }
 
 /* Frees the reservations of this handle and lists the messages that it received. */
@@ -569,14 +570,17 @@ SB_FLAT int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *m
 
 /* ----------------------------------------------------------------------------------- receiving */
 
-/* The count of a message that is not delivered for the first time. A dead letter counts on from
- * where it was set aside; being set aside is no delivery. */
-SB_SELDOM static void count_deliveries(struct shmbus_channel *ch, const struct sb_block *b,
-                                       uint64_t meta, struct shmbus_msg *msg)
+/* The count of a message that is not delivered for the first time, and who died with it. A dead
+ * letter counts on from where it was set aside; being set aside is no delivery. */
+SB_SELDOM static void count_deliveries(struct shmbus_channel *ch, struct sb_block *b, uint64_t meta,
+                                       struct shmbus_msg *msg)
 {
     uint64_t loc = sb_load_relaxed(&b->loc[sb_hdr_gen(msg->opaque_[0]) & 1u]);
     uint32_t deliveries = msg->delivery_count;
 
+    if (sb_hdr_deliveries(msg->opaque_[0]) > 1 && sb_loc_channel(loc) == ch->index) {
+        sb_store_relaxed(&b->holder, sb_ring_holder(&ch->ring, ch->holder)); /* Y1 */
+    }
     if (sb_loc_channel(loc) != ch->index) {
         deliveries -= deliveries > 1; /* not moved here yet */
     } else if (ch->view->takes_letters && sb_meta_aside(meta) > 0) {

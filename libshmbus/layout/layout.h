@@ -196,9 +196,12 @@ static inline uint64_t sb_meta_set_aside(uint64_t meta, uint32_t deliveries)
     return (meta & ~0xffull) | deliveries;
 }
 
-/* holder: owner:32 | channel + 1:16 | row + 1:16, 0 nobody: the handle that gave the message to the
- * application, by its row in the channel's table. With the owner in it, what a dead process left is
- * nobody's. */
+/* holder: yields:1 | again:1 | place:16 | owner:14 | channel + 1:16 | row + 1:16, 0 nobody: the
+ * handle that gave the message to the application, by its row in the channel's table. With the
+ * owner in it, what a dead process left is nobody's.
+ * again: the one who had it before died with it, too; yields: and the one before that. place: with
+ * yields, the end of the queue when it was received then, in units of at most 1/2^14 of all that
+ * may wait. See ring_mpmc.c, Y1. */
 static inline uint64_t sb_holder_make(uint32_t owner, uint32_t channel, uint32_t row)
 {
     return ((uint64_t)owner << 32) | ((channel + 1u) << 16) | (row + 1u);
@@ -206,7 +209,7 @@ static inline uint64_t sb_holder_make(uint32_t owner, uint32_t channel, uint32_t
 
 static inline uint32_t sb_holder_owner(uint64_t holder)
 {
-    return (uint32_t)(holder >> 32);
+    return (uint32_t)(holder >> 32) & 0x3fffu;
 }
 
 /* SB_NONE for nobody; the caller range-checks it, as the row. */
@@ -218,6 +221,35 @@ static inline uint32_t sb_holder_channel(uint64_t holder)
 static inline uint32_t sb_holder_row(uint64_t holder)
 {
     return ((uint32_t)holder & 0xffffu) - 1u;
+}
+
+/* Without what it says of the message. */
+static inline uint64_t sb_holder_of(uint64_t holder)
+{
+    return holder & ((1ull << 46) - 1u);
+}
+
+static inline bool sb_holder_yields(uint64_t holder)
+{
+    return holder >> 63 != 0;
+}
+
+/* The word of a handle @holder that receives what the one of word @before died with; @place as
+ * above. */
+static inline uint64_t sb_holder_after(uint64_t holder, uint64_t before, uint64_t place,
+                                       uint32_t unit_shift)
+{
+    if (before >> 62 == 0) {
+        return holder | (1ull << 62);
+    }
+    return holder | (3ull << 62) | (((place >> unit_shift) & 0xffffu) << 46);
+}
+
+/* How far that place is ahead of @at; none or less: it has been reached. */
+static inline int64_t sb_holder_ahead(uint64_t holder, uint64_t at, uint32_t unit_shift)
+{
+    uint64_t ahead = ((holder >> 46) - (at >> unit_shift)) << 48;
+    return ((int64_t)ahead >> 48) * (int64_t)(1ull << unit_shift);
 }
 
 /* The header of a block: one line.
@@ -234,7 +266,8 @@ struct sb_block {
     sb_word stamp_ns;
     sb_word correlation_id;
     sb_word holder; /* HTX, HRX: the handle that gave it to the application; 0: in stock. Cleared by
-                     * the owner before he passes it on */
+                     * the owner before he passes it on, so that in an orphan it is 0, or says of
+                     * whom that died with it */
     sb_word twin; /* HFW: the block, and its generation, that takes the message on; otherwise
                    * anything. See exchange.c */
 };

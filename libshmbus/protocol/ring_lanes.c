@@ -17,7 +17,8 @@
  *              dead letter gives way, instead of P0
  *                                                    orphan  O1 cas w ORPHAN -> HRX(me), count + 1
  *                                                            after N1 to N4 of ring_mpmc.c, by lane
- *                                                            and ticket
+ *                                                            and ticket; Y1, Y2 as there, with all
+ *                                                            that was sent in place of the ticket
  *
  *   receiver: where is the next message?             producer: how to go on past a held cell?
  *   E0 acquire w    of c: an older lap               P1, then P2 at a higher ticket
@@ -326,11 +327,19 @@ static enum sb_ring_result take_published(struct sb_lanes_rx *rx, struct sb_lane
 SB_SELDOM enum sb_ring_result sb_lanes_take_any(struct sb_lanes_rx *rx, struct sb_lane_msg *ret_msg)
 {
     uint64_t seq = sb_load_acquire(&rx->channel->shared->orphan_seq);
+    enum sb_ring_result r;
 
+    rx->scan.late = false;
     if (sb_unlikely(seq != rx->scan.seen) && sb_lane_scan_recv(&rx->scan, seq, ret_msg)) {
         return SB_OK;
     }
-    return take_published(rx, ret_msg);
+    r = take_published(rx, ret_msg);
+    rx->scan.passed += r == SB_OK;
+    rx->scan.late = true;
+    if (r == SB_EMPTY && seq != rx->scan.seen && sb_lane_scan_recv(&rx->scan, seq, ret_msg)) {
+        r = SB_OK;
+    }
+    return r;
 }
 
 bool sb_lanes_readable(const struct sb_lanes_rx *rx)
@@ -360,6 +369,7 @@ void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, ui
         .view = view,
         .channel = channel,
         .owner = owner,
+        .late = true, /* for who has no lanes of its own */
         /* Never equal at first: what was given back earlier is looked for. */
         .seen = sb_load_acquire(&view->channels[channel].shared->orphan_seq) - 1u,
     };
@@ -389,7 +399,48 @@ static void bury(const struct sb_view *view, const struct sb_channel_view *origi
     sb_event_wake(&origin->shared->writable); /* it may give way */
 }
 
-/* What is delivered again is sorted by queue and lane, the own ones first. */
+/* What is delivered again is sorted by queue and lane, the own ones first. Those that yield come
+ * last, whatever their lane. */
+#define GROUP_YIELDS UINT64_MAX
+
+static uint32_t unit_shift(const struct sb_channel_view *ch)
+{
+    return ch->depth_shift > 6u ? ch->depth_shift - 6u : 0; /* and at most 2^8 lanes */
+}
+
+/* All that was ever sent, by the hints. */
+static uint64_t all_sent(const struct sb_channel_view *ch)
+{
+    uint32_t used = sb_lanes_used(ch);
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < used; i++) {
+        sum += sb_load_acquire(&ch->lanes[i].next);
+    }
+    return sum;
+}
+
+uint64_t sb_lanes_holder(const struct sb_lanes_rx *rx, uint64_t holder)
+{
+    return rx->scan.died_with == 0
+               ? holder
+               : sb_holder_after(holder, rx->scan.died_with, all_sent(rx->channel),
+                                 unit_shift(rx->channel));
+}
+
+/* Y2: of a message whose last three holders died with it. */
+static void yield(const struct sb_lane_scan *scan, uint64_t holder, struct sb_returned_item *item)
+{
+    const struct sb_channel_view *ch = &scan->view->channels[scan->channel];
+    uint64_t received = all_sent(ch) - sb_lanes_depth(ch);
+    int64_t ahead = sb_holder_ahead(holder, received, unit_shift(ch));
+
+    if (ahead > 0) {
+        item->group = GROUP_YIELDS;
+        item->place = scan->passed + (uint64_t)ahead;
+    }
+}
+
 static uint64_t group_of(const struct sb_lane_scan *scan, uint32_t channel, uint64_t lane)
 {
     return (channel == scan->channel ? 0 : (1ull + channel) << 32) | lane;
@@ -397,7 +448,7 @@ static uint64_t group_of(const struct sb_lane_scan *scan, uint32_t channel, uint
 
 static uint32_t channel_of(const struct sb_lane_scan *scan, uint64_t group)
 {
-    return group >> 32 == 0 ? scan->channel : (uint32_t)(group >> 32) - 1u;
+    return group >> 32 == 0 || group == GROUP_YIELDS ? scan->channel : (uint32_t)(group >> 32) - 1u;
 }
 
 /* Adds what lies in the cells of channel @from for this receiver. */
@@ -407,11 +458,16 @@ static void look_at_cells(struct sb_lane_scan *scan, uint32_t from)
     uint64_t end = sb_cells_used(ch);
 
     for (uint64_t i = 0; i < end; i++) {
-        uint64_t w = sb_load_acquire(&sb_cell_at(ch, i)->w);
+        const struct sb_cell *cell = sb_cell_at(ch, i);
+        uint64_t w = sb_load_acquire(&cell->w);
+        uint64_t holder = sb_load_relaxed(&cell->holder);
         if ((sb_hdr_state(w) == SB_ORPHAN && from == scan->channel) ||
             (sb_hdr_state(w) == SB_DEADL && ch->dead_letter == scan->channel)) {
             struct sb_returned_item item = { group_of(scan, from, i >> ch->depth_shift),
                                              sb_cell_ticket(ch, i, w), w, (uint32_t)i };
+            if (sb_hdr_state(w) == SB_ORPHAN && sb_holder_yields(holder)) {
+                yield(scan, holder, &item);
+            }
             sb_returned_add(&scan->returned, &item);
         }
     }
@@ -462,7 +518,7 @@ static void list_orphans(struct sb_lane_scan *scan, uint64_t seq)
 }
 
 /* O1 on what a look has found. */
-static bool take_back(const struct sb_lane_scan *scan, const struct sb_returned_item *item,
+static bool take_back(struct sb_lane_scan *scan, const struct sb_returned_item *item,
                       struct sb_lane_msg *ret)
 {
     uint32_t channel = channel_of(scan, item->group);
@@ -479,8 +535,16 @@ static bool take_back(const struct sb_lane_scan *scan, const struct sb_returned_
     if (!sb_cas(&cell->w, w, mine)) { /* O1 */
         return false;
     }
-    *ret = (struct sb_lane_msg){ cell, mine, item->place, channel, item->number };
+    scan->died_with = sb_load_relaxed(&cell->holder);
+    *ret = (struct sb_lane_msg){ cell, mine, sb_cell_ticket(origin, item->number, w), channel,
+                                 item->number };
     return true;
+}
+
+/* Whether it comes before what waits in the lanes. */
+static bool is_its_turn(const struct sb_lane_scan *scan, const struct sb_returned_item *item)
+{
+    return scan->late || item->group != GROUP_YIELDS || (int64_t)(scan->passed - item->place) >= 0;
 }
 
 SB_SELDOM bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq,
@@ -490,6 +554,9 @@ SB_SELDOM bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq,
         const struct sb_returned_item *item;
         list_orphans(scan, seq);
         while ((item = sb_returned_next(&scan->returned)) != NULL) {
+            if (!is_its_turn(scan, item)) {
+                return false;
+            }
             scan->returned.at++;
             if (take_back(scan, item, ret_msg)) {
                 return true;

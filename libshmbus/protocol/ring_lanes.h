@@ -34,6 +34,9 @@ struct sb_lane_scan {
     uint32_t owner;   /* this process, as in block headers */
     uint64_t seen;    /* orphan_seq whose orphans have all been used up */
     uint64_t want;    /* orphan_seq before the last look for them */
+    uint64_t passed;  /* others taken while messages wait that yield to them */
+    uint64_t died_with; /* of the last message delivered again: holder as it was found */
+    bool late;          /* nothing else waits: those that yield, too */
     struct sb_returned returned; /* what that look found */
 };
 
@@ -217,8 +220,11 @@ bool sb_lanes_readable(const struct sb_lanes_rx *rx);
 /* For the receivers of @channel: its own cells, and those of which it is the dead-letter queue. */
 void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, uint32_t channel,
                        uint32_t owner);
-/* The oldest message of them. @seq: orphan_seq, read before. */
+/* The oldest message of them whose turn it is. @seq: orphan_seq, read before. */
 bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq, struct sb_lane_msg *ret_msg);
+
+/* What the holder word of the last message delivered again must be, for the handle @holder (Y1). */
+uint64_t sb_lanes_holder(const struct sb_lanes_rx *rx, uint64_t holder);
 
 /* The cell that the caller still holds by @hdr; NULL if it is not his any more. */
 struct sb_cell *sb_lane_held(const struct sb_view *view, uint32_t channel, uint32_t cell,

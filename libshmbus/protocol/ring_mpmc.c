@@ -44,6 +44,21 @@
  * was there before the first of these looks had seen it, and the second would have found it. A list
  * holds until orphan_seq changes; each receiver has his own, O1 decides.
  *
+ * Yielding. A message that kills its receivers would come first to each new one, and be all that
+ * they see. So what three died with, one after the other, comes behind what waited when the third
+ * of them received it:
+ *   Y1 store   holder: the handle; "again" if the word was not 0, which means that the one before
+ *              did not give the message back but died with it; if it said "again" itself, the
+ *              ticket behind the last one sent
+ *   Y2 acquire hdr ORPHAN, holder, hdr: with a ticket there it is taken when head has come that
+ *              far, or nothing waits. Otherwise by its own ticket, first
+ * Whoever gives it back clears the word (Q1), so what is given back politely never yields; recovery
+ * leaves it. Between two deaths by such a message all that waited before the first of the two is
+ * received, so it costs the others one receiver each time; and it waits for as many messages as the
+ * queue is deep, at most. Killed before Y1: that death is not counted. The ticket in the word is
+ * cut: a receiver that looks after 2^15 units only takes it for one that is still to come, and
+ * waits once more.
+ *
  * Killed before S3: not sent; recovery frees the block, or, for a forward (QFW), gives the message
  * back to where it came from: the other loc word still says where that was, and one generation more
  * makes that one loc[gen & 1] again. After S3: sent.
@@ -384,7 +399,32 @@ SB_SELDOM static void bury(struct sb_ring *ring, uint32_t block, uint64_t hdr)
 #define GROUP_OWN 0u
 #define GROUP_LETTER_AGAIN 1u /* and the number of the queue it comes from */
 #define GROUP_LATE (1u << 16)
+#define GROUP_YIELDS GROUP_LATE /* behind what waited when it was received, see Y1 */
 #define GROUP_LETTER (GROUP_LATE + 1u)
+
+static uint32_t unit_shift(const struct sb_ring *ring)
+{
+    return ring->shift > 14u ? ring->shift - 14u : 0;
+}
+
+/* How far all that was received goes, as far as this handle knows. */
+static uint64_t known_head(const struct sb_ring *ring)
+{
+    uint64_t hinted = sb_load_acquire(&ring->shared->head);
+    return (int64_t)(hinted - ring->head) > 0 ? hinted : ring->head;
+}
+
+/* Y2: where a message comes whose last three holders died with it. */
+static void yield(const struct sb_ring *ring, uint64_t holder, struct sb_returned_item *item)
+{
+    uint64_t head = known_head(ring);
+    int64_t ahead = sb_holder_ahead(holder, head, unit_shift(ring));
+
+    if (ahead > 0) {
+        item->group = GROUP_YIELDS;
+    }
+    item->place = head + (uint64_t)ahead;
+}
 
 /* Whether a message of this queue that is given back is for its receivers to take or to move. */
 static bool is_for_us(const struct sb_ring *ring, uint32_t block, uint64_t hdr)
@@ -405,18 +445,23 @@ static bool look_at_orphan(const struct sb_ring *ring, uint32_t block, const str
     uint64_t hdr = sb_load_acquire(&b->hdr);
     enum sb_block_state state = sb_hdr_state(hdr);
     uint64_t loc;
+    uint64_t holder;
     uint32_t origin;
 
     if (state != SB_ORPHAN && state != SB_DEADL) {
         return false;
     }
     loc = sb_load_acquire(&b->loc[sb_hdr_gen(hdr) & 1u]);
+    holder = sb_load_acquire(&b->holder);
     origin = sb_loc_channel(loc);
     if (sb_load_acquire(&b->hdr) != hdr || origin >= ring->channel_count) {
         return false; /* taken meanwhile; or nonsense */
     }
     *ret = (struct sb_returned_item){ GROUP_OWN, sb_loc_ticket(loc), hdr, block };
     if (origin == ring->channel) {
+        if (state == SB_ORPHAN && sb_holder_yields(holder)) {
+            yield(ring, holder, ret);
+        }
         return is_for_us(ring, block, hdr);
     }
     ret->group = origin + (sb_hdr_deliveries(hdr) > ring->channels[origin].max_deliveries
@@ -476,7 +521,7 @@ static bool take_orphan(struct sb_ring *ring, const struct sb_returned_item *ite
     uint64_t mine = sb_hdr_make(sb_hdr_gen(hdr), sb_deliveries_next(sb_hdr_deliveries(hdr)), SB_HRX,
                                 ring->owner);
 
-    if (item->group == GROUP_OWN &&
+    if ((item->group == GROUP_OWN || item->group == GROUP_YIELDS) &&
         (sb_hdr_state(hdr) == SB_DEADL || at_last_delivery(&ring->channels[ring->channel], hdr))) {
         bury(ring, item->number, hdr);
         return false;
@@ -484,10 +529,18 @@ static bool take_orphan(struct sb_ring *ring, const struct sb_returned_item *ite
     if (!sb_cas(&b->hdr, hdr, mine)) { /* O1 */
         return false;
     }
+    ring->died_with = sb_load_relaxed(&b->holder);
     *ret_block = item->number;
     *ret_hdr = mine;
-    *ret_ticket = item->place;
+    *ret_ticket = sb_loc_ticket(sb_load_relaxed(&b->loc[sb_hdr_gen(hdr) & 1u]));
     return true;
+}
+
+/* Whether it comes before what waits in the ring. */
+static bool is_its_turn(const struct sb_ring *ring, const struct sb_returned_item *item)
+{
+    return item->group < GROUP_LATE ||
+           (item->group == GROUP_YIELDS && (int64_t)(known_head(ring) - item->place) >= 0);
 }
 
 /* The next of those found; @late: nothing waits in the ring, so what comes behind that, too. */
@@ -497,7 +550,7 @@ static bool take_listed(struct sb_ring *ring, bool late, uint32_t *ret_block, ui
     const struct sb_returned_item *item;
 
     while ((item = sb_returned_next(&ring->returned)) != NULL) {
-        if (!late && item->group >= GROUP_LATE) {
+        if (!late && !is_its_turn(ring, item)) {
             return false;
         }
         ring->returned.at++;
@@ -509,6 +562,26 @@ static bool take_listed(struct sb_ring *ring, bool late, uint32_t *ret_block, ui
         ring->orphan_seen = ring->orphan_want;
     }
     return false;
+}
+
+/* The ticket behind the last one filled, from the slots: the hint may lag a little. */
+static uint64_t true_tail(const struct sb_ring *ring)
+{
+    uint64_t t = sb_load_acquire(&ring->shared->tail);
+    for (uint32_t n = 0; n < HINT_LAG * 4; n++, t++) {
+        uint64_t s = sb_load_relaxed(slot_of(ring, t));
+        if (laps_ahead(ring, s, t) < 0 || s == empty_slot(lap_of(ring, t))) {
+            break;
+        }
+    }
+    return t;
+}
+
+uint64_t sb_ring_holder(const struct sb_ring *ring, uint64_t holder)
+{
+    return ring->died_with == 0 ? holder
+                                : sb_holder_after(holder, ring->died_with, true_tail(ring),
+                                                  unit_shift(ring));
 }
 
 /* There is nothing to take at ring->head, whose slot held @s. SB_BUSY: look again. */

@@ -29,6 +29,7 @@ struct sb_ring {
     uint64_t depth_slack; /* how far the mark may lag, for a handle in a hurry */
     uint64_t orphan_seen;  /* orphan_seq whose orphans have all been used up */
     uint64_t orphan_want;  /* orphan_seq before the last look for them */
+    uint64_t died_with;    /* of the last message delivered again: holder as it was found */
     bool made_place; /* the slot of a taker that had not cleared it was: senders may go on */
     const struct sb_channel_view *channels; /* to find whose dead letters are ours; may be NULL */
     uint32_t channel_count;
@@ -69,6 +70,9 @@ enum sb_ring_result sb_ring_recv_placed(struct sb_ring *ring, uint32_t *ret_bloc
  * count (the receiver could not take it). Returns the channel whose receivers must be woken,
  * SB_NONE if the block is not held by @hdr. */
 uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, bool undo);
+
+/* What the holder word of the last message delivered again must be, for the handle @holder (Y1). */
+uint64_t sb_ring_holder(const struct sb_ring *ring, uint64_t holder);
 
 /* Whether a receive would find something or has orphans to look for. Changes nothing shared. */
 bool sb_ring_readable(struct sb_ring *ring);

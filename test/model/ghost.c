@@ -238,10 +238,22 @@ static bool is_older(const struct w_message *k, const struct w_message *m)
     return k != m && k->channel == m->channel && same_lane && (int64_t)(k->ticket - m->ticket) < 0;
 }
 
+/* To be delivered again, and not to come behind others. */
 static bool may_come_again(const struct w_message *k)
 {
     uint32_t max = w_plan->channels[k->channel].max_deliveries;
-    return k->state == W_ORPHAN && (max == 0 || k->deliveries < max);
+    return k->state == W_ORPHAN && (max == 0 || k->deliveries < max) && k->deaths < 3;
+}
+
+/* One whose last three holders died with it comes behind what waited when the third received it. */
+static void check_yields(const struct w_message *m)
+{
+    const struct w_process *p = &w_processes[w_me()];
+    if (p->op == W_RECV && m->deaths == m->deaths_known && m->deaths >= 3 && !p->empty_seen &&
+        !w_has_lanes(m->channel) && w_ghost.taken[m->channel] < m->behind) {
+        x_fail("message %u, with which three died, is received before others that waited",
+               number_of(m));
+    }
 }
 
 /* What was given back, and announced, before the call began comes before all that waits and, if it
@@ -361,6 +373,8 @@ void w_redelivered(struct w_message *m, uint64_t old, uint64_t now)
     }
     if (!dead_letter) {
         w_check_older(m, true);
+        check_yields(m);
+        m->behind = w_ghost.committed[m->channel];
     }
     m->deliveries = sb_deliveries_next(m->deliveries);
     m->moving = false;
@@ -413,8 +427,14 @@ void w_given_back(struct w_message *m, uint64_t now)
     w_ghost.dead_letters += dead_letter && !m->buried;
     m->buried |= dead_letter;
     if (m->holder != w_me()) {
+        enum w_op op = w_processes[m->holder].op;
         check_recovered(m);
+        m->deaths++;
+        m->deaths_known += m->handed && (op == W_RECV || op == W_IDLE);
+    } else {
+        m->deaths = m->deaths_known = 0;
     }
+    m->handed = false;
     m->giver = w_me();
     m->given = ++w_ghost.now;
     m->told = 0;
@@ -630,7 +650,7 @@ static uint32_t called(const struct w_message *m, uint32_t channel)
 void w_check_received(uint32_t process, const struct shmbus_msg *msg)
 {
     uint64_t id = *(const uint64_t *)msg->data;
-    const struct w_message *m = &w_ghost.messages[id % W_MESSAGES];
+    struct w_message *m = &w_ghost.messages[id % W_MESSAGES];
 
     if (id >= W_MESSAGES || m->state != W_TAKEN || m->holder != process) {
         x_fail("message %" PRIu64 " is handed out although it is %s", id, w_state_names[m->state]);
@@ -643,6 +663,7 @@ void w_check_received(uint32_t process, const struct shmbus_msg *msg)
         x_fail("message %" PRIu64 " has sequence %" PRIu64 ", not %" PRIu64, id, msg->sequence,
                m->ticket + 1u);
     }
+    m->handed = true;
 }
 
 static void check_blocks(void)

@@ -117,6 +117,26 @@ static const struct w_plan returned_dead = {
                IMMORTAL("recover-a", W_NOBODY, "D1"), IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
 };
 
+/* One has died with the first one, two more do: the second one comes before it. */
+static const struct w_plan yields = {
+    .channels = {QUEUE(1)},
+    .channel_count = 1,
+    .blocks = 2,
+    .queued = 2,
+    .first_is_dead = true,
+    .actors = {ACTOR("holder-a", 1, "r0 r0 a a"), ACTOR("holder-b", 2, "r0 r0 a a"),
+               IMMORTAL("receiver", 3, "r0 a r0 a"), RECOVERER},
+};
+
+static const struct w_plan lane_yields = {
+    .channels = {LANES(1, 1)},
+    .channel_count = 1,
+    .queued = 2,
+    .first_is_dead = true,
+    .actors = {ACTOR("holder-a", 1, "r0 r0 a a"), ACTOR("holder-b", 2, "r0 r0 a a"),
+               IMMORTAL("receiver", 3, "r0 a r0 a"), RECOVERER},
+};
+
 /* In a lane the tickets of those in hand go over the end of its cells. */
 static const struct w_plan lane_returned = {
     .channels = {LANES(1, 1)},
@@ -987,6 +1007,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(returned_two, "two given back, the older one first", SMALL),
     SCENARIO(returned_behind, "the same, in blocks that were looked at already", SMALL),
     SCENARIO(returned_dead, "the same by two recoverers", SMALL),
+    SCENARIO(yields, "three die with a message, another one waits", TWO_KILLS),
     SCENARIO(dead_letters, "dead letters, their receiver dies", BIG),
     SCENARIO(dead_letter_forward, "a dead letter is forwarded back", SMALL),
     SCENARIO(dead_letters_two, "dead letter after two deliveries", SMALL),
@@ -1035,6 +1056,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(lane_requeue, "lane: requeue, undo, orphans", SMALL),
     SCENARIO(lane_returned, "lane: two given back, the older one first", SMALL),
     SCENARIO(lane_returned_behind, "lane: the same, in cells looked at already", SMALL),
+    SCENARIO(lane_yields, "lane: three die with a message, another one waits", TWO_KILLS),
     SCENARIO(lane_close, "lane: closed with messages in hand, reopened", SMALL),
     SCENARIO(lane_drop, "lane: the oldest is dropped beside receivers", SMALL),
     SCENARIO(lane_drop_gap, "lane: the same with a free cell behind the oldest", SMALL),

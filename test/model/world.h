@@ -82,6 +82,10 @@ struct w_message {
     bool moving; /* taken by O1 only to be moved to the dead-letter queue */
     uint32_t aside; /* in the dead-letter queue: deliveries before */
     uint32_t giver, given, told; /* given back by whom, when, and announced when; 0: not yet */
+    uint32_t deaths;       /* how many holders in a row died with it */
+    uint32_t deaths_known; /* of them in a later call, so that it says so itself */
+    bool handed;           /* the call that received it has returned */
+    uint32_t behind;       /* so many were sent to its queue when it was received after a death */
 };
 
 enum w_op { W_IDLE, W_SEND, W_RECV, W_RELEASE, W_REQUEUE, W_UNDO, W_FORWARD, W_RESERVE, W_FLUSH };

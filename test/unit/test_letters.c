@@ -299,7 +299,7 @@ T_TEST(letters, only_the_guilty_one_is_set_aside_when_workers_take_many_at_a_tim
     }
 }
 
-/* It comes first each time: without a limit it may be all that workers ever see. */
+/* How it lets the others by: test/process/test_poison.c. */
 T_TEST(letters, without_a_limit_a_message_that_kills_keeps_coming_and_nothing_else_is_lost)
 {
     char name[SHMBUS_NAME_BYTES];

@@ -20,6 +20,7 @@
 #define sb_lane_held t_steps_lane_held
 #define sb_lane_requeue t_steps_lane_requeue
 #define sb_lanes_depth t_steps_lanes_depth
+#define sb_lanes_holder t_steps_lanes_holder
 #include "protocol/ring_lanes.c"
 
 #include <setjmp.h>

@@ -446,8 +446,9 @@ SHMBUS_API int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *
  * Queue: the message is yours alone until shmbus_release() acknowledges it; if you die first, it
  * is delivered to somebody else with delivery_count raised. What was given back, or held by who
  * died, comes before all that waits, the oldest sequence first (order producer: of each lane);
- * what a dead process held, from when its death is noticed. Stream: stays first in line until
- * released. A stream receiver may hold up to 64 messages; they are freed in order.
+ * what a dead process held, from when its death is noticed. What three died with in a row comes
+ * behind what waited by then: one that kills does not hold up the others. Stream: stays first in
+ * line until released. A stream receiver may hold up to 64 messages; they are freed in order.
  * Return: 0; -EAGAIN empty; -ETIMEDOUT; -EINTR; -SHMBUS_ERR_SHUTDOWN; -SHMBUS_ERR_CORRUPT;
  *   stream: -SHMBUS_ERR_PEER_DEAD or _CLOSED, once for each departure, after the last message.
  */
