@@ -17,6 +17,7 @@
 #include "channel/channel.h"
 #include "channel/close.h"
 #include "channel/threads.h"
+#include "inspect/compare.h"
 #include "protocol/event.h"
 #include "protocol/reclaim.h"
 #include "protocol/sweep.h"
@@ -70,7 +71,8 @@ int shmbus_create(const char *name, const struct shmbus_plan *plan)
 /* Opens the segment, creating it when it is not there. Somebody else may create or remove it at
  * the same time: a few rounds decide that. */
 static int open_or_create(const char *name, const struct shmbus_attach_opts *opts,
-                          struct sb_segment *segment, struct sb_geometry **geometry)
+                          struct sb_segment *segment, struct sb_geometry **geometry,
+                          bool *ret_made)
 {
     bool read_only = (opts->flags & SHMBUS_ATTACH_OBSERVE) != 0;
     bool any_owner = (opts->flags & SHMBUS_ATTACH_ANY_OWNER) != 0;
@@ -86,6 +88,7 @@ static int open_or_create(const char *name, const struct shmbus_attach_opts *opt
         if (r < 0 && r != -EEXIST) {
             return r;
         }
+        *ret_made = r == 0;
     }
     return r;
 }
@@ -124,6 +127,45 @@ static uint32_t next_bus_id(void)
     return (id + 1u) & 0xffffffu;
 }
 
+/* The first difference that counts, and how many there are. */
+struct objection {
+    enum shmbus_severity from;
+    int count;
+    char what[200];
+};
+
+static void object(void *context, const struct sb_difference *difference)
+{
+    struct objection *o = context;
+
+    if (difference->severity < o->from) {
+        return;
+    }
+    if (o->count++ == 0) {
+        memcpy(o->what, difference->what, sizeof o->what);
+    }
+}
+
+/* A plan is for a segment that has to be made; but who declares a stream must not get a queue. */
+static int check_plan(const struct shmbus *bus, const struct shmbus_attach_opts *opts)
+{
+    bool same = (opts->flags & SHMBUS_ATTACH_SAME_PLAN) != 0;
+    struct objection o = {same ? SHMBUS_SEVERITY_NOTE : SHMBUS_SEVERITY_CRITICAL, 0, ""};
+    int r;
+
+    if (opts->plan == NULL || (opts->flags & SHMBUS_ATTACH_ANY_PLAN) != 0 || bus->made_it) {
+        return 0;
+    }
+    r = sb_compare(&bus->view, bus->geometry, opts->plan, object, &o);
+    if (r < 0 || o.count == 0) {
+        return r < 0 ? r : 0;
+    }
+    return sb_fail(-SHMBUS_ERR_CONFIG,
+                   "bus \"%s\" was made with another plan: %s%s; stop its users and remove it "
+                   "(shmbusctl rm %s), or attach with SHMBUS_ATTACH_ANY_PLAN",
+                   bus->segment.name, o.what, o.count > 1 ? ", and more" : "", bus->segment.name);
+}
+
 struct attachment {
     struct shmbus *bus;
     const char *name;
@@ -149,12 +191,15 @@ static int attach_job(void *argument)
 {
     const struct attachment *a = argument;
     struct shmbus *bus = a->bus;
-    int r = open_or_create(a->name, a->opts, &bus->segment, &bus->geometry);
+    int r = open_or_create(a->name, a->opts, &bus->segment, &bus->geometry, &bus->made_it);
 
     if (r < 0) {
         return r;
     }
     r = sb_view_make(bus->segment.base, bus->geometry, &bus->view);
+    if (r == 0) {
+        r = check_plan(bus, a->opts);
+    }
     if (r == 0) {
         r = sb_oracle_open(&bus->oracle, bus->segment.fd, bus->segment.path);
     }
@@ -224,7 +269,8 @@ static int check_opts(const char *name, const struct shmbus_attach_opts *opts,
 {
     const unsigned known = SHMBUS_ATTACH_OBSERVE | SHMBUS_ATTACH_EXISTING |
                            SHMBUS_ATTACH_ANY_OWNER | SHMBUS_ATTACH_NO_WATCHER |
-                           SHMBUS_ATTACH_EINTR;
+                           SHMBUS_ATTACH_EINTR | SHMBUS_ATTACH_SAME_PLAN |
+                           SHMBUS_ATTACH_ANY_PLAN;
     *ret = (struct shmbus_attach_opts)SHMBUS_ATTACH_OPTS_INIT;
     if (name == NULL) {
         return sb_fail(-EINVAL, "shmbus_attach: the name is NULL");

@@ -80,8 +80,9 @@ static int open_handle(struct shmbus_channel *ch)
 static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
                       struct shmbus_channel **ret_ch)
 {
-    const unsigned known =
-        SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | SHMBUS_OPEN_EXISTING | SHMBUS_OPEN_THREAD;
+    const unsigned kinds = SHMBUS_OPEN_QUEUE | SHMBUS_OPEN_STREAM;
+    const unsigned known = SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | SHMBUS_OPEN_EXISTING |
+                           SHMBUS_OPEN_THREAD | kinds;
 
     if (bus == NULL || channel == NULL || ret_ch == NULL) {
         return sb_fail(-EINVAL, "shmbus_channel_open: an argument is NULL");
@@ -99,12 +100,29 @@ static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
                        "'-', not starting with '.'",
                        channel, SHMBUS_NAME_BYTES - 1);
     }
+    if ((mode & kinds) == kinds) {
+        return sb_fail(-EINVAL, "channel \"%s\": a queue and a stream are asked for; choose one",
+                       channel);
+    }
     if ((mode & ~known) != 0 || (mode & (SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV)) == 0) {
         return sb_fail(-EINVAL,
                        "channel \"%s\": mode %#x: use SHMBUS_OPEN_SEND, SHMBUS_OPEN_RECV or both",
                        channel, mode);
     }
     return 0;
+}
+
+static int check_kind(struct shmbus *bus, uint32_t index, const char *channel, unsigned mode)
+{
+    bool is_stream = bus->view.channels[index].kind == SHMBUS_KIND_STREAM;
+
+    if ((mode & (is_stream ? SHMBUS_OPEN_QUEUE : SHMBUS_OPEN_STREAM)) == 0) {
+        return 0;
+    }
+    return sb_fail(-SHMBUS_ERR_KIND,
+                   "channel \"%s\": is a %s, not a %s; the bus was made with another plan, or "
+                   "somebody who did not know of one opened it first",
+                   channel, is_stream ? "stream" : "queue", is_stream ? "queue" : "stream");
 }
 
 static const struct sb_kind *kind_of(const struct sb_channel_view *channel)
@@ -145,8 +163,14 @@ int shmbus_channel_open(struct shmbus *bus, const char *channel, unsigned mode,
     if (r < 0) {
         return r;
     }
-    r = (mode & SHMBUS_OPEN_EXISTING) != 0 ? sb_directory_find(&bus->view, channel, &index)
-                                           : sb_directory_claim(&bus->view, channel, &index);
+    if ((mode & (SHMBUS_OPEN_EXISTING | SHMBUS_OPEN_STREAM)) != 0) {
+        r = sb_directory_find(&bus->view, channel, &index);
+    } else {
+        r = sb_directory_claim(&bus->view, channel, &index);
+    }
+    if (r == 0) {
+        r = check_kind(bus, index, channel, mode);
+    }
     if (r < 0) {
         return r;
     }

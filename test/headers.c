@@ -25,6 +25,7 @@ static const struct {
     F(shmbus_plan_add_region),
     F(shmbus_plan_add_blocks),
     F(shmbus_plan_check),
+    F(shmbus_plan_compare),
     F(shmbus_plan_block_stat),
     F(shmbus_plan_free),
     F(shmbus_create),

@@ -15,6 +15,7 @@ struct shmbus {
     uint32_t id; /* 24 bits, tells the buses of this process apart */
     struct sb_segment segment;
     struct sb_geometry *geometry;
+    bool made_it; /* the segment was created by this attach */
     struct sb_view view;
     struct sb_keeper *keeper; /* NULL: no thread wanted, or to be had */
     struct sb_oracle oracle;

@@ -271,14 +271,19 @@ enum shmbus_attach_flags {
      * sleep. For languages that run their handlers later, outside the call (Python, Ruby, Lua):
      * without it Ctrl-C has no effect on a call that waits. Call again with what is left of the
      * timeout. */
-    SHMBUS_ATTACH_EINTR = 16
+    SHMBUS_ATTACH_EINTR = 16,
+    /* What there is has to be as the plan says: any of shmbus_plan_compare() is an error. Or: take
+     * what there is. With neither a critical difference is -SHMBUS_ERR_CONFIG. */
+    SHMBUS_ATTACH_SAME_PLAN = 32,
+    SHMBUS_ATTACH_ANY_PLAN = 64
 };
 
 struct shmbus_attach_opts {
     size_t struct_bytes;            /* sizeof(struct shmbus_attach_opts) */
     unsigned flags;                 /* enum shmbus_attach_flags */
     const char *process_name;       /* shown by ps; NULL: the program's name */
-    const struct shmbus_plan *plan; /* used if the segment has to be created; NULL: built-in */
+    /* Used if the segment has to be created, compared if it is there; NULL: built-in, nothing. */
+    const struct shmbus_plan *plan;
     int64_t spin_ns;                /* busy wait before sleeping; 0: 20 us; or SHMBUS_SPIN_NONE */
 };
 #define SHMBUS_SPIN_NONE ((int64_t)-1)
@@ -362,7 +367,10 @@ enum shmbus_open_flags {
     /* The end of the calling thread closes the handle, however it ends (return, pthread_exit(), an
      * exception, cancellation): what it held comes again. Never hand it to another thread; it may
      * still be closed before. Join such threads before shmbus_detach(). */
-    SHMBUS_OPEN_THREAD = 8
+    SHMBUS_OPEN_THREAD = 8,
+    /* It has to be one: -SHMBUS_ERR_KIND otherwise; a stream is never created: -ENOENT. */
+    SHMBUS_OPEN_QUEUE = 16,
+    SHMBUS_OPEN_STREAM = 32
 };
 
 /**
@@ -702,6 +710,15 @@ typedef bool (*shmbus_finding_fn)(void *context, enum shmbus_severity severity, 
 /* Checks everything that can be checked without changing it; returns the number of findings above
  * SHMBUS_SEVERITY_NOTE that it showed. @each returns false to see no more. Works on an observer. */
 SHMBUS_API int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
+
+/* How the segment differs from a plan, name by name: calls @each (which may be NULL, and returns
+ * false to see no more) and returns how many. SHMBUS_SEVERITY_CRITICAL is what programs would take
+ * for something else: a channel that is not there, another kind or order, other deliveries, another
+ * policy when full, a region that is not there or too small. SHMBUS_SEVERITY_WARNING are numbers
+ * less than declared: depth, bytes, message size, endpoints. More is no difference, nor is what the
+ * plan does not name. Works on an observer. -SHMBUS_ERR_CONFIG if the plan is not valid. */
+SHMBUS_API int shmbus_plan_compare(struct shmbus *bus, const struct shmbus_plan *plan,
+                                   shmbus_finding_fn each, void *context);
 
 /* The segments in a directory (NULL: /dev/shm): calls @each with the bus name (for another
  * directory than the default, its path form). */
