@@ -47,63 +47,6 @@ static uint64_t count_of(struct shmbus *bus, const char *channel, enum shmbus_co
 
 /* ------------------------------------------------------------------------------------ contents */
 
-T_TEST(lanes, the_header_of_a_message_arrives_as_it_was_sent)
-{
-    char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_BLOCK, name);
-    struct shmbus_channel *ch = t_open(bus, "q", BOTH);
-    struct shmbus_msg msg = {0};
-    int64_t before = t_now_ns();
-    T_OK(shmbus_send_typed(ch, SHMBUS_TYPE_USER + 7, 0xfedcba9876543210u, "hello", 5, 0));
-    T_OK(shmbus_recv(ch, &msg, 0));
-    CU_ASSERT_EQUAL(msg.size_bytes, 5);
-    CU_ASSERT_EQUAL(memcmp(msg.data, "hello", 5), 0);
-    CU_ASSERT_EQUAL((uintptr_t)msg.data % 16, 0);
-    CU_ASSERT_PTR_EQUAL(msg.channel, ch);
-    CU_ASSERT_EQUAL(msg.sequence, 1);
-    CU_ASSERT_TRUE(msg.time_ns >= before && msg.time_ns <= t_now_ns());
-    CU_ASSERT_EQUAL(msg.correlation_id, 0xfedcba9876543210u);
-    CU_ASSERT_EQUAL(msg.delivery_count, 1);
-    CU_ASSERT_EQUAL(msg.sender, bus->member.slot);
-    CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_USER + 7);
-    T_OK(shmbus_release(&msg));
-    T_OK(shmbus_send(ch, NULL, 0, 0));
-    T_OK(shmbus_recv(ch, &msg, 0));
-    CU_ASSERT_EQUAL(msg.size_bytes, 0);
-    CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_DATA);
-    CU_ASSERT_EQUAL(msg.correlation_id, 0);
-    CU_ASSERT_EQUAL(msg.sequence, 2);
-    T_OK(shmbus_release(&msg));
-    all_free(bus, name);
-}
-
-T_TEST(lanes, sizes_up_to_the_largest_go_through_and_one_more_does_not)
-{
-    char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(1, 4, SHMBUS_FULL_BLOCK, name);
-    struct shmbus_channel *ch = t_open(bus, "q", BOTH);
-    uint8_t data[256];
-    struct shmbus_msg msg = {0};
-    size_t max = shmbus_channel_size_max(ch);
-    struct iovec items[2] = {{data, max + 1}, {data, 1}};
-    CU_ASSERT_TRUE_FATAL(max >= 64 && max < sizeof data);
-    for (size_t i = 0; i < sizeof data; i++)
-        data[i] = (uint8_t)(i * 7 + 1);
-    for (size_t size = 0; size <= max; size++) {
-        T_OK(shmbus_send(ch, data, size, 0));
-        T_OK(shmbus_recv(ch, &msg, 0));
-        CU_ASSERT_EQUAL(msg.size_bytes, size);
-        CU_ASSERT_EQUAL(memcmp(msg.data, data, size), 0);
-        T_OK(shmbus_release(&msg));
-    }
-    T_FAILS(shmbus_send(ch, data, max + 1, 0), -EMSGSIZE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "message_bytes"));
-    T_FAILS(shmbus_send_batch(ch, items, 2, 0), -EMSGSIZE);
-    T_FAILS(shmbus_reserve(ch, max + 1, &msg, 0), -EMSGSIZE);
-    CU_ASSERT_EQUAL(t_get(ch), UINT64_MAX);
-    all_free(bus, name);
-}
-
 T_TEST(lanes, each_producer_keeps_its_order_and_its_own_numbers)
 {
     char name[SHMBUS_NAME_BYTES];
@@ -167,63 +110,6 @@ T_TEST(lanes, batches_send_and_receive_a_prefix)
 }
 
 /* -------------------------------------------------------------------------------- reservations */
-
-T_TEST(lanes, a_reservation_is_filled_in_place_and_may_shrink)
-{
-    char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 4, SHMBUS_FULL_BLOCK, name);
-    struct shmbus_channel *ch = t_open(bus, "q", BOTH);
-    struct shmbus_msg out = {0}, in = {0};
-    for (int i = 0; i < 10; i++) {
-        T_OK(shmbus_reserve(ch, 64, &out, 0));
-        CU_ASSERT_EQUAL(out.size_bytes, 64);
-        CU_ASSERT_EQUAL((uintptr_t)out.data % 16, 0);
-        memset(out.data, 'x', 64);
-        out.type = SHMBUS_TYPE_REQUEST;
-        out.correlation_id = 9;
-        out.size_bytes = 3;
-        void *where = out.data;
-        CU_ASSERT_EQUAL(t_get(ch), UINT64_MAX); /* not sent yet */
-        T_OK(shmbus_commit(&out, 0));
-        CU_ASSERT_PTR_NULL(out.data);
-        T_OK(shmbus_recv(ch, &in, 0));
-        CU_ASSERT_PTR_EQUAL(in.data, where); /* no copy */
-        CU_ASSERT_EQUAL(in.size_bytes, 3);
-        CU_ASSERT_EQUAL(in.type, SHMBUS_TYPE_REQUEST);
-        CU_ASSERT_EQUAL(in.correlation_id, 9);
-        T_OK(shmbus_release(&in));
-    }
-    T_OK(shmbus_reserve(ch, 8, &out, 0));
-    out.size_bytes = 9;
-    T_FAILS(shmbus_commit(&out, 0), -EMSGSIZE);
-    out.size_bytes = 8;
-    memset(out.data, 0, 8);
-    T_OK(shmbus_commit(&out, 0)); /* it stayed ours */
-    CU_ASSERT_EQUAL(t_get(ch), 0);
-    all_free(bus, name);
-}
-
-T_TEST(lanes, an_aborted_reservation_sends_nothing_and_takes_no_number)
-{
-    char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(2, 2, SHMBUS_FULL_REJECT, name);
-    struct shmbus_channel *ch = t_open(bus, "q", BOTH);
-    struct shmbus_msg out = {0}, in = {0};
-    for (uint64_t i = 1; i < 20; i++) {
-        T_OK(shmbus_reserve(ch, 8, &out, 0));
-        struct shmbus_msg copy = out;
-        T_OK(shmbus_abort(&out));
-        T_FAILS(shmbus_abort(&out), -SHMBUS_ERR_STALE);
-        T_FAILS(shmbus_commit(&copy, 0), -SHMBUS_ERR_STALE);
-        T_FAILS(shmbus_abort(&copy), -SHMBUS_ERR_STALE);
-        CU_ASSERT_EQUAL(t_get(ch), UINT64_MAX);
-        t_put(ch, i);
-        CU_ASSERT_EQUAL(t_take(ch, &in), i);
-        CU_ASSERT_EQUAL(in.sequence, i);
-        T_OK(shmbus_release(&in));
-    }
-    all_free(bus, name);
-}
 
 T_TEST(lanes, a_handle_has_one_reservation_at_a_time)
 {
@@ -355,28 +241,6 @@ T_TEST(lanes, waits_end_in_time)
     T_FAILS(t_send(ch, 2, SHMBUS_WAIT_FOREVER), -EINTR);
     CU_ASSERT_EQUAL(t_get(ch), 1);
     T_FAILS(shmbus_recv(ch, &msg, SHMBUS_WAIT_FOREVER), -EINTR);
-    all_free(bus, name);
-}
-
-T_TEST(lanes, nothing_is_sent_while_the_bus_shuts_down_and_what_waits_is_delivered)
-{
-    char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(1, 4, SHMBUS_FULL_BLOCK, name);
-    struct shmbus_channel *ch = t_open(bus, "q", BOTH);
-    struct shmbus_msg out = {0}, msg = {0};
-    t_put(ch, 1);
-    T_OK(shmbus_reserve(ch, 8, &out, 0));
-    T_OK(shmbus_shutdown(bus, true));
-    T_FAILS(t_send(ch, 2, 0), -SHMBUS_ERR_SHUTDOWN);
-    T_FAILS(shmbus_reserve(ch, 8, &msg, 0), -SHMBUS_ERR_SHUTDOWN);
-    T_FAILS(shmbus_commit(&out, 0), -SHMBUS_ERR_SHUTDOWN);
-    CU_ASSERT_EQUAL(t_get(ch), 1);
-    T_FAILS(shmbus_recv(ch, &msg, 0), -SHMBUS_ERR_SHUTDOWN);
-    T_FAILS(shmbus_recv(ch, &msg, SHMBUS_WAIT_FOREVER), -SHMBUS_ERR_SHUTDOWN);
-    T_OK(shmbus_shutdown(bus, false));
-    memset(out.data, 0, 8);
-    T_OK(shmbus_commit(&out, 0));
-    CU_ASSERT_EQUAL(t_get(ch), 0);
     all_free(bus, name);
 }
 

@@ -35,68 +35,6 @@ static uint64_t count_of(struct shmbus *bus, const char *channel, enum shmbus_co
 
 /* ------------------------------------------------------------------------------------ contents */
 
-T_TEST(queue, the_header_of_a_message_arrives_as_it_was_sent)
-{
-    char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(8, SHMBUS_FULL_BLOCK, 16, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
-    struct shmbus_msg msg = {0};
-    int64_t before = t_now_ns();
-    T_OK(shmbus_send_typed(ch, SHMBUS_TYPE_USER + 7, 0xfedcba9876543210u, "hello", 5, 0));
-    T_OK(shmbus_recv(ch, &msg, 0));
-    CU_ASSERT_EQUAL(msg.size_bytes, 5);
-    CU_ASSERT_EQUAL(memcmp(msg.data, "hello", 5), 0);
-    CU_ASSERT_EQUAL((uintptr_t)msg.data % 64, 0);
-    CU_ASSERT_PTR_EQUAL(msg.channel, ch);
-    CU_ASSERT_EQUAL(msg.sequence, 1);
-    CU_ASSERT_TRUE(msg.time_ns >= before && msg.time_ns <= t_now_ns());
-    CU_ASSERT_EQUAL(msg.correlation_id, 0xfedcba9876543210u);
-    CU_ASSERT_EQUAL(msg.delivery_count, 1);
-    CU_ASSERT_EQUAL(msg.sender, bus->member.slot);
-    CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_USER + 7);
-    T_OK(shmbus_release(&msg));
-    T_OK(shmbus_send(ch, NULL, 0, 0));
-    T_OK(shmbus_recv(ch, &msg, 0));
-    CU_ASSERT_EQUAL(msg.size_bytes, 0);
-    CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_DATA);
-    CU_ASSERT_EQUAL(msg.correlation_id, 0);
-    CU_ASSERT_EQUAL(msg.sequence, 2);
-    T_OK(shmbus_release(&msg));
-    all_free(bus, name);
-}
-
-T_TEST(queue, a_reservation_is_filled_in_place_and_may_shrink)
-{
-    char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(8, SHMBUS_FULL_BLOCK, 16, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
-    struct shmbus_msg out = {0}, in = {0};
-    T_OK(shmbus_reserve(ch, 64, &out, 0));
-    CU_ASSERT_EQUAL(out.size_bytes, 64);
-    CU_ASSERT_EQUAL(t_blocks(bus).held, 1);
-    memset(out.data, 'x', 64);
-    out.type = SHMBUS_TYPE_REQUEST;
-    out.correlation_id = 9;
-    out.size_bytes = 3;
-    void *where = out.data;
-    T_OK(shmbus_commit(&out, 0));
-    CU_ASSERT_PTR_NULL(out.data);
-    T_OK(shmbus_recv(ch, &in, 0));
-    CU_ASSERT_PTR_EQUAL(in.data, where); /* no copy */
-    CU_ASSERT_EQUAL(in.size_bytes, 3);
-    CU_ASSERT_EQUAL(in.type, SHMBUS_TYPE_REQUEST);
-    CU_ASSERT_EQUAL(in.correlation_id, 9);
-    T_OK(shmbus_release(&in));
-    T_OK(shmbus_reserve(ch, 8, &out, 0));
-    out.size_bytes = 65;
-    T_FAILS(shmbus_commit(&out, 0), -EMSGSIZE);
-    out.size_bytes = 8;
-    T_OK(shmbus_commit(&out, 0)); /* it stayed ours */
-    T_OK(shmbus_recv(ch, &in, 0));
-    T_OK(shmbus_release(&in));
-    all_free(bus, name);
-}
-
 T_TEST(queue, sequences_have_no_gaps_over_all_senders)
 {
     char name[SHMBUS_NAME_BYTES];
@@ -405,25 +343,6 @@ T_TEST(queue, a_copy_into_too_small_a_buffer_leaves_the_message_and_its_count)
     CU_ASSERT_EQUAL(size, 8);
     CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_requeued), 0);
     CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_dead_lettered), 0);
-    all_free(bus, name);
-}
-
-/* The numbers of a message that was never handed out must not be counted as deliveries. */
-T_TEST(queue, a_copy_into_too_small_a_buffer_counts_nothing)
-{
-    char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = bus_with(8, SHMBUS_FULL_BLOCK, 16, name);
-    struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
-    char buffer[8];
-    size_t size = 0;
-    T_OK(shmbus_send(ch, "123456", 6, 0));
-    T_FAILS(shmbus_recv_copy(ch, buffer, 1, &size, NULL, 0), -EMSGSIZE);
-    CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_received), 0);
-    CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_received_bytes), 0);
-    T_OK(shmbus_recv_copy(ch, buffer, 8, &size, NULL, 0));
-    CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_received), 1);
-    CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_received_bytes), 6);
-    CU_ASSERT_EQUAL(count_of(bus, "q", SHMBUS_COUNT_redelivered), 0);
     all_free(bus, name);
 }
 
