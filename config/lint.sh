@@ -91,6 +91,9 @@ grep -noHE -e '`[a-z_]+\.[ch]`' CONTRIBUTING.md \
     done | finding "names a source that does not exist"
 
 sh config/layers.sh | finding "the layers of doc/architecture.md"
+${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Ilibshmbus/include -iquote libshmbus -o "$work/layout" \
+    test/layout/print.c && sh test/layout/check.sh "$work/layout" | grep -v '^ok -' |
+    finding "the layout as written down"
 
 while read -r f; do
     case $(head -n 1 "$f") in *bash*) bash -n "$f" ;; *) sh -n "$f" ;; esac 2>&1

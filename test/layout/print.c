@@ -238,6 +238,9 @@ static void field(const char *name, uint64_t bits)
 
 static void print_words(void)
 {
+    const uint64_t again = sb_holder_after(0, 0, 0, 0);
+    const uint64_t yields = sb_holder_after(0, again, 0, 0) ^ again;
+
     word("owner");
     field("epoch", sb_owner_make(UINT32_MAX, ONES(4)));
     field("slot + 1", sb_owner_make((uint32_t)ONES(10) - 1u, 0));
@@ -261,7 +264,10 @@ static void print_words(void)
     word("holder");
     field("row + 1", sb_holder_make(0, UINT32_MAX, (uint32_t)ONES(16) - 1u));
     field("channel + 1", sb_holder_make(0, (uint32_t)ONES(16) - 1u, UINT32_MAX));
-    field("owner", sb_holder_make(UINT32_MAX, UINT32_MAX, UINT32_MAX));
+    field("owner", sb_holder_make((uint32_t)ONES(SB_OWNER_BITS), UINT32_MAX, UINT32_MAX));
+    field("place", sb_holder_after(0, again, UINT64_MAX, 0) ^ again ^ yields);
+    field("again", again);
+    field("yields", yields);
     word("twin");
     field("block", sb_twin_make((uint32_t)ONES(24), 0));
     field("generation", sb_twin_make(0, ONES(40)));
