@@ -444,7 +444,7 @@ static SB_INLINE void hand_reservation(struct shmbus_channel *ch, uint32_t block
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->slot,
-        .opaque_ = { hdr, sb_msg_mark(ch, SB_MSG_QUEUE_TX, block), 0 },
+        .opaque_ = { hdr, sb_msg_mark(ch, SB_MSG_QUEUE_TX, block), size_bytes },
     };
 }
 
@@ -493,22 +493,47 @@ static bool is_held(struct shmbus_channel *ch, const struct shmbus_msg *msg)
            sb_load_relaxed(&sb_block_at(blocks_of(ch), block)->hdr) == msg->opaque_[0];
 }
 
+/* What it was reserved or sent with: beyond lies what others left in the block. */
+static uint64_t size_before(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    return sb_msg_kind(msg) == SB_MSG_QUEUE_RX ? sb_block_bytes(blocks_of(ch), sb_msg_number(msg))
+                                               : msg->opaque_[2];
+}
+
 static int check_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    const struct sb_class_view *cls;
-
     if (!is_held(ch, msg)) {
         return sb_stale(ch);
+    }
+    if (msg->size_bytes > size_before(ch, msg)) {
+        return sb_over_reserved(ch, msg->size_bytes, size_before(ch, msg));
     }
     if (msg->size_bytes > ch->size_max) {
         return too_large(ch, msg->size_bytes);
     }
-    cls = sb_class_of(blocks_of(ch), sb_msg_number(msg));
-    if (msg->size_bytes > cls->size_bytes) {
-        return sb_fail(-EMSGSIZE, "queue \"%s\": %zu bytes in a block of %llu", ch->name,
-                       msg->size_bytes, (unsigned long long)cls->size_bytes);
-    }
     return 0;
+}
+
+/* A message that is forwarded says what it is now: a task becomes its result. What it was, for the
+ * case that it stays. Killed in between: it comes again as it is then, as its payload does. */
+struct title {
+    uint64_t meta, correlation_id;
+};
+
+static struct title retitle(struct sb_block *b, const struct shmbus_msg *msg)
+{
+    struct title before = { sb_load_relaxed(&b->meta), sb_load_relaxed(&b->correlation_id) };
+    uint64_t now = sb_meta_make((uint32_t)msg->size_bytes, sb_meta_sender(before.meta), msg->type);
+
+    sb_store_relaxed(&b->meta, sb_meta_set_aside(now, sb_meta_aside(before.meta)));
+    sb_store_relaxed(&b->correlation_id, msg->correlation_id);
+    return before;
+}
+
+static void title_back(struct sb_block *b, const struct title *before)
+{
+    sb_store_relaxed(&b->meta, before->meta);
+    sb_store_relaxed(&b->correlation_id, before->correlation_id);
 }
 
 /* A received message goes on in a block of this queue: see exchange.c. */
@@ -537,19 +562,26 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
                             .hdr = msg->opaque_[0],
                             .bytes = msg->size_bytes };
     bool forward = sb_msg_kind(msg) == SB_MSG_QUEUE_RX;
+    struct sb_block *b = sb_block_at(blocks_of(ch), out.block);
+    struct title before = { 0, 0 };
     int r = check_commit(ch, msg);
 
     if (r < 0) {
         return r;
     }
-    if (!forward) { /* a forwarded message stays as its sender wrote it */
-        out.header = sb_block_at(blocks_of(ch), out.block);
-        describe(ch, out.header, out.bytes, msg->type, msg->correlation_id);
+    if (forward) {
+        before = retitle(b, msg);
+    } else {
+        out.header = b;
+        describe(ch, b, out.bytes, msg->type, msg->correlation_id);
     }
     r = forward && sb_block_is_of_another(blocks_of(ch), &ch->stock.own, out.block)
             ? forward_copy(ch, out.block, out.hdr, timeout_ns)
             : put(ch, &out, timeout_ns);
     if (r < 0) {
+        if (forward) {
+            title_back(b, &before);
+        }
         return refused(ch, r);
     }
     if (forward) {

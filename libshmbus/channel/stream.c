@@ -310,9 +310,6 @@ static int check_reserved(struct shmbus_channel *ch, const struct shmbus_msg *ms
                        "reserved or sent after it",
                        ch->name);
     }
-    if (msg->size_bytes > msg->opaque_[2]) {
-        return sb_over_reserved(ch, msg->size_bytes, msg->opaque_[2]);
-    }
     return 0;
 }
 
@@ -321,6 +318,9 @@ int sb_stream_ch_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
     int r = check_reserved(ch, msg);
     if (r < 0) {
         return r;
+    }
+    if (msg->size_bytes > msg->opaque_[2]) {
+        return sb_over_reserved(ch, msg->size_bytes, msg->opaque_[2]);
     }
     sb_stream_commit(&ch->tx, msg->size_bytes, msg->type, stamp(ch));
     announce(ch, 1, msg->size_bytes);

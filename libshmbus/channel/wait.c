@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "bus/watcher.h"
 #include "protocol/block.h"
 #include "protocol/event.h"
@@ -135,6 +136,10 @@ int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_n
 
     if (is_over(r) || timeout_ns == 0) {
         return r;
+    }
+    if (timeout_ns < 0 && timeout_ns != SHMBUS_WAIT_FOREVER) {
+        return sb_fail(-EINVAL, "\"%s\": %lld ns is no timeout: 0, more, or SHMBUS_WAIT_FOREVER",
+                       ch->name, (long long)timeout_ns);
     }
     deadline_ns = sb_deadline_ns(timeout_ns);
     signals_ns = sb_deadline_ns(ch->bus->minds_signals ? SB_SIGNALS_NS : SHMBUS_WAIT_FOREVER);

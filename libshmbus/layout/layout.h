@@ -258,7 +258,8 @@ static inline int64_t sb_holder_ahead(uint64_t holder, uint64_t at, uint32_t uni
  *                he stored hdr and before he fills the slot. The other one is the previous place,
  *                needed as long as a forward may still be undone.
  *   the rest     about the message; written by the owner while HTX, read-only afterwards; but aside
- *                in meta: by the holder, before he sets the message aside. */
+ *                in meta by the holder before he sets the message aside, and size, type and
+ *                correlation_id by a holder who forwards it. */
 struct sb_block {
     sb_word hdr;
     sb_word loc[2];

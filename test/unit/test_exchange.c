@@ -95,6 +95,27 @@ T_TEST(exchange, the_copy_is_the_message_with_all_that_its_header_says)
     rig_end(&rig);
 }
 
+T_TEST(exchange, the_copy_has_the_size_type_and_id_that_the_message_has_now)
+{
+    struct rig rig;
+    struct shmbus_msg msg;
+
+    rig_make(&rig);
+    hold_own(&rig, &msg);
+    memcpy(msg.data, "yes", 3);
+    msg.size_bytes = 3;
+    msg.type = SHMBUS_TYPE_RESPONSE;
+    msg.correlation_id = 9;
+    T_OK(shmbus_forward(&msg, rig.r, 0));
+    T_OK(shmbus_recv(rig.r, &msg, 0));
+    CU_ASSERT_EQUAL(msg.size_bytes, 3);
+    CU_ASSERT_EQUAL(memcmp(msg.data, "yes", 3), 0);
+    CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_RESPONSE);
+    CU_ASSERT_EQUAL(msg.correlation_id, 9);
+    T_OK(shmbus_release(&msg));
+    rig_end(&rig);
+}
+
 T_TEST(exchange, a_common_block_and_the_queues_own_go_on_as_they_are)
 {
     struct rig rig;

@@ -459,6 +459,45 @@ T_TEST(queue, a_forwarded_message_leaves_one_queue_and_arrives_in_the_other_as_i
     all_free(bus, name);
 }
 
+/* A task becomes its result, in place. */
+T_TEST(queue, a_forwarded_message_goes_on_with_the_size_type_and_id_that_it_has_now)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = bus_with(1, SHMBUS_FULL_BLOCK, 8, name);
+    struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_channel *r = t_open(bus, "r", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    struct shmbus_msg msg = {0};
+
+    T_OK(shmbus_send_typed(q, SHMBUS_TYPE_REQUEST, 7, "0123456789", 10, 0));
+    t_put(r, 1);
+    T_OK(shmbus_recv(q, &msg, 0));
+    memcpy(msg.data, "yes", 3);
+    msg.size_bytes = 3;
+    msg.type = SHMBUS_TYPE_RESPONSE;
+    msg.correlation_id = 9;
+    T_FAILS(shmbus_forward(&msg, r, 0), -EAGAIN); /* r is full: it stays as it was sent */
+    T_OK(shmbus_requeue(&msg));
+    T_OK(shmbus_recv(q, &msg, 0));
+    CU_ASSERT_EQUAL(msg.size_bytes, 10);
+    CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_REQUEST);
+    CU_ASSERT_EQUAL(msg.correlation_id, 7);
+    CU_ASSERT_EQUAL(t_get(r), 1);
+    msg.size_bytes = 11;
+    T_FAILS(shmbus_forward(&msg, r, 0), -EMSGSIZE); /* beyond lies what others left there */
+    msg.size_bytes = 3;
+    msg.type = SHMBUS_TYPE_RESPONSE;
+    msg.correlation_id = 9;
+    T_OK(shmbus_forward(&msg, r, 0));
+    T_OK(shmbus_recv(r, &msg, 0));
+    CU_ASSERT_EQUAL(msg.size_bytes, 3);
+    CU_ASSERT_EQUAL(memcmp(msg.data, "yes", 3), 0);
+    CU_ASSERT_EQUAL(msg.type, SHMBUS_TYPE_RESPONSE);
+    CU_ASSERT_EQUAL(msg.correlation_id, 9);
+    CU_ASSERT_EQUAL(msg.sender, shmbus_slot(bus));
+    T_OK(shmbus_release(&msg));
+    all_free(bus, name);
+}
+
 T_TEST(queue, a_forward_into_a_full_queue_leaves_the_message_where_it_was)
 {
     char name[SHMBUS_NAME_BYTES];

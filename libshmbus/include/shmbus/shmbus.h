@@ -31,7 +31,8 @@
  * Time
  *   Every timeout is in nanoseconds, counts from the call, and is exact. 0 never blocks: -EAGAIN
  *   (on a full or just emptied queue it may spin for a few microseconds first).
- *   SHMBUS_WAIT_FOREVER waits without limit. Any other timeout that runs out is -ETIMEDOUT
+ *   SHMBUS_WAIT_FOREVER waits without limit; any other negative number is -EINVAL where the call
+ *   would have to wait. A timeout that runs out is -ETIMEDOUT
  *   (shmbus_send() has more). Signals do not shorten a wait unless you ask for it: see
  *   shmbus_interrupt() and SHMBUS_ATTACH_EINTR.
  *
@@ -411,17 +412,18 @@ SHMBUS_API const char *shmbus_type_name(unsigned type);
 /* One message in the caller's hands. Allocated by the caller, filled by reserve or receive. */
 struct shmbus_msg {
     void *data;                     /* queue: 64-byte aligned (order producer: 16); stream: 8 */
-    size_t size_bytes;              /* before commit it may be lowered, never raised */
+    size_t size_bytes;              /* before commit or forward it may be lowered, never raised */
     struct shmbus_channel *channel; /* through which it came; never to be changed */
     uint64_t sequence;              /* from 1, without gaps, per channel; order producer: per
                                      * lane, with gaps where a message was slow */
     int64_t time_ns;                /* the sender's CLOCK_MONOTONIC (another clock in another time
                                      * namespace); 0 if the channel has no stamps */
-    uint64_t correlation_id;        /* writable before commit; 0 if unused (stream: always 0) */
+    uint64_t correlation_id;        /* writable before commit or forward; 0 if unused, and always
+                                     * in a stream */
     uint32_t delivery_count;        /* 1 the first time; stops at SHMBUS_DELIVERIES_MAX. A dead
                                      * letter counts on from where it was set aside */
     uint16_t sender;                /* index for shmbus_process_stat(), or SHMBUS_SENDER_UNKNOWN */
-    uint8_t type;                   /* enum shmbus_type; writable before commit */
+    uint8_t type;                   /* enum shmbus_type; writable before commit or forward */
     uint8_t reserved_;
     uint64_t opaque_[3];            /* the library's */
 };
@@ -501,7 +503,8 @@ SHMBUS_API int shmbus_commit(struct shmbus_msg *msg, int64_t timeout_ns);
  * there by one store. Both keep total order. Waits for room in @to as shmbus_send() would. When it
  * fails the message stays with the channel it came from. The payload may be rewritten in place
  * before (a task becomes its result); killed half-way, the next receiver finds it half rewritten.
- * Size, type and correlation id stay as they were sent.
+ * Size (lowered, never raised: -EMSGSIZE), type and correlation id go on as they stand in @msg;
+ * sender and time stay those of the one who sent it first.
  * If it lies in a block of its queue's share (see the plan) it goes on as a copy, which is as safe
  * and needs a block: -SHMBUS_ERR_NO_BLOCKS when there is none.
  * Return: as shmbus_send(), and -SHMBUS_ERR_STALE, _KIND, -EXDEV. */
