@@ -17,8 +17,8 @@ typedef int (*sb_attempt_fn)(struct shmbus_channel *ch, void *job);
 #define SB_SIGNALS_NS 1000000000
 
 /* Repeats @attempt until it is done or fails, or the time is over: -ETIMEDOUT, or what the attempt
- * said if @timeout_ns is 0; -EINVAL if it would have to wait for a negative time; -EINTR after shmbus_interrupt(), or SHMBUS_ATTACH_EINTR.
- * @event is what wakes us. */
+ * said if @timeout_ns is 0; -EINVAL if it would have to wait for a negative time; -EINTR after
+ * shmbus_interrupt(), or SHMBUS_ATTACH_EINTR. @event is what wakes us. */
 int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_ns,
             sb_attempt_fn attempt, void *job);
 
