@@ -84,10 +84,13 @@ static bool memory_group_dir(char ret_dir[GROUP_BYTES], size_t *ret_top_bytes, b
             continue; /* the controller is in the other hierarchy */
         }
         const char *top = unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
-        if (strlen(top) + strlen(path) >= GROUP_BYTES) {
+        char dir[GROUP_BYTES];
+        int bytes =
+            snprintf(dir, sizeof dir, "%s%s", top, strncmp(path, "/..", 3) == 0 ? "" : path);
+        if (bytes >= GROUP_BYTES) {
             continue;
         }
-        snprintf(ret_dir, GROUP_BYTES, "%s%s", top, strncmp(path, "/..", 3) == 0 ? "" : path);
+        memcpy(ret_dir, dir, (size_t)bytes + 1);
         *ret_top_bytes = strlen(top);
         *ret_unified = unified;
         found = true;
