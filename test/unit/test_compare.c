@@ -72,8 +72,8 @@ static const char *const same[] = {
     "bus: any\n",
     "channels:\n  more: {}\n  others: {}\n",
     "channels:\n  tasks: { depth: 16 }\n",
-    "channels:\n  tasks: { depth: 9, message_bytes: 1000 }\nregions: { table: 1KiB }\nprocesses: "
-    "3\n",
+    "channels:\n  tasks: { depth: 9, message_bytes: 1000 }\n",
+    "regions: { table: 1KiB }\nprocesses: 3\n",
 };
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
