@@ -25,7 +25,7 @@
  * Killed before X2: b HRX, given back; x HTX, freed. From X2 until x is sent: b HFW, the same; then
  * until X3: b freed. In X4: as before it. Stopped anywhere: nobody waits, but for the two blocks.
  * Orders. X2 releases X1. A recoverer sees all stores of the dead (process.c).
- * Checked by: test/unit/test_exchange.c, test/model
+ * Checked by: test/unit/test_exchange.c, test/model, test/crash
  */
 #include "protocol/exchange.h"
 

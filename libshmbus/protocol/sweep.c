@@ -39,7 +39,8 @@
  * Killed before E2, T1: nothing. E2-E3: two places name a dead process, each is found on its own.
  * T1-T3: recovery is repeated by the next. X1: places of a process that is no member, found by E2
  * and E4. Damaged places name nobody or somebody who gives no sign: both are replaced.
- * Checked by: test/unit/test_sweep.c, test/process/test_sweep_deaths.c, test/model (sweep_*)
+ * Checked by: test/unit/test_sweep.c, test/process/test_sweep_deaths.c, test/model (sweep_*),
+ *   test/crash (sweep)
  */
 #include "protocol/sweep.h"
 

@@ -184,6 +184,146 @@ static bool after_a_death(struct t_actor *a)
            with_queue(a);
 }
 
+/* The oldest message is held in a block of the queue's share, for the last time. */
+static bool with_last_in_share(struct t_actor *a)
+{
+    for (int i = 0; i < 2; i++) {
+        if ((i == 0 && !with_message_in_share(a)) || shmbus_requeue(&a->msg) < 0 ||
+            shmbus_recv(a->q, &a->msg, 0) < 0) {
+            return false;
+        }
+    }
+    return a->msg.delivery_count == 3;
+}
+
+/* ---------------------------------------------------------------- prepare, what comes again */
+
+static bool with_three_held(struct t_actor *a)
+{
+    a->ledger->in_order = true;
+    return with_queue(a) && shmbus_recv_batch(a->q, a->msgs, 3, 0) == 3;
+}
+
+static bool with_three_given_back(struct t_actor *a)
+{
+    bool ok = with_three_held(a) && shmbus_requeue(&a->msgs[2]) == 0 &&
+              shmbus_requeue(&a->msgs[0]) == 0 && shmbus_requeue(&a->msgs[1]) == 0;
+
+    a->ledger->in_order = false; /* one of them may be in hand when the others are received */
+    return ok;
+}
+
+/* A process that held three is dead and nobody has noticed. */
+static bool after_a_death_with_three(struct t_actor *a)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        struct t_actor other = *a;
+        kill(getpid(), with_three_held(&other) ? SIGKILL : SIGTERM);
+    }
+    return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+           with_queue(a);
+}
+
+/* Receives from "q2", which sets nothing aside, and dies of it. */
+static bool dies_of_one(struct t_actor *a)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        struct t_actor other = *a;
+        bool ok = attached(&other) &&
+                  shmbus_channel_open(other.bus, "q2", SHMBUS_OPEN_RECV, &other.q) == 0 &&
+                  shmbus_recv(other.q, &other.msg, 0) == 0;
+        kill(getpid(), ok ? SIGKILL : SIGTERM);
+    }
+    return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+           shmbus_reclaim(a->bus) == 1;
+}
+
+/* Two messages wait in "q2", and so many died with the first one. */
+static bool after_deaths(struct t_actor *a, unsigned count)
+{
+    bool ok = attached(a) && shmbus_channel_open(a->bus, "q2", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV,
+                                                 &a->q) == 0;
+
+    for (unsigned i = 0; i < 2 && ok; i++) {
+        ok = t_send_id(a->q, a->first_id + i) == 0;
+        may(a, a->first_id + i, 1, 1);
+        did(a, a->first_id + i, 1);
+    }
+    for (unsigned i = 0; i < count && ok; i++) {
+        ok = dies_of_one(a);
+    }
+    return ok;
+}
+
+static bool after_two_deaths(struct t_actor *a)
+{
+    return after_deaths(a, 2);
+}
+
+static bool after_three_deaths(struct t_actor *a)
+{
+    return after_deaths(a, 3);
+}
+
+/* -------------------------------------------------------------------- prepare, who sweeps */
+
+static bool to_sweep(struct t_actor *a)
+{
+    a->ledger->sweeps = true;
+    if (!after_a_death(a)) {
+        return false;
+    }
+    sb_sweep_init(&a->sweep, &a->bus->view, &a->bus->member);
+    return true;
+}
+
+static enum sb_sweep_role sweep_round(struct t_actor *a)
+{
+    a->swept_ns += SB_SWEEP_TICK_NS;
+    return sb_sweep_round(&a->sweep, &a->bus->oracle, a->swept_ns, SB_SWEEP_BY_CLOCK);
+}
+
+/* The survivor, in slot 0, is the sweeper and gives no sign. */
+static bool beside_a_sweeper(struct t_actor *a)
+{
+    const struct sb_view *view = &a->bus->view;
+    uint64_t w = sb_load_relaxed(&view->processes[0].w);
+
+    sb_store_relaxed(&view->super->sweepers[0], sb_owner64_make(0, sb_proc_epoch(w)));
+    return true;
+}
+
+static bool to_be_a_deputy(struct t_actor *a)
+{
+    return to_sweep(a) && beside_a_sweeper(a);
+}
+
+static bool as_a_deputy(struct t_actor *a)
+{
+    return to_be_a_deputy(a) && sweep_round(a) == SB_SWEEP_DEPUTY;
+}
+
+static bool as_a_deputy_who_sees_no_sign(struct t_actor *a)
+{
+    bool ok = as_a_deputy(a);
+
+    for (unsigned i = 0; i + 1 < SB_SWEEP_LATE && ok; i++) {
+        ok = sweep_round(a) == SB_SWEEP_DEPUTY;
+    }
+    return ok;
+}
+
+static bool as_the_sweeper(struct t_actor *a)
+{
+    return to_sweep(a) && sweep_round(a) == SB_SWEEP_SWEEPER;
+}
+
 /* ------------------------------------------------------------- prepare, order per producer */
 
 static const char *lanes_name(const struct t_actor *a)
@@ -319,6 +459,22 @@ static bool to_acknowledge_dead_letter(struct t_actor *a)
     }
     may(a, t_msg_id(&a->msg), 0, 1);
     return true;
+}
+
+/* A lane full of dead letters that nobody reads. */
+static bool with_lane_of_letters(struct t_actor *a)
+{
+    bool ok = attached(a) && shmbus_channel_open(a->bus, "lx", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV,
+                                                 &a->q) == 0;
+
+    may(a, a->first_id, 0, 1);
+    for (unsigned i = 1; i <= T_DEPTH && ok; i++) {
+        ok = t_send_id(a->q, a->first_id + i) == 0 && shmbus_recv(a->q, &a->msg, 0) == 0 &&
+             shmbus_requeue(&a->msg) == 0;
+        may(a, a->first_id + i, i > 1, 1); /* the oldest gives way */
+        a->ledger->after[a->number][a->first_id + i] = (struct t_bounds){ i > 1, i > 1 };
+    }
+    return ok;
 }
 
 /* A process that had all handles of a queue that were left is dead and nobody has noticed. */
@@ -540,14 +696,56 @@ static void run_forward(struct t_actor *a)
     expect(a, shmbus_forward(&a->msg, a->q2, 0), -EAGAIN, "forward");
 }
 
+static bool is_free_again(const struct t_actor *a, uint32_t block, uint64_t hdr)
+{
+    return sb_load_relaxed(&sb_block_at(&a->bus->view.blocks, block)->hdr) ==
+           sb_hdr_make(sb_hdr_gen(hdr), 0, SB_FREE, 0);
+}
+
+static void run_requeue_copy(struct t_actor *a)
+{
+    uint32_t block = (uint32_t)a->msg.opaque_[1];
+    uint64_t hdr = sb_load_relaxed(&sb_block_at(&a->bus->view.blocks, block)->hdr);
+
+    run_requeue(a);
+    if (!is_free_again(a, block, hdr)) {
+        expect(a, -1, 0, "it was set aside as it is");
+    }
+    did(a, a->first_id, 1);
+}
+
+static void run_sweep(struct t_actor *a)
+{
+    if (sweep_round(a) != SB_SWEEP_SWEEPER) {
+        expect(a, -1, 0, "it does not become the sweeper");
+    }
+}
+
+/* Unless others have given a sign meanwhile. */
+static void run_sweep_in_place(struct t_actor *a)
+{
+    sweep_round(a);
+}
+
+static void run_look_on(struct t_actor *a)
+{
+    if (sweep_round(a) != SB_SWEEP_DEPUTY) {
+        expect(a, -1, 0, "it does not become a deputy");
+    }
+}
+
+static void run_sweep_leave(struct t_actor *a)
+{
+    sb_sweep_leave(&a->sweep);
+}
+
 static void run_forward_copy(struct t_actor *a)
 {
     uint32_t block = (uint32_t)a->msg.opaque_[1];
     uint64_t hdr = sb_load_relaxed(&sb_block_at(&a->bus->view.blocks, block)->hdr);
 
     run_forward(a);
-    if (sb_load_relaxed(&sb_block_at(&a->bus->view.blocks, block)->hdr) !=
-        sb_hdr_make(sb_hdr_gen(hdr), 0, SB_FREE, 0)) {
+    if (!is_free_again(a, block, hdr)) {
         expect(a, -1, 0, "it was forwarded as it is");
     }
     did(a, a->first_id, 1);
@@ -669,6 +867,24 @@ const struct t_operation t_operations[] = {
     QUEUE_STATES("forward, wrapped", 3, 5, with_message, run_forward),
     {"forward, a block of a share", 0, 0, T_QUEUE, with_message_in_share, run_forward_copy, true,
      false, false, 1, 1},
+    {"requeue, last delivery, a block of a share", 0, 0, T_QUEUE, with_last_in_share,
+     run_requeue_copy, true, false, false, 1, 1},
+    {"receive, three given back", 4, 1, T_QUEUE, with_three_given_back, run_recv, true, false,
+     false, 1, 1},
+    {"receive, two died with it", 0, 0, T_QUEUE, after_two_deaths, run_recv, true, false, false, 1,
+     1},
+    {"receive, three died with it", 0, 0, T_QUEUE, after_three_deaths, run_recv, true, false, false,
+     1, 1},
+    {"close, three held", 4, 2, T_QUEUE, with_three_held, run_close, true, true, false, 1, 1},
+    {"detach, three held", 4, 2, T_QUEUE, with_three_held, run_detach, true, true, false, 0, 1},
+    {"reclaim, three held", 4, 2, T_QUEUE, after_a_death_with_three, run_reclaim, true, true, false,
+     1, 2},
+    {"sweep, nobody does", 2, 0, T_QUEUE, to_sweep, run_sweep, true, true, false, 1, 2},
+    {"sweep, as before", 2, 0, T_QUEUE, as_the_sweeper, run_sweep, true, true, false, 1, 1},
+    {"sweep, beside one", 2, 0, T_QUEUE, to_be_a_deputy, run_look_on, true, true, false, 1, 2},
+    {"sweep, he gives no sign", 2, 0, T_QUEUE, as_a_deputy_who_sees_no_sign, run_sweep_in_place,
+     true, true, false, 1, 2},
+    {"sweep, leave it", 2, 0, T_QUEUE, as_the_sweeper, run_sweep_leave, true, false, false, 1, 1},
     QUEUE_STATES("heartbeat", 1, 0, with_queue, run_heartbeat),
     QUEUE_STATES("region write", 0, 0, with_region, run_region_write),
     {"open, new name", 1, 0, T_QUEUE, with_queue, run_open, false, true, false, 1, 1},
@@ -691,6 +907,8 @@ const struct t_operation t_operations[] = {
      true, 0, 1},
     {"lane send, full, drops", 4, 2, T_LANES_DROP, to_drop_in_lane, run_send_dropping, true, false,
      false, 1, 1},
+    {"lane send, full of dead letters", 0, 0, T_QUEUE, with_lane_of_letters, run_send_dropping,
+     true, false, false, 1, 1},
     LANE_STATES("lane send batch", 0, 2, to_send_three_in_lane, run_send_batch),
     LANE_STATES("lane send batch, one place left", 3, 3, to_send_three_in_lane, run_send_batch),
     LANE_STATES("lane send batch, one cell held", 4, 3, to_pass_in_batch, run_send_batch),

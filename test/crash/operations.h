@@ -2,6 +2,7 @@
 #ifndef T_OPERATIONS_H
 #define T_OPERATIONS_H
 
+#include "protocol/sweep.h"
 #include "world.h"
 
 struct t_actor;
@@ -32,6 +33,8 @@ struct t_actor {
     struct shmbus_channel *q, *q2, *s;
     struct shmbus_region *region;
     struct shmbus_msg msg, msgs[3];
+    struct sb_sweep sweep;
+    int64_t swept_ns;
     int result;
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "channel/channel.h"
+#include "protocol/sweep.h"
 
 #define LONGEST_CALL_NS 10000000000 /* a busy machine; a hang would be for ever */
 
@@ -75,8 +76,8 @@ static int make_plan(struct shmbus_plan **ret)
     (*ret)->spare_channels = 1;
     (*ret)->spare_depth = 4;
     (*ret)->block_count = 0;
-    /* Four are shares. Stocks of five: refills and flushes happen. */
-    shmbus_plan_add_blocks(*ret, 64, 44);
+    /* Five are shares. Stocks of five: refills and flushes happen. */
+    shmbus_plan_add_blocks(*ret, 64, 45);
     snprintf(ch.name, sizeof ch.name, "dead");
     shmbus_plan_add_channel(*ret, &ch);
     snprintf(ch.name, sizeof ch.name, "q2");
@@ -92,6 +93,17 @@ static int make_plan(struct shmbus_plan **ret)
     shmbus_plan_add_channel(*ret, &ch);
     snprintf(ch.name, sizeof ch.name, "ld");
     ch.on_full = SHMBUS_FULL_DROP_OLDEST;
+    shmbus_plan_add_channel(*ret, &ch);
+    snprintf(ch.name, sizeof ch.name, "lx");
+    snprintf(ch.dead_letter, sizeof ch.dead_letter, "letters");
+    ch.on_full = SHMBUS_FULL_BLOCK;
+    ch.max_deliveries = 1;
+    shmbus_plan_add_channel(*ret, &ch);
+    ch = (struct shmbus_channel_plan){.name = "letters",
+                                      .kind = SHMBUS_KIND_QUEUE,
+                                      .depth = T_DEPTH,
+                                      .on_full = SHMBUS_FULL_DROP_OLDEST,
+                                      .endpoints = 8};
     shmbus_plan_add_channel(*ret, &ch);
     ch = (struct shmbus_channel_plan){.name = "s",
                                       .kind = SHMBUS_KIND_STREAM,
@@ -118,7 +130,8 @@ static bool open_all(struct t_world *w)
 {
     return shmbus_channel_open(w->bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &w->q) == 0 &&
            shmbus_channel_open(w->bus, "q2", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &w->q2) == 0 &&
-           shmbus_channel_open(w->bus, "dead", SHMBUS_OPEN_RECV, &w->dead) == 0;
+           shmbus_channel_open(w->bus, "dead", SHMBUS_OPEN_RECV, &w->dead) == 0 &&
+           shmbus_channel_open(w->bus, "letters", SHMBUS_OPEN_RECV, &w->letters) == 0;
 }
 
 /* The survivor has lane 1; lane 0 was used by somebody who has left. */
@@ -141,7 +154,8 @@ static bool open_lanes(struct t_world *w, enum t_end end, unsigned fill, unsigne
 {
     bool drop = end == T_LANES_DROP;
     bool ok = fill_lanes(w, "l", end == T_LANES_BLOCK ? fill : 0, drop ? 0 : cycle, &w->l) &&
-              fill_lanes(w, "ld", drop ? fill : 0, drop ? cycle : 0, &w->ld);
+              fill_lanes(w, "ld", drop ? fill : 0, drop ? cycle : 0, &w->ld) &&
+              fill_lanes(w, "lx", 0, 0, &w->lx);
     w->lanes = drop ? w->ld : end == T_LANES_BLOCK ? w->l : NULL;
     return ok;
 }
@@ -225,10 +239,24 @@ void t_world_free(struct t_world *w)
 
 /* ------------------------------------------------------------------------------- what others do */
 
+/* What was given back to the queue comes by its sequence. */
+static void check_order(struct t_world *w, const struct shmbus_msg *msg)
+{
+    if (!w->ledger->in_order || msg->channel != w->q || msg->delivery_count < 2) {
+        return;
+    }
+    if (msg->sequence < w->again) {
+        t_fail(w, "sequence %llu comes again after %llu", (unsigned long long)msg->sequence,
+               (unsigned long long)w->again);
+    }
+    w->again = msg->sequence;
+}
+
 /* Accounts for a received message and acknowledges it. */
 static void take(struct t_world *w, struct shmbus_msg *msg, const char *where)
 {
     unsigned id = t_msg_id(msg);
+    check_order(w, msg);
     if (id == 0) {
         t_fail(w, "a damaged message on %s", where);
     } else if (++w->got[id] > 1 && id != T_ID_PASS) {
@@ -314,6 +342,10 @@ static void drain(struct t_world *w)
     for (unsigned n = 0; n < 64 && take_one(w, w->ld); n++) {
     }
     for (unsigned n = 0; n < 64 && take_one(w, w->dead); n++) {
+    }
+    for (unsigned n = 0; n < 64 && take_one(w, w->lx); n++) {
+    }
+    for (unsigned n = 0; n < 64 && take_one(w, w->letters); n++) {
     }
 }
 
@@ -483,6 +515,24 @@ static void check_lanes(struct t_world *w, struct shmbus_channel *ours)
     }
 }
 
+/* Whatever one of them was killed or stopped in: another one who is called takes his place. */
+static void check_sweeper(struct t_world *w)
+{
+    struct sb_sweep sweep;
+    enum sb_sweep_role role;
+
+    if (!w->ledger->sweeps) {
+        return;
+    }
+    sb_sweep_init(&sweep, &w->bus->view, &w->bus->member);
+    role = sb_sweep_round(&sweep, &w->bus->oracle, now_ns(), SB_SWEEP_CALLED);
+    if (role != SB_SWEEP_SWEEPER ||
+        sb_load_relaxed(&w->bus->view.super->sweepers[0]) != w->bus->member.owner64) {
+        t_fail(w, "the survivor does not become the sweeper");
+    }
+    sb_sweep_leave(&sweep);
+}
+
 static bool check_findings(void *context, enum shmbus_severity severity, const char *what,
                            const char *cure)
 {
@@ -503,6 +553,8 @@ void t_world_check(struct t_world *w)
     check_drops(w);
     check_lanes(w, w->l);
     check_lanes(w, w->ld);
+    check_lanes(w, w->lx);
+    check_sweeper(w);
     if (!pass_messages(w->q, w->q, 2 * T_DEPTH + 1)) {
         t_fail(w, "the queue does not go on: %s", shmbus_detail());
     }
@@ -512,7 +564,9 @@ void t_world_check(struct t_world *w)
     shmbus_channel_close(w->dead);
     shmbus_channel_close(w->l);
     shmbus_channel_close(w->ld);
-    w->q = w->q2 = w->dead = w->l = w->ld = w->lanes = NULL;
+    shmbus_channel_close(w->lx);
+    shmbus_channel_close(w->letters);
+    w->q = w->q2 = w->dead = w->l = w->ld = w->lx = w->letters = w->lanes = NULL;
     check_blocks(w);
     check_hints(w);
     shmbus_check(w->bus, check_findings, w);

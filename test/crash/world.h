@@ -38,6 +38,8 @@ struct t_ledger {
     char what[T_ACTORS][160];
     uint8_t region_value[T_ACTORS]; /* what a region write of this actor fills it with; 0: none */
     uint8_t drop_max[T_ACTORS];     /* so many of the messages sent before may be thrown away */
+    bool in_order; /* what comes again from "q" comes in its order */
+    bool sweeps;   /* the survivor must become the sweeper in the end */
 };
 
 struct t_world {
@@ -47,6 +49,9 @@ struct t_world {
     struct shmbus_channel *tx, *rx; /* the survivor's end of the stream, if it has one */
     struct shmbus_channel *l, *ld;  /* queues with order per producer: blocking, drop_oldest */
     struct shmbus_channel *lanes;   /* that of the two that the operation is about, or NULL */
+    struct shmbus_channel *lx; /* with lanes, one delivery */
+    struct shmbus_channel *letters; /* its dead letters, which drop */
+    uint64_t again; /* sequence of what came again last */
     struct t_ledger *ledger;
     unsigned setup_ids; /* 1 .. setup_ids were sent before the operation */
     unsigned got[T_IDS];

@@ -367,6 +367,17 @@ static const struct w_plan sweep_two = {
     .actors = {ACTOR("user", 0, "r0 a"), ACTOR("watch-a", 1, "P2"), ACTOR("watch-b", 2, "P2")},
 };
 
+/* The one who looks for the dead may be dead himself when somebody comes. */
+static const struct w_plan sweep_newcomer = {
+    .channels = {QUEUE(0)},
+    .channel_count = 1,
+    .blocks = 2,
+    .queued = 1,
+    .sweepers_from = 2,
+    .actors = {IMMORTAL("newcomer", 0, "P0 r0 a"), ACTOR("user", 1, "r0 a"),
+               ACTOR("watch", 2, "P1")},
+};
+
 static const struct w_plan sweep_three = {
     .channels = {QUEUE(0)},
     .channel_count = 1,
@@ -1021,6 +1032,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(two_dead, "two users die, two recoverers", TWO_KILLS),
     SCENARIO(sweep_two, "who looks for the dead dies himself, or stands still", TWO_KILLS),
     SCENARIO(sweep_three, "the same with a deputy more", TWO_KILLS),
+    SCENARIO(sweep_newcomer, "somebody comes, perhaps where nobody looks any more", TWO_KILLS),
     SCENARIO(recover_sleep, "receiver sleeps, recoverer is killed", TWO_KILLS),
     SCENARIO(slot_reuse, "slot taken again beside two recoverers", TWO_KILLS),
     SCENARIO(same_name_again, "late recoverer, message and name come again", SMALL),

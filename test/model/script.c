@@ -10,7 +10,7 @@
  *   l0      take a lane, wait until there is one            c0   leave it, or close a queue: give
  *                                                                back what is held
  *   p0      open once more for receiving
- *   P3      three rounds of a watcher
+ *   P3      three rounds of a watcher                      P0   look as a newcomer does
  *   D       wait for a death and recover, again and again     D1   once
  *   J       wait until the slot of the predecessor is free, become its next user
  *   H       hold on until nobody else can go on, the stopped ones included
@@ -660,7 +660,9 @@ static void bell_word(uint32_t process, char word, uint32_t n)
 
 static void look_for_the_dead(uint32_t process, char word, uint32_t n)
 {
-    if (word == 'P') {
+    if (word == 'P' && n == 0) {
+        w_newcomer_looks();
+    } else if (word == 'P') {
         w_sweep_rounds(process, n);
     } else {
         recoverer(n == 1);

@@ -4,6 +4,7 @@
  * death must have been noticed, and one of them must be the sweeper, whatever was interrupted
  * where.
  */
+#include "protocol/reclaim.h"
 #include "protocol/sweep.h"
 #include "world.h"
 
@@ -25,6 +26,44 @@ void w_sweep_rounds(uint32_t process, uint32_t count)
     }
 }
 
+static bool is_dead(uint32_t process)
+{
+    const struct w_process *p = &w_processes[process];
+    return p->dead &&
+           w_segment.processes[p->slot].w.v == sb_proc_word(p->epoch, SB_PROC_ACTIVE);
+}
+
+static bool is_living(uint64_t owner64)
+{
+    for (uint32_t p = 0; p < W_DRIVER; p++) {
+        if (owner64 != 0 && owner64 == sweeps[p].me && w_is_living(p)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As an attach does: if nobody looks, look. */
+void w_newcomer_looks(void)
+{
+    uint64_t sweeper = w_segment.super.sweepers[0].v;
+    bool nobody = !is_living(sweeper);
+    bool dead[W_PROCESSES];
+
+    for (uint32_t p = 0; p < W_PROCESSES; p++) {
+        dead[p] = is_dead(p);
+    }
+    if (!sb_sweep_is_kept(&w_view, NULL)) {
+        sb_reclaim_dead(&w_view, NULL);
+    }
+    x_end_of_call();
+    for (uint32_t p = 0; p < W_PROCESSES; p++) {
+        if (nobody && w_segment.super.sweepers[0].v == sweeper && dead[p] && is_dead(p)) {
+            x_fail("nobody looks for the dead, and who comes does not find process %u", p);
+        }
+    }
+}
+
 /* A watcher that could make a round. */
 static bool is_awake(uint32_t process)
 {
@@ -42,9 +81,7 @@ static void check(void)
     bool is_there = false;
 
     for (uint32_t p = 0; p < W_PROCESSES; p++) {
-        const struct w_process *process = &w_processes[p];
-        if (process->dead && w_segment.processes[process->slot].w.v ==
-                                 sb_proc_word(process->epoch, SB_PROC_ACTIVE)) {
+        if (is_dead(p)) {
             x_fail("the death of process %u is not noticed", p);
         }
         is_there = is_there ||

@@ -235,6 +235,7 @@ void w_check_cells(void);
 /* sweepers.c */
 void w_sweeps_begin(uint32_t process, const struct sb_member *member);
 void w_sweep_rounds(uint32_t process, uint32_t count);
+void w_newcomer_looks(void);
 /* Nobody can go on: whoever is left makes rounds, and everything must have been noticed. */
 void w_sweeps_settle(void);
 
