@@ -40,20 +40,27 @@ static int make_plan(const struct sup *s, struct shmbus_plan **ret_plan)
     return 0;
 }
 
+/* The bus as it is, if it is there: the plan is for one that has to be made. Programs may make it
+ * in the same moment, by a plan of theirs. */
 static int attach(struct sup *s)
 {
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus_plan *plan = NULL;
-    int r = make_plan(s, &plan);
+    int r;
 
-    if (r == 0) {
-        opts.process_name = "supervisor";
-        opts.flags = SHMBUS_ATTACH_NO_WATCHER;
-        opts.plan = plan;
-        r = shmbus_attach(s->file->bus, &opts, &s->bus);
-        shmbus_plan_free(plan);
+    opts.process_name = "supervisor";
+    opts.flags = SHMBUS_ATTACH_NO_WATCHER | SHMBUS_ATTACH_EXISTING;
+    r = shmbus_attach(s->file->bus, &opts, &s->bus);
+    if (r != -ENOENT) {
+        return r;
     }
-    return r;
+    r = make_plan(s, &plan);
+    if (r < 0) {
+        return r;
+    }
+    r = shmbus_create(s->file->bus, plan);
+    shmbus_plan_free(plan);
+    return r < 0 && r != -EEXIST ? r : shmbus_attach(s->file->bus, &opts, &s->bus);
 }
 
 void sup_bus_open(struct sup *s)
