@@ -111,6 +111,9 @@ char **sup_environment(const struct sup_worker *w)
         sup_notify_path(w, path, sizeof path);
         set(&list, sup_printf("NOTIFY_SOCKET=%s", path));
     }
+    if (w->spec->watchdog.after_ns > 0) {
+        set(&list, sup_printf("WATCHDOG_USEC=%jd", (intmax_t)(w->spec->watchdog.after_ns / 1000)));
+    }
     set_sockets(&list, w);
     return list;
 }

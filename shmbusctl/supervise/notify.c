@@ -33,6 +33,8 @@ static void take_line(struct sup_worker *w, const char *line)
         text_clean(line + 7, clean, sizeof clean);
         free(w->status);
         w->status = sup_strdup(clean);
+    } else if (strcmp(line, "WATCHDOG=1") == 0) {
+        w->beat.told_ns = sup_now_ns();
     } else if (strncmp(line, "ERRNO=", 6) == 0) { /* shown, no failure: the exit code decides */
         text_clean(line + 6, clean, sizeof clean);
         sup_event(s, w, "errno", false, "%s pid %d says ERRNO=%s (%s)", w->program->name, w->pid,

@@ -3,15 +3,10 @@
  * lowered by a random part, so that those who began together do not go together; no more than
  * max_unavailable (at least one) are replaced at once; and while the machine is loaded or a queue
  * is long it is put off, for so long at most.
- *
- * And the watchdog: who says nothing and gets nothing done is shown as stalled; where that was
- * asked for, it is ended. A paused one only where that, too, was asked for.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/random.h>
 
 #include "sup.h"
@@ -19,7 +14,6 @@
 
 #define LOOK_NS SUP_SECOND
 #define RETRY_NS (60 * SUP_SECOND)
-#define ABORT_GRACE_NS (10 * SUP_SECOND)
 
 static uint64_t lowered(uint64_t limit, uint32_t percent)
 {
@@ -104,75 +98,6 @@ static void look_at_use(struct sup_worker *w)
     }
 }
 
-/* ---------------------------------------------------------------------------------- watchdog */
-
-static void end_stalled(struct sup_worker *w)
-{
-    sup_event(w->program->s, w, "watchdog", true, "SIGABRT to pid %d of %s: stalled", w->pid,
-              w->program->name);
-    sup_worker_abort(w, ABORT_GRACE_NS);
-}
-
-/* A call that waits beats once in the interval of the bus: less than that is no silence. */
-static int64_t watchdog_limit(struct sup_program *p, int64_t after_ns)
-{
-    int64_t least_ns = p->s->beat_interval_ns + p->s->beat_interval_ns / 2;
-
-    if (after_ns >= least_ns) {
-        return after_ns;
-    }
-    if (!p->said_watchdog) {
-        p->said_watchdog = true;
-        sup_event_of(p->s, p, "watchdog", false,
-                     "%s: `watchdog: {after: ...}` counts as %.1f s, since who waits on this bus "
-                     "beats every %.1f s; its plan may set `heartbeat: {interval: ...}`",
-                     p->name, (double)least_ns / 1e9, (double)p->s->beat_interval_ns / 1e9);
-    }
-    return least_ns;
-}
-
-/* Silent, and nothing done, for as long. Who has nothing in hand and is in no call may be silent.
- * What passed while this supervisor itself was stopped (a frozen container) is not counted: the
- * workers may have been stopped with it. */
-static void look_at_beat(struct sup_worker *w)
-{
-    const struct sup_watchdog_spec *d = &w->spec->watchdog;
-    struct sup *s = w->program->s;
-    const struct shmbus_process_stat *row = sup_bus_beat_of(s, w);
-    int64_t after_ns = watchdog_limit(w->program, d->after_ns), still_ns;
-    bool slept = s->now_ns - w->beat.looked_ns > 3 * LOOK_NS;
-
-    w->beat.looked_ns = s->now_ns;
-    sup_due(s, s->now_ns + LOOK_NS);
-    if (row == NULL) {
-        return;
-    }
-    if (row->progress != w->beat.progress || row->life == SHMBUS_LIFE_IDLE || slept) {
-        w->beat.progress = row->progress;
-        w->beat.since_ns = s->now_ns;
-    }
-    still_ns = s->now_ns - w->beat.since_ns;
-    still_ns = still_ns < row->heartbeat_age_ns ? still_ns : row->heartbeat_age_ns;
-    if (still_ns < after_ns) {
-        if (w->beat.stalled) {
-            sup_event(s, w, "recovered", false, "%s pid %d moves again", w->program->name, w->pid);
-        }
-        w->beat.stalled = false;
-        sup_due(s, s->now_ns + after_ns - still_ns);
-        return;
-    }
-    if (w->beat.stalled) {
-        return;
-    }
-    w->beat.stalled = true;
-    sup_event(s, w, "stalled", true, "%s pid %d has not moved for %.1f s%s", w->program->name,
-              w->pid, (double)row->heartbeat_age_ns / 1e9,
-              sup_is_paused(w->pid) ? ": it is paused" : "");
-    if (d->abort && (d->even_paused || !sup_is_paused(w->pid))) {
-        end_stalled(w);
-    }
-}
-
 void sup_recycle_look(struct sup_worker *w)
 {
     const struct sup_recycle_spec *r = &w->spec->recycle;
@@ -181,7 +106,7 @@ void sup_recycle_look(struct sup_worker *w)
         set_limits(w);
     }
     if (w->spec->watchdog.after_ns > 0) {
-        look_at_beat(w);
+        sup_watchdog_look(w);
     }
     if (w->recycle.since_ns != 0) {
         return;

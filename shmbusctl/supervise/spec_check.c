@@ -146,6 +146,21 @@ static int check_cpus(const struct sup_spec *spec, struct sup_program_spec *p)
     return CTL_DONE;
 }
 
+/* A file of the time zone database, or a rule like CET-1CEST,M3.5.0,M10.5.0/3. What is neither,
+ * the C library takes for UTC without a word. */
+static bool is_zone(const char *zone)
+{
+    const char *base = getenv("TZDIR");
+    size_t letters = strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+    char *path = sup_printf("%s/%s", base != NULL ? base : "/usr/share/zoneinfo", zone);
+    struct stat file;
+    bool there = strstr(zone, "..") == NULL && stat(path, &file) == 0 && S_ISREG(file.st_mode);
+
+    free(path);
+    return there || strcmp(zone, "UTC") == 0 ||
+           (letters >= 3 && zone[letters] != 0 && strchr("+-0123456789", zone[letters]) != NULL);
+}
+
 static int check_program(const struct sup_spec *spec, struct sup_program_spec *p)
 {
     struct sup_url url;
@@ -164,6 +179,10 @@ static int check_program(const struct sup_spec *spec, struct sup_program_spec *p
     if (p->ready.command != NULL && !command_is_there(p->ready.command[0], p->directory)) {
         return fail_in(spec, p, "there is no command `%s` that can be run, for `ready`",
                        p->ready.command[0]);
+    }
+    if (p->recycle.timezone != NULL && !is_zone(p->recycle.timezone)) {
+        return fail_in(spec, p, "there is no time zone `%s` on this machine (package tzdata)",
+                       p->recycle.timezone);
     }
     if (p->clean.directory != NULL && lstat(p->clean.directory, &directory) == 0 &&
         !S_ISDIR(directory.st_mode)) {

@@ -78,6 +78,7 @@ struct sup_recycle {
 struct sup_beat {
     uint64_t progress;
     int64_t since_ns, looked_ns;
+    int64_t told_ns; /* WATCHDOG=1 of sd_notify; 0: never */
     bool stalled;
 };
 
@@ -268,6 +269,7 @@ void sup_rollout_fail(struct sup_program *p, const struct sup_worker *w);
 bool sup_rollout_covers(const struct sup_program *p, const struct sup_worker *w);
 bool sup_rollout_owns_slot(const struct sup_program *p, uint32_t index);
 
+void sup_watchdog_look(struct sup_worker *w);
 void sup_recycle_look(struct sup_worker *w);
 void sup_recycle_step(struct sup_program *p);
 

@@ -32,6 +32,8 @@ bad "an unreadable directory is refused" 2 'no directory' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], directory: /no/such } }'
 bad "an unknown user is refused" 2 'no user `nobodyatall`' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], user: nobodyatall } }'
+bad "an unknown time zone is refused" 2 'no time zone `Europe/Berln`' "bus: $bus" \
+    'programs: { a: { command: [sleep, 1], recycle: { cron: "0 4 * * *", timezone: Europe/Berln } } }'
 bad "aliases are refused" 2 'aliases are not allowed' "bus: $bus" 'programs: { a: *x }'
 bad "a socket that is not defined is refused" 2 'wants the socket `web`' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], sockets: [web] } }'

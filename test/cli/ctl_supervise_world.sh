@@ -168,6 +168,30 @@ else
 fi
 ended
 
+# ------------------------------------------------- WATCHDOG=1, of a program that knows no bus
+: >"$log"
+cat >"$file" <<END
+bus: $bus
+programs:
+  beats:
+    command: [$bin/test-notify, beat, "50", "1000000"]
+    ready: { by: notify, deadline: 60s }
+    watchdog: { after: 1s, abort: true }
+  hangs:
+    command: [$bin/test-notify, beat, "50", "5"]
+    ready: { by: notify, deadline: 60s }
+    watchdog: { after: 1s, abort: true }
+  silent: { command: [sleep, "1001"], $ready_alive, watchdog: { after: 1s, abort: true } }
+END
+begin
+check "they are up" up
+check "WATCHDOG_USEC says how often" grep -qzx WATCHDOG_USEC=1000000 "/proc/$(worker_pid beats)/environ"
+check "a worker that stops saying WATCHDOG=1 is ended" eventually logged \
+    'exit  *hangs pid .* ended as told, watchdog: killed by SIGABRT'
+check "after its time" eval 'awk "BEGIN { exit !($(sed -n "s/.*hangs pid .* not moved for \([0-9.]*\) s.*/\1/p" "$log" | head -1) < 1.9) }"'
+check "one that goes on saying it is not, nor one that never did" eval '! logged "stalled  *\(beats\|silent\)"'
+ended
+
 # ------------------------------------------------------------- user, group, CPUs, nice, directory
 if [ "$(id -u)" = 0 ]; then
     : >"$log"

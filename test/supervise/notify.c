@@ -7,6 +7,8 @@
  *                         runs COMMAND with that as NOTIFY_SOCKET, keeps what it sends with
  *                         FDSTORE=1, and runs it again with those as LISTEN_FDS when it was killed
  *                         by SIGKILL, as systemd would; prints messages as hear does
+ *   notify beat MS COUNT  says READY=1 and then COUNT times WATCHDOG=1, every MS milliseconds; then
+ *                         it hangs
  *   notify tell TEXT...   sends each TEXT to NOTIFY_SOCKET, then BARRIER=1 with a pipe, and waits
  *                         until that is closed; prints "barrier"; exit status 1 after 30 s
  */
@@ -149,15 +151,36 @@ static int send_text(int fd, const char *text, int with)
     return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-static int tell(char **texts)
+static int to_supervisor(void)
 {
     const char *path = getenv("NOTIFY_SOCKET");
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), ends[2];
-    struct pollfd closed = {.events = 0};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path != NULL ? path : "");
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0 || pipe(ends) < 0) {
+    return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? fd : -1;
+}
+
+static int beat(int pause_ms, long count)
+{
+    int fd = to_supervisor();
+
+    if (fd < 0 || send_text(fd, "READY=1", -1) < 0) {
+        return fail("NOTIFY_SOCKET");
+    }
+    for (long i = 0; i < count && send_text(fd, "WATCHDOG=1", -1) == 0; i++) {
+        poll(NULL, 0, pause_ms);
+    }
+    pause();
+    return 1;
+}
+
+static int tell(char **texts)
+{
+    int fd = to_supervisor(), ends[2];
+    struct pollfd closed = {.events = 0};
+
+    if (fd < 0 || pipe(ends) < 0) {
         return fail("NOTIFY_SOCKET");
     }
     for (; *texts != NULL; texts++) {
@@ -185,6 +208,9 @@ int main(int argc, char **argv)
     }
     if (argc >= 4 && strcmp(argv[1], "keep") == 0) {
         return keep(argv[2], argv + 3);
+    }
+    if (argc == 4 && strcmp(argv[1], "beat") == 0) {
+        return beat((int)strtol(argv[2], NULL, 10), strtol(argv[3], NULL, 10));
     }
     return argc >= 2 && strcmp(argv[1], "tell") == 0 ? tell(argv + 2) : 2;
 }
