@@ -13,6 +13,7 @@
 #include "protocol/block.h"
 #include "protocol/event.h"
 #include "protocol/exchange.h"
+#include "protocol/redelivery.h"
 
 #define BUSY_TRIES 64u
 

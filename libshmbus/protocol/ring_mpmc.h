@@ -57,25 +57,15 @@ bool sb_ring_is_cleared(const struct sb_ring *ring, uint64_t ahead);
 enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t hdr,
                                  uint64_t *ret_ticket);
 
-/* Takes the next block, orphans first, by their tickets: HRX(owner). */
-enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint64_t *ret_hdr,
-                                 uint64_t *ret_ticket);
-
-/* The same, but only what is in the ring: makes a place free. */
+/* Takes the next block that waits in the ring: HRX(owner). Makes a place free. */
 enum sb_ring_result sb_ring_recv_placed(struct sb_ring *ring, uint32_t *ret_block,
                                         uint64_t *ret_hdr, uint64_t *ret_ticket);
 
-/* Gives a received block back: ORPHAN; at max_deliveries to the dead-letter queue, DEADL if there
- * is no place. @undo: the delivery did not
- * count (the receiver could not take it). Returns the channel whose receivers must be woken,
- * SB_NONE if the block is not held by @hdr. */
-uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, bool undo);
-
-/* What the holder word of the last message delivered again must be, for the handle @holder (Y1). */
-uint64_t sb_ring_holder(const struct sb_ring *ring, uint64_t holder);
-
 /* Whether a receive would find something or has orphans to look for. Changes nothing shared. */
 bool sb_ring_readable(struct sb_ring *ring);
+
+/* The ticket behind the last one filled. */
+uint64_t sb_ring_true_tail(const struct sb_ring *ring);
 
 /* Messages waiting, from the slots themselves. Reads only. */
 uint64_t sb_ring_depth(const struct sb_channel_view *channel);

@@ -1,4 +1,4 @@
 # what:  a message that did not fit the buffer loses one of its deliveries
-# files: libshmbus/protocol/ring_mpmc.c
+# files: libshmbus/protocol/redelivery.c
 # check: unit queue.a_copy_into_too_small_a_buffer_leaves
 s|    if (undo && deliveries > 0) {|    if (false) {|
