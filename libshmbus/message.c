@@ -342,6 +342,21 @@ int shmbus_requeue(struct shmbus_msg *msg)
     return finished(msg, kind->requeue(msg->channel, msg));
 }
 
+int shmbus_give_back(struct shmbus_msg *msg)
+{
+    const struct sb_kind *kind;
+    int r = check_msg(msg, "shmbus_give_back");
+
+    if (r < 0) {
+        return r;
+    }
+    kind = kind_of(msg);
+    if (kind == NULL || kind->requeue == NULL) {
+        return sb_wrong_kind(msg->channel, "shmbus_give_back");
+    }
+    return finished(msg, kind->unreceive(msg->channel, msg));
+}
+
 int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
                    int64_t timeout_ns)
 {

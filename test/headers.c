@@ -51,6 +51,7 @@ static const struct {
     F(shmbus_release),
     F(shmbus_release_batch),
     F(shmbus_requeue),
+    F(shmbus_give_back),
     F(shmbus_reserve),
     F(shmbus_commit),
     F(shmbus_forward),

@@ -664,6 +664,7 @@ static const char *const no_number[] = {
     "shmbus_channel_bus",  "shmbus_channel_close",    "shmbus_channel_fd",
     "shmbus_channel_name", "shmbus_channel_size_max", "shmbus_check",
     "shmbus_create",       "shmbus_detach",           "shmbus_detail",
+    "shmbus_give_back",
     "shmbus_heartbeat",    "shmbus_interrupt",        "shmbus_interrupt_clear",
     "shmbus_list",         "shmbus_plan_compare",     "shmbus_plan_free",
     "shmbus_plan_load",    "shmbus_reclaim",          "shmbus_region_bytes",

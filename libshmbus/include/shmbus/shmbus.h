@@ -485,6 +485,11 @@ SHMBUS_API int shmbus_release_batch(struct shmbus_msg *msgs, size_t count);
  * the dead-letter queue instead, which never waits: see enum shmbus_on_full. Stream:
  * -SHMBUS_ERR_KIND. */
 SHMBUS_API int shmbus_requeue(struct shmbus_msg *msg);
+/* Queue: the same as if it had never been received: the delivery is not counted, neither for the
+ * next receiver nor towards max_deliveries. For a worker that is asked to stop, so that the third
+ * restart within a long task does not make a dead letter of it. Only if nothing that was done for
+ * it is left: the next receiver cannot tell. Closing and detaching count what they give back. */
+SHMBUS_API int shmbus_give_back(struct shmbus_msg *msg);
 
 /* Room for one message, to be filled in place; what shmbus_send() returns. The memory is yours
  * until commit or abort; if you die first nothing was sent and it is freed. */
