@@ -88,6 +88,16 @@ void sup_alert_step(struct sup *s)
     }
 }
 
+bool sup_alert_runs(void)
+{
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        if (alerts[i].pid != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool sup_alert_reap(pid_t pid)
 {
     for (size_t i = 0; i < AT_ONCE; i++) {

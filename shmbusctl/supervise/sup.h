@@ -351,6 +351,7 @@ void sup_event_of(struct sup *s, const struct sup_program *p, const char *event,
 void sup_alert(struct sup *s, const char *json);
 void sup_alert_step(struct sup *s);
 bool sup_alert_reap(pid_t pid);
+bool sup_alert_runs(void); /* any */
 
 int sup_control_open(struct sup *s);
 void sup_control_close(struct sup *s);

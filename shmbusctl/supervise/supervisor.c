@@ -15,7 +15,12 @@
 #include "sockets.h"
 #include "sup.h"
 
-enum { LEFT_OVER_ROUNDS = 200, TERM_EACH_ROUNDS = 50, KILL_ROUNDS = 500 }; /* of 10 ms */
+enum {
+    LEFT_OVER_ROUNDS = 200,
+    TERM_EACH_ROUNDS = 50,
+    KILL_ROUNDS = 500,
+    ALERT_ROUNDS = 500
+}; /* of 10 ms */
 
 /* Listening sockets from who has them: this process before its exec, systemd, living workers (those
  * were asked while they were taken over); the rest is bound now. */
@@ -99,6 +104,20 @@ static void signal_children(int number)
     }
 }
 
+/* What it had to say last should arrive: a mail takes its time. */
+static void finish_alerts(void)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    pid_t pid;
+
+    for (int i = 0; i < ALERT_ROUNDS && sup_alert_runs(); i++) {
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+            sup_alert_reap(pid);
+        }
+        nanosleep(&pause, NULL);
+    }
+}
+
 /* The death of one may give us its children, so the signals are sent again to who is there then. */
 static void end_left_overs(void)
 {
@@ -166,6 +185,7 @@ int sup_main(struct sup_spec *file)
     if (code == CTL_DONE) {
         code = sup_run(s);
         sup_event_of(s, NULL, "end", false, "all programs are stopped");
+        finish_alerts();
         end_left_overs();
         close_all(s, true);
     } else {

@@ -288,6 +288,26 @@ check "a hook that does not end holds up nobody" eventually rows_are '^b .* read
 check "it has the event" eventually grep -q '"event":"given-up".*"program":"a"' "$dir/alert"
 check "and is killed when its time is over, with its children" eventually eval \
     'gone "$(head -1 "$dir/hooks")" && [ "$(users | grep -cv "/$supervisor/")" = 1 ]'
+cat >"$dir/slow.yaml" <<END
+bus: $bus
+programs:
+  a: { command: [sh, -c, 'exit 78'], restart: { permanent_failure_codes: [78] } }
+alert: { command: [sh, -c, 'cat >/dev/null; read -r line <$dir/word; echo "\$line" >$dir/finished'] }
+END
+ended
+mkfifo "$dir/word"
+: >"$log"
+"$ctl" supervise "$dir/slow.yaml" >/dev/null 2>>"$log" &
+supervisor=$!
+pids="$pids $supervisor"
+check "another hook waits for a word" eventually logged 'given-up'
+kill -TERM "$supervisor"
+check "the supervisor ends" eventually logged ' end  '
+timeout 20 sh -c "echo late >$dir/word"
+status=0
+wait "$supervisor" || status=$?
+check "the hook was left the time to finish" eval 'status_is 0 && [ "$(cat "$dir/finished")" = late ]'
+begin
 sed -i 's/timeout: 200ms/timeout: 10m/; s/a: { command.*/a: { command: [sleep, "1001"], ready: { by: notify, deadline: 10ms }, restart: { starts: 1 } }/' "$file"
 kill -HUP "$supervisor"
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
