@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Builds one contestant, or notes in OUT/bench-NAME.skip why it cannot be built here. Never fails
 # for a missing package: the comparison then runs without it.
 #   build-peer.sh SOURCE OUT      with CC, CXX, SHMBUS_LIBS, SHMBUS_CPPFLAGS, Q in the environment

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The comparison with the peers: `make bench`, `make bench QUICK=1`, `make bench-check`.
 # Not part of `all` and never of `check`. bench/peers/NAME.{c,cc,py} is one contestant; its head
 # says which packages it needs, and build-peer.sh leaves out what is not installed.

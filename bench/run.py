@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Measures every contestant on every workload, interleaved, and tells who is ahead of whom."""
 import argparse
 import collections

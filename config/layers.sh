@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The layers of libshmbus, from the lowest to the highest: each folder may know those before it, and
 # the files of one folder make no circle. Prints one line a finding; exit status 1 if any.
 #   layers.sh            what the sources include

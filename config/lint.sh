@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The rules of this project that no linter knows. Prints one line per finding; exit status 1 if any.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -70,6 +71,20 @@ grep '\.md$' "$work/all" | xargs grep -noHE '\]\([^)[:space:]]+\)' | sed 's/\](\
                 grep -qx -e "${link#*#}" || echo "$file:$line: $link"
         fi
     done | finding "a link to nothing"
+
+# Every source and script says its license, in the first lines. Patterns and inputs of tests are
+# neither.
+{ cat "$work/all"; find bench/peers -type f; } | grep -v -e '^test/fuzz/corpus/' -e '\.sed$' |
+    xargs -r awk '
+    function told() { if (file != "" && is_source && !said) print file ":1:" }
+    FNR == 1 {
+        told(); file = FILENAME; said = 0
+        is_source = /^#!/ || file ~ /\.([ch]|cc|sh|inc|py|mk|map|in)$|GNUmakefile$|^\.(ci|clang|editorconfig)/
+    }
+    /SPDX-License-Identifier: MIT/ { said = 1 }
+    FNR == 3 { nextfile }
+    END { told() }
+' | finding "no line SPDX-License-Identifier: MIT"
 
 # A verb of shmbusctl is one that verbs.c lists.
 grep -nHoE '^const struct ctl_verb verb_[a-z]+' shmbusctl/*.c |

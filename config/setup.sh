@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Gets a Debian (or Ubuntu) machine ready, from nothing. Safe to repeat; instant when all is there.
 #
 #   sh config/setup.sh install    install what the build and the tests need; the same without a word

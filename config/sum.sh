@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Adds up the lines "passed failed skipped name" of the results files named as arguments and prints
 # one line; the exit status is 1 when something failed or nothing ran.
 cat -- "$@" 2>/dev/null | awk '

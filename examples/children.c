@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See children.h. */
 #include "children.h"
 

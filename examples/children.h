@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The processes of the demo: started, watched, buried. They die with it, whatever kills it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The coordinator: hands out tasks over task_queue, collects the results from result_queue, tells
  * the workers to stop. Coordinator and workers may be killed and started again at any moment.

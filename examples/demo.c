@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The demo: a coordinator and some workers share 100 tasks. In the middle of it one worker is
  * killed with SIGKILL while it works on a task, and on request the coordinator, too. At the end

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A queue in an epoll loop beside other descriptors; here a signalfd, so that SIGINT and SIGTERM
  * are events like any other.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A program with three kinds of worker threads that stops gracefully, and loses nothing when it
  * cannot.

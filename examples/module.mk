@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Every examples/NAME.c is a program of its own, $(B)/bin/NAME, but for the files that several of
 # them share.
 EXAMPLE_SRC := $(wildcard examples/*.c)

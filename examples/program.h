@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What every program of the coordinator/worker example needs: log lines, errors, signals, numbers
  * from the command line, final statistics.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A progress bar on a terminal, a line for every tenth step anywhere else. One for a program. */
 #ifndef SHMBUS_EXAMPLE_PROGRESS_H
 #define SHMBUS_EXAMPLE_PROGRESS_H

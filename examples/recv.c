@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The shortest receiver: recv BUS QUEUE prints one message, waiting for it.
  * The message is acknowledged after it was printed: killed before that, the next receiver gets it.
  * Exit 0: printed; 1: failed; 2: wrong usage. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The shortest sender: send BUS QUEUE TEXT
  * Makes the bus and the queue when they are not there. Once shmbus_send() has answered 0, the
  * message survives the death of everybody. Exit 0: sent; 1: failed; 2: wrong usage. */

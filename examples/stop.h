@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Stopping a tree of threads within a limit, on top of a bus: no more is taken, what is in hand is
  * finished, and what is not finished in time is counted and stays for others.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A stream: one sender, one receiver, order kept, payload written and read in place. Here the
  * receiver is killed with a message in its hand; the next receiver takes over at that very

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The message format and the layout of the data_buffer region; see task.h. */
 #include "task.h"
 

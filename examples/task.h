@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the coordinator, the workers and the demo agree on: names, the message format and the
  * layout of the data_buffer region. coordinator.c explains the protocol.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A worker with a thread for each CPU. They share the bus; each opens its own channel handles,
  * because a channel handle is for one thread at a time.

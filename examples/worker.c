@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A worker: takes tasks from task_queue, does them, answers into result_queue. Any number may run,
  * come and go, with or without a coordinator; coordinator.c explains the protocol.

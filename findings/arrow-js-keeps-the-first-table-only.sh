@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Apache Arrow for JavaScript: of five tables written to a stream only the first one is kept
 #
 # With:     apache-arrow 17.0.0 (npm), Node.js 20.

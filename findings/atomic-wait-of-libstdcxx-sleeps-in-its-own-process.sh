@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # C++20: std::atomic::wait() in shared memory is never woken by another process
 #
 # With:     g++ 12.2.0 with libstdc++ (Debian 12), -std=c++20, Linux futexes.

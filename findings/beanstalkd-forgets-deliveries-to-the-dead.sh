@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # beanstalkd: after a restart the deliveries that ended in a worker's death were never counted
 #
 # With:     beanstalkd 1.12-2+b1 (Debian 12) with a binlog (-b).

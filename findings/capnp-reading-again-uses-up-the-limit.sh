@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Cap'n Proto: reading the same small message again and again ends in an exception
 #
 # With:     Cap'n Proto 0.9.2-2 (Debian 12), C++, default ReaderOptions.

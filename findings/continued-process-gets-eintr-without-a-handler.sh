@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A process without signal handlers gets EINTR after it was paused: from epoll_wait(), but not from poll()
 #
 # With:     Linux 6.18, glibc 2.36 (Debian 12), SIGSTOP and SIGCONT.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # editcap and mergecap copy a pcapng file without its counters of lost packets, and move its time stamps
 #
 # With:     wireshark-common 4.0.17-0+deb12u3 (Debian 12).

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Python's filelock: a forked child that ends takes its parent's lock away
 #
 # With:     python3-filelock 3.9.0-1+deb12u1 (Debian 12), FileLock, which is flock() on Linux.

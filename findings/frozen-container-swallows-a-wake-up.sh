@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # sem_post() wakes nobody: the process it was for is in a paused container
 #
 # With:     Linux 6.18, the freezer of cgroup v1 beside SIGSTOP and the freezer of v2. Needs root.

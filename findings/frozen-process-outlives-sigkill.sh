@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A process in a frozen cgroup of version 1 does not die of SIGKILL
 #
 # With:     Linux 6.18 with the freezer of cgroup v1 (where a container is "paused" by it). Needs root.

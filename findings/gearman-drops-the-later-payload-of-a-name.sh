@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Gearman: of background jobs with one unique id only the first payload is ever run
 #
 # With:     gearman-job-server and gearman-tools 1.1.20+ds-1 (Debian 12).

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # GStreamer: one paused reader of a shmsink stops the live source and all other readers
 #
 # With:     GStreamer 1.22.0, plugin shm of gstreamer1.0-plugins-bad 1.22.0-4+deb12u8 (Debian 12). Needs root (for

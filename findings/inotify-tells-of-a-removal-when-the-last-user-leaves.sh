@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # inotify does not say that a file was removed as long as somebody has it mapped
 #
 # With:     Linux 6.18, tmpfs (other file systems alike).

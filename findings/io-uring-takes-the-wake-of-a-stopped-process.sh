@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A stopped process takes the wake-up if it waits for the futex by io_uring
 #
 # With:     Linux 6.18 (IORING_OP_FUTEX_WAIT is there since 6.7).

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # MessagePack and CBOR from JavaScript: a counter becomes a float when it passes 2^32
 #
 # With:     msgpackr 2.1.4, msgpack-lite 0.2.2, cbor-x 1.6.9 beside @msgpack/msgpack 3.1.3 and cborg 6.1.5

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # tcpdump stops reading a valid pcapng file where a second interface has another snapshot length
 #
 # With:     tcpdump 4.99.3-1, libpcap 1.10.3-1 (Debian 12).

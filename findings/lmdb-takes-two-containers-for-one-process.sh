@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # LMDB: a second container cannot read the database while one with the same pid reads it
 #
 # With:     liblmdb 0.9.24-1 (Debian 12), Linux 6.18. Needs root (for pid namespaces).

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A file lock lives on in a message that nobody has read
 #
 # With:     Linux 6.18.

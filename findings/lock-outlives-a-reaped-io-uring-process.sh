@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What a process registered with io_uring is released only after its parent has reaped it
 #
 # With:     Linux 6.18, liburing 2.3-3 (Debian 12).

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Mosquitto: a publisher with QoS 1 gets "success" for messages that are dropped
 #
 # With:     mosquitto 2.0.11-1.2+deb12u2 (Debian 12), MQTT 5, default max_queued_messages.

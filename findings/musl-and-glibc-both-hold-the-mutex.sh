@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A program with musl and one with glibc hold the same process-shared mutex at the same time
 #
 # With:     musl 1.2.3-1 and glibc 2.36 (Debian 12), amd64.

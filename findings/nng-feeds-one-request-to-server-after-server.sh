@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # nng: a request that kills its server is sent to the next one at once, until no server is left
 #
 # With:     libnng 1.5.2-2 (Debian 12), REQ and REP over ipc, default options.

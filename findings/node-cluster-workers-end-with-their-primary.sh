@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Node.js: the workers of a killed cluster primary end at once, in the middle of their work, with status 0
 #
 # With:     Node.js 20, modules cluster and child_process.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # In a container's own file system two mappings of one file, same device, same inode, share nothing
 #
 # With:     Linux 6.18, overlayfs. Needs root.

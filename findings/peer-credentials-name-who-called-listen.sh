@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # SO_PEERCRED of a client names whoever called listen() last, not who serves it
 #
 # With:     Linux 6.18.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # poll() calls a datagram socket writable whose every send says EAGAIN
 #
 # With:     Linux 6.18, AF_UNIX datagram sockets.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # /proc/self/fd/N and /dev/fd/N open another file than descriptor N of the calling thread
 #
 # With:     Linux 6.18.

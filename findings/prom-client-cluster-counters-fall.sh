@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # prom-client: the counters of a cluster fall when a worker dies, and rate() counts all of them again
 #
 # With:     prom-client 15.1.3 (npm), Node.js 20 with cluster; prometheus 2.42.0+ds-5+deb12u1 for promtool.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Under qemu-user a robust mutex is made without an error and is not robust
 #
 # With:     qemu-user 1:7.2+dfsg-7+deb12u18+b3, glibc 2.36 (Debian 12); an amd64 program on amd64, so that the

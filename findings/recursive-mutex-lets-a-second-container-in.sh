@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Two containers hold one recursive mutex at the same time: both are pid 1
 #
 # With:     Linux 6.18, glibc 2.36 (Debian 12). Needs root (for pid namespaces).

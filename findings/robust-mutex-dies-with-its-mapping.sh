@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A robust mutex whose owner unmapped it, or moved its mapping, is never given up
 #
 # With:     Linux 6.18, glibc 2.36 (Debian 12).

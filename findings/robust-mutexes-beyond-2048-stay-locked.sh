@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Robust mutexes beyond 2048 stay locked when their owner dies
 #
 # With:     Linux 6.18, glibc 2.36 (Debian 12); the limit is ROBUST_LIST_LIMIT of the kernel.

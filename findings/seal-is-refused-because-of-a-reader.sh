@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A memfd cannot be sealed against writing as long as somebody reads it
 #
 # With:     Linux 6.18.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # sendfile() has returned, the buffer is reused, and the receiver reads the new contents
 #
 # With:     Linux 6.18, tmpfs, TCP over loopback and a Unix socket.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # On a SOCK_SEQPACKET socket the error comes before the messages that the dead peer had sent
 #
 # With:     Linux 6.18, AF_UNIX.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Mosquitto: a work queue by shared subscription loses what it gave to a worker that is killed
 #
 # With:     mosquitto 2.0.11-1.2+deb12u2 (Debian 12), MQTT 5, QoS 1, $share/group/topic.

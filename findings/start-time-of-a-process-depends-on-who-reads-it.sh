@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The start time of a process in /proc/PID/stat is another one for a reader in a time namespace
 #
 # With:     Linux 6.18, util-linux unshare 2.38.1. Needs root (for a time namespace).

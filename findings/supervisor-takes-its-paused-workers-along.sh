@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A supervisor dies, its running workers live on, and a paused one is killed by it, with all beside it
 #
 # With:     Linux 6.18.

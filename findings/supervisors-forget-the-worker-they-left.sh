@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # runit, s6 and daemontools start a second copy of a service that outlived its supervisor
 #
 # With:     runit 2.1.2-54, s6 2.11.3.2-1, daemontools 1:0.76-8.1 (Debian 12).

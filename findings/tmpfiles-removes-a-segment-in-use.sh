@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # systemd-tmpfiles removes a shared-memory file that is written a thousand times a second
 #
 # With:     systemd-standalone-tmpfiles 252.39-1~deb12u2, Linux 6.18, tmpfs. Needs root.

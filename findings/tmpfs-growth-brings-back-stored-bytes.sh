@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A shared-memory file that grows does not grow by zeros: what was stored behind its end comes back
 #
 # With:     Linux 6.18, tmpfs; an ordinary file system (where mktemp makes its folder) beside it.

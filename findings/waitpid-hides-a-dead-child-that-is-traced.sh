@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A child that was killed is hidden from its parent's waitpid() while a paused debugger traces it
 #
 # With:     Linux 6.18.

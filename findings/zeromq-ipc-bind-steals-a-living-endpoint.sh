@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # ZeroMQ: a second bind() to an ipc:// address succeeds and cuts the first server off for ever
 #
 # With:     libzmq 4.3.4-6 (Debian 12).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Coming and going: shmbus_attach() and what a process does with the bus as a whole.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The public calls that move messages: check, then to the kind of the channel. Sending and
  * receiving go there directly, all else by its table.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The library: shared, static, and once more for the tests.
 PUBLIC_HEADERS := $(wildcard libshmbus/include/shmbus/*.h)
 # Each folder is a layer and knows those below it: config/layers.sh has their order.

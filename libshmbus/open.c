@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Opening and closing channels: a row for the handle's counters, the part of its kind, its place in
  * the bus's list.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Named regions: the handle, and waiting. What is done with the words is in region_lock.c.
  */

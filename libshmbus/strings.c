@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Texts for people: names of counters and of message types, the version. Generated from the tables
  * in shmbus.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Options and operands of a verb, from its table of options. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The two ways shmbusctl enters a bus; neither ever creates one. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the columns have in common, and those of blocks and regions. */
 #include "columns.h"
 

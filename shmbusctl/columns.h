@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the column tables have in common. */
 #ifndef SHMBUSCTL_COLUMNS_H
 #define SHMBUSCTL_COLUMNS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The columns of processes. */
 #include "columns.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The parts of the verb create: options to plan, plan to text. */
 #ifndef SHMBUSCTL_CREATE_H
 #define SHMBUSCTL_CREATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The options of create as a plan. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A plan as text. */
 #include <errno.h>
 #include <linux/magic.h>

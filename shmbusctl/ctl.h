@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What every part of shmbusctl shares: exit codes, messages, the verb table and its options.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The findings of doctor, and its checks of the machine. */
 #ifndef SHMBUSCTL_DOCTOR_H
 #define SHMBUSCTL_DOCTOR_H

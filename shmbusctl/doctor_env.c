@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the machine may do to a bus, whatever is in it. */
 #include <dirent.h>
 #include <errno.h>

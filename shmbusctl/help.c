@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Help, all of it from the table of verbs. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Building and printing JSON. */
 #include "json.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Building and printing JSON; every call after a failed allocation is harmless. */
 #ifndef SHMBUSCTL_JSON_H
 #define SHMBUSCTL_JSON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl: finds the verb, runs it, and makes sure that its output has arrived. */
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Messages on their way in from stdin and out to stdout. */
 #ifndef SHMBUSCTL_MESSAGE_H
 #define SHMBUSCTL_MESSAGE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Messages on their way in: a file or stdin, cut at a delimiter. */
 #include <errno.h>
 #include <stdlib.h>

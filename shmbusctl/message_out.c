@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Messages on their way to stdout. */
 #include <limits.h>
 #include <stdio.h>

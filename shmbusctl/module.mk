@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # shmbusctl: the command line tool. Uses the public header of libshmbus and json-c; the supervisor
 # reads its file with libyaml.
 CTL_SRC := $(wildcard shmbusctl/*.c shmbusctl/supervise/*.c)

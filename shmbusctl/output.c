@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stdout as somebody reads it. A pipe takes what nobody will ever read: `recv --follow | head -n 1`
  * would empty a queue into it. So recv ends when the reader has gone, also in the middle of a wait,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Messages on stderr and what a failure of the library means as an exit code. */
 #include <errno.h>
 #include <stdarg.h>

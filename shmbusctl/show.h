@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Snapshots as tables: what stats and ps print. */
 #ifndef SHMBUSCTL_SHOW_H
 #define SHMBUSCTL_SHOW_H

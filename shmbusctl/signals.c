@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* SIGINT, SIGTERM and SIGHUP end what waits; nothing is cut off in the middle. */
 #include <errno.h>
 #include <poll.h>

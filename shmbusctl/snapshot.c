@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Takes everything the library knows about a bus at one moment. */
 #include "snapshot.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Everything the library knows about a bus at one moment, and how it is shown. */
 #ifndef SHMBUSCTL_SNAPSHOT_H
 #define SHMBUSCTL_SNAPSHOT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A snapshot as JSON, schema 1: see shmbusctl(1). */
 #include "json.h"
 #include "snapshot.h"

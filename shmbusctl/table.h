@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tables for people: named columns, -o selection, aligned output. */
 #ifndef SHMBUSCTL_TABLE_H
 #define SHMBUSCTL_TABLE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Text, numbers and units. */
 #include "text.h"
 

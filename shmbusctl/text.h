@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Text, numbers and units, both ways. */
 #ifndef SHMBUSCTL_TEXT_H
 #define SHMBUSCTL_TEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shmbusctl completion: a completion script for bash, from the table of verbs. The script knows of
  * each verb the options (with the kind of their values) and the operands; names of buses, channels

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl start, stop, restart, reload, scale: one command to a supervisor. One file for the
  * five, because they differ in a word. */
 #include <stdlib.h>

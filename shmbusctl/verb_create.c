@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl create: a bus from YAML or from options, or only its plan. */
 #include <errno.h>
 #include <stdlib.h>

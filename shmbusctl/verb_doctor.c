@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl doctor: what is wrong, and the cure of it. Exit codes as monitoring systems want. */
 #include <stdarg.h>
 #include <stdlib.h>

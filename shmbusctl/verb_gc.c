@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shmbusctl gc: removes buses that are proved unused. What is proved, and how:
  *   - some process had it and is done: the bus counts an attach, and nobody is attached, alive or

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl help and version. */
 #include "ctl.h"
 

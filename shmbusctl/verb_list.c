@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl list: the buses in a directory. */
 #include <errno.h>
 #include <pwd.h>

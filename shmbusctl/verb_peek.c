@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl peek: waiting messages, without taking them. */
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl ps: who is attached. */
 #include "ctl.h"
 #include "json.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl reclaim: repairs what dead processes left, now. */
 #include "ctl.h"
 #include "json.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl recv: takes messages; each is acknowledged when its output has been written. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl rm: removes buses. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl send: messages from the command line, a file or stdin. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl stats: what flows. Looks through a read-only mapping and disturbs nobody. */
 #include <stdlib.h>
 #include <string.h>

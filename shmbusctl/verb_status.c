@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl status, rollout, logs: what a supervisor knows. One file: all three print one
  * answer. */
 #include <stdlib.h>

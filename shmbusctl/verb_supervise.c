@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* shmbusctl supervise: starts, watches and replaces what runs on a bus. */
 #include "ctl.h"
 #include "supervise/spec.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The verbs, in the order in which help shows them, and who is meant by a word close to one. */
 #include <string.h>
 

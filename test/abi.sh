@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The header, the symbol map, the shared and the static library, version and .pc file agree; and the
 # symbols of each release are those that test/abi/symbols-X.Y lists. Such a list begins with "# open"
 # until its release, and then with "# closed N", N being the cksum of the names, so that it changes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Buses for tests: plans in one line, messages that are numbers, and the accounts of the blocks.
  * Everything goes through the public header but what says so.

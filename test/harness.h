@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the tests are written with: CUnit's assertions, and processes.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The public header by itself: in C99, C11 and C++11, without _GNU_SOURCE, without a warning. Takes
  * the address of every function (test/abi.sh sees to it that none is missing) and uses every macro.

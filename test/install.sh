@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What `make install` puts in place can be used as people use it: pkg-config, shared and static
 # linking, the tool; `make uninstall` leaves nothing. usage: test/install.sh MAKE [ARGUMENT…]
 set -u

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Tests. Every test/*/test_*.c joins the one runner, every test/cli/*.sh the other; nobody keeps a
 # list. The soak's books are tested with the rest.
 TEST_SRC := test/harness.c test/runner.c test/soak/history.c test/soak/ledger.c \

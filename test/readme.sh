@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # README does what it says: its commands run as printed, in its order, in an empty folder, and print
 # what it shows; its program compiles without a warning. Only setup.sh demo and check are left out,
 # which are runs of their own. usage: test/readme.sh MAKE [ARGUMENT…]

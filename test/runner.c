@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shmbus-test: runs each test in a process group of its own and looks at what it leaves behind.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Time: the TSC where there is one, calibrated once against the monotonic clock. */
 #include <time.h>
 

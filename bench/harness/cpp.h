@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * For contestants in C++: a class template EP<BYTES, MANY> with the members
  *     static int setup(struct bench *b);  static void teardown(struct bench *b);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Latency histogram: log-linear buckets, 1/128 of the value wide at worst (below 1 %). */
 #include "bench.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The measured loops. Include after defining, for C, `struct ep` (C++: any class, the loops are
  * templates) and these functions:

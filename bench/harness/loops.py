@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The measured loops for contestants in Python: the same protocol as harness/loops.h.
 
 A contestant is a class with the methods

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The loops of the block allocators. Include after defining `struct ep` and
  *     int  peer_setup(struct bench *b);  void peer_teardown(struct bench *b);

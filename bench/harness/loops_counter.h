@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One counter update. Include after defining
  *     void peer_count(uint64_t *word)       add one to a word in shared memory

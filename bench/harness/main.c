@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From a workload's name to the loops that make it up. */
 #include <ftw.h>
 #include <sys/stat.h>

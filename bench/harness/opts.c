@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The command line every contestant has. */
 #include <getopt.h>
 

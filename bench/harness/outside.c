@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What waiting and having a channel cost, looked at from outside of the process. */
 #include <dirent.h>
 #include <signal.h>

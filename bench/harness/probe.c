@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Looks at the machine before a measurement; prints one JSON object:
  *   line_ns   round trip of one cache line between the two cores of a 1:1 run; 0: not known

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Starts the loops, one per core, samples their counts and stops them. */
 #include <pthread.h>
 #include <stdarg.h>

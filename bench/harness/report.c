@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The one line of JSON a contestant prints. */
 #include "bench.h"
 

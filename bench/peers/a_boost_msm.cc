@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: a_boost_msm
  * about: boost::interprocess::managed_shared_memory, allocate() and deallocate()

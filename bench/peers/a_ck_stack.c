@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: a_ck_stack
  * about: Concurrency Kit's stack (16-byte compare and swap) as a free list, in shared memory

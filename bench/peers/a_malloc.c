@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: a_malloc
  * about: malloc() and free() of the C library

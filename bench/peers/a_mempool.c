@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: a_mempool
  * about: DPDK's rte_mempool with its cache per core (without huge pages its memory is private)

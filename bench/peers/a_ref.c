@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: a_ref
  * about: the reference allocator: a free list with a tagged head, in shared memory; variant cache:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: a_shmbus
  * about: this library's blocks: reserve and abort; handed over by commit, receive and release, so

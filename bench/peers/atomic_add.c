@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: atomic_add
  * about: a locked add to a word that nobody else wants: what a counter written by several costs

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: atomic_queue
  * about: atomic_queue::AtomicQueue2 (its SPSC mode one to one), placed in shared memory

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: boost_mq
  * about: boost::interprocess::message_queue

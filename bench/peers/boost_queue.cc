@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: boost_queue
  * about: boost::lockfree::queue, capacity at compile time, placed in shared memory

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: boost_spsc
  * about: boost::lockfree::spsc_queue, capacity at compile time, placed in shared memory

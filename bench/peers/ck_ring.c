@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: ck_ring
  * about: Concurrency Kit's ring, elements by value, in shared memory; spsc one to one, mpmc for

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sleeping for contestants that bring no blocking call of their own and are given one. */
 #ifndef BENCH_FUTEX_H
 #define BENCH_FUTEX_H

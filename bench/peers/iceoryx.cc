@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: iceoryx
  * about: iceoryx 2.0 publisher to subscriber through its daemon's memory; loan, fill, publish; set

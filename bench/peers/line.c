@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: line
  * about: one cache line handed to and fro, nothing else: what the hardware allows

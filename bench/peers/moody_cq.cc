@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: moody_cq
  * about: moodycamel::ConcurrentQueue with tokens (a sub-queue per producer; may allocate)

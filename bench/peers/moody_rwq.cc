@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: moody_rwq
  * about: moodycamel::ReaderWriterQueue (blocking: BlockingReaderWriterQueue)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: nanomsg
  * about: nanomsg, PUSH to PULL over ipc://, a worker thread in each process

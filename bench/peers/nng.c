@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: nng
  * about: nng, push to pull over ipc://, threads of its own in each process

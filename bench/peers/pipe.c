@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: pipe
  * about: a pipe; several readers only up to PIPE_BUF

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: posix_mq
  * about: POSIX message queue with the limits that any user has: 10 messages of up to 8 KiB

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 # bench-peer: py_pipe
 # about: multiprocessing.Pipe, send_bytes and recv_bytes
 # packages: python3

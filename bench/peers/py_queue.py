@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 # bench-peer: py_queue
 # about: multiprocessing.Queue of bytes objects, a feeder thread in each sender
 # packages: python3

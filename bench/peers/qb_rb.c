@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: qb_rb
  * about: libqb's ring buffer, chunks filled and read in place; asleep with its semaphore

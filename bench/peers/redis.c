@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: redis
  * about: lists of a redis server over a Unix socket, no persistence: RPUSH, LPOP or BLPOP; batches:

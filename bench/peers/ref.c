@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: ref
  * about: the hand-written reference: SPSC byte ring (cached indexes, head given back every 1/8) and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: rte_ring
  * about: DPDK's rte_ring, elements by value, in shared memory; single producer and consumer one to

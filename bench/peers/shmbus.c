@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: shmbus
  * about: this library: stream channel one to one, queue channel for the queues; send copies in,

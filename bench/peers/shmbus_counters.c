@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: shmbus_counters
  * about: this library: the counters of a program's own handle, shmbus_channel_counters()

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: shmbus_lanes
  * about: this library: queue channel with order per producer (`order: producer`)

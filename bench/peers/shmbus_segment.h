@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The segment that the contestants made of this library measure on: one per run, own name. */
 #ifndef BENCH_SHMBUS_SEGMENT_H
 #define BENCH_SHMBUS_SEGMENT_H

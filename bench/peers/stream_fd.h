@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Contestants that are a pair of descriptors made before the fork: pipe, Unix sockets.
  * The includer defines fd_setup(int pair[2]): pair[0] receives, pair[1] sends.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: unix_seqpacket
  * about: a seqpacket socket pair

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: unix_stream
  * about: a stream socket pair

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench-peer: zmq
  * about: ZeroMQ, PUSH to PULL over ipc://, an I/O thread in each process

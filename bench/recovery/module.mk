@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # make bench-recovery: how soon after a SIGKILL the others go on. Less than a minute; QUICK=1: 10 s.
 RECOVERY_PROGRAM := $(BENCH_OUT)/shmbus-recovery
 TIDY += bench/recovery/recovery.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How long after a SIGKILL the others go on:  shmbus-recovery [--rounds N] [--seconds N]
  *

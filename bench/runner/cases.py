@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is measured: workloads, sizes, batches and numbers of processes."""
 from typing import NamedTuple
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who takes part: the heads of bench/peers/* say what each can do and what it does not guarantee."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the numbers come from: the header of the results."""
 import datetime
 import os

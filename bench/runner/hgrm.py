@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Latency distributions in HdrHistogram's percentile format."""
 import math
 import os

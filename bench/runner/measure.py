@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs one contestant once, after a look at the machine, and never for longer than 20 s."""
 import glob
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """SVG plots by gnuplot, if it is there."""
 import os
 import shutil

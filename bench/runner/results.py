@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From measurements to rows: medians, and ratios to the best peer and to the reference."""
 import statistics
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the number of channels and of blocks costs, by one process: segment, creation, attaching,
  * opening, sending in turn; and recovery after a process that was killed holding blocks. */
 #include <signal.h>

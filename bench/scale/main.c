@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How cost grows with one thing at a time, for this library alone:
  *     shmbus-scale processes|channels|blocks|sizes N [MS] [polling] [huge]

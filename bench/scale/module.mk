@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # How cost grows: `make bench-scale`, `make bench-scale QUICK=1`. Needs python3 like the rest.
 SCALE_SRC := $(wildcard bench/scale/*.c)
 TIDY += $(SCALE_SRC)

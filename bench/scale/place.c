@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The segment's name, in /dev/shm or on huge pages, and that it is gone afterwards. */
 #include <signal.h>
 #include <sys/mount.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The segment of a row: exactly what is measured, nothing of the built-in plan. */
 #include "scale.h"
 

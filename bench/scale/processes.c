@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Processes on one queue, half of them senders: messages per second, and who gets how much. */
 #include "../harness/bench.h"
 #include "scale.h"

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Measures how cost grows: processes on a queue, channels, blocks, message sizes, huge pages."""
 import argparse
 import glob

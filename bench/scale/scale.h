@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How cost grows: what the rows of shmbus-scale share. */
 #ifndef SCALE_H
 #define SCALE_H

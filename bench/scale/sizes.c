@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One sender, one receiver, messages made and read in place: bytes per second over the size. */
 #include "scale.h"
 

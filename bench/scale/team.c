@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Starts processes, dealt out over the cores in a circle, lets them run for the time, ends them. */
 #include <signal.h>
 #include <sys/mman.h>

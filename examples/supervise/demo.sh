@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What `shmbusctl supervise` does, in a minute: kill, respawn, reload, roll back, recycle, and its own
 # death. Each step is checked. Leaves nothing behind.    usage: demo.sh DIRECTORY-OF-SHMBUSCTL [BUS]
 set -u

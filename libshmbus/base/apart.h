@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Keeping senders and receivers out of each other's cache lines, for calls that may not wait: who
  * polls a full or an empty channel is always at the very line that the other side is working on.

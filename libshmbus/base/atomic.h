@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Every access to a shared word goes through this file; it is the only one that includes
  * atomic_ops.h. The words are structs, so that a plain access does not compile.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the compiler cannot guess about the paths of a message. */
 #ifndef SB_BRANCH_H
 #define SB_BRANCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * No call is a cancellation point: a thread that ended in the middle of one would leave a mutex
  * locked, a descriptor open, or a message taken that nobody knows of. Where a call makes system

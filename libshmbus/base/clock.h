@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Time. Monotonic everywhere; wall clock only for people. */
 #ifndef SB_CLOCK_H
 #define SB_CLOCK_H

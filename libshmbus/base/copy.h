@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Copies whose size is only known at run time but usually small: a few moves instead of a call.
  * Both areas are plain memory; the two halves of a size class overlap, so nothing beyond @bytes is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One channel for failures: a negative result and, per thread, the sentence that explains it.
  */

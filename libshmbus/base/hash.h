@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * FNV-1a, 64 bit: for names and against accidents, not against attackers.
  */

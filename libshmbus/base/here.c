@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Namespaces. A pid is a number of one pid namespace. CLOCK_MONOTONIC is one clock for the whole
  * machine but for time namespaces, each of which adds an offset of its own (a container restored by

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What this process sees otherwise than others do: its namespaces and its clock. And what /proc
  * says about a process whose number means the same here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a forked child must not have is usually the kernel's business: MADV_DONTFORK for the page
  * that keeps the lock of a slot, MADV_WIPEONFORK for the page that tells a child from its parent.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A thread of the library with a descriptor table of its own: for what must not be in the table
  * that the application's threads share.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Asks for lines before they are needed, so that they travel while something else is done. Never
  * changes what a program does; the schedule explorer (SB_EXPLORE) does without.

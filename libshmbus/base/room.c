@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "base/room.h"
 
 #include <errno.h>

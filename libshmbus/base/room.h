@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Room for a file of memory: what the file system, the memory cgroups and the limits of this
  * process allow. Knows nothing of segments; shmbusctl is built with this file as well, so that its

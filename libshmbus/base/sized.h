@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Structs of the public interface that say how large they are: the caller may be of another
  * version.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a process does with its bus whoever of its threads calls: so far, repairing after the dead.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Private memory of an attached process: struct shmbus and what belongs to it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The file: created whole or not at all, checked before use, mapped once.
  */

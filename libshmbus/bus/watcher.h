@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A helper thread that sees to it that deaths are noticed, by the clock and as soon as the kernel
  * tells of them. Without it the calls of the process do.

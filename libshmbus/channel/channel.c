@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What every open channel does beside moving messages: the heartbeat.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The end of a handle: closed by the application, with its bus, or by the end of its thread.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A kind of channel, as the calls see it: one table. Sending and receiving are not in it: message.c
  * calls them directly, by the number, in switches that do not compile where a kind is forgotten.

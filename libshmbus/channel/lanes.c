@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "channel/lanes.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sending to and receiving from a queue with order per producer. */
 #ifndef SB_LANES_H
 #define SB_LANES_H

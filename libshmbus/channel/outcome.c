@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "channel/outcome.h"
 
 #include "base/error.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a call comes to that did not do what was asked for: counted and put into words, for all
  * kinds of channels alike.

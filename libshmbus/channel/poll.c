@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shmbus_channel_fd(): an eventfd that a helper thread of this process makes readable.
  *

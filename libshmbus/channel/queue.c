@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "channel/queue.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sending to and receiving from a queue channel: ring, blocks and policies put together. */
 #ifndef SB_QUEUE_H
 #define SB_QUEUE_H

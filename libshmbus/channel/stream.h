@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sending to and receiving from a stream channel: the byte ring and its two ends. */
 #ifndef SB_STREAM_H
 #define SB_STREAM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A handle belongs to one thread at a time, and may be handed on; so that the thread which opened
  * it has ended does not prove that nobody will use it, and nothing is taken back for that alone.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Handles and the threads they belong to: closing what an ended thread had.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Nobody sleeps longer than a slice, whatever was lost: a wake-up that a stopped process owes (what
  * a killed one owes recovery makes up for), or the death of the process we wait for. After every

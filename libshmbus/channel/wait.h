@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Waiting for something on a channel: spin, then sleep, with everything that may end it.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who has the blocks, or the cells of a lane: which wait in which queue, are dead letters of which,
  * are held by whom. Looks only, works on a read-only mapping; the numbers may be of different

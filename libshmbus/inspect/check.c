@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The health check: everything that can be found out by looking. A state that is wrong only for an
  * instant while others work (a block between two owners, a hint that lags) is looked at again

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The health check: who is attached, and whether somebody from an earlier life of the machine
  * could be. Advice here goes to people who follow it: a pid is only named as something to act on

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Is the segment what a plan says? Compared name by name: two releases of a program may declare in
  * another order, and one may know of less. What programs would take for something else is critical;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "inspect/lanes_look.h"
 
 #include "inspect/look.h"

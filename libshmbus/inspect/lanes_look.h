@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Lanes and their cells, looked at without touching: for the peek and the health check. Works on a
  * read-only mapping, bounds every loop and range-checks every value.

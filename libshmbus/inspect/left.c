@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Handles whose thread has ended, and what they hold: shown, and nothing more. threads.c says why.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What handles that nobody closed still hold.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Silence alone is no fault: a front end without requests and a receiver in epoll_wait() have no
  * call of ours in which they could beat. A process is stalled when it is silent *and* has what

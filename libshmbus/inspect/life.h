@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who is alive, idle, stalled or dead, and what is in whose hands. Works on a read-only mapping.
  */

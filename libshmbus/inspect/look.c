@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What may be said about a block, a channel, an owner by looking at its words: the basics of all
  * that looks.

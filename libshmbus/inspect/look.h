@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Looking without touching: shared by the statistics, the peek and the health check. Everything
  * here works on a read-only mapping, bounds every loop and range-checks every value.

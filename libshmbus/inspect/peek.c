@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Waiting messages, shown without taking them. The payload is copied while its block or record may
  * be taken and used again; afterwards the words that own it are read once more, and a copy that

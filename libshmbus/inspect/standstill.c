@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Whoever waits for room in a queue needs a receiver of that queue who can go on; whoever waits for
  * a block, somebody who can go on and has one, or can receive one. Who does not wait so, can go on.

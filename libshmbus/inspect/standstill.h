@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Living processes that wait for each other, so that none of them ever goes on by itself. Looks
  * only.

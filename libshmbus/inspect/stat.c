@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Channels, processes, blocks and regions in numbers. Every counter has one writer, so a sum over
  * the rows is exact; every row keeps counting after its handle was closed, so sums never go back.

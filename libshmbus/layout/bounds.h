@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Limits: what a segment may hold, and what a plan may ask for. Numbers alone. (Not limits.h:
  * looking for that of the system, gcc would find ours.)

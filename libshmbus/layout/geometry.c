@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Where everything in a segment lies. sb_geometry_place() is the only function that knows.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Where everything in a segment lies, in private memory: offsets from sizes and counts. The same
  * function computes them for the creator and for everybody who attaches, so no offset is ever taken

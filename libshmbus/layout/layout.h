@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Every byte of a segment. Offsets, never pointers; fixed-width words; one writer a line where the
  * line is hot. doc/layout.md draws it, the assertions below pin it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Names of buses, channels and regions: which are valid, and how they are stored in the segment,
  * word by word, so that a reader racing with the writer of a name sees old or new words and never a

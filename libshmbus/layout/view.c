@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "layout/view.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A process's private view of a segment: where everything is and how large. Made once by view.c
  * from validated numbers; from then on no limit is ever read from the segment again.

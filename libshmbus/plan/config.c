@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a plan looks like in YAML: its keys, what fits together, what is left to defaults.
  * yaml_reader.c has the YAML.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Plans: what needs no geometry. plan_geometry.h turns a plan into offsets.
  */

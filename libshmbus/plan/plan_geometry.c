@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From a plan to a geometry: sizes rounded, dead letters resolved, blocks shared out.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "plan/units.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Quantities as people write them in a configuration or on a command line, and guesses at what they
  * meant. Knows nothing of the library: shmbusctl is built with this file as well, so that both read

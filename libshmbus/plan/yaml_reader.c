@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "plan/yaml_reader.h"
 
 #include <errno.h>

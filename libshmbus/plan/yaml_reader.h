@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Strict YAML, event by event; the only user of libyaml. What is not understood is an error that
  * says where it is and what was probably meant. Anchors, aliases and tags of one's own are refused,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The anchor: an open file of the segment whose locks last exactly as long as this process's
  * memory, whoever forks meanwhile.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The block allocator. Truth is the header word; the bitmap is a hint; blocks a handle keeps for
  * its next messages (its stock) are HTX(me) like any other block it holds.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Names of channels. The protocol is at the top of directory.c.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sleeping and waking on a word of the segment. The protocol is at the top of event.c.
  */

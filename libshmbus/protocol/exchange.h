@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A message moves from one block to another: the protocol is at the top of exchange.c.
  */

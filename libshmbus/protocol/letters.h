@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Dead letters: a message that may not be delivered again goes to the dead-letter queue of its
  * queue and counts against the depth of that one. Steps and proof at the top of letters.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the kernel says about the locks of a segment: who is dead. The steps K1 to K3 and what they
  * prove are at the top of process.c, with those of the newcomers.

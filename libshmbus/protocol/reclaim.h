@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The only code that repairs what a dead process left. Needs no lock and no identity, may run any
  * number of times at once, may itself be killed anywhere.

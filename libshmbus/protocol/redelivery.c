@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is delivered again: the steps Q, O, N and Y, whose order and proof are at the top of
  * ring_mpmc.c, with those of sending and receiving.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is delivered again, and how a queue is received from: first what was given back. See
  * ring_mpmc.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A region: writers exclude each other by a lock that names its holder, readers copy without any
  * lock and check afterwards that nothing changed (a sequence lock), and a half write of a dead

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The words of a named region: lock, write, read, undo. The protocol is at the top of
  * region_lock.c.

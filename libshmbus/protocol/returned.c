@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "protocol/returned.h"
 
 void sb_returned_clear(struct sb_returned *list)

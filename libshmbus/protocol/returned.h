@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The oldest of the messages that were given back, or are to be, as one look at all blocks or cells
  * finds them: for whoever delivers them again, and for whoever gives several back, as both go by

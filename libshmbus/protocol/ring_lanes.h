@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A queue with order per producer: a lane of cells for each producer, many receivers.
  * The protocol and its proof are at the top of ring_lanes.c.

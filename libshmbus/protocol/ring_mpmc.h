@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The queue: a ring of block indices, many senders, many receivers, strict order.
  * The protocol and its proof are at the top of ring_mpmc.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A stream: records in a ring of bytes, written in place by one sender, read in place by one
  * receiver. No locked instruction, no loop that waits for the other side.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The stream: a byte ring with one sender and one receiver, messages inside, wait-free.
  * The protocol and its proof are at the top of ring_spsc.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The two ends of a stream: who has them. One word each, owner64 or how the last one left.
  *

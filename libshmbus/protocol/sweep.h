@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who looks for the dead: one of all the watcher threads of a bus, and three who look at him. The
  * protocol is at the top of sweep.c. No thread, no sleep and no clock of its own in here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The alert hook: any program, the event as JSON on its standard input, never waited for. */
 #include <errno.h>
 #include <fcntl.h>

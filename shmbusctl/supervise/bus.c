@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The bus, as seen from here: who has a living row in its process table, and the channel that
  * events go to. A bus that is full, damaged or gone never stops the supervision; it is tried

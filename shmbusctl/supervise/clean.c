@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* State clean-up: see clean.h. */
 #include "clean.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * State clean-up before a start: files of one directory that match a pattern and are old enough.
  * Done by the new process itself, as its user, before it becomes its command: it can remove no more

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Talking to a supervisor: one command, one answer. */
 #include <errno.h>
 #include <stdlib.h>

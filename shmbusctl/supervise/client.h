@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Talking to a supervisor: one command, one answer. */
 #ifndef SHMBUSCTL_SUPERVISE_CLIENT_H
 #define SHMBUSCTL_SUPERVISE_CLIENT_H

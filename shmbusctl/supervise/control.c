@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The control socket: one line of JSON in, one out. A socket and not a channel of the bus,
  * because a supervisor has to obey when the bus is full, damaged or gone, and because the kernel

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Cron expressions: see cron.h. */
 #include <ctype.h>
 #include <stdio.h>

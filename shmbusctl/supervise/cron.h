@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Cron expressions, answered as Debian's cron answers them: five fields, names, lists, ranges,
  * steps, @hourly and its like; day of month and day of week are joined by "or" when neither

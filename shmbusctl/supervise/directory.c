@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * supervise.BUS beside the segment: lock, state, control and notification sockets. There because
  * whoever can see the bus can see it too, and because memory that goes with the boot is right for a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The environment of a worker, made afresh for each start: what was taken out of FILE is gone. */
 #include <ctype.h>
 #include <stdlib.h>

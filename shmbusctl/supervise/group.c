@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Groups: started one program after the other, stopped in reverse, restarted together. */
 #include <stdlib.h>
 

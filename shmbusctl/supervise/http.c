@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The HTTP probe: one GET, the status line of the answer. */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The HTTP probe: one GET, the status line of the answer. */
 #ifndef SHMBUSCTL_SUPERVISE_HTTP_H
 #define SHMBUSCTL_SUPERVISE_HTTP_H

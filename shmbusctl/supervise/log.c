@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Events: one line in the log, one message on the bus, kept for `shmbusctl logs`, and for some an
  * alert. The log is opened for appending and anew on SIGUSR1, so that logrotate may move it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The loop: descriptors, signals, and a step when something has happened or is due. */
 #include <errno.h>
 #include <signal.h>

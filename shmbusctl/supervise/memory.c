@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory without an answer "no": see memory.h. */
 #include <stdarg.h>
 #include <stdio.h>

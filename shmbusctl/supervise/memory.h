@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Memory without an answer "no". A supervisor that cannot get some hundred bytes ends with one
  * line; its workers go on, and the next one started with the same FILE takes them over.

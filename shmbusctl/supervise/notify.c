@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * NOTIFY_SOCKET of the workers, one for each: who sends is known without asking for a pid, which a
  * short-lived sender (systemd-notify) may not have any more when its message is read.

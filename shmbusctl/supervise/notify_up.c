@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sd_notify upwards, to systemd or to another supervisor: one datagram, no library. */
 #include <errno.h>
 #include <stdlib.h>

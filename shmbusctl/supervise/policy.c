@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How an end is judged, whether it is followed by a start, and when. */
 #include <signal.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The slots of a program: who is started in them, and what follows from a death. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Up means proved up: a row on the bus, READY=1, a probe, or a time outlived. */
 #include <errno.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Workers are replaced before it hurts: by age, by a clock, by messages, by memory. Each limit is
  * lowered by a random part, so that those who began together do not go together; no more than

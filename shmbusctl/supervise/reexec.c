@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * SIGUSR2: the same process with a new binary. Workers stay its children, the lock stays its own,
  * the listening sockets stay open; all else comes back from the state file. The new binary first

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* FILE read again: what is new is started, what is gone is stopped, the rest gets a generation. */
 #include <string.h>
 

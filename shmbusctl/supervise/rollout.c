@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A new generation takes over. With max_unavailable 0 it starts beside the old one, and the old one
  * is told to go only when the new one is ready; otherwise the old ones of a batch go first.

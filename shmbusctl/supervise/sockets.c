@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Listening sockets: bound once, inherited by every generation. */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Starting a process, so that nobody ever runs who is not written down.
  *

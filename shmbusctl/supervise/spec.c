@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* References to what FILE says, and finding things in it. */
 #include <ctype.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What FILE.yaml says, as read and checked; nothing here ever changes after sup_spec_read().
  * Counted references, because workers of an older generation keep the text they were started from.

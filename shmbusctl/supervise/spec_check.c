@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What only the machine can say about FILE: users, directories, commands, CPUs, addresses. */
 #include <errno.h>
 #include <grp.h>

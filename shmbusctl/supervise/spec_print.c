@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The plan that --check prints: what would run, and how. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* FILE.yaml to struct sup_spec: its keys, their defaults, and what cannot go together. */
 #include <signal.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The state file: who runs, written before anybody new begins. A supervisor that finds it takes the
  * living ones over: a pid counts only with its start time. After an exec of a new binary they are

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What `shmbusctl status` shows, as JSON: programs, and their workers sorted by number. */
 #include <stdlib.h>
 #include <string.h>

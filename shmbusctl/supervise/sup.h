@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The supervisor: one thread, one loop. Everything that happens (a signal, a death, a message) only
  * notes a fact; sup_step() then looks at all programs and does what is due. So it does not matter

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The life of a supervisor: what is opened in which order, and closed again. */
 #include <errno.h>
 #include <fcntl.h>

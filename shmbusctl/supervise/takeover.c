@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * `pid_file`: a daemon that runs already, started by somebody else, is taken over in place of a
  * start.

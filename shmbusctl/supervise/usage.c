@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a process uses, from /proc. */
 #include <fcntl.h>
 #include <stdio.h>

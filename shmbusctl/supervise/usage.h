@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a process uses, from /proc. */
 #ifndef SHMBUSCTL_SUPERVISE_USAGE_H
 #define SHMBUSCTL_SUPERVISE_USAGE_H

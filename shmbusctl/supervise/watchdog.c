@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The watchdog: a worker that says nothing and gets nothing done is shown as stalled; where that
  * was asked for, it is ended. A paused one only where that, too, was asked for.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One process, from its start to its end. What its end means for the slot is program.c's matter. */
 #include <errno.h>
 #include <signal.h>

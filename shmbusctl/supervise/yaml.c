@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Strict YAML by tables of keys; the one user of libyaml in this program. */
 #include <errno.h>
 #include <stdarg.h>

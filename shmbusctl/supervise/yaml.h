@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Strict YAML by tables of keys: what is not understood is an error with file, line and column and
  * the nearest known word. Anchors, aliases and tags are refused.

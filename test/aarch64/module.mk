@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # make model-aarch64: the library and a stress built for aarch64, run by qemu-user. It shows that
 # the code for another architecture is complete and right (explicit fences, load/store exclusive);
 # an emulator on x86 does not reorder what x86 does not, so it says nothing about weak memory.

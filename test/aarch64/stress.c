@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The library under load on another architecture, through its public header: two senders and two
  * receivers on a queue, one of the receivers killed with a message in its hands, and a stream.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The runner of `make bench` learns the machine, and does not call nothing a result. Scripts play the
 # probe and a contestant.
 name=bench

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl completion: what bash offers, asked as bash asks. COMP_WORDS is what Readline hands over;
 # with "=" as a word of its own, as it usually does.
 name=completion

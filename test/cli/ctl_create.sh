@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl create, list and rm.
 name=create
 . "$(dirname "$0")/ctl.inc"

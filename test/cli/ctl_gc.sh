@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl gc: what is proved unused goes, and nothing else.
 name=gc
 . "$(dirname "$0")/ctl.inc"

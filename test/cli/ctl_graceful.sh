@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # examples/graceful.c: three kinds of workers that stop within a limit, and lose nothing.
 name=graceful
 . "$(dirname "$0")/supervise.inc"

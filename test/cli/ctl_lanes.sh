@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl and queues with order per producer: made, used, shown, checked.
 name=lanes
 . "$(dirname "$0")/ctl.inc"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What is said when dead letters or forgotten queues have what others want.
 name=letters
 . "$(dirname "$0")/ctl.inc"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The manual page of shmbusctl: well formed, and complete.
 name=man
 . "$(dirname "$0")/ctl.inc"

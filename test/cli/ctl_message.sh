@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl send, recv and peek: what comes out is what went in, and nothing is acknowledged that
 # was not written.
 name=message

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl reclaim and doctor; dead, stalled and damaged.
 name=repair
 . "$(dirname "$0")/ctl.inc"

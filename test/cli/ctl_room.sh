@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Places where a bus does not fit, or should not be: create, its dry run and doctor say so, with the
 # cause and the cure, and nothing is left behind. Needs root, for the mounts and the memory cgroup.
 name=room

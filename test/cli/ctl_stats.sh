@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl stats and ps: exact, read-only, and undisturbed by traffic.
 name=stats
 . "$(dirname "$0")/ctl.inc"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl supervise: its file, readiness, restart policies, groups, stopping.
 name=supervise
 . "$(dirname "$0")/supervise.inc"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl supervise: cron expressions, against the cron of this system at both changes of the clock.
 name=supervise-cron
 . "$(dirname "$0")/ctl.inc"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl supervise: killed itself, at random moments of reloads; the workers are taken over.
 name=supervise-death
 . "$(dirname "$0")/supervise.inc"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl supervise: workers replaced before it hurts, the watchdog, cron expressions.
 name=supervise-recycle
 . "$(dirname "$0")/supervise.inc"

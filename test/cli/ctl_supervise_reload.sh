@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl supervise: a new generation in the place of the old one; sockets; the real start_server.
 name=supervise-reload
 . "$(dirname "$0")/supervise.inc"

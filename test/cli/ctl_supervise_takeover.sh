@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl supervise: a daemon that runs already, restarts from a crontab, state that is cleaned.
 name=supervise-takeover
 . "$(dirname "$0")/supervise.inc"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl supervise and the world around it: probes, systemd, PID 1, users, logs, the bus, alerts.
 name=supervise-world
 . "$(dirname "$0")/supervise.inc"

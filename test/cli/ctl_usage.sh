@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # shmbusctl: help, wrong verbs, wrong options, wrong values. No bus is made.
 name=usage
 . "$(dirname "$0")/ctl.inc"

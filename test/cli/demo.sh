@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The coordinator/worker demo, its programs by themselves, and the small examples.
 . "$(dirname "$0")/harness"
 bus=$T_NAME

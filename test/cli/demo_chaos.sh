@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Coordinator and workers are killed at random moments, again and again. Whenever a coordinator
 # says that a run is done, every task of it must have been counted once.
 # T_CHAOS_RUNS runs (5), T_SEED for the same sequence of kills.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # `make demo-supervise`: every step checks itself.
 . "$(dirname "$0")/harness"
 bus=$T_NAME

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A program in Python (ctypes) that waits for messages is ended by Ctrl-C and by SIGTERM.
 name=python
 . "$(dirname "$0")/ctl.inc"

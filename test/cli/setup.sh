@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Who installs packages: config/setup.sh, when told to; make never. apt-get and sudo are replaced by
 # scripts that only write down how they were called; what is missing is a compiler.
 . "$(dirname "$0")/harness"

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # A developer runs his program under valgrind: right, and without an error; also when it sleeps while
 # somebody dies who holds what it waits for.
 name=valgrind

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # doc/crash-points.md against the sources: each lettered step in a protocol has its row under the
 # heading that names the file, and each row's letter is a step in that file.
 # Prints "ok - FILE" or "not ok - FILE: what".

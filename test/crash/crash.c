@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Kill at every instruction, stop at every instruction, and both for pairs.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # make crash: processes killed and stopped at every machine instruction of every call.
 CRASH_SRC := $(wildcard test/crash/*.c)
 CRASH_OBJ := $(CRASH_SRC:%.c=$(B)/obj-test/%.o)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every public call that changes shared state, as something a child does between two marks. */
 #ifndef T_OPERATIONS_H
 #define T_OPERATIONS_H

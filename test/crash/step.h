@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A child process that is run one machine instruction at a time. */
 #ifndef T_STEP_H
 #define T_STEP_H

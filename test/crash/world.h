@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The world of one crash point: a small bus, a survivor attached to it, one or two children that
  * are stopped or killed in the middle of an operation, and a ledger of who must get what.

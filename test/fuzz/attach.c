@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as a segment: the records that change something are applied to a good segment, then it
  * is looked at, attached to and worked with.

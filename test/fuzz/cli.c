@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shmbusctl on broken segments and broken configurations, as a loop of processes: each must end by
  * itself, soon, with a documented exit code, and must not send anything to the terminal that a

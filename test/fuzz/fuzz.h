@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the fuzz targets share: a small segment with some history as the starting point, records
  * that change words of it or call the library, and a world of open handles that the calls work on.

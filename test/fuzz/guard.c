@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Inaccessible memory on both sides of every mapping of a segment: sanitizers do not know where a
  * mapping ends, the kernel does. Linked with --wrap=mmap --wrap=munmap.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A good bus whose memory somebody writes nonsense into while it is used: between the calls, in the
  * order of the input, or from a second thread all the time.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Hostile messages: the bus and the calls are good, the header lines of blocks, the slots and cells
  * of queues and the bytes of streams are not. After each change everything is received, in every

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # make fuzz: hostile segments, messages and configurations. libFuzzer and sanitizers of clang 14,
 # whatever CC is.
 FUZZ_TARGETS := attach live message yaml

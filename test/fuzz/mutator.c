@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Mutations for inputs of records: mostly whole records, sometimes what libFuzzer thinks of, which
  * knows the values that the library compares with.

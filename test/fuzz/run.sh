@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Runs every fuzz target for some seconds: run.sh BIN WORK SECONDS [TARGET...]
 # What they find goes to WORK/found; the last line on standard output is the sum as JSON.
 set -u

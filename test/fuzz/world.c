@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Calls of the library on a segment that may be anything. Whatever comes back is used as an
  * application would use it: every byte of a message is read and written, every failure must say

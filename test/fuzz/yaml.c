@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Any bytes as a plan: either an error with a sentence, or a plan that passes the check and whose
  * limits hold.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The layout as the compiler sees it against what is written down: doc/layout-MAJOR.txt and
 # doc/layout.md. A segment made by one library is used by others, so a change of any byte needs a new
 # SB_LAYOUT_MAJOR. Prints "ok - WHAT" or "not ok - WHAT".

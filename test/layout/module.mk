@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The layout of a segment, as the compiler sees it, against what is written down: see check.sh.
 LAYOUT_PROGRAM := $(B)/bin/layout-print
 TIDY += test/layout/print.c

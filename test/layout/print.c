@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Prints the layout of a segment as the compiler sees it: each struct of layout.h with its members,
  * each word of bits by what the functions make that write it, each number that is stored. check.sh

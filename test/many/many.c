@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Many processes on one bus. Each holds one message and waits, asleep, for another. Measured: how
  * long until all are attached; the processor time of all of them together while nothing happens;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # make many [QUICK=1] [MANY=N]: 1,023 processes on one bus (QUICK=1: 128): how soon they are there,
 # what they cost while idle, and what happens when half of them are killed at once while they hold a
 # message. Fails when a number of doc/performance.md is not kept.

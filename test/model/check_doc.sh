@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # doc/verification.md against the explorer: every scenario is named in its section on the model, and
 # no other. Prints "ok - NAME" or "not ok - NAME: what".
 doc=doc/verification.md

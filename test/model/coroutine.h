@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Coroutines: a switch is a dozen instructions where that is written down, ucontext elsewhere.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The schedule explorer: simulated processes are coroutines of this one program, and every access
  * of the library to a shared word (SB_EXPLORE in libshmbus/base/atomic.h) is a place where the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * When nobody can go on, and at the end: lost wake-ups, recovery of what is left, a drain, and two
  * more laps on every ring.

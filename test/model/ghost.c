@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The ghost: for every change of a control word it knows whether that may be, and it keeps the
  * books that the end of a schedule is held against. A message is a payload word with its number.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The ghost of queues with order per producer. Watched: who fills a cell and that it was free, the
  * order of each lane, that only what is held is passed over and is said to be so first, who takes a

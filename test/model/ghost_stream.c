@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The ghost of the stream: which bytes are committed, to the message, and how far they are
  * released. It finds the commit by itself: the store that turns the marker at the true tail into a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Independent pieces of work, each in a process of its own, as many at a time as there are
  * processors. What a piece prints appears in the order of the pieces.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shmbus-model: explores the schedules of all scenarios. See explore.h.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The schedule explorer: the library's own sources with a scheduling point at every shared access.
 MODEL_SRC := $(wildcard test/model/*.c)
 MODEL_LIB_SRC := libshmbus/base/error.c $(addprefix libshmbus/protocol/,block.c event.c exchange.c \

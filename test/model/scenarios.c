@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The scenarios: who does what, in the words of script.c. The comment says what each is for.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #ifndef T_SCENARIOS_H
 #define T_SCENARIOS_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a simulated process does is a line of words, one call each. The digit is the channel.
  *

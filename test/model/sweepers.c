@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Watchers: each makes some rounds of sweep.c by a clock of its own. Whenever nobody can go on,
  * those who are neither dead nor stopped make enough rounds more, one after the other; then every

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The segment, the processes, and what the library asks of the kernel: futexes, the clock, deaths.
  * The build renames syscall, clock_gettime and memcpy in the library's sources to what is here.

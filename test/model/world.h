@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The world of the model: one small segment in static memory, the processes that use it through
  * the library's own code, and a ghost that watches every change of a control word and knows what

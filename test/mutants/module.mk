@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # make mutants: seeded defects, each of which the check it names must catch. See run.sh.
 HAVE += mutants
 # run.sh names the places of headers itself: those of a mutant come first.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Seeded defects: each test/mutants/NAME.sed is applied to copies of the files it names, the check
 # it names is linked with the result, and must fail. Called by `make mutants`, which sets the T_*
 # variables. ONLY='PATTERN' runs some of them.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The seeded defects as a table, from the heads of the .sed files; see run.sh.
 #   table.sh           prints it
 #   table.sh --update  puts it into doc/verification.md

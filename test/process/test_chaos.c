@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Processes killed and stopped in the middle of real traffic, with the accounts kept outside the
  * bus. `make soak` does all of this at once and for longer; here each promise stands alone.

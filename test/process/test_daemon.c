@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a long-running program does to itself after it has attached: it closes all descriptors,
  * loses the standard ones, changes user, root directory and namespaces, its segment loses its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Promises where people run programs: beside timers and samplers, in sandboxes that refuse system
  * calls, at a stream whose reader was killed.

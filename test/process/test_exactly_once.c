@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The recipe for effects that happen exactly once (doc/guarantees.md): a log written by processes
  * that are killed anywhere, one after the other, has each line once.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The fifteen ways in which buses of this kind are known to fail, one test each. Several have more
  * thorough tests elsewhere; here each stands under its name, with real processes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What was given back comes again in its order and before what is newer, whichever way it came
  * back.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Messages that kill whoever receives them, in queues without a limit of deliveries: three in a row
  * may die of one before the others are let by, and nothing that is given back politely waits.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sandboxes and limits: system calls that are refused, no /proc, no descriptor, no thread, locked
  * memory. Either the library works there, or it says what is missing, with a code that does not

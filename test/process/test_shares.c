@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * No queue is stopped by what waits in another one, and who holds a message can send one on: in the
  * usual patterns with the built-in plan, beside forgotten queues and idle processes, and in random

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Every death is noticed by the clock: whatever kind of waiting or polling the living do, whatever
  * traffic there is beside it, however the process died (an exec frees the lock, too), and whoever

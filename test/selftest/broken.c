@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tests that must fail, each in its own way: does the runner notice? See run.sh. */
 #include <fcntl.h>
 #include <signal.h>

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # config/layers.sh on a copy of the library: as it is, and with one wrong line at a time, which it
 # must name. Prints "ok - WHAT" or "not ok - WHAT".
 #   layers.sh OBJECTS COMPILER...

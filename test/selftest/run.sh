@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The runner is tested with tests that must fail. usage: run.sh PROGRAM
 set -u
 out=$(env -u T_RESULTS "$1" 2>&1)

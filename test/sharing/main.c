@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * How queues share blocks, under every order of calls: named patterns, all patterns of two queues,
  * random topologies without a cycle. With shares nothing may stand still but two queues that are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # How queues share blocks, as a model of its own: see test/sharing/pool.h.
 SHARING_SRC := $(wildcard test/sharing/*.c)
 SHARING_PROGRAM := $(B)/bin/shmbus-sharing

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A model of how queues share blocks: nothing but who has which block and who waits for what. Rings
  * and crash protocols are taken as right (test/model explores them); here every order in which

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Was it a queue? The recorded intervals of sends and receives are held against the properties that
  * make a history one of a queue: what comes out was sent, and once (ledger.c); no two messages come

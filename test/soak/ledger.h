@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The accounts of the soak, outside the bus: an anonymous mapping that all its processes share.
  *

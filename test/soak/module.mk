@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # make soak [SOAK_SECONDS=600] [SOAK_SEED=N] [QUICK=1: one minute]: random kills and stops under
 # load, with exact accounts.
 SOAK_SRC := $(filter-out test/soak/test_%,$(wildcard test/soak/*.c))

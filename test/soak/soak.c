@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The soak: processes under load that are killed and stopped at random and started again, and
  * accounts that must be even to the last message and block. See ledger.h.

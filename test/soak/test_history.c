@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The judge of the soak's histories, judged: what is wrong is found, what is right is not called
  * wrong; and the stamps that real processes take are such that a queue never looks wrong.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the processes of the soak do. Any of them may be killed or stopped at any instruction.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * cron EXPRESSION ZONE FROM TO: prints, in that time zone, when the expression is due between two
  * moments (seconds since 1970); "no: WHY" and status 1 when it is not valid.

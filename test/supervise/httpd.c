@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A small HTTP worker for the tests of `shmbusctl supervise` and, unchanged, of start_server: it
  * takes the listening socket it is given (SERVER_STARTER_PORT, or LISTEN_FDS), answers each request

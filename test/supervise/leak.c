@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* leak: takes 1 MiB of memory every 10 ms, for good. */
 #include <sys/mman.h>
 #include <time.h>

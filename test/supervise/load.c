@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * HTTP load without pause: load PORT FILE [N] asks N requests, or one after the other until
  * SIGTERM; writes "REQUESTS FAILED GENERATIONS" to FILE, and ends with status 1 if any request

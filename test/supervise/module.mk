@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Programs that test/cli/supervise_*.sh put under the supervisor, and at it.
 SUPERVISE_TEST_SRC := $(wildcard test/supervise/*.c)
 SUPERVISE_TEST_PROGRAMS := $(SUPERVISE_TEST_SRC:test/supervise/%.c=$(B)/bin/test-%)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The two ends of sd_notify, for the tests of `shmbusctl supervise`.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * react ROUNDS COMMAND...: how soon `graceful` reacts to SIGTERM. Starts it, sends the signal when
  * it says "started", and takes from its last lines when its workers had ended; so many times.

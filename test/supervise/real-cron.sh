@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # The real cron of this system with a clock of its own: prints when it runs what, one line a run:
 #   NUMBER-OF-THE-EXPRESSION TIME        (seconds since 1970)
 # usage: real-cron.sh DIRECTORY ZONE START MINUTES FACTOR   the expressions: DIRECTORY/expressions

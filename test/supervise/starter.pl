@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: MIT
 # A worker as people write them for start_server: its socket comes from Server::Starter's module.
 use strict;
 use warnings;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Queues with order per producer, for the tests of ring_lanes.c and of lanes.c. */
 #ifndef T_LANES_FIXTURE_H
 #define T_LANES_FIXTURE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The lock never reaches a child: whoever forks while another thread attaches, the dead parent is
  * dead, and its places are free.

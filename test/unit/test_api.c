@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Wrong use of every public call: an answer with a sentence, nothing changed, never a crash. And
  * what one process may not do with another one's handles.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The allocator: headers decide, hints may be wrong in every way, and no block is ever missing or
  * given twice.

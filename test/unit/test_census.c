@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who is short of something is told who has it; who stands still is found, and nobody else.
  */

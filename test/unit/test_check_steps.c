@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The health check beside others at work: before a single access to shared memory, or before each
  * from there on, messages, blocks, records and a region move on. What moves is no finding. Runs the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What every kind of channel promises, whatever its messages lie in. Each test here runs once for
  * each kind; a new kind gets a row in the table below and inherits them all. What a kind cannot do

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The file of a segment is cut while it is in use. Only its owner can do that, and touching what is
  * gone is a SIGBUS, as with any mapped file; whoever only looks gets an error instead, and so does

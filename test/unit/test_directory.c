@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Names of channels: found, taken from the spare ones once, by many at the same time, and finished
  * for whoever stopped half-way.

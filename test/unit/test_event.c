@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sleeping and waking on a word: a wake-up is never lost, whoever comes first, and costs a system
  * call only when somebody sleeps.

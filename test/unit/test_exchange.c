@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A message in a block of one queue's share goes on to another queue: as a copy, all or nothing.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Queues with order per producer as a program sees them: the order of each producer, full and
  * empty, one reservation at a time, giving back and setting aside, what close and death leave, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a look at lanes shows: waiting messages lane by lane, those given back first, dead letters
  * where they are waited for, and each kind of damage.

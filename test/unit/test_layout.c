@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The tables of a segment: what a creator writes, everybody else reads back; whatever was changed
  * since is refused, whether by accident (the hash tells) or on purpose (the limits tell).

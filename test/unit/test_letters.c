@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Dead letters count against the queue where they wait, never against others: what is full there
  * gives way or stays with its queue, and nobody else notices. Other inputs of the same kind: a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Alive, idle, stalled, dead: what a late heartbeat means, by what is in hand; whose clock and
  * whose numbers are meant in namespaces of others; and what doctor advises. Real processes, real

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a look at others shows where the words are unusual, but right: an owner of an earlier
  * incarnation, a heartbeat from nowhere, a hint that lags, a dead letter.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A newcomer that stands still, or is killed, at any step of attach and detach. What it is to the
  * others changes with its system calls, so it is stopped in front of and behind each of them in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Every public call with every odd number: it does what the header says, or refuses and has done
  * nothing. The calls are compared with the list of symbols, so that no new one is forgotten.

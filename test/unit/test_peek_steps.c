@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Peek, paused before every single access to shared memory while the messages it looks at are
  * taken and their blocks are being filled again. Runs the very source of the library, compiled

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shmbus_channel_fd(): readable exactly when the next receive would return something, for queues
  * and streams, with poll and epoll, and no wake-up lost.

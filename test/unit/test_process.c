@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who is alive. Every way to end, to stop and to look dead, with real processes: only the end is
  * death, and nothing but the end.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Queues as a program sees them: what comes out is what went in, in order, with its header; every
  * policy when they are full; giving back, forwarding and setting aside; and after everything the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Recovery. Every picture that a process can leave by dying between two steps is written by hand
  * into a segment, under the name of a process that the kernel calls dead; then the others go on

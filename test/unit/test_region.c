@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Regions: bytes at any offset, half writes written by hand and by SIGKILL, the lock of the dead
  * and of the stopped, readers beside writers.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A region, its writer and its repairer killed before every single access to shared memory. Runs
  * the very source of the library, compiled here once more with a hook in each access.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Lanes: order, laps, numbers near their end, held cells that are passed over, and every picture
  * that a process leaves when it is stopped or killed between two steps of ring_lanes.c, written by

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Lanes, stopped before every single access to shared memory: killed there for good, or paused
  * while the others do all they can. Runs the very source of the library, compiled here once more

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The ring of a queue: order, laps, numbers near their end, hints that lag, and every picture that
  * a process leaves when it is stopped between two steps of ring_mpmc.c. Written by hand into the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The stream: contents, room to the byte, take-over by a successor, damage, and two processes that
  * are killed at random. test_ring_spsc_steps.c stops it at every single access.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The stream, stopped before every single access to shared memory: killed there for good, or
  * paused while the other side does all it can. Runs the very source of the library, compiled here

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The file of a segment: created whole or not at all, by one of many; looked at with suspicion
  * before it is used.

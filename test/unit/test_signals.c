@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Signals and cancellation: what does not end a call, and what does for those who ask for it. The
  * signals that must not shorten a wait are in test_wait.c.

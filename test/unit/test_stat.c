@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Numbers, peek and health check: exact where nothing moves, harmless where everything is damaged,
  * and never a store to the segment.

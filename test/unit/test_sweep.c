@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Who looks for the dead: the rounds of several watchers, made by hand, each by a clock of its own.
  */

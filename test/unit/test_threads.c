@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Threads that end without closing their handles: closed for who asked for it, however the thread
  * ends; otherwise named, and whose.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Waiting: exact timeouts, and everything that ends a wait: a message, room, a block, the end of
  * the bus, an interrupt, the death of whoever held things up.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The watcher thread: deaths are noticed without anybody calling anything; nothing of it is in the
  * application's way.

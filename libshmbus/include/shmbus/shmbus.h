@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * shmbus: a broker-less message bus in shared memory.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The version of the library; the only place where it is written. */
 #ifndef SHMBUS_VERSION_H
 #define SHMBUS_VERSION_H
