@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* shmbusctl doctor: what is wrong, and the cure of it. Exit codes as monitoring systems want. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,26 @@ static bool each_finding(void *context, enum shmbus_severity severity, const cha
     return true;
 }
 
+/* The usual sign of two buses of one name: who should receive looks at the other one. */
+static int check_receivers(struct doctor *doctor, const char *name, struct shmbus *bus)
+{
+    struct shmbus_channel_stat stat = {.struct_bytes = sizeof(stat)};
+    int result = 0;
+
+    for (uint32_t i = 0; result != -ENOENT; i++) {
+        result = shmbus_channel_stat(bus, i, &stat);
+        if (result < 0 && result != -ENODATA && result != -ENOENT)
+            return result;
+        if (result == 0 && stat.depth && !stat.dead_letters && !stat.receivers &&
+            !stat.counters[SHMBUS_COUNT_received] && !stat.counters[SHMBUS_COUNT_recv_timeouts])
+            doctor_add(doctor, DOCTOR_NOTE, name,
+                       "start one; if it runs, it may see another /dev/shm (a container, a unit): "
+                       "compare the uuid of shmbusctl stats --json on both sides",
+                       "messages wait in %s, and no receiver has ever opened it", stat.name);
+    }
+    return 0;
+}
+
 /* A bus that cannot be entered is a finding as well. */
 static void add_failure(struct doctor *doctor, const char *name, int result)
 {
@@ -111,6 +132,9 @@ static bool check_bus(void *context, const char *name)
     result = shmbus_bus_stat(bus, &stat);
     if (result == 0) {
         doctor_logind(doctor, name, &stat);
+        result = check_receivers(doctor, name, bus);
+    }
+    if (result == 0) {
         result = shmbus_check(bus, each_finding, &bus_context);
     }
     if (result < 0)

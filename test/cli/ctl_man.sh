@@ -45,6 +45,14 @@ for counter in $(sed -n '/define SHMBUS_COUNTERS/,/^$/s/^ *X(\([a-z_]*\), .*/\1/
     "$root/libshmbus/include/shmbus/shmbus.h"); do
     check "the page has the counter $counter" grep -qw -e "$counter" "$page"
 done
+# The headings of the troubleshooting page are pieces of the texts that users see.
+cat "$root"/libshmbus/*.c "$root"/libshmbus/*/*.c "$root"/libshmbus/include/shmbus/*.h "$root"/shmbusctl/*.c |
+    tr -d '\n' | sed 's/" *"//g' >"$dir/texts"
+grep '^### `' "$root/doc/troubleshooting.md" | sed 's/^### `\(.*\)`$/\1/' >"$dir/headings"
+check "the troubleshooting page has headings" test -s "$dir/headings"
+while IFS= read -r text; do
+    check "an error says: $text" grep -qF -e "$text" "$dir/texts"
+done <"$dir/headings"
 "$ctl" help | sed -n '/^Exit codes:/,/^$/s/^  \([0-9]\) .*/\1/p' >"$dir/codes"
 check "help lists exit codes" test -s "$dir/codes"
 while read -r code; do

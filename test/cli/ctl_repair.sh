@@ -31,6 +31,16 @@ json "doctor --json is valid" "j['schema'] == 1 and j['status'] in ('ok', 'warni
 works "there is nothing to reclaim" reclaim "$bus"
 check "and it says so" says 'after 0 dead'
 
+# ------------------------------------------------------------------------------- nobody receives
+works "a message that nobody waits for" send "$bus" tasks x
+run doctor "$bus"
+check "doctor notes that no receiver ever came" \
+    eval 'says "^note .*messages wait in tasks, and no receiver has ever opened it" && says "cure: start one"'
+check "which is no warning" healthy
+works "take it" recv "$bus" tasks --timeout=5s
+run doctor "$bus"
+check "then one has" eval '! says "no receiver has ever"'
+
 # -------------------------------------------------------------------------------------------- idle
 mkfifo "$dir/input"
 exec 7<>"$dir/input"
