@@ -190,7 +190,8 @@ static int join(struct coordinator *c)
     if (result < 0)
         return program_fail(result, "cannot attach to bus '%s'", c->bus_name);
     program_catch_signals(c->bus);
-    result = shmbus_channel_open(c->bus, TASK_COORDINATOR, SHMBUS_OPEN_RECV | existing, &c->lock);
+    result =
+        shmbus_channel_open(c->bus, TASK_COORDINATOR, SHMBUS_OPEN_RECV | existing, NULL, &c->lock);
     if (result == -EBUSY)
         return program_fail(0,
                             "bus '%s' has a coordinator already; use another --bus, or wait "
@@ -200,14 +201,14 @@ static int join(struct coordinator *c)
         return program_fail(result, "cannot open stream " TASK_COORDINATOR);
     if ((result = shmbus_region_open(c->bus, TASK_BUFFER, &c->buffer)) < 0)
         return program_fail(result, "cannot open region " TASK_BUFFER);
-    if ((result = shmbus_channel_open(c->bus, TASK_QUEUE, SHMBUS_OPEN_SEND | existing, &c->tasks)) <
-        0)
+    if ((result = shmbus_channel_open(c->bus, TASK_QUEUE, SHMBUS_OPEN_SEND | existing, NULL,
+                                      &c->tasks)) < 0)
         return program_fail(result, "cannot open " TASK_QUEUE);
-    if ((result = shmbus_channel_open(c->bus, TASK_QUEUE_DEAD, SHMBUS_OPEN_RECV | existing,
+    if ((result = shmbus_channel_open(c->bus, TASK_QUEUE_DEAD, SHMBUS_OPEN_RECV | existing, NULL,
                                       &c->dead)) < 0)
         return program_fail(result, "cannot open " TASK_QUEUE_DEAD);
     result = shmbus_channel_open(c->bus, TASK_RESULTS,
-                                 SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | existing, &c->results);
+                                 SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | existing, NULL, &c->results);
     if (result < 0)
         return program_fail(result, "cannot open " TASK_RESULTS);
     return PROGRAM_OK;
@@ -307,6 +308,8 @@ static void note_sender(struct coordinator *c, const char *name, int64_t time_ns
 
 static int beat_if_due(struct coordinator *c)
 {
+    const struct shmbus_send_opts opts = {.struct_bytes = sizeof opts,
+                                          .type = SHMBUS_TYPE_HEARTBEAT};
     struct task_message message;
     int result;
 
@@ -316,7 +319,7 @@ static int beat_if_due(struct coordinator *c)
     if (result < 0)
         return result;
     task_message_make(&message, c->job.run_id, 0, program_name(), "alive");
-    result = shmbus_send_typed(c->results, SHMBUS_TYPE_HEARTBEAT, 0, &message, sizeof message, 0);
+    result = shmbus_send_with(c->results, &opts, &message, sizeof message, 0);
     c->beat_due_ns = program_now_ns() + TASK_BEAT_NS;
     return result < 0 && !shmbus_error_is_retryable(result) ? result : 0;
 }
@@ -325,10 +328,11 @@ static int beat_if_due(struct coordinator *c)
 
 static int send_task(struct coordinator *c, uint32_t task_id)
 {
+    const struct shmbus_send_opts opts = {.struct_bytes = sizeof opts, .correlation_id = task_id};
     struct task_message message;
 
     task_message_make(&message, c->job.run_id, task_id, program_name(), "");
-    return shmbus_send_typed(c->tasks, SHMBUS_TYPE_DATA, task_id, &message, sizeof message, 0);
+    return shmbus_send_with(c->tasks, &opts, &message, sizeof message, 0);
 }
 
 /* B and C, while there is room in the queue. */
@@ -479,6 +483,7 @@ static int collect(struct coordinator *c)
 static int stop_workers(struct coordinator *c, bool ask, uint32_t *ret_workers)
 {
     struct shmbus_channel_stat stat;
+    const struct shmbus_send_opts opts = {.struct_bytes = sizeof opts, .type = SHMBUS_TYPE_STOP};
     struct task_message stop;
     uint64_t on_the_way;
     int result = shmbus_reclaim(c->bus); /* the dead are no workers */
@@ -491,7 +496,7 @@ static int stop_workers(struct coordinator *c, bool ask, uint32_t *ret_workers)
     on_the_way = stat.depth + stat.redeliverable;
     task_message_make(&stop, c->job.run_id, 0, program_name(), "stop");
     while (on_the_way < stat.receivers) {
-        result = shmbus_send_typed(c->tasks, SHMBUS_TYPE_STOP, 0, &stop, sizeof stop, 0);
+        result = shmbus_send_with(c->tasks, &opts, &stop, sizeof stop, 0);
         if (result < 0)
             return shmbus_error_is_retryable(result) ? 0 : result;
         on_the_way++;

@@ -107,7 +107,7 @@ static int parse(int argc, char **argv, struct demo *d)
 
 static int create(struct demo *d, const struct shmbus_plan *plan)
 {
-    int result = shmbus_create(d->bus_name, plan);
+    int result = shmbus_create(d->bus_name, plan, NULL);
 
     if (result == -EEXIST) {
         result = shmbus_unlink_if_unused(d->bus_name);
@@ -117,7 +117,7 @@ static int create(struct demo *d, const struct shmbus_plan *plan)
             return program_fail(result, "cannot remove the bus '%s' left by a killed demo",
                                 d->bus_name);
         program_log("removed the bus that a killed demo had left");
-        result = shmbus_create(d->bus_name, plan);
+        result = shmbus_create(d->bus_name, plan, NULL);
     }
     if (result < 0)
         return program_fail(result, "cannot create bus '%s'", d->bus_name);

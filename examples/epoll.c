@@ -78,7 +78,7 @@ int main(int argc, char **argv)
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
     if (shmbus_attach(argv[1], NULL, &bus) < 0 ||
-        shmbus_channel_open(bus, argv[2], SHMBUS_OPEN_RECV, &queue) < 0 ||
+        shmbus_channel_open(bus, argv[2], SHMBUS_OPEN_RECV, NULL, &queue) < 0 ||
         (fd = shmbus_channel_fd(queue)) < 0)
         fail("queue", shmbus_detail());
     else if (watch(epoll_fd, signal_fd) < 0 || watch(epoll_fd, fd) < 0)

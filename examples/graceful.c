@@ -181,7 +181,7 @@ static void *worker(void *context)
     struct thread *t = context;
     struct program *p = t->program;
     int result = shmbus_channel_open(p->bus, kinds[t->kind].name,
-                                     SHMBUS_OPEN_RECV | SHMBUS_OPEN_THREAD, &t->queue);
+                                     SHMBUS_OPEN_RECV | SHMBUS_OPEN_THREAD, NULL, &t->queue);
 
     if (result == 0)
         result = serve(t);
@@ -222,7 +222,7 @@ static int send_tasks(struct program *p)
 {
     for (int kind = 0; kind < KINDS && p->tasks > 0; kind++) {
         struct shmbus_channel *queue;
-        int result = shmbus_channel_open(p->bus, kinds[kind].name, SHMBUS_OPEN_SEND, &queue);
+        int result = shmbus_channel_open(p->bus, kinds[kind].name, SHMBUS_OPEN_SEND, NULL, &queue);
 
         for (long i = 0; i < p->tasks && result == 0; i++)
             result = shmbus_send(queue, &i, sizeof i, 0);

@@ -15,7 +15,7 @@ int main(int argc, char **argv)
     if (argc != 3)
         return fprintf(stderr, "usage: recv BUS QUEUE\n"), 2;
     if (shmbus_attach(argv[1], NULL, &bus) < 0 ||
-        shmbus_channel_open(bus, argv[2], SHMBUS_OPEN_RECV, &queue) < 0 ||
+        shmbus_channel_open(bus, argv[2], SHMBUS_OPEN_RECV, NULL, &queue) < 0 ||
         shmbus_recv(queue, &msg, SHMBUS_WAIT_FOREVER) < 0) {
         fprintf(stderr, "recv: %s\n", shmbus_detail());
         return shmbus_detach(bus), 1;

@@ -15,7 +15,7 @@ int main(int argc, char **argv)
     if (argc != 4)
         return fprintf(stderr, "usage: send BUS QUEUE TEXT\n"), 2;
     if (shmbus_attach(argv[1], NULL, &bus) < 0 ||
-        shmbus_channel_open(bus, argv[2], SHMBUS_OPEN_SEND, &queue) < 0 ||
+        shmbus_channel_open(bus, argv[2], SHMBUS_OPEN_SEND, NULL, &queue) < 0 ||
         shmbus_send(queue, argv[3], strlen(argv[3]), SHMBUS_WAIT_FOREVER) < 0) {
         fprintf(stderr, "send: %s\n", shmbus_detail());
         return shmbus_detach(bus), 1;

@@ -61,7 +61,7 @@ static void receive(uint64_t die_at)
     struct shmbus_msg msg;
     uint64_t number;
 
-    must(shmbus_channel_open(bus, "ticks", SHMBUS_OPEN_RECV, &ticks), "open");
+    must(shmbus_channel_open(bus, "ticks", SHMBUS_OPEN_RECV, NULL, &ticks), "open");
     do {
         /* fails, too, when the sender has gone before the last tick */
         must(shmbus_recv(ticks, &msg, SHMBUS_WAIT_FOREVER), "receive");
@@ -114,7 +114,7 @@ int main(void)
 
     snprintf(bus_name, sizeof bus_name, "stream-example.%d", (int)getpid());
     bus = join();
-    must(shmbus_channel_open(bus, "ticks", SHMBUS_OPEN_SEND, &ticks), "open");
+    must(shmbus_channel_open(bus, "ticks", SHMBUS_OPEN_SEND, NULL, &ticks), "open");
     pid_t pid = start_receiver(KILLED_AT);
     send_ticks(ticks, 1, TICKS / 2);
     waitpid(pid, &first, 0);

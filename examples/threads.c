@@ -43,8 +43,8 @@ static void *square(void *context)
     struct shmbus_channel *numbers = NULL, *squares = NULL;
     struct shmbus_msg msg;
 
-    must(shmbus_channel_open(worker->bus, "numbers", SHMBUS_OPEN_RECV, &numbers), "open");
-    must(shmbus_channel_open(worker->bus, "squares", SHMBUS_OPEN_SEND, &squares), "open");
+    must(shmbus_channel_open(worker->bus, "numbers", SHMBUS_OPEN_RECV, NULL, &numbers), "open");
+    must(shmbus_channel_open(worker->bus, "squares", SHMBUS_OPEN_SEND, NULL, &squares), "open");
     for (;;) {
         must(shmbus_recv(numbers, &msg, SHMBUS_WAIT_FOREVER), "receive");
         if (msg.type == SHMBUS_TYPE_STOP)
@@ -83,11 +83,12 @@ int main(void)
     int count = cpus < 1 ? 1 : cpus > THREADS_MAX ? THREADS_MAX : (int)cpus;
     struct shmbus *bus = NULL;
     struct shmbus_channel *numbers = NULL, *squares = NULL;
+    const struct shmbus_send_opts stop = {.struct_bytes = sizeof stop, .type = SHMBUS_TYPE_STOP};
 
     snprintf(bus_name, sizeof bus_name, "threads-example.%d", (int)getpid());
     must(shmbus_attach(bus_name, NULL, &bus), "attach");
-    must(shmbus_channel_open(bus, "numbers", SHMBUS_OPEN_SEND, &numbers), "open");
-    must(shmbus_channel_open(bus, "squares", SHMBUS_OPEN_RECV, &squares), "open");
+    must(shmbus_channel_open(bus, "numbers", SHMBUS_OPEN_SEND, NULL, &numbers), "open");
+    must(shmbus_channel_open(bus, "squares", SHMBUS_OPEN_RECV, NULL, &squares), "open");
     for (int i = 0; i < count; i++) {
         workers[i].bus = bus;
         if (pthread_create(&workers[i].thread, NULL, square, &workers[i]) != 0)
@@ -95,7 +96,7 @@ int main(void)
     }
     uint64_t sum = add_up(numbers, squares);
     for (int i = 0; i < count; i++)
-        must(shmbus_send_typed(numbers, SHMBUS_TYPE_STOP, 0, NULL, 0, SHMBUS_WAIT_FOREVER), "stop");
+        must(shmbus_send_with(numbers, &stop, NULL, 0, SHMBUS_WAIT_FOREVER), "stop");
     for (int i = 0; i < count; i++) {
         pthread_join(workers[i].thread, NULL);
         printf("thread %d squared %" PRIu64 " numbers\n", i, workers[i].squared);

@@ -145,9 +145,10 @@ static int join(struct worker *w)
     /* before the task queue: a worker the coordinator can see must know when it was born */
     if ((result = task_job_load(w->buffer, &w->born, SHMBUS_WAIT_FOREVER)) < 0)
         return program_fail(result, "cannot read the job in " TASK_BUFFER);
-    if ((result = shmbus_channel_open(w->bus, TASK_RESULTS, SHMBUS_OPEN_SEND, &w->results)) < 0)
+    if ((result = shmbus_channel_open(w->bus, TASK_RESULTS, SHMBUS_OPEN_SEND, NULL, &w->results)) <
+        0)
         return program_fail(result, "cannot open " TASK_RESULTS);
-    if ((result = shmbus_channel_open(w->bus, TASK_QUEUE, SHMBUS_OPEN_RECV, &w->tasks)) < 0)
+    if ((result = shmbus_channel_open(w->bus, TASK_QUEUE, SHMBUS_OPEN_RECV, NULL, &w->tasks)) < 0)
         return program_fail(result, "cannot open " TASK_QUEUE);
     return PROGRAM_OK;
 }
@@ -156,10 +157,11 @@ static int join(struct worker *w)
  * queue, because there is no coordinator at the moment. */
 static void report(struct worker *w, unsigned type, const char *text)
 {
+    const struct shmbus_send_opts opts = {.struct_bytes = sizeof opts, .type = type};
     struct task_message message;
 
     task_message_make(&message, w->born.run_id, 0, w->name, text);
-    shmbus_send_typed(w->results, type, 0, &message, sizeof message, 0);
+    shmbus_send_with(w->results, &opts, &message, sizeof message, 0);
 }
 
 static void beat_if_due(struct worker *w)

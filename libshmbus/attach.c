@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/inherit.h"
+#include "base/sized.h"
 #include "bus/bus.h"
 #include "bus/watcher.h"
 #include "channel/channel.h"
@@ -54,14 +55,20 @@ static int create_job(void *argument)
     return create(c->name, c->plan);
 }
 
-int shmbus_create(const char *name, const struct shmbus_plan *plan)
+int shmbus_create(const char *name, const struct shmbus_plan *plan,
+                  const struct shmbus_create_opts *opts)
 {
     struct creation c = {name, plan};
+    struct shmbus_create_opts o;
     struct sb_keeper *keeper;
     int r;
 
     if (name == NULL) {
         return sb_fail(-EINVAL, "shmbus_create: the name is NULL");
+    }
+    r = sb_take_opts(&o, sizeof o, opts, "shmbus_create");
+    if (r < 0) {
+        return r;
     }
     keeper = sb_keeper_start();
     r = sb_keeper_do(keeper, create_job, &c);
@@ -272,24 +279,15 @@ static int check_opts(const char *name, const struct shmbus_attach_opts *opts,
                            SHMBUS_ATTACH_ANY_OWNER | SHMBUS_ATTACH_NO_WATCHER |
                            SHMBUS_ATTACH_EINTR | SHMBUS_ATTACH_SAME_PLAN |
                            SHMBUS_ATTACH_ANY_PLAN;
-    *ret = (struct shmbus_attach_opts)SHMBUS_ATTACH_OPTS_INIT;
+    int r;
+
     if (name == NULL) {
         return sb_fail(-EINVAL, "shmbus_attach: the name is NULL");
     }
-    if (opts == NULL) {
-        return 0;
+    r = sb_take_opts(ret, sizeof *ret, opts, "shmbus_attach");
+    if (r < 0) {
+        return r;
     }
-    if (opts->struct_bytes < sizeof(size_t)) {
-        return sb_fail(-EINVAL,
-                       "shmbus_attach: struct_bytes is not set; use SHMBUS_ATTACH_OPTS_INIT");
-    }
-    for (size_t i = sizeof *ret; i < opts->struct_bytes; i++) {
-        if (((const char *)opts)[i] != 0) {
-            return sb_fail(-E2BIG, "shmbus_attach: an option is newer than this library (%s)",
-                           SHMBUS_VERSION);
-        }
-    }
-    memcpy(ret, opts, opts->struct_bytes < sizeof *ret ? opts->struct_bytes : sizeof *ret);
     if ((ret->flags & ~known) != 0) {
         return sb_fail(-EINVAL, "shmbus_attach: unknown flags %#x", ret->flags & ~known);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/sized.h"
 #include "channel/lanes.h"
 #include "channel/outcome.h"
 #include "channel/queue.h"
@@ -142,10 +143,30 @@ static SB_INLINE int send_message(struct shmbus_channel *ch, unsigned type, uint
     __builtin_unreachable();
 }
 
-int shmbus_send_typed(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
-                      const void *data, size_t size_bytes, int64_t timeout_ns)
+/* Options of another version, or bad ones. */
+SB_COLD static int take_opts(struct shmbus_send_opts *ret, const struct shmbus_send_opts *opts)
 {
-    return send_message(ch, type, correlation_id, data, size_bytes, timeout_ns);
+    int r = sb_take_opts(ret, sizeof *ret, opts, "shmbus_send_with");
+
+    if (r == 0 && ret->reserved_ != 0) {
+        r = sb_fail(-EINVAL, "shmbus_send_with: reserved_ is %u, not 0", ret->reserved_);
+    }
+    return r;
+}
+
+int shmbus_send_with(struct shmbus_channel *ch, const struct shmbus_send_opts *opts,
+                     const void *data, size_t size_bytes, int64_t timeout_ns)
+{
+    struct shmbus_send_opts o;
+
+    if (sb_unlikely(opts == NULL || opts->struct_bytes != sizeof o || opts->reserved_ != 0)) {
+        int r = take_opts(&o, opts);
+        if (r < 0) {
+            return r;
+        }
+        opts = &o;
+    }
+    return send_message(ch, opts->type, opts->correlation_id, data, size_bytes, timeout_ns);
 }
 
 int shmbus_send(struct shmbus_channel *ch, const void *data, size_t size_bytes, int64_t timeout_ns)

@@ -10,6 +10,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "base/here.h"
+#include "base/sized.h"
 #include "bus/bus.h"
 #include "channel/channel.h"
 #include "channel/close.h"
@@ -155,12 +156,16 @@ static void bind_to(struct shmbus_channel *ch, struct shmbus *bus, uint32_t inde
 }
 
 int shmbus_channel_open(struct shmbus *bus, const char *channel, unsigned mode,
-                struct shmbus_channel **ret_ch)
+                        const struct shmbus_open_opts *opts, struct shmbus_channel **ret_ch)
 {
+    struct shmbus_open_opts o;
     struct shmbus_channel *ch;
     uint32_t index = 0;
     int r = check_open(bus, channel, mode, ret_ch);
 
+    if (r == 0) {
+        r = sb_take_opts(&o, sizeof o, opts, "shmbus_channel_open");
+    }
     if (r < 0) {
         return r;
     }

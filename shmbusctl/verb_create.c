@@ -137,7 +137,7 @@ static int make(const struct request *request, const struct shmbus_plan *plan)
     struct shmbus_bus_stat stat = {.struct_bytes = sizeof(stat)};
     struct shmbus *bus;
     char size[TEXT_NUMBER_BYTES];
-    int result = shmbus_create(request->name, plan), code;
+    int result = shmbus_create(request->name, plan, NULL), code;
 
     if (result == -EEXIST && request->if_missing)
         return keep(request->name);

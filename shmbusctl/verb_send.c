@@ -148,6 +148,9 @@ static int fail_send(const struct request *request, int result, const char *chan
 static int send_message(struct request *request, struct shmbus_channel *ch, unsigned char *data,
                         size_t size_bytes, uint64_t number)
 {
+    const struct shmbus_send_opts opts = {.struct_bytes = sizeof(opts),
+                                          .type = request->type,
+                                          .correlation_id = request->correlation_id};
     size_t bad;
     int result;
 
@@ -162,8 +165,7 @@ static int send_message(struct request *request, struct shmbus_channel *ch, unsi
     for (uint64_t i = 0; i < request->count; i++) {
         int64_t begin_ns = now_ns();
 
-        result = shmbus_send_typed(ch, request->type, request->correlation_id, data, size_bytes,
-                                   request->timeout_ns);
+        result = shmbus_send_with(ch, &opts, data, size_bytes, request->timeout_ns);
         if (result < 0)
             return fail_send(request, result, shmbus_channel_name(ch), begin_ns);
         request->sent++;
@@ -250,7 +252,7 @@ static int run(struct ctl_args *args)
         return code;
     ctl_signals_bus(bus);
     result = shmbus_channel_open(bus, args->operands[1],
-                         SHMBUS_OPEN_SEND | (request.create ? 0 : SHMBUS_OPEN_EXISTING), &ch);
+                         SHMBUS_OPEN_SEND | (request.create ? 0 : SHMBUS_OPEN_EXISTING), NULL, &ch);
     if (result < 0) {
         code = show_open_failure(bus, args->operands[1], result, "; --create makes a new one");
     } else {

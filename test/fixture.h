@@ -80,7 +80,7 @@ static inline struct shmbus *t_attach(const char *name)
 static inline struct shmbus *t_bus_new(struct shmbus_plan *plan, char *ret_name)
 {
     t_bus_name(ret_name);
-    T_OK_FATAL(shmbus_create(ret_name, plan));
+    T_OK_FATAL(shmbus_create(ret_name, plan, NULL));
     shmbus_plan_free(plan);
     return t_attach(ret_name);
 }
@@ -94,7 +94,7 @@ static inline void t_bus_end(struct shmbus *bus, const char *name)
 static inline struct shmbus_channel *t_open(struct shmbus *bus, const char *name, unsigned mode)
 {
     struct shmbus_channel *ch = NULL;
-    T_OK_FATAL(shmbus_channel_open(bus, name, mode, &ch));
+    T_OK_FATAL(shmbus_channel_open(bus, name, mode, NULL, &ch));
     return ch;
 }
 
@@ -103,6 +103,14 @@ static inline struct shmbus_channel *t_open(struct shmbus *bus, const char *name
 static inline int t_send(struct shmbus_channel *ch, uint64_t value, int64_t timeout_ns)
 {
     return shmbus_send(ch, &value, sizeof value, timeout_ns);
+}
+
+static inline int t_send_as(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                            const void *data, size_t size_bytes, int64_t timeout_ns)
+{
+    const struct shmbus_send_opts opts = {
+        .struct_bytes = sizeof opts, .type = type, .correlation_id = correlation_id};
+    return shmbus_send_with(ch, &opts, data, size_bytes, timeout_ns);
 }
 
 static inline void t_put(struct shmbus_channel *ch, uint64_t value)

@@ -44,7 +44,7 @@ static const struct {
     F(shmbus_channel_close),
     F(shmbus_type_name),
     F(shmbus_send),
-    F(shmbus_send_typed),
+    F(shmbus_send_with),
     F(shmbus_send_batch),
     F(shmbus_recv),
     F(shmbus_recv_batch),
@@ -87,6 +87,9 @@ static const struct {
 int main(void)
 {
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    struct shmbus_create_opts create_opts = SHMBUS_CREATE_OPTS_INIT;
+    struct shmbus_open_opts open_opts = SHMBUS_OPEN_OPTS_INIT;
+    struct shmbus_send_opts send_opts = SHMBUS_SEND_OPTS_INIT;
     char name[SHMBUS_NAME_BYTES] = SHMBUS_DIR_DEFAULT;
     int64_t forever = SHMBUS_WAIT_FOREVER;
     long errors = SHMBUS_ERRORS(ERROR_SUM), counters = SHMBUS_COUNTERS(COUNTER_SUM);
@@ -102,6 +105,9 @@ int main(void)
     }
     if (opts.struct_bytes != sizeof opts || opts.spin_ns != 0 || name[0] != '/' || forever != -1 ||
         SHMBUS_SPIN_NONE != -1)
+        return 1;
+    if (create_opts.struct_bytes != sizeof create_opts ||
+        open_opts.struct_bytes != sizeof open_opts || send_opts.struct_bytes != sizeof send_opts)
         return 1;
     if (errors < 5000 || counters < 1 || limits < 1 || SHMBUS_TYPE_USER != 64)
         return 1;

@@ -31,7 +31,7 @@ static struct shmbus_channel *open_channel(struct bench *b, unsigned mode)
 {
     struct shmbus_channel *channel = NULL;
 
-    if (shmbus_channel_open(segment_attach(b), "c0", mode, &channel) < 0)
+    if (shmbus_channel_open(segment_attach(b), "c0", mode, NULL, &channel) < 0)
         bench_fail(b, "shmbus_channel_open: %s", shmbus_detail());
     return channel;
 }

@@ -61,7 +61,7 @@ static void peer_open(struct bench *b, unsigned channel, unsigned roles, unsigne
     snprintf(name, sizeof(name), "c%u", channel);
     error =
         shmbus_channel_open(bus, name, roles == BENCH_SEND ? SHMBUS_OPEN_SEND : SHMBUS_OPEN_RECV,
-                            &e->channel);
+                            NULL, &e->channel);
     if (error < 0)
         bench_fail(b, "shmbus_channel_open: %s", shmbus_detail());
 }

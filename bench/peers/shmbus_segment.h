@@ -61,7 +61,7 @@ static int segment_create(struct bench *b)
         error = segment_channels(b, plan);
     snprintf(segment_name, sizeof(segment_name), "shmbus-bench.%d", (int)getpid());
     if (error == 0)
-        error = shmbus_create(segment_name, plan);
+        error = shmbus_create(segment_name, plan, NULL);
     shmbus_plan_free(plan);
     return error < 0 ? segment_failed(b, "shmbus_create", error) : 0;
 }

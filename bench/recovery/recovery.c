@@ -89,7 +89,7 @@ static void make_bus(void)
     must(shmbus_plan_new(4u << 20, &plan), "plan");
     must(shmbus_plan_add_channel(plan, &tasks), "plan");
     must(shmbus_plan_add_channel(plan, &ticks), "plan");
-    must(shmbus_create(name, plan), "create");
+    must(shmbus_create(name, plan, NULL), "create");
     shmbus_plan_free(plan);
 }
 
@@ -104,8 +104,9 @@ static void victim(int ready)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     must(shmbus_attach(name, NULL, &bus), "attach");
-    must(shmbus_channel_open(bus, "ticks", SHMBUS_OPEN_SEND, &ticks), "open");
-    must(shmbus_channel_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &tasks), "open");
+    must(shmbus_channel_open(bus, "ticks", SHMBUS_OPEN_SEND, NULL, &ticks), "open");
+    must(shmbus_channel_open(bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL, &tasks),
+         "open");
     must(shmbus_recv(tasks, &msg, PATIENCE_NS), "recv");
     for (size_t i = 0; i < BLOCKS_HELD; i++) {
         must(shmbus_reserve(tasks, 64, &reserved[i], 0), "reserve");
@@ -183,9 +184,10 @@ struct survivor {
 static void join(struct survivor *me)
 {
     must(shmbus_attach(name, NULL, &me->bus), "attach");
-    must(shmbus_channel_open(me->bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &me->tasks),
+    must(shmbus_channel_open(me->bus, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL,
+                             &me->tasks),
          "open");
-    must(shmbus_channel_open(me->bus, "ticks", SHMBUS_OPEN_RECV, &me->ticks), "open");
+    must(shmbus_channel_open(me->bus, "ticks", SHMBUS_OPEN_RECV, NULL, &me->ticks), "open");
     must(shmbus_send(me->tasks, "work", 4, 0), "send");
 }
 

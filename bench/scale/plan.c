@@ -25,7 +25,7 @@ void scale_plan_add_queue(struct shmbus_plan *plan, const char *name, uint32_t d
 
 void scale_create(const struct shmbus_plan *plan)
 {
-    scale_must(shmbus_create(scale_name, plan), "create");
+    scale_must(shmbus_create(scale_name, plan, NULL), "create");
 }
 
 struct shmbus *scale_attach(unsigned flags)
@@ -42,6 +42,6 @@ struct shmbus_channel *scale_open(struct shmbus *bus, const char *name, unsigned
 {
     struct shmbus_channel *channel = NULL;
 
-    scale_must(shmbus_channel_open(bus, name, mode | SHMBUS_OPEN_EXISTING, &channel), "open");
+    scale_must(shmbus_channel_open(bus, name, mode | SHMBUS_OPEN_EXISTING, NULL, &channel), "open");
     return channel;
 }

@@ -8,6 +8,10 @@
 
 #include <stddef.h>
 
+/* Copies the caller's options into ours, which are as if zeroed before; NULL is no options. What
+ * ours are too short for must be zero. 0; -EINVAL; -E2BIG; @call is for the sentence. */
+int sb_take_opts(void *own, size_t own_bytes, const void *opts, const char *call);
+
 /* Fills the caller's struct: what both know is copied, what only the caller knows is zeroed,
  * struct_bytes stays his. */
 void sb_give(void *ret, const void *full, size_t full_bytes);

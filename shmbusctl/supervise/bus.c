@@ -59,7 +59,7 @@ static int attach(struct sup *s)
     if (r < 0) {
         return r;
     }
-    r = shmbus_create(s->file->bus, plan);
+    r = shmbus_create(s->file->bus, plan, NULL);
     shmbus_plan_free(plan);
     return r < 0 && r != -EEXIST ? r : shmbus_attach(s->file->bus, &opts, &s->bus);
 }
@@ -82,7 +82,7 @@ void sup_bus_open(struct sup *s)
     if (shmbus_bus_stat(s->bus, &stat) == 0) {
         s->beat_interval_ns = stat.heartbeat_interval_ns;
     }
-    r = shmbus_channel_open(s->bus, s->file->events, SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING,
+    r = shmbus_channel_open(s->bus, s->file->events, SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING, NULL,
                             &s->events);
     if (r < 0) {
         s->events = NULL;

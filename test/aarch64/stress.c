@@ -47,7 +47,7 @@ static struct shmbus_channel *join(const char *channel, unsigned mode, struct sh
     if (r < 0) {
         fail("attach", r);
     }
-    r = shmbus_channel_open(*ret_bus, channel, mode, &ch);
+    r = shmbus_channel_open(*ret_bus, channel, mode, NULL, &ch);
     if (r < 0) {
         fail("open", r);
     }
@@ -198,7 +198,7 @@ static int create(void)
         r = shmbus_plan_add_channel(plan, &stream);
     }
     if (r == 0) {
-        r = shmbus_create(bus_name, plan);
+        r = shmbus_create(bus_name, plan, NULL);
     }
     shmbus_plan_free(plan);
     return r;

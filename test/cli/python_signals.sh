@@ -15,13 +15,14 @@ class Opts(ctypes.Structure):  # struct shmbus_attach_opts
 
 lib = ctypes.CDLL(sys.argv[1])
 lib.shmbus_attach.argtypes = [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p]
-lib.shmbus_channel_open.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint, ctypes.c_void_p]
+lib.shmbus_channel_open.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint, ctypes.c_void_p,
+                                    ctypes.c_void_p]
 lib.shmbus_recv.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(42))
 opts = Opts(ctypes.sizeof(Opts), ATTACH_EINTR, b"front", None, 0)
 bus, queue, msg = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.create_string_buffer(128)
 assert lib.shmbus_attach(sys.argv[2].encode(), ctypes.byref(opts), ctypes.byref(bus)) == 0
-assert lib.shmbus_channel_open(bus, b"tasks", RECV, ctypes.byref(queue)) == 0
+assert lib.shmbus_channel_open(bus, b"tasks", RECV, None, ctypes.byref(queue)) == 0
 try:
     while lib.shmbus_recv(queue, msg, WAIT_FOREVER) == -EINTR:
         pass  # the interpreter runs its handlers here

@@ -100,8 +100,8 @@ static pid_t start_waiter(struct t_world *w)
         opts.flags = SHMBUS_ATTACH_NO_WATCHER | SHMBUS_ATTACH_EXISTING;
         opts.spin_ns = SHMBUS_SPIN_NONE;
         if (shmbus_attach(w->name, &opts, &bus) == 0 &&
-            shmbus_channel_open(bus, shmbus_channel_name(slept_on(w)), SHMBUS_OPEN_RECV, &ch) ==
-                0 &&
+            shmbus_channel_open(bus, shmbus_channel_name(slept_on(w)), SHMBUS_OPEN_RECV, NULL,
+                                &ch) == 0 &&
             shmbus_recv(ch, &msg, 10000000000) == 0 && t_msg_id(&msg) != 0) {
             int r = shmbus_requeue(&msg); /* for the survivor to count */
             shmbus_detach(bus);

@@ -68,8 +68,9 @@ static bool attached(struct t_actor *a)
 static bool with_queue(struct t_actor *a)
 {
     return attached(a) &&
-           shmbus_channel_open(a->bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &a->q) == 0 &&
-           shmbus_channel_open(a->bus, "q2", SHMBUS_OPEN_SEND, &a->q2) == 0;
+           shmbus_channel_open(a->bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL, &a->q) ==
+               0 &&
+           shmbus_channel_open(a->bus, "q2", SHMBUS_OPEN_SEND, NULL, &a->q2) == 0;
 }
 
 static bool to_send(struct t_actor *a)
@@ -237,7 +238,7 @@ static bool dies_of_one(struct t_actor *a)
     if (pid == 0) {
         struct t_actor other = *a;
         bool ok = attached(&other) &&
-                  shmbus_channel_open(other.bus, "q2", SHMBUS_OPEN_RECV, &other.q) == 0 &&
+                  shmbus_channel_open(other.bus, "q2", SHMBUS_OPEN_RECV, NULL, &other.q) == 0 &&
                   shmbus_recv(other.q, &other.msg, 0) == 0;
         kill(getpid(), ok ? SIGKILL : SIGTERM);
     }
@@ -249,7 +250,7 @@ static bool dies_of_one(struct t_actor *a)
 static bool after_deaths(struct t_actor *a, unsigned count)
 {
     bool ok = attached(a) && shmbus_channel_open(a->bus, "q2", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV,
-                                                 &a->q) == 0;
+                                                 NULL, &a->q) == 0;
 
     for (unsigned i = 0; i < 2 && ok; i++) {
         ok = t_send_id(a->q, a->first_id + i) == 0;
@@ -335,8 +336,9 @@ static const char *lanes_name(const struct t_actor *a)
 /* The lane that was filled before is the one taken. */
 static bool with_lane(struct t_actor *a)
 {
-    return attached(a) && shmbus_channel_open(a->bus, lanes_name(a),
-                                              SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &a->q) == 0;
+    return attached(a) &&
+           shmbus_channel_open(a->bus, lanes_name(a), SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL,
+                               &a->q) == 0;
 }
 
 static bool to_send_in_lane(struct t_actor *a)
@@ -439,7 +441,7 @@ static bool with_last_to_acknowledge_in_lane(struct t_actor *a)
 static bool with_dead_letter(struct t_actor *a)
 {
     return with_last_delivery_in_lane(a) && shmbus_requeue(&a->msg) == 0 &&
-           shmbus_channel_open(a->bus, "dead", SHMBUS_OPEN_RECV, &a->q) == 0;
+           shmbus_channel_open(a->bus, "dead", SHMBUS_OPEN_RECV, NULL, &a->q) == 0;
 }
 
 static bool to_consume_dead_letter(struct t_actor *a)
@@ -466,7 +468,7 @@ static bool to_acknowledge_dead_letter(struct t_actor *a)
 static bool with_lane_of_letters(struct t_actor *a)
 {
     bool ok = attached(a) && shmbus_channel_open(a->bus, "lx", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV,
-                                                 &a->q) == 0;
+                                                 NULL, &a->q) == 0;
 
     may(a, a->first_id, 0, 1);
     for (unsigned i = 1; i <= T_DEPTH && ok; i++) {
@@ -487,7 +489,7 @@ static bool after_a_death_with_handles(struct t_actor *a)
     if (pid == 0) {
         struct t_actor other = *a;
         bool ok = attached(&other);
-        while (ok && shmbus_channel_open(other.bus, "q2", SHMBUS_OPEN_SEND, &other.q2) == 0) {
+        while (ok && shmbus_channel_open(other.bus, "q2", SHMBUS_OPEN_SEND, NULL, &other.q2) == 0) {
         }
         kill(getpid(), ok ? SIGKILL : SIGTERM);
     }
@@ -509,7 +511,7 @@ static bool after_a_death_in_lanes(struct t_actor *a)
         bool ok = with_lane(&other) && shmbus_recv(other.q, &other.msg, 0) == 0 &&
                   t_send_id(other.q, a->first_id + 5) == 0 &&
                   shmbus_reserve(other.q, 16, &msg, 0) == 0;
-        while (shmbus_channel_open(other.bus, lanes_name(a), SHMBUS_OPEN_SEND, &more) == 0) {
+        while (shmbus_channel_open(other.bus, lanes_name(a), SHMBUS_OPEN_SEND, NULL, &more) == 0) {
             t_send_id(more, T_ID_PASS);
         }
         kill(getpid(), ok ? SIGKILL : SIGTERM);
@@ -530,7 +532,7 @@ static bool with_region(struct t_actor *a)
 static bool to_stream(struct t_actor *a)
 {
     may(a, a->first_id, 0, 1);
-    return attached(a) && shmbus_channel_open(a->bus, "s", SHMBUS_OPEN_SEND, &a->s) == 0;
+    return attached(a) && shmbus_channel_open(a->bus, "s", SHMBUS_OPEN_SEND, NULL, &a->s) == 0;
 }
 
 static bool to_stream_three(struct t_actor *a)
@@ -547,7 +549,7 @@ static bool with_stream_reservation(struct t_actor *a)
 
 static bool from_stream(struct t_actor *a)
 {
-    return attached(a) && shmbus_channel_open(a->bus, "s", SHMBUS_OPEN_RECV, &a->s) == 0;
+    return attached(a) && shmbus_channel_open(a->bus, "s", SHMBUS_OPEN_RECV, NULL, &a->s) == 0;
 }
 
 static bool with_stream_message(struct t_actor *a)
@@ -760,7 +762,7 @@ static void run_heartbeat(struct t_actor *a)
 static void run_open(struct t_actor *a)
 {
     struct shmbus_channel *ch = NULL;
-    expect(a, shmbus_channel_open(a->bus, "spare-name", SHMBUS_OPEN_SEND, &ch), 0, "open");
+    expect(a, shmbus_channel_open(a->bus, "spare-name", SHMBUS_OPEN_SEND, NULL, &ch), 0, "open");
 }
 
 static void run_close(struct t_actor *a)
@@ -770,13 +772,14 @@ static void run_close(struct t_actor *a)
 
 static void run_open_one_more(struct t_actor *a)
 {
-    expect(a, shmbus_channel_open(a->bus, "q2", SHMBUS_OPEN_SEND, &a->q2), 0, "open");
+    expect(a, shmbus_channel_open(a->bus, "q2", SHMBUS_OPEN_SEND, NULL, &a->q2), 0, "open");
 }
 
 static void run_open_lane(struct t_actor *a)
 {
     expect(a,
-           shmbus_channel_open(a->bus, lanes_name(a), SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &a->q),
+           shmbus_channel_open(a->bus, lanes_name(a), SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL,
+                               &a->q),
            0, "open");
 }
 

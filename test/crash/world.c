@@ -129,10 +129,12 @@ static bool pass_messages(struct shmbus_channel *tx, struct shmbus_channel *rx, 
 
 static bool open_all(struct t_world *w)
 {
-    return shmbus_channel_open(w->bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &w->q) == 0 &&
-           shmbus_channel_open(w->bus, "q2", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &w->q2) == 0 &&
-           shmbus_channel_open(w->bus, "dead", SHMBUS_OPEN_RECV, &w->dead) == 0 &&
-           shmbus_channel_open(w->bus, "letters", SHMBUS_OPEN_RECV, &w->letters) == 0;
+    return shmbus_channel_open(w->bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL, &w->q) ==
+               0 &&
+           shmbus_channel_open(w->bus, "q2", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL, &w->q2) ==
+               0 &&
+           shmbus_channel_open(w->bus, "dead", SHMBUS_OPEN_RECV, NULL, &w->dead) == 0 &&
+           shmbus_channel_open(w->bus, "letters", SHMBUS_OPEN_RECV, NULL, &w->letters) == 0;
 }
 
 /* The survivor has lane 1; lane 0 was used by somebody who has left. */
@@ -140,10 +142,10 @@ static bool fill_lanes(struct t_world *w, const char *name, unsigned fill, unsig
                        struct shmbus_channel **ret_lanes)
 {
     struct shmbus_channel *tx = NULL;
-    bool ok =
-        shmbus_channel_open(w->bus, name, SHMBUS_OPEN_SEND, &tx) == 0 &&
-        shmbus_channel_open(w->bus, name, SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, ret_lanes) == 0 &&
-        pass_messages(tx, *ret_lanes, cycle);
+    bool ok = shmbus_channel_open(w->bus, name, SHMBUS_OPEN_SEND, NULL, &tx) == 0 &&
+              shmbus_channel_open(w->bus, name, SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL,
+                                  ret_lanes) == 0 &&
+              pass_messages(tx, *ret_lanes, cycle);
     for (unsigned i = 0; i < fill && ok; i++) {
         ok = t_send_id(tx, ++w->setup_ids) == 0;
     }
@@ -174,8 +176,8 @@ static bool fill_queue(struct t_world *w, unsigned fill, unsigned cycle)
  * child does not need. */
 static bool fill_stream(struct t_world *w, enum t_end stream, unsigned fill, unsigned cycle)
 {
-    bool ok = shmbus_channel_open(w->bus, "s", SHMBUS_OPEN_SEND, &w->tx) == 0 &&
-              shmbus_channel_open(w->bus, "s", SHMBUS_OPEN_RECV, &w->rx) == 0 &&
+    bool ok = shmbus_channel_open(w->bus, "s", SHMBUS_OPEN_SEND, NULL, &w->tx) == 0 &&
+              shmbus_channel_open(w->bus, "s", SHMBUS_OPEN_RECV, NULL, &w->rx) == 0 &&
               pass_messages(w->tx, w->rx, cycle);
     for (unsigned i = 0; i < fill && ok; i++) {
         ok = t_send_id(w->tx, ++w->setup_ids) == 0;
@@ -352,13 +354,13 @@ static void drain(struct t_world *w)
 
 static void drain_stream(struct t_world *w)
 {
-    if (w->rx == NULL && shmbus_channel_open(w->bus, "s", SHMBUS_OPEN_RECV, &w->rx) < 0) {
+    if (w->rx == NULL && shmbus_channel_open(w->bus, "s", SHMBUS_OPEN_RECV, NULL, &w->rx) < 0) {
         t_fail(w, "the stream's receiving end: %s", shmbus_detail());
         return;
     }
     for (unsigned n = 0; n < 256 && take_one(w, w->rx); n++) {
     }
-    if (w->tx == NULL && shmbus_channel_open(w->bus, "s", SHMBUS_OPEN_SEND, &w->tx) < 0) {
+    if (w->tx == NULL && shmbus_channel_open(w->bus, "s", SHMBUS_OPEN_SEND, NULL, &w->tx) < 0) {
         t_fail(w, "the stream's sending end: %s", shmbus_detail());
         return;
     }
@@ -499,13 +501,14 @@ static void check_lanes(struct t_world *w, struct shmbus_channel *ours)
         }
     }
     for (unsigned i = 1; i < T_LANES; i++) {
-        if (shmbus_channel_open(w->bus, ours->name, SHMBUS_OPEN_SEND, &tx[i]) < 0) {
+        if (shmbus_channel_open(w->bus, ours->name, SHMBUS_OPEN_SEND, NULL, &tx[i]) < 0) {
             t_fail(w, "lane %u of %s cannot be taken: %s", i, ours->name, shmbus_detail());
         } else if (!pass_messages(tx[i], ours, 2 * T_DEPTH + 1)) {
             t_fail(w, "lane %u of %s does not go on: %s", i, ours->name, shmbus_detail());
         }
     }
-    if (shmbus_channel_open(w->bus, ours->name, SHMBUS_OPEN_SEND, &tx[0]) != -SHMBUS_ERR_TOO_MANY) {
+    if (shmbus_channel_open(w->bus, ours->name, SHMBUS_OPEN_SEND, NULL, &tx[0]) !=
+        -SHMBUS_ERR_TOO_MANY) {
         t_fail(w, "%s has more lanes than it should", ours->name);
     }
     if (!pass_messages(ours, ours, 2 * T_DEPTH + 1)) {

@@ -109,8 +109,8 @@ static void write_streams(struct shmbus *bus)
     for (unsigned i = 0; i < 2; i++) {
         struct shmbus_channel *tx = NULL, *rx = NULL;
         struct shmbus_msg msg;
-        must(shmbus_channel_open(bus, names[i], SHMBUS_OPEN_SEND, &tx), "open");
-        must(shmbus_channel_open(bus, names[i], SHMBUS_OPEN_RECV, &rx), "open");
+        must(shmbus_channel_open(bus, names[i], SHMBUS_OPEN_SEND, NULL, &tx), "open");
+        must(shmbus_channel_open(bus, names[i], SHMBUS_OPEN_RECV, NULL, &rx), "open");
         for (unsigned n = 0; n < 7; n++) { /* round the ring once */
             must(shmbus_send(tx, text, sizeof text, 0), "send");
             if (n < 5) {
@@ -132,7 +132,7 @@ static void write_lanes(struct shmbus *bus, struct shmbus_channel *q)
     must(shmbus_recv(q, &msg, 0), "recv");
     must(shmbus_release(&msg), "release");
     must(shmbus_send(q, text, sizeof text, 0), "send");
-    must(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, &other), "open");
+    must(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, NULL, &other), "open");
     must(shmbus_send(other, text, 20, 0), "send");
     shmbus_channel_close(other);
 }
@@ -143,10 +143,13 @@ static void write_queues(struct shmbus *bus, bool lanes)
     struct shmbus_channel *q = NULL, *dropping = NULL;
     struct shmbus_msg msg;
 
-    must(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &q), "open");
-    must(shmbus_channel_open(bus, "drop", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &dropping), "open");
+    must(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL, &q), "open");
+    must(shmbus_channel_open(bus, "drop", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL, &dropping),
+         "open");
     for (unsigned n = 0; n < 4; n++) {
-        must(shmbus_send_typed(q, SHMBUS_TYPE_USER, n, text, 8 * n, 0), "send");
+        const struct shmbus_send_opts opts = {
+            .struct_bytes = sizeof opts, .type = SHMBUS_TYPE_USER, .correlation_id = n};
+        must(shmbus_send_with(q, &opts, text, 8 * n, 0), "send");
     }
     for (unsigned n = 0; n < 3; n++) { /* until it is a dead letter */
         must(shmbus_recv(q, &msg, 0), "recv");
@@ -181,8 +184,8 @@ static void make_history(const char *name, enum fuzz_kind kind)
     write_streams(dying);
     if (kind != FUZZ_KIND_BARE) {
         write_queues(dying, kind == FUZZ_KIND_LANES);
-        must(shmbus_channel_open(living, "q", SHMBUS_OPEN_RECV, &ch), "open");
-        must(shmbus_channel_open(living, "extra", SHMBUS_OPEN_SEND, &ch), "open");
+        must(shmbus_channel_open(living, "q", SHMBUS_OPEN_RECV, NULL, &ch), "open");
+        must(shmbus_channel_open(living, "extra", SHMBUS_OPEN_SEND, NULL, &ch), "open");
         must(shmbus_send(ch, "x", 1, 0), "send");
     }
 }
@@ -231,7 +234,7 @@ void fuzz_image_make(const char *name, enum fuzz_kind kind, struct fuzz_image *r
     pid_t child;
 
     must(image.bytes == NULL ? -ENOMEM : 0, "memory");
-    must(shmbus_create(name, plan), "create");
+    must(shmbus_create(name, plan, NULL), "create");
     shmbus_plan_free(plan);
     child = fork();
     if (child == 0) {

@@ -255,7 +255,7 @@ static void call_open(struct fuzz_world *world, const struct fuzz_record *r)
 
     close_channel(world, at);
     result_of("open", shmbus_channel_open(world->bus, names[r->how % NAMES],
-                                  mode | (r->value % 2u != 0 ? SHMBUS_OPEN_EXISTING : 0u),
+                                  mode | (r->value % 2u != 0 ? SHMBUS_OPEN_EXISTING : 0u), NULL,
                                   &world->channels[at]));
 }
 
@@ -270,8 +270,11 @@ static void call_send(struct fuzz_world *world, const struct fuzz_record *r, int
     if (r->how % 4u == 0) {
         result_of("send_batch", shmbus_send_batch(ch, items, 3, timeout_ns));
     } else {
-        result_of("send", shmbus_send_typed(ch, r->how, r->how % 8u == 1 ? r->value : 0, text,
-                                            r->value % sizeof text, timeout_ns));
+        const struct shmbus_send_opts opts = {.struct_bytes = sizeof opts,
+                                              .type = r->how,
+                                              .correlation_id = r->how % 8u == 1 ? r->value : 0};
+        result_of("send",
+                  shmbus_send_with(ch, &opts, text, r->value % sizeof text, timeout_ns));
     }
 }
 

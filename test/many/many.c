@@ -99,7 +99,7 @@ static struct shmbus *attach(void)
 static struct shmbus_channel *open_channel(struct shmbus *bus, const char *channel, unsigned mode)
 {
     struct shmbus_channel *ch = NULL;
-    check(shmbus_channel_open(bus, channel, mode, &ch), channel);
+    check(shmbus_channel_open(bus, channel, mode, NULL, &ch), channel);
     return ch;
 }
 
@@ -121,7 +121,7 @@ static void create(void)
     add_queue(plan, "pair0", 16);
     add_queue(plan, "pair1", 16);
     snprintf(name, sizeof name, "many-%d", (int)getpid());
-    check(shmbus_create(name, plan), "create");
+    check(shmbus_create(name, plan, NULL), "create");
     shmbus_plan_free(plan);
 }
 

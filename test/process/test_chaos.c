@@ -140,7 +140,7 @@ static struct chaos *chaos_new(enum shmbus_order order)
     }
     T_OK_FATAL(shmbus_plan_add_channel(plan, &q));
     t_plan_stream(plan, "s", 4096);
-    T_OK_FATAL(shmbus_create(t_bus_name(c->name), plan));
+    T_OK_FATAL(shmbus_create(t_bus_name(c->name), plan, NULL));
     shmbus_plan_free(plan);
     return c;
 }
@@ -332,7 +332,7 @@ static void stream_chaos(bool sender)
     struct stream_books *b = t_shared(sizeof *b);
     struct shmbus_plan *plan = t_plan(16, 64, 4);
     t_plan_stream(plan, "s", 4096);
-    T_OK_FATAL(shmbus_create(t_bus_name(b->name), plan));
+    T_OK_FATAL(shmbus_create(t_bus_name(b->name), plan, NULL));
     shmbus_plan_free(plan);
     pid_t pids[2] = {t_fork(stream_send, b), t_fork(stream_recv, b)};
     int victim = sender ? 0 : 1;

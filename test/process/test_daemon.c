@@ -82,7 +82,7 @@ static void daemon_test_with(bool (*change)(const struct scene *scene), unsigned
         t_skip("a sanitizer needs its descriptors, and leaves us no table of our own");
     t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     t_bus_name(s->name);
-    T_OK_FATAL(shmbus_create(s->name, plan));
+    T_OK_FATAL(shmbus_create(s->name, plan, NULL));
     shmbus_plan_free(plan);
     s->change = change;
     s->flags = flags;
@@ -237,7 +237,7 @@ T_TEST(daemon, whose_segment_was_renamed_goes_on)
 static bool replace_segment(const struct scene *s)
 {
     struct shmbus_plan *plan = t_plan(8, 64, 32);
-    bool ok = shmbus_unlink(s->name) == 0 && shmbus_create(s->name, plan) == 0;
+    bool ok = shmbus_unlink(s->name) == 0 && shmbus_create(s->name, plan, NULL) == 0;
     shmbus_plan_free(plan);
     return ok && close_everything(s);
 }
@@ -326,7 +326,7 @@ static int runs_without_standard_descriptors(void *argument)
         struct shmbus_channel *ch = NULL;
         r = shmbus_attach(p->name, &opts, &bus);
         if (r == 0)
-            r = shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, &ch);
+            r = shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, NULL, &ch);
         if (r == 0)
             r = shmbus_channel_fd(ch) >= 3 ? 0 : 3;
         shmbus_detach(bus);

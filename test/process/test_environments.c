@@ -78,7 +78,7 @@ static void make_and_remove(uint64_t bytes)
     struct shmbus_plan *plan = NULL;
 
     T_OK_FATAL(shmbus_plan_new(bytes, &plan));
-    T_OK(shmbus_create(t_bus_name(name), plan));
+    T_OK(shmbus_create(t_bus_name(name), plan, NULL));
     shmbus_plan_free(plan);
     T_OK(shmbus_unlink(name));
 }
@@ -183,7 +183,7 @@ T_TEST(environment, the_holes_of_a_copied_bus_are_filled_beside_a_fast_timer)
     struct stat st;
 
     T_OK_FATAL(shmbus_plan_new(40 << 20, &plan));
-    T_OK_FATAL(shmbus_create(t_bus_name(name), plan));
+    T_OK_FATAL(shmbus_create(t_bus_name(name), plan, NULL));
     shmbus_plan_free(plan);
     snprintf(path, sizeof path, "/dev/shm/shmbus.%s", name);
     int fd = open(path, O_RDWR | O_CLOEXEC);

@@ -32,7 +32,7 @@ static int producer(void *argument)
     t_gate_post(&log->started);
     for (uint64_t i = 0; i < LINES; i++) {
         uint64_t number = id * LINES + i;
-        T_OK(shmbus_send_typed(ch, SHMBUS_TYPE_USER, number, &number, sizeof number, T_S * 60));
+        T_OK(t_send_as(ch, SHMBUS_TYPE_USER, number, &number, sizeof number, T_S * 60));
     }
     shmbus_detach(bus);
     return 0;

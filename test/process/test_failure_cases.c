@@ -129,7 +129,7 @@ T_TEST(failure, case_02_producer_paused_there_resumes_after_recovery)
         CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0);
     }
     CU_ASSERT_EQUAL(t_blocks(bus).held, 1);
-    T_FAILS(shmbus_channel_open(bus, "s", SHMBUS_OPEN_SEND, &other), -EBUSY);
+    T_FAILS(shmbus_channel_open(bus, "s", SHMBUS_OPEN_SEND, NULL, &other), -EBUSY);
     t_gate_post(&scene->go);
     t_continue(pid);
     CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
@@ -536,10 +536,10 @@ static void full_file_system(const char *dir)
     t_plan_queue(plan, "all", 128, SHMBUS_FULL_BLOCK, 0, NULL);
     snprintf(name, sizeof name, "%s/big", dir);
     snprintf(path, sizeof path, "%s/shmbus.big", dir);
-    T_FAILS(shmbus_create(name, NULL), -ENOSPC); /* 44 MiB */
+    T_FAILS(shmbus_create(name, NULL, NULL), -ENOSPC); /* 44 MiB */
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), dir));
     CU_ASSERT_TRUE(stat(path, &st) != 0 && errno == ENOENT);
-    T_OK(shmbus_create(name, plan));
+    T_OK(shmbus_create(name, plan, NULL));
     fill_up(dir);
     CU_ASSERT_EQUAL(t_wait_exit(t_fork(use_every_byte, name)), 0);
     T_OK(shmbus_unlink(name));
@@ -583,7 +583,7 @@ T_TEST_TIMEOUT(failure, case_08_stale_segment_after_kill_9_does_not_block_a_rest
     pid_t pids[3];
     t_bus_name(scene->name);
     struct shmbus_plan *plan = t_plan(8, 64, 64);
-    T_OK(shmbus_create(scene->name, plan));
+    T_OK(shmbus_create(scene->name, plan, NULL));
     shmbus_plan_free(plan);
     for (uint32_t round = 1; round <= 100; round++) {
         for (int i = 0; i < 3; i++)
@@ -613,7 +613,7 @@ static int create_as_nobody(void *argument)
 {
     if (setresuid(NOBODY, NOBODY, NOBODY) != 0)
         return 1;
-    T_OK(shmbus_create(argument, NULL));
+    T_OK(shmbus_create(argument, NULL, NULL));
     return 0;
 }
 
@@ -647,7 +647,7 @@ T_TEST(failure, case_09_leftover_of_another_user_is_named_and_not_used)
     snprintf(path, sizeof path, "/dev/shm/shmbus.%s", name);
     CU_ASSERT_EQUAL(unlink(path), 0);
     t_bus_name(other);
-    T_OK(shmbus_create(other, NULL));
+    T_OK(shmbus_create(other, NULL, NULL));
     CU_ASSERT_EQUAL(t_wait_exit(t_fork(attach_as_nobody, other)), 0);
     T_OK(shmbus_unlink(other));
 }
@@ -765,7 +765,8 @@ static int live_and_let_die(void *argument)
         random = random * 6364136223846793005u + 1442695040888963407u;
         if (!may_be(shmbus_attach(scene->name, &opts, &bus), "attach") || bus == NULL)
             continue;
-        may_be(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &ch), "open");
+        may_be(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL, &ch),
+               "open");
         may_be(t_send(ch, 1, 0), "send");
         may_be(shmbus_reclaim(bus), "reclaim");
         if ((random >> 33) % 8 == 0)
@@ -798,7 +799,7 @@ T_TEST_TIMEOUT(failure, case_12_races_at_start_and_cleanup, 120)
         }
         /* Whatever is left is a bus. */
         struct shmbus_plan *plan = scene_plan(8);
-        int r = shmbus_create(scene->name, plan);
+        int r = shmbus_create(scene->name, plan, NULL);
         CU_ASSERT_TRUE(r == 0 || r == -EEXIST);
         shmbus_plan_free(plan);
         struct shmbus *bus = t_attach(scene->name);
@@ -881,7 +882,7 @@ static uint64_t slow_round_trips(void)
     struct shmbus *bus = NULL;
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus_plan *plan = scene_plan(64);
-    T_OK_FATAL(shmbus_create(t_bus_name(scene->name), plan));
+    T_OK_FATAL(shmbus_create(t_bus_name(scene->name), plan, NULL));
     shmbus_plan_free(plan);
     opts.spin_ns = SHMBUS_SPIN_NONE; /* always asleep */
     T_OK_FATAL(shmbus_attach(scene->name, &opts, &bus));
@@ -950,7 +951,7 @@ T_TEST(failure, case_15_symlinks_strange_files_and_damage_are_refused)
     CU_ASSERT_EQUAL(unlink(path), 0);
     CU_ASSERT_EQUAL(symlink(elsewhere, path), 0);
     CU_ASSERT_TRUE(shmbus_attach(scene->name, NULL, &refused) < 0);
-    T_FAILS(shmbus_create(scene->name, NULL), -EEXIST);
+    T_FAILS(shmbus_create(scene->name, NULL, NULL), -EEXIST);
     CU_ASSERT_TRUE(stat(elsewhere, &st) != 0); /* nothing was written where it points */
     CU_ASSERT_EQUAL(unlink(path), 0);
     CU_ASSERT_EQUAL(mkdir(path, 0700), 0);

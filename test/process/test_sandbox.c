@@ -337,7 +337,7 @@ static int locks_its_memory(void *argument)
         shmbus_unlink(l->name); /* there, and complete, if the second mapping was too much */
         return 0;
     }
-    if (shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, &ch) == 0) {
+    if (shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, NULL, &ch) == 0) {
         l->fd_result = shmbus_channel_fd(ch);
         snprintf(l->fd_detail, sizeof l->fd_detail, "%s", shmbus_detail());
     }
@@ -427,7 +427,7 @@ T_TEST(sandbox, under_a_fast_timer_a_large_bus_is_made)
     T_OK_FATAL(shmbus_plan_new(64ull << 20, &plan));
     CU_ASSERT_EQUAL(sigaction(SIGALRM, &action, NULL), 0);
     CU_ASSERT_EQUAL(setitimer(ITIMER_REAL, &fast, NULL), 0);
-    T_OK(shmbus_create(t_bus_name(name), plan));
+    T_OK(shmbus_create(t_bus_name(name), plan, NULL));
     CU_ASSERT_EQUAL(setitimer(ITIMER_REAL, &off, NULL), 0);
     shmbus_plan_free(plan);
     T_OK(shmbus_unlink(name));
@@ -474,7 +474,7 @@ T_TEST(sandbox, a_plugin_host_that_unloads_the_library_harms_no_thread_of_it)
     find(library, "shmbus_channel_fd", &descriptor);
     find(library, "shmbus_detach", &detach_it);
     CU_ASSERT_EQUAL_FATAL(attach_it(t_bus_name(name), NULL, &bus), 0);
-    CU_ASSERT_EQUAL_FATAL(open_it(bus, "q", SHMBUS_OPEN_RECV, &ch), 0);
+    CU_ASSERT_EQUAL_FATAL(open_it(bus, "q", SHMBUS_OPEN_RECV, NULL, &ch), 0);
     CU_ASSERT_EQUAL(receive(ch, &msg, T_MS), -ETIMEDOUT); /* the watcher runs */
     CU_ASSERT_TRUE(descriptor(ch) >= 3);                  /* and a third thread */
     CU_ASSERT_EQUAL(dlclose(library), 0);

@@ -34,7 +34,7 @@ static struct scene *scene_new(void)
     struct shmbus_plan *plan = t_plan(32, 64, 64);
     t_plan_queue(plan, "q", 64, SHMBUS_FULL_BLOCK, 0, NULL);
     t_bus_name(scene->name);
-    T_OK_FATAL(shmbus_create(scene->name, plan));
+    T_OK_FATAL(shmbus_create(scene->name, plan, NULL));
     shmbus_plan_free(plan);
     return scene;
 }

@@ -125,7 +125,7 @@ static void create_bus(struct soak *soak)
         check(shmbus_plan_add_channel(plan, &c), c.name);
     }
     snprintf(soak->name, sizeof soak->name, "soak-%ld", (long)getpid());
-    check(shmbus_create(soak->name, plan), "create");
+    check(shmbus_create(soak->name, plan, NULL), "create");
     shmbus_plan_free(plan);
 }
 

@@ -66,7 +66,7 @@ static bool attach(struct worker *w)
 static struct shmbus_channel *open_channel(const struct worker *w, const char *name, unsigned mode)
 {
     struct shmbus_channel *ch = NULL;
-    return is_expected(shmbus_channel_open(w->bus, name, mode, &ch), "open") ? ch : NULL;
+    return is_expected(shmbus_channel_open(w->bus, name, mode, NULL, &ch), "open") ? ch : NULL;
 }
 
 /* --------------------------------------------------------------------------------- producers */
@@ -310,7 +310,7 @@ static struct shmbus_channel *open_end(const struct worker *w, unsigned mode, bo
     char name[16];
     snprintf(name, sizeof name, "s%u", w->index / S_ROLES % S_STREAMS);
     while (!is_over()) { /* the one before us may just be dying */
-        int r = shmbus_channel_open(w->bus, name, mode, &ch);
+        int r = shmbus_channel_open(w->bus, name, mode, NULL, &ch);
         if (r == 0)
             return ch;
         *good = is_stream_result(r, "open of a stream");

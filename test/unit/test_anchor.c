@@ -292,7 +292,7 @@ T_TEST(anchor, locks_of_somebody_else_on_the_whole_segment_are_named)
     int fd;
 
     t_bus_name(name);
-    T_OK_FATAL(shmbus_create(name, plan));
+    T_OK_FATAL(shmbus_create(name, plan, NULL));
     shmbus_plan_free(plan);
     snprintf(path, sizeof path, "/dev/shm/shmbus.%s", name);
     fd = open(path, O_RDONLY | O_CLOEXEC);

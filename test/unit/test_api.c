@@ -54,7 +54,7 @@ T_TEST(api, null_is_refused_everywhere)
     struct iovec item = {NULL, 1};
     size_t size = 0;
     rig_make(&rig);
-    REFUSED(shmbus_create(NULL, NULL), -EINVAL);
+    REFUSED(shmbus_create(NULL, NULL, NULL), -EINVAL);
     REFUSED(shmbus_attach(NULL, NULL, &bus), -EINVAL);
     REFUSED(shmbus_attach(rig.name, NULL, NULL), -EINVAL);
     REFUSED(shmbus_unlink(NULL), -EINVAL);
@@ -65,9 +65,9 @@ T_TEST(api, null_is_refused_everywhere)
     REFUSED(shmbus_reclaim(NULL), -EINVAL);
     shmbus_interrupt(NULL);
     shmbus_interrupt_clear(NULL);
-    REFUSED(shmbus_channel_open(NULL, "q", SHMBUS_OPEN_SEND, &ch), -EINVAL);
-    REFUSED(shmbus_channel_open(rig.bus, NULL, SHMBUS_OPEN_SEND, &ch), -EINVAL);
-    REFUSED(shmbus_channel_open(rig.bus, "q", SHMBUS_OPEN_SEND, NULL), -EINVAL);
+    REFUSED(shmbus_channel_open(NULL, "q", SHMBUS_OPEN_SEND, NULL, &ch), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, NULL, SHMBUS_OPEN_SEND, NULL, &ch), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, "q", SHMBUS_OPEN_SEND, NULL, NULL), -EINVAL);
     shmbus_channel_close(NULL);
     REFUSED(shmbus_send(NULL, "x", 1, 0), -EINVAL);
     REFUSED(shmbus_send(rig.q, NULL, 1, 0), -EINVAL);
@@ -134,15 +134,17 @@ T_TEST(api, names_and_modes_are_checked)
     struct shmbus_channel *ch = NULL;
     rig_make(&rig);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        REFUSED(shmbus_channel_open(rig.bus, bad[i], SHMBUS_OPEN_SEND, &ch), -EINVAL);
-    REFUSED(shmbus_create("", NULL), -EINVAL);
-    REFUSED(shmbus_create("with space", NULL), -EINVAL);
-    REFUSED(shmbus_channel_open(rig.bus, "q", 0, &ch), -EINVAL);
-    REFUSED(shmbus_channel_open(rig.bus, "q", SHMBUS_OPEN_EXISTING, &ch), -EINVAL);
-    REFUSED(shmbus_channel_open(rig.bus, "q", 64 | SHMBUS_OPEN_SEND, &ch), -EINVAL);
-    REFUSED(shmbus_channel_open(rig.bus, "s", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, &ch), -EINVAL);
-    REFUSED(shmbus_channel_open(rig.bus, "s", SHMBUS_OPEN_SEND, &ch), -EBUSY);
-    REFUSED(shmbus_channel_open(rig.bus, "nothing", SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING, &ch),
+        REFUSED(shmbus_channel_open(rig.bus, bad[i], SHMBUS_OPEN_SEND, NULL, &ch), -EINVAL);
+    REFUSED(shmbus_create("", NULL, NULL), -EINVAL);
+    REFUSED(shmbus_create("with space", NULL, NULL), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, "q", 0, NULL, &ch), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, "q", SHMBUS_OPEN_EXISTING, NULL, &ch), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, "q", 64 | SHMBUS_OPEN_SEND, NULL, &ch), -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, "s", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV, NULL, &ch),
+            -EINVAL);
+    REFUSED(shmbus_channel_open(rig.bus, "s", SHMBUS_OPEN_SEND, NULL, &ch), -EBUSY);
+    REFUSED(shmbus_channel_open(rig.bus, "nothing", SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING, NULL,
+                                &ch),
             -ENOENT);
     CU_ASSERT_PTR_NULL(ch);
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
@@ -156,6 +158,77 @@ T_TEST(api, names_and_modes_are_checked)
     opts.struct_bytes = 0;
     REFUSED(shmbus_attach(rig.name, &opts, &bus), -EINVAL);
     CU_ASSERT_PTR_NULL(bus);
+    rig_end(&rig);
+}
+
+/* What a newer program passes: our options, and more behind them. */
+struct newer {
+    union {
+        size_t struct_bytes;
+        struct shmbus_attach_opts attach;
+        struct shmbus_create_opts create;
+        struct shmbus_open_opts open;
+        struct shmbus_send_opts send;
+    } known;
+    uint64_t more[4];
+};
+
+enum { ATTACH, CREATE, OPEN, SEND, CALLS };
+
+/* The call that takes those options, with @opts; what it makes is undone. */
+static int call_with(struct rig *rig, int which, const void *opts)
+{
+    struct shmbus *bus = NULL;
+    struct shmbus_channel *ch = NULL;
+    char name[SHMBUS_NAME_BYTES];
+    int r;
+
+    switch (which) {
+    case ATTACH:
+        r = shmbus_attach(rig->name, opts, &bus);
+        shmbus_detach(bus);
+        return r;
+    case CREATE:
+        r = shmbus_create(t_bus_name(name), NULL, opts);
+        CU_ASSERT_EQUAL(shmbus_unlink(name), r == 0 ? 0 : -ENOENT);
+        return r;
+    case OPEN:
+        r = shmbus_channel_open(rig->bus, "q", SHMBUS_OPEN_RECV, opts, &ch);
+        shmbus_channel_close(ch);
+        return r;
+    default:
+        r = shmbus_send_with(rig->q, opts, &(uint64_t){7}, sizeof(uint64_t), 0);
+        CU_ASSERT_EQUAL(t_channel_stat(rig->bus, "q").depth, r == 0);
+        CU_ASSERT_EQUAL(t_get(rig->q), r == 0 ? 7 : UINT64_MAX);
+        return r;
+    }
+}
+
+T_TEST(api, options_of_older_and_newer_programs_are_taken_or_refused_whole)
+{
+    static const size_t known[CALLS] = {
+        sizeof(struct shmbus_attach_opts), sizeof(struct shmbus_create_opts),
+        sizeof(struct shmbus_open_opts), sizeof(struct shmbus_send_opts)};
+    struct rig rig;
+    rig_make(&rig);
+    for (int i = 0; i < CALLS; i++) {
+        struct newer opts = {0};
+        char *end = (char *)&opts + known[i];
+        T_OK(call_with(&rig, i, NULL));
+        opts.known.struct_bytes = 0; /* forgotten */
+        REFUSED(call_with(&rig, i, &opts), -EINVAL);
+        opts.known.struct_bytes = SIZE_MAX / 2; /* not a size at all */
+        REFUSED(call_with(&rig, i, &opts), -EINVAL);
+        opts.known.struct_bytes = sizeof(size_t); /* of the oldest program there can be */
+        T_OK(call_with(&rig, i, &opts));
+        opts.known.struct_bytes = known[i];
+        *end = 1; /* not part of the options */
+        T_OK(call_with(&rig, i, &opts));
+        opts.known.struct_bytes = known[i] + 8;
+        REFUSED(call_with(&rig, i, &opts), -E2BIG);
+        *end = 0; /* newer, but it asks for nothing new */
+        T_OK(call_with(&rig, i, &opts));
+    }
     rig_end(&rig);
 }
 
@@ -175,7 +248,7 @@ T_TEST(api, a_handle_does_only_what_it_was_opened_for)
     REFUSED(shmbus_reserve(recv, 1, &msg, 0), -EINVAL);
     REFUSED(shmbus_recv(rig.tx, &msg, 0), -EINVAL);
     REFUSED(shmbus_send(rig.rx, "x", 1, 0), -EINVAL);
-    REFUSED(shmbus_send_typed(rig.q, 256, 0, "x", 1, 0), -EINVAL);
+    REFUSED(t_send_as(rig.q, 256, 0, "x", 1, 0), -EINVAL);
     t_put(rig.q, 1);
     CU_ASSERT_EQUAL(t_take(recv, &msg), 1);
     REFUSED(shmbus_forward(&msg, recv, 0), -EINVAL); /* to where one cannot send */
@@ -293,7 +366,7 @@ T_TEST(api, operations_that_do_not_fit_the_message_are_refused_and_it_stays)
     CU_ASSERT_TRUE(shmbus_commit(&msg, 0) < 0);
     msg.channel = rig.rx;
     T_OK(shmbus_release(&msg));
-    REFUSED(shmbus_send_typed(rig.tx, 0, 5, "x", 1, 0), -SHMBUS_ERR_KIND);
+    REFUSED(t_send_as(rig.tx, 0, 5, "x", 1, 0), -SHMBUS_ERR_KIND);
 
     T_OK(shmbus_reserve(rig.tx, 8, &msg, 0));
     REFUSED(shmbus_release(&msg), -SHMBUS_ERR_KIND);
@@ -432,7 +505,7 @@ T_TEST(api, an_observer_looks_and_changes_nothing)
     rig_make(&rig);
     opts.flags = SHMBUS_ATTACH_OBSERVE;
     T_OK_FATAL(shmbus_attach(rig.name, &opts, &observer));
-    REFUSED(shmbus_channel_open(observer, "q", SHMBUS_OPEN_RECV, &ch), -EROFS);
+    REFUSED(shmbus_channel_open(observer, "q", SHMBUS_OPEN_RECV, NULL, &ch), -EROFS);
     REFUSED(shmbus_heartbeat(observer), -EROFS);
     REFUSED(shmbus_shutdown(observer, true), -EROFS);
     REFUSED(shmbus_reclaim(observer), -EROFS);
@@ -460,7 +533,7 @@ static int use_parents_handles(void *argument)
     struct shmbus_channel *ch = NULL;
     struct shmbus_region *region = NULL;
     char data[8];
-    T_FAILS(shmbus_channel_open(rig->bus, "q", SHMBUS_OPEN_SEND, &ch), -SHMBUS_ERR_FORKED);
+    T_FAILS(shmbus_channel_open(rig->bus, "q", SHMBUS_OPEN_SEND, NULL, &ch), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_heartbeat(rig->bus), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_shutdown(rig->bus, true), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_reclaim(rig->bus), -SHMBUS_ERR_FORKED);

@@ -201,7 +201,7 @@ T_TEST_TIMEOUT(standstill, two_queues_served_crosswise_are_named_and_who_can_go_
     struct shmbus_plan *plan = t_plan_alone(64, 64, 16);
     t_plan_queue(plan, "a", 1, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_queue(plan, "b", 1, SHMBUS_FULL_BLOCK, 0, NULL);
-    T_OK_FATAL(shmbus_create(t_bus_name(name), plan));
+    T_OK_FATAL(shmbus_create(t_bus_name(name), plan, NULL));
     shmbus_plan_free(plan);
     CU_ASSERT_EQUAL_FATAL(pipe(ready) + pipe(go), 0);
     pid_t one = start_server(name, "a", "b", ready[1], go[0]);

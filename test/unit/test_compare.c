@@ -179,19 +179,20 @@ T_TEST(compare, open_can_name_the_kind_it_wants)
     t_bus_name(name);
     T_OK_FATAL(attach_with(
         name, "channels:\n  ticks: { kind: stream }\n  log: { order: producer }\n", 0, &bus));
-    T_FAILS(shmbus_channel_open(bus, "ticks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_QUEUE, &ch),
+    T_FAILS(shmbus_channel_open(bus, "ticks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_QUEUE, NULL, &ch),
             -SHMBUS_ERR_KIND);
-    T_FAILS(shmbus_channel_open(bus, "log", SHMBUS_OPEN_SEND | SHMBUS_OPEN_STREAM, &ch),
+    T_FAILS(shmbus_channel_open(bus, "log", SHMBUS_OPEN_SEND | SHMBUS_OPEN_STREAM, NULL, &ch),
             -SHMBUS_ERR_KIND);
-    T_FAILS(shmbus_channel_open(bus, "tocks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_STREAM, &ch), -ENOENT);
-    T_FAILS(shmbus_channel_open(bus, "ticks",
-                                SHMBUS_OPEN_SEND | SHMBUS_OPEN_STREAM | SHMBUS_OPEN_QUEUE, &ch),
+    T_FAILS(shmbus_channel_open(bus, "tocks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_STREAM, NULL, &ch),
+            -ENOENT);
+    T_FAILS(shmbus_channel_open(
+                bus, "ticks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_STREAM | SHMBUS_OPEN_QUEUE, NULL, &ch),
             -EINVAL);
-    T_OK_FATAL(shmbus_channel_open(bus, "ticks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_STREAM, &ch));
+    T_OK_FATAL(shmbus_channel_open(bus, "ticks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_STREAM, NULL, &ch));
     shmbus_channel_close(ch);
-    T_OK_FATAL(shmbus_channel_open(bus, "log", SHMBUS_OPEN_SEND | SHMBUS_OPEN_QUEUE, &ch));
+    T_OK_FATAL(shmbus_channel_open(bus, "log", SHMBUS_OPEN_SEND | SHMBUS_OPEN_QUEUE, NULL, &ch));
     shmbus_channel_close(ch);
-    T_OK_FATAL(shmbus_channel_open(bus, "any", SHMBUS_OPEN_SEND | SHMBUS_OPEN_QUEUE, &ch));
+    T_OK_FATAL(shmbus_channel_open(bus, "any", SHMBUS_OPEN_SEND | SHMBUS_OPEN_QUEUE, NULL, &ch));
     shmbus_channel_close(ch);
     shmbus_detach(bus);
     T_OK(shmbus_unlink(name));

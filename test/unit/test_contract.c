@@ -146,7 +146,7 @@ CONTRACT(the_header_of_a_message_arrives_as_it_was_sent)
     const uint64_t id = kind->correlates ? 0xfedcba9876543210u : 0;
     struct shmbus_msg msg = {0};
     int64_t before = t_now_ns();
-    T_OK(shmbus_send_typed(rig.tx, SHMBUS_TYPE_USER + 7, id, "hello", 5, 0));
+    T_OK(t_send_as(rig.tx, SHMBUS_TYPE_USER + 7, id, "hello", 5, 0));
     T_OK(shmbus_recv(rig.rx, &msg, 0));
     CU_ASSERT_EQUAL(msg.size_bytes, 5);
     CU_ASSERT_EQUAL(memcmp(msg.data, "hello", 5), 0);
@@ -172,7 +172,7 @@ CONTRACT(the_header_of_a_message_arrives_as_it_was_sent)
 CONTRACT(a_correlation_id_arrives_or_is_refused)
 {
     struct rig rig = rig_make(kind);
-    T_FAILS(shmbus_send_typed(rig.tx, 0, 9, "x", 1, 0), kind->correlates ? 0 : -SHMBUS_ERR_KIND);
+    T_FAILS(t_send_as(rig.tx, 0, 9, "x", 1, 0), kind->correlates ? 0 : -SHMBUS_ERR_KIND);
     CU_ASSERT_EQUAL(count_of(&rig, SHMBUS_COUNT_sent), kind->correlates);
     struct shmbus_msg msg = {0};
     while (shmbus_recv(rig.rx, &msg, 0) == 0) {
@@ -343,7 +343,7 @@ CONTRACT(when_it_drops_it_throws_away_exactly_the_oldest_or_cannot_be_made_so)
             .name = "c", .kind = kind->kind, .on_full = SHMBUS_FULL_DROP_OLDEST};
         char name[SHMBUS_NAME_BYTES];
         T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
-        T_FAILS(shmbus_create(t_bus_name(name), plan), -SHMBUS_ERR_CONFIG);
+        T_FAILS(shmbus_create(t_bus_name(name), plan, NULL), -SHMBUS_ERR_CONFIG);
         shmbus_plan_free(plan);
         return;
     }
@@ -469,7 +469,7 @@ CONTRACT(a_copy_into_too_small_a_buffer_leaves_the_message_and_counts_nothing)
     char buffer[8];
     struct shmbus_msg info = {0};
     size_t size = 0;
-    T_OK(shmbus_send_typed(rig.tx, SHMBUS_TYPE_ERROR, 0, "123456", 6, 0));
+    T_OK(t_send_as(rig.tx, SHMBUS_TYPE_ERROR, 0, "123456", 6, 0));
     t_put(rig.tx, 2);
     for (int i = 0; i < 10; i++) {
         size = 0;
@@ -564,7 +564,7 @@ CONTRACT(what_a_killed_receiver_held_comes_again_and_of_a_stopped_one_not)
         CU_ASSERT_EQUAL(t_get(rig.rx), UINT64_MAX);
         t_put(rig.tx, 2);
     } else {
-        T_FAILS(shmbus_channel_open(rig.bus, "c", SHMBUS_OPEN_RECV, &rig.rx), -EBUSY);
+        T_FAILS(shmbus_channel_open(rig.bus, "c", SHMBUS_OPEN_RECV, NULL, &rig.rx), -EBUSY);
     }
     CU_ASSERT_EQUAL(t_kill_wait(pid, SIGKILL), 128 + SIGKILL);
     CU_ASSERT_TRUE(shmbus_reclaim(rig.bus) >= 0);

@@ -15,7 +15,7 @@ static void make_bus(char name[SHMBUS_NAME_BYTES], char path[PATH_MAX])
 {
     struct shmbus_plan *plan = t_plan(4, 64, 8);
     t_plan_queue(plan, "q", 4, SHMBUS_FULL_BLOCK, 0, NULL);
-    T_OK_FATAL(shmbus_create(t_bus_name(name), plan));
+    T_OK_FATAL(shmbus_create(t_bus_name(name), plan, NULL));
     shmbus_plan_free(plan);
     snprintf(path, PATH_MAX, "%s/shmbus.%s", SHMBUS_DIR_DEFAULT, name);
 }
@@ -84,7 +84,7 @@ static int send_until_the_end(void *arg)
 
     signal(SIGBUS, SIG_DFL); /* sanitizers have a handler of their own */
     T_OK_FATAL(shmbus_attach(user->name, NULL, &bus));
-    T_OK_FATAL(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, &ch));
+    T_OK_FATAL(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, NULL, &ch));
     t_gate_post(user->attached);
     t_gate_wait(user->cut, 1);
     shmbus_send(ch, "x", 1, 0);
@@ -106,7 +106,7 @@ T_TEST(cut, whoever_works_dies_of_sigbus_and_nothing_else_is_harmed)
     t_gate_post(user.cut);
     CU_ASSERT_EQUAL(t_wait_exit(pid), 128 + SIGBUS);
     T_OK_FATAL(shmbus_attach(other, NULL, &bus));
-    T_OK_FATAL(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, &ch));
+    T_OK_FATAL(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, NULL, &ch));
     T_OK(shmbus_send(ch, "x", 1, 0));
     shmbus_detach(bus);
     T_OK(shmbus_unlink(other));

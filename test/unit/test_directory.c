@@ -61,9 +61,10 @@ T_TEST(directory, when_the_spare_channels_are_used_up_only_new_names_are_refused
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "spare"));
     CU_ASSERT_EQUAL(claim(bus, "b"), b);
     struct shmbus_channel *ch = NULL;
-    CU_ASSERT_EQUAL(shmbus_channel_open(bus, "c", SHMBUS_OPEN_SEND, &ch), -SHMBUS_ERR_TOO_MANY);
-    CU_ASSERT_EQUAL(shmbus_channel_open(bus, "c", SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING, &ch),
-                    -ENOENT);
+    CU_ASSERT_EQUAL(shmbus_channel_open(bus, "c", SHMBUS_OPEN_SEND, NULL, &ch),
+                    -SHMBUS_ERR_TOO_MANY);
+    CU_ASSERT_EQUAL(
+        shmbus_channel_open(bus, "c", SHMBUS_OPEN_SEND | SHMBUS_OPEN_EXISTING, NULL, &ch), -ENOENT);
     CU_ASSERT_PTR_NULL(ch);
     t_bus_end(bus, name);
 }

@@ -79,7 +79,7 @@ T_TEST(exchange, the_copy_is_the_message_with_all_that_its_header_says)
     memset(text, 'x', sizeof text);
     for (uint64_t i = 0; i < 4; i++)
         t_put(rig.q, i);
-    T_OK(shmbus_send_typed(rig.q, 77, 123456789, text, sizeof text, 0));
+    T_OK(t_send_as(rig.q, 77, 123456789, text, sizeof text, 0));
     for (uint64_t i = 0; i < 4; i++)
         CU_ASSERT_EQUAL(t_get(rig.q), i);
     T_OK(shmbus_recv(rig.q, &msg, 0));

@@ -254,7 +254,7 @@ T_TEST(lanes, only_so_many_producers_have_it_open_at_once)
     struct shmbus_channel *a = t_open(bus, "q", SHMBUS_OPEN_SEND), *b = t_open(bus, "q", BOTH);
     struct shmbus_channel *c = NULL, *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
     uint32_t handles = t_channel_stat(bus, "q").senders + t_channel_stat(bus, "q").receivers;
-    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, &c), -SHMBUS_ERR_TOO_MANY);
+    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, NULL, &c), -SHMBUS_ERR_TOO_MANY);
     CU_ASSERT_PTR_NULL(c);
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "producers"));
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").senders + t_channel_stat(bus, "q").receivers, handles);
@@ -490,7 +490,7 @@ T_TEST(lanes, a_dead_letter_queue_has_total_order)
     t_plan_lanes(plan, "q", 2, 4, SHMBUS_FULL_REJECT, 2, "dead");
     t_plan_lanes(plan, "dead", 2, 4, SHMBUS_FULL_REJECT, 0, NULL);
     t_bus_name(name);
-    T_FAILS(shmbus_create(name, plan), -SHMBUS_ERR_CONFIG);
+    T_FAILS(shmbus_create(name, plan, NULL), -SHMBUS_ERR_CONFIG);
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "order: total"));
     shmbus_plan_free(plan);
 }
@@ -588,7 +588,7 @@ T_TEST(lanes, a_killed_process_gives_back_what_it_held_and_its_lane)
     t_put(ch, 1);
     pid_t pid = t_fork(take_send_reserve, &life);
     t_gate_wait(life.gate, 1);
-    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, &next), -SHMBUS_ERR_TOO_MANY);
+    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, NULL, &next), -SHMBUS_ERR_TOO_MANY);
     t_put(ch, 2);
     CU_ASSERT_EQUAL(t_kill_wait(pid, SIGKILL), 128 + SIGKILL);
     next = t_open(bus, "q", SHMBUS_OPEN_SEND); /* recovers by itself: no lane is free otherwise */
@@ -737,7 +737,7 @@ static void *flow_send(void *argument)
     struct flow_thread *me = argument;
     struct flow *flow = me->flow;
     struct shmbus_channel *ch = NULL;
-    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0) {
+    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_SEND, NULL, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }
@@ -786,7 +786,7 @@ static void *flow_recv(void *argument)
     struct shmbus_channel *ch = NULL;
     struct shmbus_msg msg;
     uint64_t next[SENDERS] = {0}, turn = 0;
-    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_RECV, &ch) != 0) {
+    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_RECV, NULL, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }

@@ -74,7 +74,7 @@ T_TEST(lanes_look, peek_shows_lane_after_lane_each_in_order_and_takes_nothing)
     for (uint64_t i = 0; i < 5; i++) {
         uint64_t other = 100 + i;
         t_put(a, 20 + i);
-        T_OK(shmbus_send_typed(b, SHMBUS_TYPE_REQUEST, 77, &other, sizeof other, 0));
+        T_OK(t_send_as(b, SHMBUS_TYPE_REQUEST, 77, &other, sizeof other, 0));
     }
     for (unsigned round = 0; round < 2; round++) {
         seen = peek(observer, "jobs");

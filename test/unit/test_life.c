@@ -707,7 +707,7 @@ T_TEST(life, two_users_without_a_name_in_a_namespace_are_not_taken_for_one)
     }
     plan->mode = 0666;
     t_bus_name(scene->name);
-    T_OK_FATAL(shmbus_create(scene->name, plan));
+    T_OK_FATAL(shmbus_create(scene->name, plan, NULL));
     shmbus_plan_free(plan);
     opts.flags = SHMBUS_ATTACH_OBSERVE;
     T_OK_FATAL(shmbus_attach(scene->name, &opts, &bus));
@@ -731,7 +731,7 @@ T_TEST(life, a_cure_names_the_bus_with_its_directory)
     struct shmbus_plan *plan = t_plan(4, 64, 16);
     struct shmbus *bus;
     snprintf(path, sizeof path, "%s/here", t_dir());
-    T_OK_FATAL(shmbus_create(path, plan));
+    T_OK_FATAL(shmbus_create(path, plan, NULL));
     shmbus_plan_free(plan);
     bus = t_attach(path);
     t_corpse(bus);

@@ -134,9 +134,11 @@ static int wait_send_stream(struct rig *rig, int64_t ns)
 {
     return shmbus_send(rig->full_tx, "01234567", 8, ns);
 }
-static int wait_typed(struct rig *rig, int64_t ns)
+static int wait_send_with(struct rig *rig, int64_t ns)
 {
-    return shmbus_send_typed(rig->full, 1, 1, "x", 1, ns);
+    const struct shmbus_send_opts opts = {
+        .struct_bytes = sizeof opts, .type = 1, .correlation_id = 1};
+    return shmbus_send_with(rig->full, &opts, "x", 1, ns);
 }
 static int wait_send_batch(struct rig *rig, int64_t ns)
 {
@@ -209,7 +211,7 @@ static const struct {
     {"shmbus_send", wait_send},
     {"shmbus_send", wait_send_lanes},
     {"shmbus_send", wait_send_stream},
-    {"shmbus_send_typed", wait_typed},
+    {"shmbus_send_with", wait_send_with},
     {"shmbus_send_batch", wait_send_batch},
     {"shmbus_reserve", wait_reserve_lanes},
     {"shmbus_reserve", wait_reserve_stream},
@@ -496,13 +498,13 @@ T_TEST(numbers, a_mode_is_a_set_of_flags_that_fit_together)
         struct shmbus_channel *ch = NULL;
         bool good = (mode & ~known) == 0 && (mode & (SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV)) != 0 &&
                     (mode & SHMBUS_OPEN_STREAM) == 0;
-        int r = shmbus_channel_open(rig.bus, "q", mode, &ch);
+        int r = shmbus_channel_open(rig.bus, "q", mode, NULL, &ch);
         if (good != (r == 0)) {
             wrong("shmbus_channel_open", mode, r);
         }
         shmbus_channel_close(ch);
         ch = NULL;
-        r = shmbus_channel_open(rig.bus, "q", mode | 0x80000000u, &ch);
+        r = shmbus_channel_open(rig.bus, "q", mode | 0x80000000u, NULL, &ch);
         if (r != -EINVAL) {
             wrong("shmbus_channel_open", mode, r);
         }

@@ -313,7 +313,7 @@ static int child_with_handles(void *argument)
     T_FAILS(shmbus_heartbeat(bus), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_reclaim(bus), -SHMBUS_ERR_FORKED);
     T_FAILS(shmbus_shutdown(bus, true), -SHMBUS_ERR_FORKED);
-    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, &ch), -SHMBUS_ERR_FORKED);
+    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_SEND, NULL, &ch), -SHMBUS_ERR_FORKED);
     CU_ASSERT_PTR_NULL(ch);
     shmbus_detach(bus); /* only frees memory */
     return 0;

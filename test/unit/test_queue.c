@@ -213,7 +213,7 @@ T_TEST(queue, an_unknown_policy_is_refused_when_the_bus_is_created)
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(4, 64, 4);
     t_plan_queue(plan, "q", 4, (enum shmbus_on_full)4, 0, NULL);
-    T_FAILS(shmbus_create(t_bus_name(name), plan), -SHMBUS_ERR_CONFIG);
+    T_FAILS(shmbus_create(t_bus_name(name), plan, NULL), -SHMBUS_ERR_CONFIG);
     T_FAILS(shmbus_unlink(name), -ENOENT); /* nothing was made */
     shmbus_plan_free(plan);
 }
@@ -323,7 +323,7 @@ T_TEST(queue, a_copy_into_too_small_a_buffer_leaves_the_message_and_its_count)
     struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     char buffer[8];
     struct shmbus_msg info = {0};
-    T_OK(shmbus_send_typed(ch, SHMBUS_TYPE_ERROR, 5, "123456", 6, 0));
+    T_OK(t_send_as(ch, SHMBUS_TYPE_ERROR, 5, "123456", 6, 0));
     t_put(ch, 2);
     for (int i = 0; i < 10; i++) { /* more often than max_deliveries */
         size_t size = 0;
@@ -438,7 +438,7 @@ T_TEST(queue, a_forwarded_message_leaves_one_queue_and_arrives_in_the_other_as_i
     struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_channel *r = t_open(bus, "r", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
-    T_OK(shmbus_send_typed(q, SHMBUS_TYPE_REQUEST, 42, "abc", 3, 0));
+    T_OK(t_send_as(q, SHMBUS_TYPE_REQUEST, 42, "abc", 3, 0));
     for (int way = 0; way < 2; way++) {
         T_OK(shmbus_recv(q, &msg, 0));
         void *where = msg.data;
@@ -469,7 +469,7 @@ T_TEST(queue, a_forwarded_message_goes_on_with_the_size_type_and_id_that_it_has_
     struct shmbus_channel *r = t_open(bus, "r", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     struct shmbus_msg msg = {0};
 
-    T_OK(shmbus_send_typed(q, SHMBUS_TYPE_REQUEST, 7, "0123456789", 10, 0));
+    T_OK(t_send_as(q, SHMBUS_TYPE_REQUEST, 7, "0123456789", 10, 0));
     t_put(r, 1);
     T_OK(shmbus_recv(q, &msg, 0));
     memcpy(msg.data, "yes", 3);
@@ -626,7 +626,7 @@ T_TEST(queue, only_so_many_handles_are_open_at_once)
     struct shmbus_channel *ch[4] = {NULL};
     for (int i = 0; i < 3; i++)
         ch[i] = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
-    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, &ch[3]), -SHMBUS_ERR_TOO_MANY);
+    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, NULL, &ch[3]), -SHMBUS_ERR_TOO_MANY);
     CU_ASSERT_PTR_NULL(ch[3]);
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "endpoints"));
     CU_ASSERT_EQUAL(t_channel_stat(bus, "q").senders, 3);
@@ -702,7 +702,7 @@ static void *flow_send(void *argument)
     struct flow_thread *me = argument;
     struct flow *flow = me->flow;
     struct shmbus_channel *ch = NULL;
-    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0) {
+    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_SEND, NULL, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }
@@ -739,7 +739,7 @@ static void *flow_recv(void *argument)
     struct shmbus_channel *ch = NULL;
     struct shmbus_msg msg;
     uint64_t next[SENDERS] = {0};
-    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_RECV, &ch) != 0) {
+    if (shmbus_channel_open(flow->bus, "q", SHMBUS_OPEN_RECV, NULL, &ch) != 0) {
         sb_fetch_add(&flow->failures, 1);
         return NULL;
     }
@@ -813,7 +813,7 @@ static void *reserve_commit_close(void *argument)
     for (uint64_t i = 0; i < c->rounds; i++) {
         struct shmbus_channel *ch = NULL;
         struct shmbus_msg msg;
-        if (shmbus_channel_open(c->bus, "q", SHMBUS_OPEN_SEND, &ch) != 0 ||
+        if (shmbus_channel_open(c->bus, "q", SHMBUS_OPEN_SEND, NULL, &ch) != 0 ||
             shmbus_reserve(ch, sizeof i, &msg, SHMBUS_WAIT_FOREVER) != 0) {
             sb_fetch_add(&c->failures, 1);
             break;

@@ -22,7 +22,7 @@ static void make_bus(char *name)
     T_OK_FATAL(shmbus_plan_new(1 << 20, &plan));
     T_OK_FATAL(shmbus_plan_add_region(plan, "data", BYTES));
     T_OK_FATAL(shmbus_plan_add_region(plan, "other", 8));
-    T_OK_FATAL(shmbus_create(t_bus_name(name), plan));
+    T_OK_FATAL(shmbus_create(t_bus_name(name), plan, NULL));
     shmbus_plan_free(plan);
 }
 

@@ -35,7 +35,7 @@ static struct shmbus_plan *tiny(void)
 static void create_tiny(const char *name)
 {
     struct shmbus_plan *plan = tiny();
-    T_OK_FATAL(shmbus_create(name, plan));
+    T_OK_FATAL(shmbus_create(name, plan, NULL));
     shmbus_plan_free(plan);
 }
 
@@ -107,7 +107,7 @@ T_TEST(segment, is_created_reserved_and_private)
     t_bus_name(name);
     umask(0777);
     struct shmbus_plan *sparse = t_plan(2, 1 << 20, 4); /* most of it is written by nobody */
-    T_OK_FATAL(shmbus_create(name, sparse));
+    T_OK_FATAL(shmbus_create(name, sparse, NULL));
     shmbus_plan_free(sparse);
     path_of(name, path);
     CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
@@ -117,7 +117,7 @@ T_TEST(segment, is_created_reserved_and_private)
     T_OK(open_result(name, false, false));
     T_OK(open_result(name, true, false));
     struct shmbus_plan *plan = tiny();
-    T_FAILS(shmbus_create(name, plan), -EEXIST);
+    T_FAILS(shmbus_create(name, plan, NULL), -EEXIST);
     CU_ASSERT_TRUE(detail_has(path));
     shmbus_plan_free(plan);
     T_OK(shmbus_unlink(name));
@@ -134,7 +134,7 @@ T_TEST(segment, has_the_mode_and_group_of_its_plan)
     struct shmbus_plan *plan = tiny();
     plan->mode = 0660;
     plan->group = 12345;
-    T_OK_FATAL(shmbus_create(t_bus_name(name), plan));
+    T_OK_FATAL(shmbus_create(t_bus_name(name), plan, NULL));
     shmbus_plan_free(plan);
     path_of(name, path);
     CU_ASSERT_EQUAL_FATAL(stat(path, &st), 0);
@@ -146,9 +146,9 @@ T_TEST(segment, has_the_mode_and_group_of_its_plan)
 T_TEST(segment, a_missing_directory_or_an_unsuitable_one_is_named)
 {
     struct shmbus_plan *plan = tiny();
-    T_FAILS(shmbus_create("/no/such/directory/demo", plan), -ENOENT);
+    T_FAILS(shmbus_create("/no/such/directory/demo", plan, NULL), -ENOENT);
     CU_ASSERT_TRUE(detail_has("/no/such/directory"));
-    T_FAILS(shmbus_create("/proc/demo", plan), -EOPNOTSUPP);
+    T_FAILS(shmbus_create("/proc/demo", plan, NULL), -EOPNOTSUPP);
     CU_ASSERT_TRUE(detail_has("tmpfs"));
     shmbus_plan_free(plan);
 }
@@ -169,14 +169,14 @@ T_TEST(segment, a_full_file_system_is_an_error_with_sizes_and_leaves_nothing)
     mount_small(t_dir());
     snprintf(name, sizeof name, "%s/full", t_dir());
     CU_ASSERT_EQUAL_FATAL(statvfs(t_dir(), &before), 0);
-    T_FAILS(shmbus_create(name, large), -ENOSPC);
+    T_FAILS(shmbus_create(name, large, NULL), -ENOSPC);
     CU_ASSERT_TRUE(detail_has("4.0 MiB free of 4.0 MiB"));
     CU_ASSERT_TRUE(detail_has("needs 6."));
     CU_ASSERT_TRUE(detail_has("--shm-size"));
     CU_ASSERT_EQUAL_FATAL(statvfs(t_dir(), &after), 0);
     CU_ASSERT_EQUAL(before.f_bfree, after.f_bfree);
     CU_ASSERT_EQUAL(before.f_ffree, after.f_ffree);
-    T_OK_FATAL(shmbus_create(name, small));
+    T_OK_FATAL(shmbus_create(name, small, NULL));
     /* All its memory is there now: using every byte cannot fail later. */
     struct sb_segment segment;
     struct sb_geometry *geometry;
@@ -203,7 +203,7 @@ T_TEST(segment, a_file_size_limit_is_an_error_and_no_signal)
     struct rlimit limit = {1 << 20, 1 << 20};
     struct shmbus_plan *plan = t_plan(2, 65536, 100);
     CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    T_FAILS(shmbus_create(t_bus_name(name), plan), -EFBIG);
+    T_FAILS(shmbus_create(t_bus_name(name), plan, NULL), -EFBIG);
     CU_ASSERT_TRUE(detail_has("ulimit -f"));
     shmbus_plan_free(plan);
 }
@@ -222,7 +222,7 @@ T_TEST(segment, a_fast_timer_does_not_keep_creation_from_ending)
     struct shmbus_plan *plan = t_plan(2, 1 << 20, 100);
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &every, NULL);
-    T_OK(shmbus_create(t_bus_name(name), plan));
+    T_OK(shmbus_create(t_bus_name(name), plan, NULL));
     setitimer(ITIMER_REAL, &never, NULL);
     T_OK(open_result(name, true, false));
     T_OK(shmbus_unlink(name));
@@ -241,7 +241,7 @@ static int racer(void *argument)
     struct shmbus_plan *plan = tiny();
     t_gate_post(&race->ready);
     t_gate_wait(&race->go, 1);
-    int r = shmbus_create(race->name, plan);
+    int r = shmbus_create(race->name, plan, NULL);
     __atomic_add_fetch(r == 0         ? &race->winners
                        : r == -EEXIST ? &race->losers
                                       : &race->others,
@@ -322,7 +322,7 @@ static int slow_creator(void *argument)
     struct halfway *h = argument;
     struct shmbus_plan *plan = t_plan(2, 65536, 40);
     t_gate_post(&h->started);
-    shmbus_create(h->name, plan);
+    shmbus_create(h->name, plan, NULL);
     shmbus_plan_free(plan);
     return 0;
 }
@@ -372,7 +372,7 @@ T_TEST(segment, a_symbolic_link_is_never_followed)
     T_FAILS(open_result(link_name, false, true), -ELOOP);
     CU_ASSERT_TRUE(detail_has("symbolic link"));
     struct shmbus_plan *plan = tiny();
-    T_FAILS(shmbus_create(link_name, plan), -EEXIST);
+    T_FAILS(shmbus_create(link_name, plan, NULL), -EEXIST);
     shmbus_plan_free(plan);
     CU_ASSERT_EQUAL(unlink(path), 0);
     T_OK(shmbus_unlink(name));

@@ -652,7 +652,7 @@ T_TEST(check, a_lost_name_and_open_permissions_are_found)
     CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_NOTE, "is shutting down"));
     T_OK(shmbus_unlink(name));
     CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "the name of this segment is gone"));
-    T_OK(shmbus_create(name, NULL)); /* another one under that name */
+    T_OK(shmbus_create(name, NULL, NULL)); /* another one under that name */
     CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "the name of this segment is gone"));
     shmbus_detach(observer);
     t_bus_end(bus, name);

@@ -69,7 +69,7 @@ static void *take_and_end(void *argument)
     struct job *job = argument;
     struct shmbus_msg msg;
     job->result =
-        shmbus_channel_open(job->bus, job->channel, SHMBUS_OPEN_RECV | job->flags, &job->ch);
+        shmbus_channel_open(job->bus, job->channel, SHMBUS_OPEN_RECV | job->flags, NULL, &job->ch);
     if (job->result == 0) {
         job->result = shmbus_recv(job->ch, &msg, 0);
         job->end();
@@ -224,7 +224,7 @@ T_TEST(threads, when_all_handles_are_open_it_is_said_whose_they_are)
     for (unsigned i = 2; i < HANDLES; i++) {
         T_FAILS(run(&job), -EAGAIN);
     }
-    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, &ch), -SHMBUS_ERR_TOO_MANY);
+    T_FAILS(shmbus_channel_open(bus, "q", SHMBUS_OPEN_RECV, NULL, &ch), -SHMBUS_ERR_TOO_MANY);
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "8 handles are open already, 8 of them by"));
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "6 of those by threads that have ended"));
     CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "SHMBUS_OPEN_THREAD"));

@@ -23,7 +23,7 @@ static struct shmbus *bus_with(uint32_t depth, uint64_t blocks, int64_t spin_ns,
     plan->spare_channels = 1;
     t_plan_queue(plan, "q", depth, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
-    T_OK_FATAL(shmbus_create(t_bus_name(name), plan));
+    T_OK_FATAL(shmbus_create(t_bus_name(name), plan, NULL));
     shmbus_plan_free(plan);
     opts.spin_ns = spin_ns;
     T_OK_FATAL(shmbus_attach(name, &opts, &bus));

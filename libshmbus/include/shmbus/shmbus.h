@@ -75,6 +75,14 @@ struct shmbus;
 struct shmbus_channel;
 struct shmbus_region;
 
+/* Structs of options
+ *   Each begins with struct_bytes, its size where the program was compiled: set it, or begin with
+ *   the _INIT macro. Zero in any other field is the default; NULL for the whole struct is all
+ *   defaults. Fields are only ever added, at the end: a program that is older than the library has
+ *   the defaults of what it does not know; one that is newer works as long as it asks for nothing
+ *   that the library does not know, and gets -E2BIG otherwise. -EINVAL if struct_bytes is not set.
+ *   The struct is the caller's and is not looked at after the call. */
+
 #define SHMBUS_WAIT_FOREVER ((int64_t)-1)
 #define SHMBUS_NAME_BYTES 48        /* of a bus, channel, region or process, with the final 0 */
 #define SHMBUS_PATH_BYTES 256       /* of a segment, likewise; a longer one is -ENAMETOOLONG */
@@ -242,6 +250,13 @@ SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan); /* NULL is fine */
 
 /* ---------------------------------------------------------------------- segment and process */
 
+struct shmbus_create_opts {
+    size_t struct_bytes; /* no option yet */
+};
+/* clang-format off */
+#define SHMBUS_CREATE_OPTS_INIT { sizeof(struct shmbus_create_opts) }
+/* clang-format on */
+
 /**
  * shmbus_create() - make the segment /dev/shm/shmbus.NAME, whole or not at all.
  * @name: 1 .. 47 of letters, digits, '.', '_', '-', not starting with '.'. A name with a '/' is
@@ -249,6 +264,7 @@ SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan); /* NULL is fine */
  *        The name of the file does as well: "shmbus.demo" is the bus demo, with and without a path.
  *        The path of the file has less than SHMBUS_PATH_BYTES: -ENAMETOOLONG.
  * @plan: NULL for the built-in plan.
+ * @opts: NULL for the defaults.
  *
  * The memory is really reserved: a full file system is -ENOSPC here and never a SIGBUS later. The
  * maker's memory cgroup pays for all of it: more than that has left is -ENOMEM, not a kill. A
@@ -257,7 +273,8 @@ SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan); /* NULL is fine */
  * Return: 0; -EEXIST; -ENOSPC; -ENOMEM; -EFBIG; -EOPNOTSUPP; -EINVAL;
  *   -SHMBUS_ERR_CONFIG; -errno of the file system.
  */
-SHMBUS_API int shmbus_create(const char *name, const struct shmbus_plan *plan);
+SHMBUS_API int shmbus_create(const char *name, const struct shmbus_plan *plan,
+                             const struct shmbus_create_opts *opts);
 
 enum shmbus_attach_flags {
     SHMBUS_ATTACH_OBSERVE = 1,   /* read-only: no slot, nothing can be changed; for statistics */
@@ -375,19 +392,28 @@ enum shmbus_open_flags {
     SHMBUS_OPEN_STREAM = 32
 };
 
+struct shmbus_open_opts {
+    size_t struct_bytes; /* no option yet */
+};
+/* clang-format off */
+#define SHMBUS_OPEN_OPTS_INIT { sizeof(struct shmbus_open_opts) }
+/* clang-format on */
+
 /**
  * shmbus_channel_open() - open a channel for one thread.
  * @flags: SHMBUS_OPEN_SEND, SHMBUS_OPEN_RECV or both (stream: exactly one).
+ * @opts: NULL for the defaults.
  *
  * Close it before the thread ends: an open handle is not closed by the end of its thread, as it
  * may have been handed on, and what it holds comes to nobody else while the process lives. Or open
  * it with SHMBUS_OPEN_THREAD.
  * A channel that does not exist becomes a queue of that name (from the spare ones).
  * A stream has one sender and one receiver: -EBUSY while a living one holds that end.
- * Return: 0; -ENOENT; -EBUSY; -EINVAL; -SHMBUS_ERR_TOO_MANY; -SHMBUS_ERR_CORRUPT.
+ * Return: 0; -ENOENT; -EBUSY; -EINVAL; -E2BIG; -SHMBUS_ERR_TOO_MANY; -SHMBUS_ERR_CORRUPT.
  */
 SHMBUS_API int shmbus_channel_open(struct shmbus *bus, const char *channel, unsigned flags,
-                           struct shmbus_channel **ret_ch);
+                                   const struct shmbus_open_opts *opts,
+                                   struct shmbus_channel **ret_ch);
 
 /* Messages received from it and not released go back (queue: delivery count as after a death;
  * stream: to the next receiver). Reservations are aborted. NULL is fine. */
@@ -442,9 +468,19 @@ struct shmbus_msg {
  */
 SHMBUS_API int shmbus_send(struct shmbus_channel *ch, const void *data, size_t size_bytes,
                            int64_t timeout_ns);
-SHMBUS_API int shmbus_send_typed(struct shmbus_channel *ch, unsigned type,
-                                 uint64_t correlation_id, const void *data, size_t size_bytes,
-                                 int64_t timeout_ns);
+
+struct shmbus_send_opts {
+    size_t struct_bytes;
+    uint32_t type;           /* enum shmbus_type, 0 .. 255 */
+    uint32_t reserved_;      /* 0 */
+    uint64_t correlation_id; /* -SHMBUS_ERR_KIND for a stream, which carries none, if it is not 0 */
+};
+/* clang-format off */
+#define SHMBUS_SEND_OPTS_INIT { sizeof(struct shmbus_send_opts), 0, 0, 0 }
+/* clang-format on */
+/* shmbus_send() of a message that says more about itself. @opts may be used again and again. */
+SHMBUS_API int shmbus_send_with(struct shmbus_channel *ch, const struct shmbus_send_opts *opts,
+                                const void *data, size_t size_bytes, int64_t timeout_ns);
 
 /* Sends a prefix of @items, each committed on its own, with one wake-up. Waits only for the
  * first. Returns how many were sent (>= 1), or the failure if none was. */
