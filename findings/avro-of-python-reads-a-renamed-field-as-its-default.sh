@@ -4,9 +4,10 @@
 # With:     python3-avro 1.11.1+dfsg-2 (Debian 12), avsc 5.7.9 (npm), Node.js 20.
 # Expected: a reader's field "retries" with the alias "tries" takes the value that an older writer stored as
 #           "tries". Aliases are the format's own way to rename, checkers of compatibility accept them.
-# Seen:     avsc does so. Python's avro accepts aliases in a schema and does not use them to resolve: the field counts as missing in the writer's schema, and, as new fields must have
-#           a default, it is the default: 0 for the 7 that was sent, no error. An alias of the whole record
-#           is refused with an error there; avsc follows it. The same with the default symbol of an enum.
+# Seen:     avsc does so. Python's avro accepts aliases in a schema and does not use them to resolve: the field
+#           counts as missing in the writer's schema and, as new fields must have a default, it is the
+#           default: 0 for the 7 that was sent, no error. An alias of the whole record is refused with an
+#           error there; avsc follows it. The same with the default symbol of an enum.
 # Why:      the new schema is tested with one language and rolled out to the others; the counter that
 #           guards against poisonous messages is then zero in each message from an older sender.
 . "$(dirname "$0")/common.inc"

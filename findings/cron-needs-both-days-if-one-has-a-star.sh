@@ -32,7 +32,8 @@ cat >/var/spool/cron/crontabs/root <<T
 * * * * * sleep 3; echo any >>$tmp/ran
 T
 chmod 600 /var/spool/cron/crontabs/root
-FAKETIME="@$now x10" LD_PRELOAD=$root/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1 exec "$root/usr/sbin/cron" -f
+export FAKETIME="@$now x10" LD_PRELOAD="$root/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+exec "$root/usr/sbin/cron" -f
 W
 ran() {
     : >ran

@@ -68,7 +68,8 @@ print("worker ended, files:", files(), flush=True)
 in_a_worker(be_killed)
 print("worker killed, files:", files(), flush=True)
 P
-PYTHONPATH=$root/usr/lib/python3/dist-packages /usr/bin/python3 "$tmp/worker.py" "$tmp/queue" 2>"$tmp/errors" | tee "$tmp/out"
+PYTHONPATH=$root/usr/lib/python3/dist-packages /usr/bin/python3 "$tmp/worker.py" "$tmp/queue" 2>"$tmp/errors" |
+    tee "$tmp/out"
 said() { grep -qx "$1" "$tmp/out"; }
 expect "one file for one message" said 'sent, files: 1'
 expect "a worker that ends gives it back" said 'worker ended, files: 1'

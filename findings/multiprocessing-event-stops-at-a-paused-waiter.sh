@@ -65,6 +65,7 @@ print("nobody stopped:", try_to_set(False), flush=True)
 print("one stopped:", try_to_set(True), flush=True)
 P
 python3 "$tmp/pause.py" | tee "$tmp/out"
-expect "with nobody stopped all return" grep -qx 'nobody stopped: set() True, neighbour True, is_set() True, later True' "$tmp/out"
+expect "with nobody stopped all return" \
+    grep -qx 'nobody stopped: set() True, neighbour True, is_set() True, later True' "$tmp/out"
 expect "with one stopped nobody does, until it goes on" \
     grep -qx 'one stopped: set() False, neighbour False, is_set() False, later True' "$tmp/out"

@@ -6,7 +6,8 @@
 #           it; for a reader that cannot keep up write() blocks, and then fails with a timeout.
 # Seen:     the lease of a paused process runs out, the writer takes it for gone and keeps nothing for it.
 #           write() goes on to return 0. When the process is continued the two find each other again, the
-#           same reader goes on to read behind a hole; its sample-lost status stays at zero.
+#           same reader goes on to read behind a hole; its sample-lost status stays at zero. What was
+#           written during the pause and within the lease arrives most of the time.
 # Why:      a debugger, a swap storm, a frozen container or a suspended virtual machine of eleven seconds
 #           turns "reliable" into "sometimes". What must not be missed needs numbers of its own, and a reader that
 #           looks for holes in them.
@@ -128,10 +129,11 @@ order 40
 has_read 39
 exec 3>&-
 until_true grep -q failed written
-numbers=$(awk '{ print $1 }' read | tr '\n' ' ')
-saw "$(tail -n 1 written); read: $numbers; $(tail -n 1 read)"
+saw "$(tail -n 1 written); read: $(awk '{ print $1 }' read | paste -sd' '); $(tail -n 1 read)"
 expect "no write failed" grep -qx 'failed writes: 0' written
-expect "what was written during the pause before the lease ended is there" grep -q '^19 ' read
-expect "what was written after that is not" test "$numbers" = "$(seq 0 19 | tr '\n' ' ')$(seq 30 39 | tr '\n' ' ')"
+missing() { ! grep -q '^2[0-9] ' read; }
+expect "what was written after the lease is not there" missing
+expect "what was written before and after the pause is" \
+    test "$(grep -c '^[0-9] ' read) $(grep -c '^3[0-9] ' read)" = "10 10"
 expect "and is not counted as lost" test "$(tail -n 1 read)" = "39 lost 0"
 cd /
