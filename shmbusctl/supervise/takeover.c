@@ -33,6 +33,7 @@ struct found {
     int pidfd;
     uint64_t start_ticks;
     int64_t age_ns;
+    bool foreign; /* it lives, and this user may not send it signals */
 };
 
 /* NULL, or why the file is of no use; *ret_there: there is one. */
@@ -133,12 +134,16 @@ static const char *check_process(const struct sup_program *p, const struct sup_w
         why = "that is a process of this supervisor";
     } else if (sup_realtime_ns() - f->age_ns > f->written_ns + CLOCK_SLACK_NS) {
         why = "the process with that number began after the file was written";
+    } else if (pidfd_send_signal(f->pidfd, 0, NULL, 0) < 0 && errno == EPERM) {
+        f->foreign = true;
+        why = "this user may not control that process";
     } else if (!runs) {
         why = "the process with that number runs another program";
     } else if (f->owner != 0 && f->owner != geteuid() && sup_uid_of(f->pid) != f->owner) {
         why = "the process with that number is of another user than the file";
     }
-    return pidfd_send_signal(f->pidfd, 0, NULL, 0) < 0 ? "no such process lives" : why;
+    return pidfd_send_signal(f->pidfd, 0, NULL, 0) < 0 && errno != EPERM ? "no such process lives"
+                                                                         : why;
 }
 
 static void take(struct sup_slot *slot, struct sup_worker *w, const struct found *f)
@@ -186,7 +191,7 @@ bool sup_take_over(struct sup_program *p, struct sup_slot *slot)
         sup_event_of(p->s, p, "pid-file", true, "%s: %s: %s; it is not used, a process is started",
                      p->name, spec->pid_file, why);
     } else if ((why = check_process(p, w, &f)) != NULL) {
-        sup_event_of(p->s, p, "pid-file", false,
+        sup_event_of(p->s, p, "pid-file", f.foreign,
                      "%s: %s says pid %d: %s; it is left alone, a process is started", p->name,
                      spec->pid_file, f.pid, why);
     } else {

@@ -117,6 +117,25 @@ if [ "$(id -u)" = 0 ]; then
 else
     skip "a user cannot name the process of another" "not root"
 fi
+nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
+if [ "$(id -u)" = 0 ] && $nobody "$ctl" version >/dev/null 2>&1; then
+    one_program 'sleep, "2001"'
+    chmod 0711 "$dir"
+    chmod 0644 "$file"
+    daemon sleep 2001
+    $nobody "$ctl" supervise "$file" >/dev/null 2>>"$log" &
+    supervisor=$!
+    pids="$pids $supervisor"
+    check "nor can a user take over what he may not stop" eventually logged 'may not control that process'
+    check "he gets one of his own" eventually rows_are '^d .* ready' 1
+    ended
+    check "and all of his can be stopped" eventually nobody_is_left
+    kill -9 "$pid"
+    wait "$pid" 2>/dev/null
+    rm -f "$dir/pid" "/dev/shm/shmbus.$bus"
+else
+    skip "nor can a user take over what he may not stop" "not root, or the program is not readable"
+fi
 one_program 'sleep, "2001"'
 begin
 check "without the file: a plain start" eventually rows_are '^d .* ready' 1
