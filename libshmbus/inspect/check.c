@@ -14,6 +14,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "inspect/census.h"
+#include "inspect/check_limits.h"
 #include "inspect/check_process.h"
 #include "inspect/finding.h"
 #include "inspect/lanes_look.h"
@@ -255,7 +256,8 @@ static void check_waiting(struct check *check, const struct shmbus_channel_stat 
         found(check, SHMBUS_SEVERITY_WARNING, "queue %s: %" PRIu64 " dead letters wait", stat->name,
               stat->dead_letters);
     }
-    if (is_nearly_full(stat->depth, stat->capacity)) {
+    /* One that drops its oldest is full by design. */
+    if (stat->on_full != SHMBUS_FULL_DROP_OLDEST && is_nearly_full(stat->depth, stat->capacity)) {
         cure(check,
              stat->receivers == 0 ? "start a receiver of %s"
                                   : "start more receivers of %s, or give it more room in the plan",
@@ -457,6 +459,7 @@ int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context)
     sb_check_boot(&check);
     check_space(&check);
     sb_check_processes(&check);
+    sb_check_limits(&check);
     for (uint32_t i = 0; i < bus->view.channel_count; i++) {
         check_channel(&check, i);
     }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A polite end: what a worker gives back without having done anything is no failed delivery. */
 #include <string.h>
 
