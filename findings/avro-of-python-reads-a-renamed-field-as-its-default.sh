@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Avro: a field that was renamed with an alias arrives in JavaScript, and is the default value in Python
 #
 # With:     python3-avro 1.11.1+dfsg-2 (Debian 12), avsc 5.7.9 (npm), Node.js 20.

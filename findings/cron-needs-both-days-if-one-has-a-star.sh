@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # cron: "every second day, and on Mondays" runs on Mondays with an odd date only; the libraries disagree
 #
 # With:     cron 3.0pl1-162 and libfaketime 0.9.10-2.1 (Debian 12); croner 11.0.1, cron 4.4.0, cron-parser 5.10.6

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Kombu (Celery) on a file system: a message that nobody acknowledged is gone when its worker is killed
 #
 # With:     python3-kombu 5.2.4-1 (Debian 12), transport filesystem://, no_ack off.

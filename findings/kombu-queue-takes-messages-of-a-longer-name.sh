@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Kombu (Celery) on a file system: queue "mail" receives, and purges, the messages of queue "urgent.mail"
 #
 # With:     python3-kombu 5.2.4-1 (Debian 12), transport filesystem://.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Python's multiprocessing.Event: set() does not return while one of the waiters is paused
 #
 # With:     Python 3.11, Linux.

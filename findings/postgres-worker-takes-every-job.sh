@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # PostgreSQL: "take one job" with SKIP LOCKED and LIMIT 1 takes all of them
 #
 # With:     postgresql-15 15.20-0+deb12u1 (Debian 12). Needs root (to run the server as nobody).

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # DDS: a RELIABLE, KEEP_ALL reader that was paused for longer than a lease has a hole, and nobody is told
 #
 # With:     Cyclone DDS 0.10.2-2 (Debian 12) over loopback, the lease set to 2 s (10 s if nothing is said).

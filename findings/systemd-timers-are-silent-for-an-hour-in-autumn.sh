@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # systemd: "hourly" and "every ten minutes" leave out the hour that comes twice, "daily at 2:30" leaves out a day
 #
 # With:     systemd 252.39-1~deb12u2 (Debian 12), systemd-analyze calendar, rules of Central Europe; beside it
