@@ -317,6 +317,14 @@ static void raise_seq(const struct sb_view *view, uint64_t channel)
     }
 }
 
+/* Block @i of a class is next: who looks for the dead is seen to be at work, now and then. */
+static void give_sign(const struct dead *d, uint32_t i)
+{
+    if (i % SIGN_BLOCKS == SIGN_BLOCKS - 64) {
+        sb_fetch_add(&d->view->super->sweep_seq, 1);
+    }
+}
+
 /* G1 to G3. */
 static void give_back_blocks(struct dead *d)
 {
@@ -329,6 +337,7 @@ static void give_back_blocks(struct dead *d)
         sb_returned_clear(&list);
         for (uint32_t c = 0; c < blocks->class_count && anything_to_do(d); c++) {
             for (uint32_t i = 0; i < blocks->classes[c].count; i++) {
+                give_sign(d, i);
                 note_block(d, &blocks->classes[c], blocks->classes[c].first + i, &list);
             }
         }
@@ -344,9 +353,7 @@ static void reclaim_class(const struct dead *d, const struct sb_class_view *cls)
     for (uint32_t i = 0; i < cls->count; i += 64) {
         uint32_t n = cls->count - i < 64 ? cls->count - i : 64;
         uint64_t free_blocks = 0;
-        if (i % SIGN_BLOCKS == SIGN_BLOCKS - 64) {
-            sb_fetch_add(&d->view->super->sweep_seq, 1);
-        }
+        give_sign(d, i);
         for (uint32_t k = 0; k < n; k++) {
             if (repair(d, cls, cls->first + i + k)) {
                 free_blocks |= 1ull << k;
