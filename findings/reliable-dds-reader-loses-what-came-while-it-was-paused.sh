@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # DDS: a RELIABLE, KEEP_ALL reader that was paused for longer than a lease has a hole, and nobody is told
 #
-# With:     Cyclone DDS 0.10.2-2 (Debian 12) over loopback, the lease set to 2 s (10 s if nothing is said).
+# With:     Cyclone DDS 0.10.2-2 (Debian 12) over loopback, the lease set to 4 s (10 s if nothing is said).
 # Expected: reliability RELIABLE and history KEEP_ALL keep each sample until each reader has acknowledged
 #           it; for a reader that cannot keep up write() blocks, and then fails with a timeout.
 # Seen:     the lease of a paused process runs out, the writer takes it for gone and keeps nothing for it.
@@ -103,7 +103,7 @@ cat >dds.xml <<'X'
 <General><Interfaces><NetworkInterface name="lo" multicast="false"/></Interfaces>
 <AllowMulticast>false</AllowMulticast></General>
 <Discovery><ParticipantIndex>auto</ParticipantIndex><Peers><Peer address="127.0.0.1"/></Peers>
-<LeaseDuration>2s</LeaseDuration></Discovery>
+<LeaseDuration>4s</LeaseDuration></Discovery>
 </Domain></CycloneDDS>
 X
 export CYCLONEDDS_URI="file://$tmp/dds.xml"
