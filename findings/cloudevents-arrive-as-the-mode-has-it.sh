@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # CloudEvents for JavaScript: the same event arrives as a string or as an object, by the mode it was sent in
 #
 # With:     cloudevents 10.0.0 (npm), Node.js 20.

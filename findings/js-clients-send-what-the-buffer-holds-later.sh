@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # NATS and ZeroMQ from JavaScript: three messages from one buffer arrive as three times the last one
 #
 # With:     nats 2.29.3 and zeromq 6.8.0 (npm), Node.js 20; nats-server 2.9.10-1+b3 (Debian 12), loopback.

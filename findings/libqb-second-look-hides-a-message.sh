@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # libqb: to look at the first message of a ring twice makes the last one invisible, from then on
 #
 # With:     libqb100 and libqb-dev 2.0.6-2 (Debian 12), the ring of corosync and pacemaker. Needs root (for a

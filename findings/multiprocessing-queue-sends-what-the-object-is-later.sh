@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Python's multiprocessing.Queue: what is changed after put() has returned is what arrives
 #
 # With:     Python 3.11.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Prometheus clients: a histogram of Node.js and Python workers has buckets le="1" and le="1.0", a query sees half
 #
 # With:     prom-client 15.1.3 (npm), Node.js 20; python3-prometheus-client 0.16.0-0.1 and promtool of prometheus

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # protobufjs: toJSON() of a message with a Struct is valid for the other libraries, and means something else
 #
 # With:     protobufjs 8.8.1 (npm), Node.js 20; protobuf-compiler and python3-protobuf 3.21.12-3+deb12u1
