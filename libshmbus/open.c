@@ -129,10 +129,15 @@ static int check_kind(struct shmbus *bus, uint32_t index, const char *channel, u
 
 static const struct sb_kind *kind_of(const struct sb_channel_view *channel)
 {
-    if (channel->kind == SHMBUS_KIND_STREAM) {
+    switch (sb_view_kind(channel)) {
+    case SB_KIND_QUEUE:
+        return &sb_kind_queue;
+    case SB_KIND_LANES:
+        return &sb_kind_lanes;
+    case SB_KIND_STREAM:
         return &sb_kind_stream;
     }
-    return channel->lane_count > 0 ? &sb_kind_lanes : &sb_kind_queue;
+    __builtin_unreachable();
 }
 
 /* What does not change while the handle is open. */

@@ -6,17 +6,10 @@
 #ifndef SB_KIND_H
 #define SB_KIND_H
 
+#include "layout/kinds.h"
 #include "protocol/ring_lanes.h"
 #include "protocol/ring_mpmc.h"
 #include "protocol/ring_spsc.h"
-
-/* By where the messages lie. Not the numbers of enum shmbus_kind: a queue may be of one or the
- * other. The queue is in the middle, which compilers look at first. */
-enum sb_kind_id {
-    SB_KIND_LANES = 0x10, /* queue with order per producer: in cells */
-    SB_KIND_QUEUE = 0x11, /* queue with total order: in blocks */
-    SB_KIND_STREAM = 0x12 /* in a ring of bytes */
-};
 
 /* What opaque_[1] of a message says: bus:24 | kind:8 | block or held:32. */
 enum sb_msg_kind {

@@ -276,12 +276,16 @@ static void check_channel(struct check *check, uint32_t index)
         return;
     }
     check_waiting(check, &stat);
-    if (stat.kind == SHMBUS_KIND_STREAM) {
+    switch (sb_view_kind(ch)) {
+    case SB_KIND_STREAM:
         check_stream(check, ch, stat.name);
-    } else if (ch->lane_count > 0) {
+        break;
+    case SB_KIND_LANES:
         check_lanes(check, ch, stat.name);
-    } else {
+        break;
+    case SB_KIND_QUEUE:
         check_slots(check, ch, stat.name);
+        break;
     }
 }
 

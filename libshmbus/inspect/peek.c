@@ -214,16 +214,17 @@ static void show_lanes(struct peek *peek)
 /* As a receiver gets them: dead letters in cells of other queues come last. */
 static void show_queue(struct peek *peek)
 {
-    if (peek->channel->lane_count > 0) {
-        show_cells_given_back(peek, peek->index);
-        show_lanes(peek);
-        return;
-    }
     show_given_back(peek);
     show_queued(peek);
     for (uint32_t c = 0; c < peek->view->channel_count && !peek->stopped; c++) {
         show_cells_given_back(peek, c);
     }
+}
+
+static void show_queue_of_lanes(struct peek *peek)
+{
+    show_cells_given_back(peek, peek->index);
+    show_lanes(peek);
 }
 
 /* ----------------------------------------------------------------------------------- streams */
@@ -303,10 +304,16 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
     if (peek.buffer == NULL) {
         return sb_fail_quick(-ENOMEM, channel, "no memory for a copy of the largest message");
     }
-    if (peek.channel->kind == SHMBUS_KIND_STREAM) {
+    switch (sb_view_kind(peek.channel)) {
+    case SB_KIND_STREAM:
         result = show_stream(&peek);
-    } else {
+        break;
+    case SB_KIND_LANES:
+        show_queue_of_lanes(&peek);
+        break;
+    case SB_KIND_QUEUE:
         show_queue(&peek);
+        break;
     }
     free(peek.buffer);
     if (result < 0) {

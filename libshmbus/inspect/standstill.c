@@ -36,10 +36,15 @@ static bool is_full(const struct sb_view *view, uint32_t channel)
 {
     const struct sb_channel_view *ch = &view->channels[channel];
 
-    if (ch->kind == SHMBUS_KIND_STREAM) {
+    switch (sb_view_kind(ch)) {
+    case SB_KIND_STREAM:
         return sb_stream_depth(ch) > ch->ring_bytes / 4; /* how much is missing nobody says */
+    case SB_KIND_LANES:
+        return true;
+    case SB_KIND_QUEUE:
+        break;
     }
-    return ch->lane_count > 0 || sb_ring_depth(ch) >= 1ull << ch->depth_shift;
+    return sb_ring_depth(ch) >= 1ull << ch->depth_shift;
 }
 
 static bool waits_for_others(const struct look *look, uint32_t slot)

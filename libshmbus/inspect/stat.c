@@ -142,24 +142,32 @@ static void add_cells(const struct sb_view *view, uint32_t channel,
     }
 }
 
-static void add_queue(const struct sb_view *view, uint32_t channel,
-                      struct shmbus_channel_stat *stat)
+static void add_contents(const struct sb_view *view, uint32_t channel,
+                         struct shmbus_channel_stat *stat)
 {
     const struct sb_channel_view *ch = &view->channels[channel];
 
-    if (ch->lane_count > 0) {
+    switch (sb_view_kind(ch)) {
+    case SB_KIND_STREAM:
+        stat->capacity = ch->ring_bytes;
+        stat->depth = sb_stream_depth(ch);
+        break;
+    case SB_KIND_LANES:
         stat->order = SHMBUS_ORDER_PRODUCER;
         stat->lanes = ch->lane_count;
         stat->lanes_used = sb_lanes_used(ch);
         stat->capacity = (uint64_t)stat->lanes_used << ch->depth_shift;
         stat->depth = sb_lanes_depth(ch);
-    } else {
+        add_cells(view, channel, stat);
+        break;
+    case SB_KIND_QUEUE:
         stat->order = SHMBUS_ORDER_TOTAL;
         stat->capacity = 1ull << ch->depth_shift;
         stat->depth = sb_ring_depth(ch);
         add_blocks(view, channel, stat);
+        add_cells(view, channel, stat);
+        break;
     }
-    add_cells(view, channel, stat);
 }
 
 int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channel_stat *ret_stat)
@@ -184,12 +192,7 @@ int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channe
         sb_channel_name(&bus->view.channels[ch->dead_letter], stat.dead_letter);
     }
     add_endpoints(&bus->view, ch, &stat);
-    if (ch->kind == SHMBUS_KIND_STREAM) {
-        stat.capacity = ch->ring_bytes;
-        stat.depth = sb_stream_depth(ch);
-    } else {
-        add_queue(&bus->view, index, &stat);
-    }
+    add_contents(&bus->view, index, &stat);
     if (stat.depth > stat.depth_max) {
         stat.depth_max = stat.depth; /* the handles write theirs down now and then */
     }

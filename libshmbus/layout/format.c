@@ -125,7 +125,7 @@ static void format_channel(uint8_t *base, struct sb_channel *shared,
         sb_name_store(shared->name, ch->name);
         sb_store_relaxed(&shared->dir, sb_dir_make(sb_name_hash(ch->name), SB_DIR_READY));
     }
-    if (ch->kind == SHMBUS_KIND_QUEUE && ch->lanes == 0) {
+    if (sb_geometry_uses_blocks(ch)) {
         sb_word *slots = (sb_word *)(void *)(base + ch->ring_off);
         for (uint32_t i = 0; i < ch->depth; i++)
             sb_store_relaxed(&slots[i], sb_slot_make(0, SB_SLOT_EMPTY));

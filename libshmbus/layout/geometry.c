@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "layout/bounds.h"
+#include "layout/kinds.h"
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {
@@ -37,11 +38,14 @@ static bool place_channel(struct sb_channel_geometry *ch, uint64_t *cursor)
 {
     if (!take(cursor, SB_PAIR, ch->endpoints, sizeof(struct sb_endpoint), &ch->endpoint_off))
         return false;
-    if (ch->kind == SHMBUS_KIND_STREAM)
+    switch (sb_kind_of(ch->kind, ch->lanes)) {
+    case SB_KIND_STREAM:
         return take(cursor, SB_PAIR, ch->bytes, 1, &ch->ring_off);
-    if (ch->lanes > 0) {
+    case SB_KIND_LANES:
         return take(cursor, SB_PAIR, ch->lanes, sizeof(struct sb_lane), &ch->ring_off) &&
                take(cursor, SB_PAIR, (uint64_t)ch->lanes * ch->depth, ch->bytes, &ch->cells_off);
+    case SB_KIND_QUEUE:
+        break;
     }
     return take(cursor, SB_PAIR, ch->depth, sizeof(sb_word), &ch->ring_off);
 }
@@ -122,7 +126,7 @@ bool sb_geometry_place(struct sb_geometry *g)
 
 bool sb_geometry_uses_blocks(const struct sb_channel_geometry *ch)
 {
-    return ch->kind == SHMBUS_KIND_QUEUE && ch->lanes == 0;
+    return sb_kind_of(ch->kind, ch->lanes) == SB_KIND_QUEUE;
 }
 
 /* The smallest class that holds @bytes, the largest one for more and for 0, "no limit". */

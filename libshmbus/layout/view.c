@@ -71,20 +71,23 @@ static void view_channel(uint8_t *base, const struct sb_geometry *g,
     to->max_deliveries = from->max_deliveries;
     to->dead_letter = from->dead_letter;
     to->flags = from->flags;
-    if (from->kind == SHMBUS_KIND_STREAM) {
+    switch (sb_kind_of(from->kind, from->lanes)) {
+    case SB_KIND_STREAM:
         to->ring_bytes = from->bytes;
         to->ring = base + from->ring_off;
-        return;
-    }
-    to->depth_shift = (uint32_t)__builtin_ctz(from->depth);
-    to->lane_count = from->lanes;
-    if (from->lanes > 0) {
+        break;
+    case SB_KIND_LANES:
+        to->depth_shift = (uint32_t)__builtin_ctz(from->depth);
+        to->lane_count = from->lanes;
         to->cell_bytes = from->bytes;
         to->lanes = (struct sb_lane *)(void *)(base + from->ring_off);
         to->cells = base + from->cells_off;
-    } else {
+        break;
+    case SB_KIND_QUEUE:
+        to->depth_shift = (uint32_t)__builtin_ctz(from->depth);
         to->slots = (sb_word *)(void *)(base + from->ring_off);
         view_share(g, from, to);
+        break;
     }
 }
 

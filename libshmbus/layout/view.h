@@ -6,6 +6,7 @@
 #ifndef SB_VIEW_H
 #define SB_VIEW_H
 
+#include "layout/kinds.h"
 #include "layout/layout.h"
 
 /* Blocks of one size. Header i is at headers + i * header_stride, payload likewise; for small
@@ -82,6 +83,11 @@ struct sb_view {
     int64_t heartbeat_interval_ns;
     int64_t heartbeat_timeout_ns;
 };
+
+static inline enum sb_kind_id sb_view_kind(const struct sb_channel_view *channel)
+{
+    return sb_kind_of(channel->kind, channel->lane_count);
+}
 
 struct sb_geometry;
 

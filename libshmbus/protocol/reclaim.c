@@ -481,12 +481,18 @@ static void reclaim_handles(const struct dead *d)
         for (uint32_t i = 0; i < ch->endpoint_count; i++) {
             give_up(d, &ch->endpoints[i].w);
         }
-        if (ch->kind == SHMBUS_KIND_STREAM) {
+        switch (sb_view_kind(ch)) {
+        case SB_KIND_STREAM:
             leave_end(d, &ch->shared->sender);
             leave_end(d, &ch->shared->receiver);
-        }
-        for (uint32_t i = 0; i < ch->lane_count; i++) {
-            give_up(d, &ch->lanes[i].owner);
+            break;
+        case SB_KIND_LANES:
+            for (uint32_t i = 0; i < ch->lane_count; i++) {
+                give_up(d, &ch->lanes[i].owner);
+            }
+            break;
+        case SB_KIND_QUEUE:
+            break;
         }
     }
 }
