@@ -66,7 +66,7 @@ ended
 : >"$log"
 hear() {
     "$bin/test-notify" hear "$dir/up" >"$dir/heard" 2>&1 &
-    pids="$pids $!"
+    ear=$!
     eventually [ -S "$dir/up" ]
 }
 heard() { grep -q -x -e "$1" "$dir/heard"; }
@@ -98,8 +98,7 @@ check "a reload with nothing to do is over as well" eventually count_is 'READY=1
 kill -TERM "$supervisor"
 check "STOPPING=1" eventually heard 'STOPPING=1|STATUS=stopping'
 wait "$supervisor" 2>/dev/null
-kill -9 $pids 2>/dev/null
-pids=
+kill -9 "$ear"
 WATCHDOG_USEC=200000 WATCHDOG_PID=1 NOTIFY_SOCKET=$dir/up2
 rm -f "$dir/up"
 hear
@@ -110,6 +109,7 @@ unset NOTIFY_SOCKET WATCHDOG_USEC WATCHDOG_PID
 check "READY=1 again" eventually heard 'READY=1'
 check "a watchdog that is another process's is not served" eval '! heard WATCHDOG=1'
 ended
+kill -9 "$ear"
 
 # ------------------------------------------------- sockets that outlive everybody, kept by systemd
 : >"$log"
@@ -269,11 +269,13 @@ kill -9 "$(worker_pid a)"
 check "what comes now goes there" eventually in_file rotated.log '"event":"exit".*"signal":9'
 check "and not into the old one" eval '! in_file rotated.log.1 "\"event\":\"exit\""'
 "$ctl" recv "$bus" supervisor.events --follow >"$dir/events" 2>/dev/null &
-pids="$pids $!"
+reader=$!
 check "all of it went to the channel of the bus as well" eventually eval \
     'in_file events "\"event\":\"up\"" && in_file events "\"event\":\"exit\".*\"signal\":9"'
 ended
 check "the events of the end too" eventually in_file events '"event":"end"'
+kill -9 "$reader"
+wait "$reader" 2>/dev/null
 
 # ---------------------------------------------------------------------------------------- alerts
 : >"$log"

@@ -11,7 +11,7 @@ faketime=$(ls /usr/lib/*/faketime/libfaketime.so.1 2>/dev/null | head -n 1)
 [ -n "$faketime" ] || exit 2
 
 # Its own spool, and nothing of what this system would run.
-mount -t tmpfs tmpfs /var/spool/cron && mount -t tmpfs tmpfs /run || exit 2
+mount -t tmpfs tmpfs /var/spool/cron && mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /dev/shm || exit 2
 mkdir -m 1730 /var/spool/cron/crontabs
 mkdir -p "$dir/none"
 : >"$dir/none.crontab"
