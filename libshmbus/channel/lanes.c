@@ -308,7 +308,7 @@ static SB_INLINE void hand_out(struct shmbus_channel *ch, const struct sb_lane_m
     msg->delivery_count = sb_hdr_deliveries(from->hdr);
     msg->sender = sb_meta_sender(meta);
     msg->type = sb_meta_type(meta);
-    msg->reserved_ = 0;
+    sb_msg_no_more(msg);
     msg->opaque_[0] = from->hdr;
     msg->opaque_[1] = sb_msg_mark(ch, SB_MSG_LANE_RX, from->number);
     msg->opaque_[2] = from->channel;

@@ -643,7 +643,7 @@ static SB_INLINE void hand_out(struct shmbus_channel *ch, uint32_t block, uint64
     msg->delivery_count = sb_hdr_deliveries(hdr);
     msg->sender = sb_meta_sender(meta);
     msg->type = sb_meta_type(meta);
-    msg->reserved_ = 0;
+    sb_msg_no_more(msg);
     msg->opaque_[0] = hdr;
     msg->opaque_[1] = sb_msg_mark(ch, SB_MSG_QUEUE_RX, block);
     msg->opaque_[2] = 0;

@@ -583,7 +583,7 @@ static SB_INLINE void fill_in(const struct sb_stream_rx *rx, struct shmbus_chann
     ret->delivery_count = delivery_count;
     ret->sender = sender;
     ret->type = sb_record_type(header);
-    ret->reserved_ = 0;
+    sb_msg_no_more(ret);
     ret->opaque_[0] = seq;
     ret->opaque_[1] = rx->mark;
     ret->opaque_[2] = 0;

@@ -232,6 +232,41 @@ T_TEST(api, options_of_older_and_newer_programs_are_taken_or_refused_whole)
     rig_end(&rig);
 }
 
+/* Fields for what is to come say nothing yet, whatever was in the caller's memory. */
+static void says_no_more(struct shmbus_channel *tx, struct shmbus_channel *rx)
+{
+    struct shmbus_msg out, in;
+    memset(&out, 0x5a, sizeof out);
+    memset(&in, 0x5a, sizeof in);
+    T_OK(shmbus_reserve(tx, 8, &out, 0));
+    CU_ASSERT_EQUAL(out.priority | out.flags | out.reply_to | out.meta_bytes | out.expires_ns, 0);
+    memset(out.data, 0, 8);
+    out.priority = 7; /* not looked at */
+    out.expires_ns = 1;
+    T_OK(shmbus_commit(&out, 0));
+    T_OK(shmbus_recv(rx, &in, 0));
+    CU_ASSERT_EQUAL(in.priority | in.flags | in.reply_to | in.meta_bytes | in.expires_ns, 0);
+    T_OK(shmbus_release(&in));
+}
+
+T_TEST(api, what_messages_cannot_say_yet_is_zero)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus_plan *plan = t_plan(4, 64, 16);
+    struct shmbus_channel_plan lanes = {
+        .name = "l", .kind = SHMBUS_KIND_QUEUE, .depth = 8, .order = SHMBUS_ORDER_PRODUCER};
+    t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
+    t_plan_stream(plan, "s", 4096);
+    T_OK_FATAL(shmbus_plan_add_channel(plan, &lanes));
+    struct shmbus *bus = t_bus_new(plan, name);
+    const char *const names[] = {"q", "s", "l"};
+    for (int i = 0; i < 3; i++) {
+        says_no_more(t_open(bus, names[i], SHMBUS_OPEN_SEND),
+                     t_open(bus, names[i], SHMBUS_OPEN_RECV));
+    }
+    t_bus_end(bus, name);
+}
+
 T_TEST(api, a_handle_does_only_what_it_was_opened_for)
 {
     struct rig rig;

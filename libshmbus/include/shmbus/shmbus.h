@@ -451,7 +451,13 @@ struct shmbus_msg {
                                      * letter counts on from where it was set aside */
     uint16_t sender;                /* index for shmbus_process_stat(), or SHMBUS_SENDER_UNKNOWN */
     uint8_t type;                   /* enum shmbus_type; writable before commit or forward */
-    uint8_t reserved_;
+    /* These are for what is to come. Until then they are 0 in what was received and reserved, and
+     * what is written there before a commit is not looked at. */
+    uint8_t priority;
+    uint32_t flags;
+    uint16_t reply_to;
+    uint16_t meta_bytes;
+    int64_t expires_ns;
     uint64_t opaque_[3];            /* the library's */
 };
 
