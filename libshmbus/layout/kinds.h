@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Kinds of channels by where their messages lie, for switches without `default:`, which do not
  * compile where a kind is forgotten.
