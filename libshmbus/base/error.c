@@ -9,6 +9,8 @@
 
 #include <shmbus/shmbus.h>
 
+#include "base/errno_name.h"
+
 enum { DETAIL_BYTES = 512, ERRNO_TEXT_BYTES = 96 };
 
 /* Class of an own error number: the letters of the table in shmbus.h. */
@@ -71,7 +73,7 @@ const char *shmbus_strerror(int error)
     if (number == 0)
         return "success";
     const struct own_error *own = own_error_find(number);
-    return own != NULL ? own->text : errno_text(number, strerrordesc_np(number));
+    return own != NULL ? own->text : errno_text(number, sb_errno_text(number));
 }
 
 const char *shmbus_strerrorname(int error)
@@ -80,7 +82,7 @@ const char *shmbus_strerrorname(int error)
     if (number == 0)
         return "OK";
     const struct own_error *own = own_error_find(number);
-    const char *name = own != NULL ? own->name : strerrorname_np(number);
+    const char *name = own != NULL ? own->name : sb_errno_name(number);
     return name != NULL ? name : "?";
 }
 

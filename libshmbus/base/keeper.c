@@ -37,6 +37,12 @@
 #include "base/atomic.h"
 #include "base/error.h"
 
+#ifndef SYS_close_range /* glibc has a function for it since 2.34, musl has none */
+#define SYS_close_range 436
+#endif
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE 2u
+#endif
 #define STACK_BYTES (256u * 1024u)
 
 /* Sanitizers report from this thread, too. */
@@ -87,7 +93,7 @@ static int leave_table(void *argument)
     prctl(PR_SET_NAME, "shmbus-keeper", 0, 0, 0);
     keeper->tid = (pid_t)syscall(SYS_gettid);
 #if defined(CLOSE_RANGE_UNSHARE) && !defined(SB_TSAN) /* TSan takes equal numbers for one file */
-    keeper->is_private = close_range(FIRST_CLOSED, UINT_MAX, CLOSE_RANGE_UNSHARE) == 0;
+    keeper->is_private = syscall(SYS_close_range, FIRST_CLOSED, UINT_MAX, CLOSE_RANGE_UNSHARE) == 0;
     keeper->is_apart = keeper->is_private || unshare(CLONE_FILES) == 0;
 #endif
     return 0;

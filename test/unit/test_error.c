@@ -6,6 +6,7 @@
 
 #include <shmbus/shmbus.h>
 
+#include "base/errno_name.h"
 #include "base/error.h"
 #include "harness.h"
 
@@ -150,4 +151,22 @@ T_TEST(names, counters_and_message_types_have_names_and_ends)
     CU_ASSERT_STRING_EQUAL(shmbus_type_name(8), "reserved");
     CU_ASSERT_STRING_EQUAL(shmbus_type_name(256), "?");
     CU_ASSERT_STRING_EQUAL(shmbus_version(), SHMBUS_VERSION);
+}
+
+/* What stands in where the C library has no names: glibc before 2.32, musl. */
+T_TEST(error, our_own_names_of_errnos_are_those_of_the_c_library)
+{
+    for (int number = -10; number < 5000; number++) {
+        const char *theirs = number > 0 ? strerrorname_np(number) : NULL;
+        const char *ours = sb_errno_name_own(number);
+        if ((ours == NULL) != (theirs == NULL) || (ours != NULL && strcmp(ours, theirs) != 0)) {
+            printf("%d is %s, and for us %s\n", number, theirs, ours);
+            CU_FAIL("a name is missing");
+        }
+        if (ours != NULL) {
+            CU_ASSERT_STRING_EQUAL(sb_errno_text_own(number), strerrordesc_np(number));
+        } else {
+            CU_ASSERT_PTR_NULL(sb_errno_text_own(number));
+        }
+    }
 }
