@@ -197,7 +197,7 @@ static void print_row(const struct table *table, const struct table_cell *cells,
 void table_print(const struct table *table, FILE *out)
 {
     struct table_cell headings[TABLE_COLUMNS_MAX] = {{.style = TABLE_PLAIN}};
-    size_t widths[TABLE_COLUMNS_MAX];
+    size_t widths[TABLE_COLUMNS_MAX] = {0};
 
     measure(table, widths);
     for (size_t c = 0; c < table->column_count; c++)

@@ -236,7 +236,7 @@ static int read_block(struct sb_yaml *y, const char *name)
     };
     struct shmbus_block_plan block = {0, 0};
     yaml_mark_t mark;
-    uint32_t seen;
+    uint32_t seen = 0;
     int r = sb_yaml_mark(y, &mark);
     if (r == 0)
         r = sb_yaml_map(y, name, keys, COUNT_OF(keys), &block, &seen);

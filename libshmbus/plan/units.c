@@ -120,8 +120,8 @@ static const char *take_number(const char *text, const char *help, struct number
 {
     struct number n = {0, 0};
     bool prefixed = text[0] == '0' && (text[1] == 'x' || text[1] == 'o');
-    int base = !prefixed ? 10 : text[1] == 'x' ? 16 : 8, count;
-    const char *end;
+    int base = !prefixed ? 10 : text[1] == 'x' ? 16 : 8, count = 0;
+    const char *end = text;
     const char *why = take_digits(text + (prefixed ? 2 : 0), base, &n.mantissa, &count, &end);
 
     if (why == NULL && count == 0) {
