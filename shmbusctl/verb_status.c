@@ -359,10 +359,44 @@ static int run_rollout(struct ctl_args *args)
     return show(args, 1, "program,state,rollout,slots,last", true);
 }
 
+/* Of a program that was removed the events are still there. */
+static int check_events(const struct ctl_args *args, struct json_object *events)
+{
+    for (int i = 1; i < args->operand_count; i++) {
+        bool found = false;
+
+        for (size_t k = 0; k < length_of(events) && !found; k++) {
+            found = strcmp(args->operands[i],
+                           text_of(json_object_array_get_idx(events, k), "program")) == 0;
+        }
+        if (!found) {
+            return ctl_fail(CTL_NOT_FOUND, "none of the last events is of a program '%s'",
+                            args->operands[i]);
+        }
+    }
+    return CTL_DONE;
+}
+
+static void print_events(const struct ctl_args *args, struct json_object *events, bool json)
+{
+    for (size_t i = 0; i < length_of(events); i++) {
+        struct json_object *e = json_object_array_get_idx(events, i);
+
+        if (!is_chosen(args, 1, text_of(e, "program"))) {
+            continue;
+        }
+        if (json) {
+            printf("%s\n", json_object_to_json_string_ext(e, JSON_C_TO_STRING_PLAIN));
+        } else {
+            printf("%s %-9s %s\n", text_of(e, "time"), text_of(e, "event"), text_of(e, "text"));
+        }
+    }
+}
+
 static int run_logs(struct ctl_args *args)
 {
     bool json = false;
-    struct json_object *answer, *events;
+    struct json_object *answer;
     const char *value;
     int id, code;
 
@@ -376,21 +410,12 @@ static int run_logs(struct ctl_args *args)
     if (code != CTL_DONE) {
         return code;
     }
-    events = part_of(answer, "events");
-    for (size_t i = 0; i < length_of(events); i++) {
-        struct json_object *e = json_object_array_get_idx(events, i);
-
-        if (!is_chosen(args, 1, text_of(e, "program"))) {
-            continue;
-        }
-        if (json) {
-            printf("%s\n", json_object_to_json_string_ext(e, JSON_C_TO_STRING_PLAIN));
-        } else {
-            printf("%s %-9s %s\n", text_of(e, "time"), text_of(e, "event"), text_of(e, "text"));
-        }
+    code = check_events(args, part_of(answer, "events"));
+    if (code == CTL_DONE) {
+        print_events(args, part_of(answer, "events"), json);
     }
     json_object_put(answer);
-    return CTL_DONE;
+    return code;
 }
 
 const struct ctl_verb verb_status = {

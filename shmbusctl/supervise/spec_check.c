@@ -127,22 +127,40 @@ static bool parse_cpus(const char *text, cpu_set_t *ret_set)
     return CPU_COUNT(ret_set) > 0;
 }
 
+/* One for each CPU that the workers may use: a container or taskset may have left a few of many. */
+static void count_cpus(struct sup_program_spec *p, const cpu_set_t *usable)
+{
+    p->count = (uint32_t)CPU_COUNT(usable);
+    if (p->count > SUP_COUNT_MAX) {
+        p->count = SUP_COUNT_MAX;
+    }
+    if (p->max_unavailable > p->count) { /* FILE cannot know how many there are here */
+        p->max_unavailable = p->count;
+    }
+}
+
 static int check_cpus(const struct sup_spec *spec, struct sup_program_spec *p)
 {
-    cpu_set_t allowed, both;
+    cpu_set_t usable;
 
-    if (p->cpus == NULL) {
-        return CTL_DONE;
+    if (sched_getaffinity(0, sizeof usable, &usable) < 0) {
+        CPU_ZERO(&usable); /* there are more CPUs than the set has room for */
+        for (long i = sysconf(_SC_NPROCESSORS_ONLN); i-- > 0;) {
+            CPU_SET((size_t)i, &usable);
+        }
     }
-    if (!parse_cpus(p->cpus, &p->cpu_set)) {
-        return fail_in(spec, p, "`cpus: %s`: write it like \"0-3,6\"", p->cpus);
-    }
-    p->has_cpus = true;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) {
-        CPU_AND(&both, &allowed, &p->cpu_set);
-        if (CPU_COUNT(&both) == 0) {
+    if (p->cpus != NULL) {
+        if (!parse_cpus(p->cpus, &p->cpu_set)) {
+            return fail_in(spec, p, "`cpus: %s`: write it like \"0-3,6\"", p->cpus);
+        }
+        p->has_cpus = true;
+        CPU_AND(&usable, &usable, &p->cpu_set);
+        if (CPU_COUNT(&usable) == 0) {
             return fail_in(spec, p, "`cpus: %s`: this process may use none of them", p->cpus);
         }
+    }
+    if (p->per_cpu) {
+        count_cpus(p, &usable);
     }
     return CTL_DONE;
 }

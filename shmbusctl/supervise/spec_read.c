@@ -31,7 +31,7 @@ static bool read_count_or_cpus(struct sup_yaml *y, const struct sup_key *key, vo
         return false;
     }
     p->per_cpu = strcmp(text, "per-cpu") == 0;
-    count = p->per_cpu ? (unsigned long)sysconf(_SC_NPROCESSORS_ONLN) : strtoul(text, &end, 10);
+    count = p->per_cpu ? 1 : strtoul(text, &end, 10); /* sup_spec_check() knows the CPUs */
     if (!p->per_cpu &&
         (strspn(text, "0123456789") != strlen(text) || count < key->min || count > key->max)) {
         sup_yaml_fail(y, "`%s: %s`: expected a number from %ju to %ju, or per-cpu", key->name, text,
@@ -237,9 +237,9 @@ static bool check_pid_file(struct sup_yaml *y, const struct sup_program_spec *p)
         return sup_yaml_fail(y, "`%s`: `pid_file: %s`: expected an absolute path", p->name,
                              p->pid_file);
     }
-    if (p->pid_file != NULL && p->count != 1) {
-        return sup_yaml_fail(y, "`%s`: a `pid_file` names one process; its `count` is %u", p->name,
-                             p->count);
+    if (p->pid_file != NULL && (p->count != 1 || p->per_cpu)) {
+        return sup_yaml_fail(y, "`%s`: a `pid_file` names one process; set its `count` to 1",
+                             p->name);
     }
     return true;
 }
@@ -252,7 +252,7 @@ static bool check_program(struct sup_yaml *y, const struct sup_program_spec *p)
     if (p->command[0][0] == 0) {
         return sup_yaml_fail(y, "the command of `%s` begins with an empty word", p->name);
     }
-    if (p->max_unavailable > p->count) {
+    if (p->max_unavailable > p->count && !p->per_cpu) {
         return sup_yaml_fail(y, "`%s`: `max_unavailable: %u` is more than its `count` of %u",
                              p->name, p->max_unavailable, p->count);
     }

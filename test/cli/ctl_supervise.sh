@@ -50,6 +50,17 @@ bad "and no fraction" 2 'expected a duration with its unit' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], ready: { deadline: 1.5s } } }'
 bad "a size has the units of shmbus.yaml" 2 'memory: 64M. is not a size' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], recycle: { memory: 64M } } }'
+per_cpu="bus: $bus
+programs: { a: { command: [sleep, '1'], count: per-cpu, reload: { max_unavailable: 900 }"
+echo "$per_cpu } }" >"$dir/cpus.yaml"
+works "a worker per CPU" supervise --check "$dir/cpus.yaml"
+check "is as many as the supervisor may use" says "^program a, $(env -u OMP_NUM_THREADS nproc) workers\{0,1\} (one a CPU)"
+cpu=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)
+echo "$per_cpu, cpus: \"$cpu\" } }" >"$dir/cpus.yaml"
+works "and of those that it names" supervise --check "$dir/cpus.yaml"
+check "as many as are left, and no more of them away" eval 'says "^program a, 1 worker (one a CPU)" && says "at most 1 away"'
+bad "a pid file is of one process, not of one per CPU" 2 'names one process' "bus: $bus" \
+    'programs: { a: { command: [sleep, 1], count: per-cpu, pid_file: /tmp/x } }'
 fails "a file that is not there" 3 'no.yaml' supervise "$dir/no.yaml"
 check "nothing of all this has begun" eval '! supervisor_left'
 
@@ -103,6 +114,7 @@ run status "$bus" --json
 json "status has JSON" 'j["bus"] and [p["name"] for p in j["programs"]] == ["beat", "notify", "probe"]'
 run logs "$bus" probe
 check "logs has the events of one program" eval 'says "probe pid" && ! grep -q "beat pid" "$out"'
+fails "logs of an unknown program" 3 "of a program 'nope'" logs "$bus" nope
 ended
 check "SIGTERM stops everything, exit code 0" status_is 0
 check "in reverse order" eval '[ "$(grep "shutdown$" "$log" | sed "s/.* of \(.*\):.*/\1/" | tr "\n" " ")" = "probe notify beat " ]'
@@ -140,6 +152,20 @@ programs:
   abnormal:
     command: [sh, -c, 'exit 1']
     restart: { policy: on-abnormal }
+  by-signal:
+    command: [sh, -c, 'kill -9 \$\$']
+    restart: { policy: on-abnormal, backoff: 10ms, backoff_max: 20ms, starts: 2, within: 10m }
+  success-code:
+    command: [sh, -c, 'exit 3']
+    restart: { policy: on-failure, success_codes: [0, 3] }
+  stable:
+    command: [sleep, "1000"]
+    ready: { by: alive, after: 10ms }
+    restart: { backoff: 10m, backoff_max: 10m, stable_after: 50ms, starts: 0 }
+  unstable:
+    command: [sleep, "1000"]
+    ready: { by: alive, after: 10ms }
+    restart: { backoff: 10m, backoff_max: 10m, stable_after: 10m, starts: 0 }
   children:
     command: [sh, -c, 'sleep 1000 & (setsid sleep 1000 &) ; trap "exit 0" TERM; while :; do sleep 0.05; done']
     ready: { by: alive, after: 10ms }
@@ -152,7 +178,7 @@ END
 printf '#!/no/such/interpreter\n' >"$dir/goes"
 chmod +x "$dir/goes"
 begin
-for program in dies-at-once dies-after-ready never-ready permanent; do
+for program in dies-at-once dies-after-ready never-ready permanent by-signal; do
     check "$program is settled" eventually rows_are "^$program .* given-up" 1
 done
 check "dead at once: given up after 4 starts" eval \
@@ -167,6 +193,19 @@ check "ended well: not started again on-failure" eval '[ "$(grep -c "Z start  *e
 check "the code of a permanent failure ends it" eval \
     'logged "permanent is given up: it ended with a code" && [ "$(grep -c "Z start  *permanent pid" "$log")" = 1 ]'
 check "never is never" eval '[ "$(grep -c "Z start  *once pid" "$log")" = 1 ]'
+check "a signal is abnormal" eval '[ "$(grep -c "Z start  *by-signal pid" "$log")" = 2 ]'
+check "another success code is success" eventually rows_are '^success-code .* done' 1
+check "and not followed by a start" eval '[ "$(grep -c "Z start  *success-code pid" "$log")" = 1 ]'
+older_than_stable() { [ "$("$ctl" status "$bus" stable --json | sed -n 's/.*"state":"ready".*"age_ns":\([0-9]*\).*/\1/p')" -gt 1000000000 ] 2>/dev/null; }
+for i in 1 2; do
+    eventually older_than_stable
+    kill -9 "$(worker_pid stable)"
+    check "ready for long, it is started again at once, time $i" eventually rows_are "^stable .* ready .*crash:$i" 1
+done
+kill -9 "$(worker_pid unstable)"
+eventually rows_are '^unstable .* ready .*crash:1' 1
+kill -9 "$(worker_pid unstable)"
+check "not ready for long, only the first time" eventually rows_are '^unstable .* back-off' 1
 check "exit code 1 is not abnormal" eval '[ "$(grep -c "Z start  *abnormal pid" "$log")" = 1 ]'
 check "what cannot be executed says so" logged 'gone pid .* ended: exit code 127, cannot run it: No such file'
 check "the alert hook got the events that a person should know" eventually \
