@@ -84,7 +84,7 @@ status=$?
 check "SIGTERM to the end of idle workers: $(cat "$out")" status_is 0
 
 # ------------------------------------------------------------------- a thread per CPU, supervised
-sed -e "s|/usr/local/bin/graceful|$graceful|" -e "s|demo|$bus|" "$root/config/supervise/threads.yaml" >"$file"
+sed -e "s|/usr/local/bin/graceful|$graceful|" -e "s|demo|$bus|; s|grace: 1s|grace: 20s|" "$root/config/supervise/threads.yaml" >"$file"
 works "the example configuration is accepted" supervise --check "$file"
 begin
 check "two workers are up" eventually rows_are '^worker .* ready' 2

@@ -322,6 +322,41 @@ check "no more than eight run" eval '[ "$(users | wc -l)" -le $((8 * 3 + 4)) ]'
 ended
 check "no hook is left" eventually nobody_is_left
 
+# ------------------------------------------------------- the example configuration, and its hooks
+: >"$log"
+mkdir "$dir/hook"
+printf '#!/bin/sh\ncat >"%s/mail.part"; mv "%s/mail.part" "%s/mail"\n' "$dir" "$dir" "$dir" >"$dir/hook/sendmail"
+printf '#!/bin/sh\necho "$*" >"%s/chat.url"; cat >"%s/chat"\n' "$dir" "$dir" >"$dir/hook/curl"
+chmod +x "$dir/hook/sendmail" "$dir/hook/curl"
+sed -e "s|/usr/local/bin/graceful|$bin/graceful|; s|\(bus:*,* \)demo|\1$bus|; s|/var/log/shmbus|$dir|; s|grace: 1s|grace: 20s|" \
+    -e "s|/usr/local/lib/shmbus|$root/config/supervise|" "$root/config/supervise/workers.yaml" >"$file"
+works "workers.yaml is accepted" supervise --check "$file"
+PATH=$dir/hook:$PATH "$ctl" supervise "$file" >/dev/null 2>>"$log" &
+supervisor=$!
+pids="$pids $supervisor"
+check "its four workers are up" eventually rows_are '^worker .* ready' 4
+works "and replaced one at a time" restart "$bus" --wait --timeout=60s
+by_usr2() { [ "$(grep -c 'SIGUSR2 to pid' "$dir/supervisor.log")" = 4 ] && ! grep -q 'SIGTERM to pid' "$dir/supervisor.log"; }
+check "by SIGUSR2 alone" by_usr2
+echo 'programs: {' >"$file"
+kill -HUP "$supervisor"
+check "SIGHUP with a bad file: a mail is sent" eventually [ -s "$dir/mail" ]
+check "to whom it should be" grep -qx 'To: root' "$dir/mail"
+check "with the event" grep -q '"event":"reload-refused".*nothing has changed' "$dir/mail"
+check "one line says what is wrong" eval '[ "$(grep -c "file.yaml:[0-9]*:[0-9]*: " "$log")" = 1 ]'
+check "and nothing has changed" eval 'by_usr2 && rows_are "^worker .* ready" 4'
+ended
+check "stopped" status_is 0
+if [ -n "$python" ]; then
+    sed -n '/^{/p' "$dir/mail" | PATH=$dir/hook:$PATH "$root/config/supervise/alert-chat.sh" https://chat.example/hook
+    check "the hook of a chat gets the text" "$python" -c '
+import json, sys
+sys.exit("nothing has changed" not in json.load(open(sys.argv[1]))["text"])' "$dir/chat"
+    check "at its address" grep -q 'https://chat.example/hook$' "$dir/chat.url"
+else
+    skip "the hook of a chat" "no python3"
+fi
+
 # ------------------------------------------------------------------------------------------ PID 1
 : >"$log"
 cat >"$file" <<END
