@@ -311,6 +311,7 @@ status=0
 wait "$supervisor" || status=$?
 check "the hook was left the time to finish" eval 'status_is 0 && [ "$(cat "$dir/finished")" = late ]'
 begin
+eventually rows_are '^b .* ready' 1 # a signal to one that has only just been started would end it
 sed -i 's/timeout: 200ms/timeout: 10m/; s/a: { command.*/a: { command: [sleep, "1001"], ready: { by: notify, deadline: 10ms }, restart: { starts: 1 } }/' "$file"
 kill -HUP "$supervisor"
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
