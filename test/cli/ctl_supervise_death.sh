@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # shmbusctl supervise: killed itself, at random moments of reloads; the workers are taken over.
+# T_ROUNDS: how many times (200); 20 are enough for a quick look.
 name=supervise-death
 . "$(dirname "$0")/supervise.inc"
 rounds=${T_ROUNDS:-200}
