@@ -60,6 +60,11 @@ notices() { # FILE SED_SCRIPT
         ! { symbols_agree "$work/copy/shmbus.map" "$work/copy" "$work/versions" &&
             lists_are_closed "$work/copy" "$version"; }
 }
+# undocumented SED_SCRIPT: the header, spoiled by that edit, does not pass for documented.
+undocumented() {
+    sed "$1" $header >"$work/header" && ! cmp -s $header "$work/header" &&
+        ! sh config/documented.sh "$work/header"
+}
 past_is_noticed() { ! lists_are_closed test/abi 99.0.0; }
 is() { [ "$1" = "$2" ] || { echo "$1 is not $2"; return 1; }; }
 
@@ -90,6 +95,10 @@ check "a call that is gone would be noticed" notices shmbus.map '/ shmbus_send;/
 check "a call that joins a released node would be noticed" \
     notices symbols-0.1 's/^# open/# closed 1/'
 check "a list that is open although its version is past would be noticed" past_is_noticed
+check "every call is documented in the full form" sh config/documented.sh
+check "a call without its comment would be noticed" undocumented '/^ \* shmbus_slot() - /d'
+check "a parameter that is not told of would be noticed" undocumented '/^ \* @on: /d'
+check "a call that does not tell what it returns would be noticed" undocumented '/^ \* Return: static: "0/d'
 check "the parts of the version number agree with its text" is "$numbers" "$version"
 check "the SONAME has the major version" is \
     "$(objdump -p "$lib/libshmbus.so" | awk '$1 == "SONAME" {print $2}')" "libshmbus.so.$major"

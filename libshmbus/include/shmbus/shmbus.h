@@ -27,7 +27,9 @@
  * Results
  *   0 or a count on success, a negative number on failure: -errno where one fits, otherwise
  *   -SHMBUS_ERR_x. shmbus_detail() has the sentence with the names and the numbers in it.
- *   A ret_ parameter is untouched when the call fails.
+ *   A ret_ parameter is untouched when the call fails. What holds for every call, and is not said
+ *   again below: a NULL where none is allowed is -EINVAL; a handle of the parent in a forked child
+ *   is -SHMBUS_ERR_FORKED; a call that has no timeout waits for no other process.
  *
  * Time
  *   Every timeout is in nanoseconds, counts from the call, and is exact. 0 never blocks: -EAGAIN
@@ -116,21 +118,50 @@ struct shmbus_region;
 enum shmbus_error { SHMBUS_ERRORS(SHMBUS_ERROR_ENUM) SHMBUS_ERR_END_ };
 #undef SHMBUS_ERROR_ENUM
 
-/* Text for a result: own code or errno, positive or negative; lower case, no full stop. Never
- * NULL. Thread-safe; the text of an own code is static, that of an errno is per thread. */
+/**
+ * shmbus_strerror() - what a result means, in a few words.
+ * @error: a result, own number or errno, positive or negative.
+ *
+ * Lower case, no full stop.
+ * Return: never NULL; "success" for 0. The text of an own number is static; that of an errno is the
+ *   thread's, until its next call.
+ * Threads: any.
+ */
 SHMBUS_API const char *shmbus_strerror(int error);
 
-/* The symbolic name ("EAGAIN", "SHMBUS_ERR_LAYOUT"), "OK" for 0, "?" when unknown. */
+/**
+ * shmbus_strerrorname() - the name of a result.
+ * @error: as for shmbus_strerror().
+ *
+ * Return: static: "EAGAIN", "SHMBUS_ERR_LAYOUT"; "OK" for 0; "?" when unknown.
+ * Threads: any.
+ */
 SHMBUS_API const char *shmbus_strerrorname(int error);
 
-/* Whether the same call may succeed later (full, empty, timed out, peer gone, no blocks). */
+/**
+ * shmbus_error_is_retryable() - whether the same call may succeed later.
+ * @error: as for shmbus_strerror().
+ *
+ * Return: true for EAGAIN, ETIMEDOUT, EINTR, EBUSY and the own errors of class R.
+ * Threads: any.
+ */
 SHMBUS_API bool shmbus_error_is_retryable(int error);
 
-/* Whether the handle is of no further use (layout, corrupt, forked, shutdown). */
+/**
+ * shmbus_error_is_fatal() - whether the handle is of no further use.
+ * @error: as for shmbus_strerror().
+ *
+ * Return: true for the own errors of class F.
+ * Threads: any.
+ */
 SHMBUS_API bool shmbus_error_is_fatal(int error);
 
-/* The full sentence about this thread's last failed call: what, where and the cure. Never NULL,
- * "" before any failure; valid until the thread's next failing call. */
+/**
+ * shmbus_detail() - the sentence about this thread's last failed call: what, where and the cure.
+ *
+ * Return: never NULL; "" before any failure; valid until the thread's next call that fails.
+ * Threads: any; each has its own.
+ */
 SHMBUS_API const char *shmbus_detail(void);
 
 /* ---------------------------------------------------------------------------------- the plan */
@@ -215,38 +246,103 @@ struct shmbus_plan {
     bool core;                    /* the segment goes into core dumps of its users; default no */
 };
 
-/* The built-in plan. @memory_bytes sizes the blocks so that the whole segment needs about that
- * much; 0 means 44 MiB. Free with shmbus_plan_free(). -ENOMEM, -EINVAL (budget under 1 MiB). */
+/* The calls of the plan work in the memory of the process: no bus has to be there. Several threads
+ * may use several plans, or read one. */
+
+/**
+ * shmbus_plan_new() - the built-in plan.
+ * @memory_bytes: the blocks are chosen so that the whole segment needs about that much, at least
+ *        1 MiB; 0: 44 MiB.
+ * @ret_plan: the caller's, to be freed with shmbus_plan_free().
+ *
+ * Return: 0; -EINVAL: less than 1 MiB; -ENOMEM.
+ */
 SHMBUS_API int shmbus_plan_new(uint64_t memory_bytes, struct shmbus_plan **ret_plan);
 
-/* Reads strict YAML, from a file or a pipe, to its end. -SHMBUS_ERR_CONFIG with file, line, column
- * and the nearest known key in shmbus_detail(); -errno when the file cannot be read. */
+/**
+ * shmbus_plan_load() - read a plan from a YAML file, strictly.
+ * @path: of a file, or of a pipe, which is read to its end; at most 4 MiB.
+ * @ret_plan: the caller's, to be freed with shmbus_plan_free().
+ *
+ * Return: 0; -SHMBUS_ERR_CONFIG: shmbus_detail() has file, line, column and the nearest known key;
+ *   -EINVAL: a directory, or too large; -ENOMEM; -errno of open() and read().
+ * Blocking: as long as a pipe has no end.
+ */
 SHMBUS_API int shmbus_plan_load(const char *path, struct shmbus_plan **ret_plan);
 
-/* The same from memory; @origin stands for the file name in messages. */
+/**
+ * shmbus_plan_parse() - read a plan from YAML in memory.
+ * @yaml: the text; NULL if it is empty. Not needed after the call.
+ * @yaml_bytes: its length, without a final 0.
+ * @origin: stands for the file name in messages; NULL: "configuration".
+ * @ret_plan: the caller's, to be freed with shmbus_plan_free().
+ *
+ * Return: 0; -SHMBUS_ERR_CONFIG as shmbus_plan_load(); -ENOMEM.
+ */
 SHMBUS_API int shmbus_plan_parse(const char *yaml, size_t yaml_bytes, const char *origin,
                                  struct shmbus_plan **ret_plan);
 
-/* Adds a channel, region or block class (copied). A zero depth, bytes or on_full means the
- * default. Unlike YAML it adds no dead-letter queue by itself.
- * -EEXIST, -EINVAL, -ENOMEM. */
+/**
+ * shmbus_plan_add_channel() - add a channel to a plan.
+ * @plan: to be added to.
+ * @channel: copied. A zero kind, depth, bytes, on_full and so on is the default. Unlike YAML it
+ *        adds no dead-letter queue by itself.
+ *
+ * Limits are checked by shmbus_plan_check(), not here.
+ * Return: 0; -EEXIST: a channel of that name is in the plan; -EINVAL: its name, kind or timestamps;
+ *   -ENOMEM.
+ */
 SHMBUS_API int shmbus_plan_add_channel(struct shmbus_plan *plan,
                                        const struct shmbus_channel_plan *channel);
+
+/**
+ * shmbus_plan_add_region() - add a region to a plan.
+ * @plan: to be added to.
+ * @name: as of a channel; copied. A channel may have the same name.
+ * @bytes: 1 .. 32 GiB - 8; the segment needs twice as much, to undo half a write.
+ *
+ * Return: 0; -EEXIST: a region of that name is in the plan; -EINVAL: its name or bytes; -ENOMEM.
+ */
 SHMBUS_API int shmbus_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t bytes);
+
+/**
+ * shmbus_plan_add_blocks() - add a class of blocks to a plan.
+ * @plan: to be added to. All counts are then the caller's: fit_blocks becomes false.
+ * @size_bytes: largest payload, 1 .. 1 GiB; rounded up to 64.
+ * @count: 1 .. 16 M.
+ *
+ * Return: 0; -EEXIST: the class is in the plan; -EINVAL: a limit, or more than
+ *   SHMBUS_BLOCK_CLASSES_MAX classes; -ENOMEM.
+ */
 SHMBUS_API int shmbus_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes,
                                       uint64_t count);
 
-/* Checks every limit and returns the bytes the segment will occupy in *ret_bytes.
- * -SHMBUS_ERR_CONFIG naming the option to change. */
+/**
+ * shmbus_plan_check() - check every limit of a plan.
+ * @plan: not changed.
+ * @ret_bytes: what the segment will occupy; may be NULL.
+ *
+ * Return: 0; -SHMBUS_ERR_CONFIG: shmbus_detail() names the option to change; -ENOMEM.
+ */
 SHMBUS_API int shmbus_plan_check(const struct shmbus_plan *plan, uint64_t *ret_bytes);
 
-/* The blocks of a bus of that plan, as shmbus_block_stat() would tell them, all free.
- * -ENOENT for an index after the last class, -EINVAL, and what shmbus_plan_check() returns. */
 struct shmbus_block_stat;
+/**
+ * shmbus_plan_block_stat() - the blocks that a bus of that plan will have, all of them free.
+ * @plan: not changed.
+ * @index: of the class, from 0 until -ENOENT; the smallest first.
+ * @ret_stat: as for shmbus_block_stat(): the caller sets struct_bytes.
+ *
+ * Return: 0; -ENOENT: no more classes; -EINVAL: struct_bytes; what shmbus_plan_check() returns.
+ */
 SHMBUS_API int shmbus_plan_block_stat(const struct shmbus_plan *plan, uint32_t index,
                                       struct shmbus_block_stat *ret_stat);
 
-SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan); /* NULL is fine */
+/**
+ * shmbus_plan_free() - free a plan and what is in it.
+ * @plan: NULL is fine.
+ */
+SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan);
 
 /* ---------------------------------------------------------------------- segment and process */
 
@@ -262,16 +358,21 @@ struct shmbus_create_opts {
  * @name: 1 .. 47 of letters, digits, '.', '_', '-', not starting with '.'. A name with a '/' is
  *        the path of the segment's directory and name: "/mnt/bus/demo" is /mnt/bus/shmbus.demo.
  *        The name of the file does as well: "shmbus.demo" is the bus demo, with and without a path.
- *        The path of the file has less than SHMBUS_PATH_BYTES: -ENAMETOOLONG.
- * @plan: NULL for the built-in plan.
+ * @plan: not changed; NULL for the built-in one.
  * @opts: NULL for the defaults.
  *
  * The memory is really reserved: a full file system is -ENOSPC here and never a SIGBUS later. The
- * maker's memory cgroup pays for all of it: more than that has left is -ENOMEM, not a kill. A
- * hugetlbfs is -EOPNOTSUPP: for huge pages use a tmpfs that is mounted with huge=always.
- * Killed half-way, nothing is left behind.
- * Return: 0; -EEXIST; -ENOSPC; -ENOMEM; -EFBIG; -EOPNOTSUPP; -EINVAL;
- *   -SHMBUS_ERR_CONFIG; -errno of the file system.
+ * maker's memory cgroup pays for all of it: more than that has left is -ENOMEM, not a kill.
+ * Return: 0;
+ *   -EEXIST: there is a file of that name; -ENOENT: no such directory, or no /proc;
+ *   -EINVAL: the name; -ENAMETOOLONG: its path is not below SHMBUS_PATH_BYTES;
+ *   -SHMBUS_ERR_CONFIG: the plan; -E2BIG: see "Structs of options";
+ *   -ENOSPC: the file system is full; -ENOMEM; -EFBIG: RLIMIT_FSIZE;
+ *   -EMFILE, -ENFILE: descriptors;
+ *   -EOPNOTSUPP: a file system without O_TMPFILE, or a hugetlbfs: for huge pages use a tmpfs that
+ *   is mounted with huge=always; -errno of the file system.
+ * Blocking: until the kernel has cleared that memory.
+ * Death: killed half-way, nothing is left behind.
  */
 SHMBUS_API int shmbus_create(const char *name, const struct shmbus_plan *plan,
                              const struct shmbus_create_opts *opts);
@@ -312,7 +413,9 @@ struct shmbus_attach_opts {
 
 /**
  * shmbus_attach() - take part in the bus, creating it when it is not there.
+ * @name: as for shmbus_create().
  * @opts: NULL for the defaults.
+ * @ret_bus: the caller's, to be given to shmbus_detach().
  *
  * Claims a slot of the process table; first repairs what a dead process left in it, and what all
  * the dead left where no living process looks for them. Two helper
@@ -334,47 +437,118 @@ struct shmbus_attach_opts {
  *
  * The shared library stays in memory after dlclose(), since its threads run in it. (A plugin that
  * contains the static library is to be linked with -z nodelete for that.)
- * Return: 0; -ENOENT; -EACCES; -SHMBUS_ERR_OWNER; -SHMBUS_ERR_LAYOUT; -SHMBUS_ERR_CORRUPT;
- *   -SHMBUS_ERR_TOO_MANY (all slots taken by living processes); -EBUSY (a process that is no
- *   member has locked the file); what shmbus_create() returns.
+ * Return: 0;
+ *   -ENOENT: there is none, and it may not be made; -EACCES: its mode; -ELOOP: a symbolic link;
+ *   -SHMBUS_ERR_OWNER: another user's, without SHMBUS_ATTACH_ANY_OWNER;
+ *   -SHMBUS_ERR_LAYOUT: of another version; -SHMBUS_ERR_CORRUPT: damaged, or no segment;
+ *   -SHMBUS_ERR_CONFIG: made with another plan, or @opts has an invalid one;
+ *   -SHMBUS_ERR_TOO_MANY: living processes have all slots;
+ *   -EBUSY: a process that is no member has locked the file, or has a lease on it, or
+ *   other threads of this one fork all the time;
+ *   -EINVAL: the name, flags, spin_ns, or no regular file; -ENOMEM; what shmbus_create() returns.
+ * Blocking: as shmbus_create(), if it makes the bus; up to some seconds while `shmbusctl gc` makes
+ *   sure that nobody uses the segment.
+ * Death: what was reached is repaired as after any member.
  */
 SHMBUS_API int shmbus_attach(const char *name, const struct shmbus_attach_opts *opts,
                              struct shmbus **ret_bus);
 
-/* Leave: messages still held go back to their queues, everything else is freed. Channels and
- * regions of this handle are closed. NULL is fine. In a forked child: only frees the memory. */
+/**
+ * shmbus_detach() - leave the bus.
+ * @bus: NULL is fine.
+ *
+ * Closes the channels and regions of this handle: messages still held go back to their queues, all
+ * else is freed. The last one to leave leaves the segment and what waits in it.
+ * Threads: no other may be in a call of this bus, or use it later.
+ * Death: killed half-way, others do the rest.
+ * Fork: in the child it only frees memory.
+ */
 SHMBUS_API void shmbus_detach(struct shmbus *bus);
 
-/* Removes the name. Attached processes go on working with the old segment. The second one refuses
- * with -SHMBUS_ERR_IN_USE while a living process is attached (one that attaches in the very
- * moment of the removal is not seen). -ENOENT; -EINVAL; -errno; -SHMBUS_ERR_OWNER for the segment
- * of another user, unless root. */
+/**
+ * shmbus_unlink() - remove the name of a segment.
+ * @name: as for shmbus_create().
+ *
+ * Attached processes go on working with the old segment; its memory is free when the last of them
+ * has left.
+ * Return: 0; -ENOENT; -EINVAL: the name, or no regular file; -ENAMETOOLONG;
+ *   -SHMBUS_ERR_OWNER: another user's, unless the caller is root; -errno of unlink().
+ * Threads: any.
+ */
 SHMBUS_API int shmbus_unlink(const char *name);
+
+/**
+ * shmbus_unlink_if_unused() - remove the name of a segment that no living process uses.
+ * @name: as for shmbus_create().
+ *
+ * One that attaches in the very moment of the removal is not seen, nor are observers.
+ * Return: 0; -SHMBUS_ERR_IN_USE: shmbus_detail() names a process; what shmbus_unlink() returns, and
+ *   shmbus_attach() of an observer.
+ * Threads: any.
+ */
 SHMBUS_API int shmbus_unlink_if_unused(const char *name);
 
-/* Say "I am working": refreshes this process's heartbeat. Sending, receiving and waiting do it
- * too; call it from long computations with a message in hand: without it they are shown as stalled
- * after the timeout of the bus, which has no consequence but a warning. Never from a thread that is
- * not the one working. */
+/**
+ * shmbus_heartbeat() - say "I am working": refresh this process's heartbeat.
+ * @bus: attached, not as an observer.
+ *
+ * Sending, receiving and waiting do it too; call it from long computations with a message in hand:
+ * without it they are shown as stalled after the timeout of the bus, which has no consequence but a
+ * warning. Never from a thread that is not the one working.
+ * Return: 0; -EROFS: an observer.
+ */
 SHMBUS_API int shmbus_heartbeat(struct shmbus *bus);
 
-/* This process's place in the process table: the index for shmbus_process_stat() and what others
- * see as `sender`. -EINVAL for an observer. */
+/**
+ * shmbus_slot() - this process's place in the process table.
+ * @bus: attached, not as an observer.
+ *
+ * Return: 0 or more: the index for shmbus_process_stat() and what others see as `sender`; -EINVAL:
+ *   an observer.
+ * Fork: in the child it is still that of the parent.
+ */
 SHMBUS_API int shmbus_slot(const struct shmbus *bus);
 
-/* Requests the shutdown of the bus (true) or cancels the request (false). While it is requested,
- * sends fail and a receive that finds nothing is -SHMBUS_ERR_SHUTDOWN; queued messages are still
- * delivered. Wakes all sleepers. */
+/**
+ * shmbus_shutdown() - ask all users of the bus to stop, or take that back.
+ * @bus: attached, not as an observer.
+ * @on: true requests it, false cancels the request.
+ *
+ * While it is requested, sends fail and a receive that finds nothing is -SHMBUS_ERR_SHUTDOWN;
+ * queued messages are still delivered. Wakes all sleepers.
+ * Return: 0; -EROFS: an observer.
+ * Death: the request outlives the caller.
+ */
 SHMBUS_API int shmbus_shutdown(struct shmbus *bus, bool on);
 
-/* Async-signal-safe: calls of this handle that wait, now or later, return -EINTR until
- * shmbus_interrupt_clear(). For SIGINT and SIGTERM handlers. Clear first, then look at your own
- * flag, or an interrupt in between is forgotten. */
+/**
+ * shmbus_interrupt() - end the waiting of this handle's calls.
+ * @bus: NULL does nothing.
+ *
+ * Calls that wait, now or later, return -EINTR until shmbus_interrupt_clear(). For handlers of
+ * SIGINT and SIGTERM.
+ * Threads: any; async-signal-safe, errno stays.
+ * Fork: of no effect on the parent.
+ */
 SHMBUS_API void shmbus_interrupt(struct shmbus *bus);
+
+/**
+ * shmbus_interrupt_clear() - let this handle's calls wait again.
+ * @bus: NULL does nothing.
+ *
+ * Clear first, then look at your own flag, or an interrupt in between is forgotten.
+ * Threads: any; async-signal-safe.
+ */
 SHMBUS_API void shmbus_interrupt_clear(struct shmbus *bus);
 
-/* Repairs what dead processes left, now. Returns the number of processes it cleaned up after, or a
- * failure. Optional: a process that a dead one blocks does this by itself. */
+/**
+ * shmbus_reclaim() - repair what dead processes left, now.
+ * @bus: attached, not as an observer.
+ *
+ * Optional: a process that a dead one blocks does this by itself.
+ * Return: the number of processes it cleaned up after, 0 or more; -EROFS: an observer.
+ * Death: killed half-way, the next one goes on.
+ */
 SHMBUS_API int shmbus_reclaim(struct shmbus *bus);
 
 /* ----------------------------------------------------------------------------------- channels */
@@ -401,22 +575,42 @@ struct shmbus_open_opts {
 
 /**
  * shmbus_channel_open() - open a channel for one thread.
- * @flags: SHMBUS_OPEN_SEND, SHMBUS_OPEN_RECV or both (stream: exactly one).
+ * @bus: attached, not as an observer.
+ * @channel: 1 .. 47 of letters, digits, '.', '_', '-', not starting with '.'.
+ * @flags: SHMBUS_OPEN_SEND, SHMBUS_OPEN_RECV or both (stream: exactly one), and others of enum
+ *        shmbus_open_flags.
  * @opts: NULL for the defaults.
+ * @ret_ch: the caller's, to be given to shmbus_channel_close().
  *
  * Close it before the thread ends: an open handle is not closed by the end of its thread, as it
  * may have been handed on, and what it holds comes to nobody else while the process lives. Or open
  * it with SHMBUS_OPEN_THREAD.
  * A channel that does not exist becomes a queue of that name (from the spare ones).
- * A stream has one sender and one receiver: -EBUSY while a living one holds that end.
- * Return: 0; -ENOENT; -EBUSY; -EINVAL; -E2BIG; -SHMBUS_ERR_TOO_MANY; -SHMBUS_ERR_CORRUPT.
+ * Return: 0;
+ *   -ENOENT: no such channel, and it may not be made: SHMBUS_OPEN_EXISTING, SHMBUS_OPEN_STREAM;
+ *   -SHMBUS_ERR_KIND: a stream, but a queue was asked for, or the other way round;
+ *   -EBUSY: a stream of which a living process has that end; it has one sender and one receiver;
+ *   -SHMBUS_ERR_TOO_MANY: spare channels, endpoints, producers, or keys for SHMBUS_OPEN_THREAD;
+ *   -EINVAL: the name or flags; -EROFS: an observer; -EEXIST: another name has the same hash;
+ *   -E2BIG: see "Structs of options"; -SHMBUS_ERR_CORRUPT: its shared words are impossible;
+ *   -ENOMEM.
+ * Threads: any. The handle is for one thread at a time.
+ * Death: closes the handle as shmbus_channel_close() does.
  */
 SHMBUS_API int shmbus_channel_open(struct shmbus *bus, const char *channel, unsigned flags,
                                    const struct shmbus_open_opts *opts,
                                    struct shmbus_channel **ret_ch);
 
-/* Messages received from it and not released go back (queue: delivery count as after a death;
- * stream: to the next receiver). Reservations are aborted. NULL is fine. */
+/**
+ * shmbus_channel_close() - close a handle, and give back what it holds.
+ * @ch: NULL is fine.
+ *
+ * Messages received from it and not released go back (queue: delivery count as after a death;
+ * stream: to the next receiver). Reservations are aborted. No message of this handle may be used
+ * any more.
+ * Death: killed half-way, others do the rest.
+ * Fork: in the child it only frees memory.
+ */
 SHMBUS_API void shmbus_channel_close(struct shmbus_channel *ch);
 
 enum shmbus_type {
@@ -430,6 +624,14 @@ enum shmbus_type {
     SHMBUS_TYPE_STOP = 7,
     SHMBUS_TYPE_USER = 64 /* 64 .. 255 are yours */
 };
+/**
+ * shmbus_type_name() - a word for the type of a message.
+ * @type: enum shmbus_type, 0 .. 255.
+ *
+ * Return: static: "data", "control" and so on; "user" from SHMBUS_TYPE_USER on, "reserved" below
+ *   it, "?" above 255.
+ * Threads: any.
+ */
 SHMBUS_API const char *shmbus_type_name(unsigned type);
 
 /* On a stream, `sender` is the process that has the sending end now, perhaps a successor of the one
@@ -461,16 +663,30 @@ struct shmbus_msg {
     uint64_t opaque_[3];            /* the library's */
 };
 
+/* What the calls that send have in common: shmbus_send(), _send_with(), _send_batch(), _reserve(),
+ * _commit(), _forward().
+ *   They wait, at most the timeout, for room: a place in the channel and, in a queue of total
+ *   order, a block. "The errors of sending" are
+ *   -EAGAIN: full, with a timeout of 0 or SHMBUS_FULL_REJECT; -ETIMEDOUT: full for that long;
+ *   -SHMBUS_ERR_NO_BLOCKS: there was no block for it, at once or, if it was to wait, within the
+ *     timeout: shmbus_detail() names who has them;
+ *   -EINTR: shmbus_interrupt(), or a signal with SHMBUS_ATTACH_EINTR;
+ *   -EMSGSIZE: larger than shmbus_channel_size_max();
+ *   -SHMBUS_ERR_SHUTDOWN; -SHMBUS_ERR_CORRUPT: the channel's shared words are impossible;
+ *   -SHMBUS_ERR_PEER_DEAD or _CLOSED: of a stream, once for each departure of the receiver, when it
+ *     is full (until then the receiver may come back and take what waits);
+ *   -EINVAL: the handle is not open for sending, or no timeout.
+ *   A failed call has sent nothing. */
+
 /**
  * shmbus_send() - copy one message into the channel.
+ * @ch: open for sending.
+ * @data: not needed after the call; NULL only for 0 bytes.
  * @size_bytes: 0 .. shmbus_channel_size_max(ch).
+ * @timeout_ns: see "Time" above.
  *
- * Committed when it returns 0: from then on it survives the death of everybody. A failed call
- * has sent nothing.
- * Return: 0; -EAGAIN full; -ETIMEDOUT; -EMSGSIZE; -EINTR; -SHMBUS_ERR_NO_BLOCKS: there was no block
- *   for it, at once or, if it was to wait, within the timeout: shmbus_detail() names who has them;
- *   -SHMBUS_ERR_SHUTDOWN; stream: -SHMBUS_ERR_PEER_DEAD or _CLOSED, once for each departure of the
- *   receiver, when the stream is full (until then it may come back and take what waits).
+ * Return: 0: committed, and from then on it survives the death of everybody; the errors of sending.
+ * Death: before that nobody sees anything of it.
  */
 SHMBUS_API int shmbus_send(struct shmbus_channel *ch, const void *data, size_t size_bytes,
                            int64_t timeout_ns);
@@ -484,109 +700,320 @@ struct shmbus_send_opts {
 /* clang-format off */
 #define SHMBUS_SEND_OPTS_INIT { sizeof(struct shmbus_send_opts), 0, 0, 0 }
 /* clang-format on */
-/* shmbus_send() of a message that says more about itself. @opts may be used again and again. */
+/**
+ * shmbus_send_with() - shmbus_send() of a message that says more about itself.
+ * @ch: as for shmbus_send().
+ * @opts: type and correlation id; NULL for the defaults. May be used again and again.
+ * @data: as for shmbus_send().
+ * @size_bytes: likewise.
+ * @timeout_ns: likewise.
+ *
+ * Return: as shmbus_send(); -SHMBUS_ERR_KIND: a stream carries no correlation id; -EINVAL: the
+ *   type, or struct_bytes; -E2BIG: see "Structs of options".
+ */
 SHMBUS_API int shmbus_send_with(struct shmbus_channel *ch, const struct shmbus_send_opts *opts,
                                 const void *data, size_t size_bytes, int64_t timeout_ns);
 
-/* Sends a prefix of @items, each committed on its own, with one wake-up. Waits only for the
- * first. Returns how many were sent (>= 1), or the failure if none was. */
+/**
+ * shmbus_send_batch() - send several messages with one wake-up.
+ * @ch: as for shmbus_send().
+ * @items: data and size of each, as for shmbus_send(); their type is SHMBUS_TYPE_DATA.
+ * @count: 1 or more; of more than 4096 the first 4096 are looked at.
+ * @timeout_ns: for the first one; the others go if there is room at once.
+ *
+ * Sends a prefix of @items, each committed on its own.
+ * Return: how many were sent, 1 or more; the errors of sending if none was; -EINVAL: nothing to
+ *   send, or NULL for the data of one. A message that is too
+ *   large ends the prefix of a queue; a stream then sends nothing: -EMSGSIZE.
+ * Death: what was committed stays.
+ */
 SHMBUS_API int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items,
                                  size_t count, int64_t timeout_ns);
 
 /**
  * shmbus_recv() - take the next message, in place.
+ * @ch: open for receiving.
+ * @ret_msg: the caller's memory; its data lies in the segment and is the caller's until the message
+ *        is released, given back, forwarded, or the handle is closed.
+ * @timeout_ns: see "Time" above.
  *
- * Queue: the message is yours alone until shmbus_release() acknowledges it; if you die first, it
- * is delivered to somebody else with delivery_count raised. What was given back, or held by who
- * died, comes before all that waits, the oldest sequence first (order producer: of each lane);
- * what a dead process held, from when its death is noticed. What three died with in a row comes
- * behind what waited by then: one that kills does not hold up the others. Stream: stays first in
- * line until released. A stream receiver may hold up to 64 messages; they are freed in order.
- * Return: 0; -EAGAIN empty; -ETIMEDOUT; -EINTR; -SHMBUS_ERR_SHUTDOWN; -SHMBUS_ERR_CORRUPT;
- *   stream: -SHMBUS_ERR_PEER_DEAD or _CLOSED, once for each departure, after the last message.
+ * Queue: the message is yours alone until shmbus_release() acknowledges it. What was given back, or
+ * held by who died, comes before all that waits, the oldest sequence first (order producer: of each
+ * lane); what a dead process held, from when its death is noticed. What three died with in a row
+ * comes behind what waited by then: one that kills does not hold up the others. Stream: stays first
+ * in line until released. A stream receiver may hold up to 64 messages; they are freed in order.
+ * Return: 0;
+ *   -EAGAIN: nothing there, with a timeout of 0; -ETIMEDOUT: nothing for that long;
+ *   -EINTR: shmbus_interrupt(), or a signal with SHMBUS_ATTACH_EINTR;
+ *   -SHMBUS_ERR_SHUTDOWN: nothing there, and the bus is shutting down;
+ *   -SHMBUS_ERR_CORRUPT: the channel's shared words are impossible;
+ *   -EINVAL: the handle is not open for receiving, or no timeout;
+ *   stream: -SHMBUS_ERR_PEER_DEAD or _CLOSED: once for each departure of the sender, after its last
+ *   message; -SHMBUS_ERR_TOO_MANY: 64 messages are held.
+ * Death: of the holder: somebody else gets the message with delivery_count raised, in a stream the
+ *   next receiver.
  */
 SHMBUS_API int shmbus_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msg,
                            int64_t timeout_ns);
 
-/* Receives up to @max messages that are there, waiting only for the first. A queue's message that
- * is delivered again comes alone, or last: one that kills its receivers takes no others along. */
+/**
+ * shmbus_recv_batch() - take the messages that are there.
+ * @ch: open for receiving.
+ * @ret_msgs: room for @max messages; each as for shmbus_recv().
+ * @max: 1 or more; at most 4096 come at once.
+ * @timeout_ns: for the first one; the others come if they are there.
+ *
+ * A queue's message that is delivered again comes alone, or last: one that kills its receivers
+ * takes no others along.
+ * Return: how many were taken, 1 or more; the errors of shmbus_recv() if none was; -EINVAL: @max
+ *   is 0.
+ * Death: as shmbus_recv().
+ */
 SHMBUS_API int shmbus_recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs,
                                  size_t max, int64_t timeout_ns);
 
-/* Receives, copies and acknowledges. -EMSGSIZE leaves the message where it was and sets
- * *ret_size_bytes to the room it needs. @ret_info (its data is NULL) may be NULL. */
+/**
+ * shmbus_recv_copy() - receive, copy and acknowledge in one call.
+ * @ch: open for receiving.
+ * @buffer: for the payload; NULL only for 0 bytes.
+ * @buffer_bytes: its size.
+ * @ret_size_bytes: the size of the message, also with -EMSGSIZE.
+ * @ret_info: all about the message but its data, which is NULL; not to be released. May be NULL.
+ * @timeout_ns: see "Time" above.
+ *
+ * Return: 0; -EMSGSIZE: the message is larger than the buffer and stays where it was, as if it had
+ *   never been received; the errors of shmbus_recv().
+ * Death: as shmbus_recv(), until the copy is done.
+ */
 SHMBUS_API int shmbus_recv_copy(struct shmbus_channel *ch, void *buffer, size_t buffer_bytes,
                                 size_t *ret_size_bytes, struct shmbus_msg *ret_info,
                                 int64_t timeout_ns);
 
-/* Done with it: acknowledges a queue message. -SHMBUS_ERR_STALE if it is not yours any more. */
+/* What the calls that finish a message have in common: shmbus_release(), _requeue(), _give_back(),
+ * _forward(), _commit(), _abort().
+ *   @msg is what a call of the same thread's handle filled in; once finished its data is NULL.
+ *   "The errors of finishing" are
+ *   -SHMBUS_ERR_STALE: it was finished before; -EXDEV: its channel was replaced by one of another
+ *   bus; -SHMBUS_ERR_KIND: received where a reservation is needed, or the other way round.
+ *   After such an error the message is as it was. */
+
+/**
+ * shmbus_release() - done with a received message: acknowledge it.
+ * @msg: received; its data must not be touched any more.
+ *
+ * A stream frees its room when those before it are released as well.
+ * Return: 0; the errors of finishing.
+ * Death: after it nobody gets the message again.
+ */
 SHMBUS_API int shmbus_release(struct shmbus_msg *msg);
+
+/**
+ * shmbus_release_batch() - release several messages.
+ * @msgs: received, in the order of their coming; not necessarily through one channel.
+ * @count: how many; 0 is fine.
+ *
+ * All that can be released are, whatever becomes of the others.
+ * Return: 0; the first failure: the errors of finishing.
+ * Death: each as shmbus_release().
+ */
 SHMBUS_API int shmbus_release_batch(struct shmbus_msg *msgs, size_t count);
 
-/* Queue: give it back for another delivery, ahead of the others and in its order among what was
- * given back, whoever did it in which order. At max_deliveries it goes to
- * the dead-letter queue instead, which never waits: see enum shmbus_on_full. Stream:
- * -SHMBUS_ERR_KIND. */
+/**
+ * shmbus_requeue() - give a message back to its queue for another delivery.
+ * @msg: received from a queue.
+ *
+ * It comes ahead of the others and in its order among what was given back, whoever did it in which
+ * order. At max_deliveries it goes to the dead-letter queue instead, which never waits: see enum
+ * shmbus_on_full.
+ * Return: 0; the errors of finishing; -SHMBUS_ERR_KIND for a message of a stream, too.
+ * Death: killed half-way, the message comes again as after any death.
+ */
 SHMBUS_API int shmbus_requeue(struct shmbus_msg *msg);
-/* Queue: the same as if it had never been received: the delivery is not counted, neither for the
- * next receiver nor towards max_deliveries. For a worker that is asked to stop, so that the third
- * restart within a long task does not make a dead letter of it. Only if nothing that was done for
- * it is left: the next receiver cannot tell. Closing and detaching count what they give back. */
+
+/**
+ * shmbus_give_back() - give a message back as if it had never been received.
+ * @msg: received from a queue.
+ *
+ * As shmbus_requeue(), but the delivery is not counted, neither for the next receiver nor towards
+ * max_deliveries. For a worker that is asked to stop, so that the third restart within a long task
+ * does not make a dead letter of it. Only if nothing that was done for it is left: the next
+ * receiver cannot tell. Closing and detaching count what they give back.
+ * Return: as shmbus_requeue().
+ * Death: as shmbus_requeue().
+ */
 SHMBUS_API int shmbus_give_back(struct shmbus_msg *msg);
 
-/* Room for one message, to be filled in place; what shmbus_send() returns. The memory is yours
- * until commit or abort; if you die first nothing was sent and it is freed. */
+/**
+ * shmbus_reserve() - room for one message, to be filled in place.
+ * @ch: open for sending.
+ * @size_bytes: 0 .. shmbus_channel_size_max(ch); may be lowered in @ret_msg before the commit.
+ * @ret_msg: the caller's memory; its data lies in the segment and is the caller's until commit or
+ *        abort. What is in there is not cleared.
+ * @timeout_ns: see "Time" above.
+ *
+ * A queue of total order gives a block, of which a handle may have many; the place in the queue is
+ * found at the commit. A stream or a lane (SHMBUS_ORDER_PRODUCER) gives the next place, one at a
+ * time: another reserve or send drops it.
+ * Return: 0; the errors of sending; a queue of total order never -EAGAIN and -ETIMEDOUT, but
+ *   -SHMBUS_ERR_NO_BLOCKS.
+ * Death: of the holder: nothing was sent, and the room is freed.
+ */
 SHMBUS_API int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes,
                               struct shmbus_msg *ret_msg, int64_t timeout_ns);
 
-/* Sends a reserved message. A stream and a lane (SHMBUS_ORDER_PRODUCER) have the room since reserve
- * and never wait; another queue may have become full meanwhile: then its policy applies, and a
- * blocking one waits for at most the timeout. When it fails the message stays yours: commit again
- * or abort.
- * Return: 0; -EAGAIN; -ETIMEDOUT; -EINTR; -EINVAL; -EMSGSIZE; -EXDEV; -SHMBUS_ERR_STALE, _SHUTDOWN;
- *   _KIND for a received message: shmbus_forward() sends that on. */
+/**
+ * shmbus_commit() - send a reserved message.
+ * @msg: from shmbus_reserve(), with type and correlation id as they are to be sent.
+ * @timeout_ns: see "Time" above.
+ *
+ * A stream and a lane have the room since reserve and never wait; another queue may have become
+ * full meanwhile: then its policy applies. When it fails the message stays the caller's: commit
+ * again or abort.
+ * Return: 0: as of shmbus_send(); the errors of finishing: -SHMBUS_ERR_KIND for a received message
+ *   (-EINVAL if its handle does not send): shmbus_forward() sends that on; the errors of sending,
+ *   without -SHMBUS_ERR_NO_BLOCKS and those of a peer; -EMSGSIZE: its size was raised.
+ * Death: before it is committed as shmbus_reserve(), from then on as shmbus_send().
+ */
 SHMBUS_API int shmbus_commit(struct shmbus_msg *msg, int64_t timeout_ns);
 
-/* Forwards a received message into another queue of the same bus: acknowledges it here and sends it
- * there by one store. Both keep total order. Waits for room in @to as shmbus_send() would. When it
- * fails the message stays with the channel it came from. The payload may be rewritten in place
- * before (a task becomes its result); killed half-way, the next receiver finds it half rewritten.
- * Size (lowered, never raised: -EMSGSIZE), type and correlation id go on as they stand in @msg;
- * sender and time stay those of the one who sent it first.
+/**
+ * shmbus_forward() - send a received message on into another queue of the same bus.
+ * @msg: received from a queue of total order.
+ * @to: open for sending, a queue of total order.
+ * @timeout_ns: for room in @to, see "Time" above.
+ *
+ * Acknowledges it here and sends it there by one store. When it fails the message stays with the
+ * channel it came from. The payload may be rewritten in place before (a task becomes its result).
+ * Size (lowered, never raised), type and correlation id go on as they stand in @msg; sender and
+ * time stay those of the one who sent it first.
  * If it lies in a block of its queue's share (see the plan) it goes on as a copy, which is as safe
- * and needs a block: -SHMBUS_ERR_NO_BLOCKS when there is none.
- * Return: as shmbus_send(), and -SHMBUS_ERR_STALE, _KIND, -EXDEV. */
+ * and needs a block.
+ * Return: 0; the errors of finishing; the errors of sending: -SHMBUS_ERR_NO_BLOCKS only if it needs
+ *   one; -EMSGSIZE also if the size was raised; -SHMBUS_ERR_KIND: @to keeps no total order;
+ *   -EINVAL: @msg is not from such a queue; -EXDEV: @to is on another bus.
+ * Death: the message is in one of the two queues, never in both and never lost; killed while it was
+ *   rewriting the payload, the next receiver finds it half rewritten.
+ */
 SHMBUS_API int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to,
                               int64_t timeout_ns);
 
-/* Drops a reservation. A stream has one at a time: the next reserve or send drops it. */
+/**
+ * shmbus_abort() - drop a reservation.
+ * @msg: from shmbus_reserve(); its data must not be touched any more.
+ *
+ * Return: 0; the errors of finishing: -SHMBUS_ERR_KIND for a received message, which is released or
+ *   given back.
+ */
 SHMBUS_API int shmbus_abort(struct shmbus_msg *msg);
 
-/* A descriptor that polls readable while there is something to receive; level-triggered, for
- * poll, epoll and the like. Never read it; after POLLIN receive until -EAGAIN, then poll again.
- * Belongs to @ch, closed with it: not by closefrom(), which would leave its number to another file.
- * Starts a helper thread. -EINVAL if not open for receiving. */
+/**
+ * shmbus_channel_fd() - a descriptor for poll, epoll and the like.
+ * @ch: open for receiving.
+ *
+ * It polls readable while there is something to receive; level-triggered. Never read it; after
+ * POLLIN receive until -EAGAIN, then poll again. It belongs to @ch and is closed with it: not by
+ * closefrom(), which would leave its number to another file.
+ * Return: the descriptor, above 2, each time the same; -EINVAL: not open for receiving; -EMFILE,
+ *   -ENFILE: no descriptor to be had; -ENOMEM: no memory, or no thread.
+ * Threads: that of @ch may poll it, and others. Starts a helper thread.
+ * Fork: in the child the number is that of the parent's descriptor: not to be polled.
+ */
 SHMBUS_API int shmbus_channel_fd(struct shmbus_channel *ch);
 
-SHMBUS_API size_t shmbus_channel_size_max(const struct shmbus_channel *ch); /* largest message */
+/* These three are answered from private memory, by any thread while the handle is open, and in a
+ * forked child as well. */
+
+/**
+ * shmbus_channel_size_max() - the largest message of a channel.
+ * @ch: open.
+ *
+ * Return: bytes, above 0; 0 for NULL.
+ */
+SHMBUS_API size_t shmbus_channel_size_max(const struct shmbus_channel *ch);
+
+/**
+ * shmbus_channel_name() - the name of a channel.
+ * @ch: open.
+ *
+ * Return: the handle's, until it is closed; "" for NULL.
+ */
 SHMBUS_API const char *shmbus_channel_name(const struct shmbus_channel *ch);
+
+/**
+ * shmbus_channel_bus() - the bus of a channel.
+ * @ch: open.
+ *
+ * Return: what it was opened with; NULL for NULL.
+ */
 SHMBUS_API struct shmbus *shmbus_channel_bus(const struct shmbus_channel *ch);
 
 /* ------------------------------------------------------------------------------------ regions */
 
 /* A named area of fixed size, for data that is shared and not passed on. A write is all or
  * nothing: half a write of a killed process is rolled back before anybody sees it. A process that
- * is stopped in the middle of a write holds up the others, within their timeouts. */
+ * is stopped in the middle of a write holds up the others, within their timeouts.
+ * "The errors of a region" are -ERANGE: the bytes go beyond its end; nothing is done then;
+ *   -EAGAIN: a living process is writing, with a timeout of 0; -ETIMEDOUT: for that long;
+ *   -EINTR: shmbus_interrupt(), or a signal with SHMBUS_ATTACH_EINTR; -EINVAL: no timeout;
+ *   -SHMBUS_ERR_CORRUPT: half a write cannot be undone, since its undo area is damaged. */
+
+/**
+ * shmbus_region_open() - a handle of a region.
+ * @bus: attached; an observer may read.
+ * @name: of a region of the plan.
+ * @ret_region: the caller's, to be given to shmbus_region_close().
+ *
+ * Return: 0; -ENOENT: no such region; -ENOMEM.
+ * Threads: any. The handle may be used by several.
+ */
 SHMBUS_API int shmbus_region_open(struct shmbus *bus, const char *name,
-                                  struct shmbus_region **ret_region); /* -ENOENT */
+                                  struct shmbus_region **ret_region);
+
+/**
+ * shmbus_region_close() - close the handle of a region. What is in the region stays.
+ * @region: NULL is fine.
+ *
+ * Threads: no other may be in a call of this handle, or use it later.
+ * Fork: in the child it only frees memory.
+ */
 SHMBUS_API void shmbus_region_close(struct shmbus_region *region);
+
+/**
+ * shmbus_region_bytes() - the size of a region.
+ * @region: open.
+ *
+ * Return: as planned; 0 for NULL.
+ * Threads: any.
+ */
 SHMBUS_API uint64_t shmbus_region_bytes(const struct shmbus_region *region);
 
-/* -ERANGE when offset + size is beyond the end; nothing is written then. Writers exclude each
- * other: -ETIMEDOUT / -EAGAIN while a living one is at it. */
+/**
+ * shmbus_region_write() - write into a region, all or nothing.
+ * @region: open.
+ * @offset_bytes: from its beginning.
+ * @data: not needed after the call; NULL only for 0 bytes.
+ * @size_bytes: 0 writes nothing, without waiting.
+ * @timeout_ns: for other writers, see "Time" above.
+ *
+ * Return: 0; the errors of a region; -EROFS: an observer.
+ * Threads: any; they exclude each other, as processes do.
+ * Death: killed half-way, what was there before is there again.
+ */
 SHMBUS_API int shmbus_region_write(struct shmbus_region *region, uint64_t offset_bytes,
                                    const void *data, size_t size_bytes, int64_t timeout_ns);
-/* A consistent copy: never half of a write. */
+
+/**
+ * shmbus_region_read() - a consistent copy of a part of a region: never half of a write.
+ * @region: open.
+ * @offset_bytes: from its beginning.
+ * @buffer: for the copy; NULL only for 0 bytes. Undefined when the call fails.
+ * @size_bytes: 0 reads nothing, without waiting.
+ * @timeout_ns: for a writer, see "Time" above.
+ *
+ * Return: 0; the errors of a region; to an observer -EAGAIN also if a writer was killed half-way
+ *   and nobody has undone that yet: only a member can.
+ * Threads: any.
+ */
 SHMBUS_API int shmbus_region_read(struct shmbus_region *region, uint64_t offset_bytes,
                                   void *buffer, size_t size_bytes, int64_t timeout_ns);
 
@@ -617,16 +1044,44 @@ SHMBUS_API int shmbus_region_read(struct shmbus_region *region, uint64_t offset_
 #define SHMBUS_COUNTER_ENUM(name, unit, text) SHMBUS_COUNT_##name,
 enum shmbus_counter { SHMBUS_COUNTERS(SHMBUS_COUNTER_ENUM) SHMBUS_COUNTER_COUNT };
 #undef SHMBUS_COUNTER_ENUM
-SHMBUS_API const char *shmbus_counter_name(unsigned counter); /* "sent", …; NULL beyond the end */
+/* The three texts of a row of that table, for any thread. */
+
+/**
+ * shmbus_counter_name() - the name of a counter.
+ * @counter: enum shmbus_counter.
+ *
+ * Return: static: "sent" and so on; NULL from SHMBUS_COUNTER_COUNT on.
+ */
+SHMBUS_API const char *shmbus_counter_name(unsigned counter);
+
+/**
+ * shmbus_counter_unit() - what a counter counts.
+ * @counter: enum shmbus_counter.
+ *
+ * Return: static: "messages", "bytes" or "calls"; NULL from SHMBUS_COUNTER_COUNT on.
+ */
 SHMBUS_API const char *shmbus_counter_unit(unsigned counter);
+
+/**
+ * shmbus_counter_text() - what a counter means, in a few words.
+ * @counter: enum shmbus_counter.
+ *
+ * Return: static; NULL from SHMBUS_COUNTER_COUNT on.
+ */
 SHMBUS_API const char *shmbus_counter_text(unsigned counter);
 
-/* What this handle counted since it was opened; the quick way for a program to report its own
- * numbers. Some nanoseconds: looks at nothing else, no system call. Fills up to @count entries, in
- * the order of enum shmbus_counter, and returns how many; -EINVAL,
- * -SHMBUS_ERR_FORKED. Call it from the thread that owns the handle. */
+/**
+ * shmbus_channel_counters() - what a handle has counted since it was opened.
+ * @ch: open.
+ * @ret_counters: in the order of enum shmbus_counter.
+ * @count: room in there; more than SHMBUS_COUNTER_COUNT are not filled.
+ *
+ * The quick way for a program to report its own numbers: some nanoseconds, no system call.
+ * Return: how many were filled.
+ * Threads: the one that uses the handle.
+ */
 SHMBUS_API int shmbus_channel_counters(const struct shmbus_channel *ch, uint64_t *ret_counters,
-                               size_t count);
+                                       size_t count);
 
 /* Alive: its heartbeat is younger than the timeout of the bus.
  * Idle: it is older, and the process has nothing that anybody could miss: no call to make (a front
@@ -722,16 +1177,6 @@ struct shmbus_block_stat {
     uint64_t common_free; /* of the free ones */
 };
 
-/* Each fills one row of what is there now. @index: 0 .. until -ENOENT; a free process slot or an
- * unnamed channel is -ENODATA: go on with the next. Never blocks, changes nothing, works on an
- * observer. struct_bytes must be set by the caller. */
-SHMBUS_API int shmbus_bus_stat(struct shmbus *bus, struct shmbus_bus_stat *ret_stat);
-SHMBUS_API int shmbus_channel_stat(struct shmbus *bus, uint32_t index,
-                                   struct shmbus_channel_stat *ret_stat);
-SHMBUS_API int shmbus_process_stat(struct shmbus *bus, uint32_t index,
-                                   struct shmbus_process_stat *ret_stat);
-SHMBUS_API int shmbus_block_stat(struct shmbus *bus, uint32_t index,
-                                 struct shmbus_block_stat *ret_stat);
 struct shmbus_region_stat {
     size_t struct_bytes;
     char name[SHMBUS_NAME_BYTES];
@@ -739,14 +1184,87 @@ struct shmbus_region_stat {
     uint64_t writes;    /* finished */
     uint64_t rollbacks; /* half writes of killed processes that were undone */
 };
+
+/* What the calls that look have in common: these five, shmbus_peek(), shmbus_check() and
+ * shmbus_plan_compare().
+ *   They change nothing, work on an observer and may be called by any thread. What they tell is of
+ *   now, and not of one instant: the others go on meanwhile. They may look at every block of the
+ *   segment: not for a hot path.
+ *   "The errors of looking" are -SHMBUS_ERR_CORRUPT: the segment's file was cut;
+ *   and of these five -EINVAL: the caller has not set struct_bytes in @ret_stat.
+ *   @index: 0 .. until -ENOENT. */
+
+/**
+ * shmbus_bus_stat() - the bus as a whole.
+ * @bus: attached.
+ * @ret_stat: the caller's; struct_bytes set.
+ *
+ * Return: 0; the errors of looking.
+ */
+SHMBUS_API int shmbus_bus_stat(struct shmbus *bus, struct shmbus_bus_stat *ret_stat);
+
+/**
+ * shmbus_channel_stat() - one channel.
+ * @bus: attached.
+ * @index: of the channel, in the order of the plan; then those that got a name later.
+ * @ret_stat: the caller's; struct_bytes set.
+ *
+ * Return: 0; -ENOENT: no more channels; -ENODATA: a spare one without a name, go on with the next;
+ *   the errors of looking.
+ */
+SHMBUS_API int shmbus_channel_stat(struct shmbus *bus, uint32_t index,
+                                   struct shmbus_channel_stat *ret_stat);
+
+/**
+ * shmbus_process_stat() - one process.
+ * @bus: attached.
+ * @index: its slot, what messages have as `sender`.
+ * @ret_stat: the caller's; struct_bytes set.
+ *
+ * Return: 0; -ENOENT: no more slots; -ENODATA: a free one, go on with the next; the errors of
+ *   looking.
+ */
+SHMBUS_API int shmbus_process_stat(struct shmbus *bus, uint32_t index,
+                                   struct shmbus_process_stat *ret_stat);
+
+/**
+ * shmbus_block_stat() - one class of blocks.
+ * @bus: attached.
+ * @index: of the class, the smallest first.
+ * @ret_stat: the caller's; struct_bytes set.
+ *
+ * Return: 0; -ENOENT: no more classes; the errors of looking.
+ */
+SHMBUS_API int shmbus_block_stat(struct shmbus *bus, uint32_t index,
+                                 struct shmbus_block_stat *ret_stat);
+
+/**
+ * shmbus_region_stat() - one region.
+ * @bus: attached.
+ * @index: of the region, in the order of the plan.
+ * @ret_stat: the caller's; struct_bytes set.
+ *
+ * Return: 0; -ENOENT: no more regions; the errors of looking.
+ */
 SHMBUS_API int shmbus_region_stat(struct shmbus *bus, uint32_t index,
                                   struct shmbus_region_stat *ret_stat);
 
-/* Looks at waiting messages of a queue or stream without taking them: calls @each for up to @max,
- * oldest first (order producer: lane after lane), with a copy of the payload; messages taken
- * meanwhile are left out. Returns how many were shown. @each returns false to stop. Works on an
- * observer. */
+/* Called with a waiting message; @msg and its data are a copy, gone after the call, and no other
+ * call takes it: its channel is NULL. Returns false to see no more. */
 typedef bool (*shmbus_peek_fn)(void *context, const struct shmbus_msg *msg);
+
+/**
+ * shmbus_peek() - look at waiting messages of a channel without taking them.
+ * @bus: attached.
+ * @channel: the name of a queue or stream.
+ * @max: messages to be shown at most.
+ * @each: called for each, oldest first, what was given back before all (order producer: lane after
+ *        lane). Messages that are taken meanwhile are left out.
+ * @context: handed to @each.
+ *
+ * Return: how many were shown; -ENOENT: no such channel; -ENOMEM; the errors of looking;
+ *   -SHMBUS_ERR_CORRUPT also for a record of a stream that is impossible.
+ */
 SHMBUS_API int shmbus_peek(struct shmbus *bus, const char *channel, size_t max,
                            shmbus_peek_fn each, void *context);
 
@@ -756,27 +1274,59 @@ enum shmbus_severity {
     SHMBUS_SEVERITY_WARNING = 2,
     SHMBUS_SEVERITY_CRITICAL = 3
 };
+/* Called with a finding: what it is, and what to do; both texts are gone after the call. Returns
+ * false to see no more. */
 typedef bool (*shmbus_finding_fn)(void *context, enum shmbus_severity severity, const char *what,
                                   const char *cure);
-/* Checks everything that can be checked without changing it; returns the number of findings above
- * SHMBUS_SEVERITY_NOTE that it showed. @each returns false to see no more. Works on an observer. */
+
+/**
+ * shmbus_check() - check everything that can be checked without changing it.
+ * @bus: attached.
+ * @each: called for each finding.
+ * @context: handed to @each.
+ *
+ * Return: the number of findings above SHMBUS_SEVERITY_NOTE that it showed; the errors of looking.
+ */
 SHMBUS_API int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
 
-/* How the segment differs from a plan, name by name: calls @each (which may be NULL, and returns
- * false to see no more) and returns how many. SHMBUS_SEVERITY_CRITICAL is what programs would take
- * for something else: a channel that is not there, another kind or order, other deliveries, another
- * policy when full, a region that is not there or too small. SHMBUS_SEVERITY_WARNING are numbers
- * less than declared: depth, bytes, message size, endpoints. More is no difference, nor is what the
- * plan does not name. Works on an observer. -SHMBUS_ERR_CONFIG if the plan is not valid. */
+/**
+ * shmbus_plan_compare() - how the segment differs from a plan, name by name.
+ * @bus: attached.
+ * @plan: not changed. What it does not name is no difference, nor is more than it declares.
+ * @each: called for each difference; may be NULL.
+ * @context: handed to @each.
+ *
+ * SHMBUS_SEVERITY_CRITICAL is what programs would take for something else: a channel that is not
+ * there, another kind or order, other deliveries, another policy when full, a region that is not
+ * there or too small. SHMBUS_SEVERITY_WARNING are numbers less than declared: depth, bytes, message
+ * size, endpoints.
+ * Return: how many differences there are; -SHMBUS_ERR_CONFIG: the plan is not valid; -ENOMEM; the
+ *   errors of looking.
+ */
 SHMBUS_API int shmbus_plan_compare(struct shmbus *bus, const struct shmbus_plan *plan,
                                    shmbus_finding_fn each, void *context);
 
-/* The segments in a directory (NULL: /dev/shm): calls @each with the bus name (for another
- * directory than the default, its path form). */
+/* Called with a name that shmbus_attach() takes; it is gone after the call. Returns false to see no
+ * more. */
 typedef bool (*shmbus_list_fn)(void *context, const char *name);
+
+/**
+ * shmbus_list() - the segments in a directory, by their names: none is opened.
+ * @dir: NULL for SHMBUS_DIR_DEFAULT; the names from another one have it in front.
+ * @each: called for each, in no order.
+ * @context: handed to @each.
+ *
+ * Return: how many were shown; -errno of opendir().
+ * Threads: any.
+ */
 SHMBUS_API int shmbus_list(const char *dir, shmbus_list_fn each, void *context);
 
-/* "0.1.0", of the library in use. */
+/**
+ * shmbus_version() - the version of the library in use, which may be newer than SHMBUS_VERSION.
+ *
+ * Return: static: "0.1.0".
+ * Threads: any.
+ */
 SHMBUS_API const char *shmbus_version(void);
 
 #ifdef __cplusplus
