@@ -63,17 +63,24 @@ static void look_at_clock(struct sup_worker *w)
 {
     const struct sup_recycle_spec *r = &w->spec->recycle;
     int64_t now_ns = sup_realtime_ns(), minute = now_ns / SUP_SECOND / 60;
+    struct sup *s = w->program->s;
 
     if (minute - w->recycle.minute > 60 || minute < w->recycle.minute) {
         w->recycle.minute = minute - 1;
     }
     while (w->recycle.minute < minute) {
         w->recycle.minute++;
-        if (sup_cron_is_due(&r->cron_set, r->timezone, (time_t)(w->recycle.minute * 60))) {
-            is_due(w, SUP_CRON);
+        if (w->recycle.clock_ns == 0 &&
+            sup_cron_is_due(&r->cron_set, r->timezone, (time_t)(w->recycle.minute * 60))) {
+            w->recycle.clock_ns = s->now_ns + (int64_t)lowered((uint64_t)r->spread_ns, 100);
         }
     }
-    sup_due(w->program->s, w->program->s->now_ns + 60 * SUP_SECOND - now_ns % (60 * SUP_SECOND));
+    if (w->recycle.clock_ns != 0 && s->now_ns >= w->recycle.clock_ns) {
+        is_due(w, SUP_CRON);
+    } else if (w->recycle.clock_ns != 0) {
+        sup_due(s, w->recycle.clock_ns);
+    }
+    sup_due(s, s->now_ns + 60 * SUP_SECOND - now_ns % (60 * SUP_SECOND));
 }
 
 static void look_at_use(struct sup_worker *w)

@@ -67,6 +67,7 @@ struct sup_recycle_spec {
     int64_t age_ns; /* 0, here and below: not by that */
     char *cron, *timezone;
     struct sup_cron cron_set;
+    int64_t spread_ns; /* behind each time of cron, at random up to that */
     uint64_t messages, memory_bytes;
     bool pss;        /* memory counts shared pages by their share */
     uint32_t jitter; /* per cent that a limit may be lowered */

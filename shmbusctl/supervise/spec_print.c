@@ -91,8 +91,12 @@ static void print_recycle(const struct sup_program_spec *p)
         printf("  recycle    after %s\n", age(r->age_ns, text));
     }
     if (r->cron != NULL) {
-        printf("  recycle    at %s%s%s\n", r->cron, r->timezone != NULL ? " in " : "",
+        printf("  recycle    at %s%s%s", r->cron, r->timezone != NULL ? " in " : "",
                r->timezone != NULL ? r->timezone : "");
+        if (r->spread_ns > 0) {
+            printf(", up to %s later", age(r->spread_ns, text));
+        }
+        printf("\n");
     }
     if (r->messages > 0) {
         printf("  recycle    after %ju messages\n", (uintmax_t)r->messages);

@@ -113,6 +113,7 @@ static const struct sup_key recycle_keys[] = {
     {"age", sup_read_duration, PROGRAM(recycle.age_ns), 1, 0, NULL},
     {"cron", read_cron, PROGRAM(recycle.cron), 0, 0, NULL},
     {"timezone", sup_read_text, PROGRAM(recycle.timezone), 0, 0, NULL},
+    {"spread", sup_read_duration, PROGRAM(recycle.spread_ns), 0, 0, NULL},
     {"messages", sup_read_number, PROGRAM(recycle.messages), 1, UINT64_MAX, NULL},
     {"memory", sup_read_size, PROGRAM(recycle.memory_bytes), 1, 0, NULL},
     {"pss", sup_read_bool, PROGRAM(recycle.pss), 0, 0, NULL},
@@ -267,6 +268,9 @@ static bool check_program(struct sup_yaml *y, const struct sup_program_spec *p)
     }
     if (p->recycle.timezone != NULL && p->recycle.cron == NULL) {
         return sup_yaml_fail(y, "`%s`: `recycle: {timezone: ...}` needs a `cron`", p->name);
+    }
+    if (p->recycle.spread_ns > 0 && p->recycle.cron == NULL) {
+        return sup_yaml_fail(y, "`%s`: `recycle: {spread: ...}` needs a `cron`", p->name);
     }
     if ((p->watchdog.abort || p->watchdog.even_paused) && p->watchdog.after_ns == 0) {
         return sup_yaml_fail(y, "`%s`: `watchdog:` needs `after`", p->name);

@@ -71,6 +71,7 @@ struct sup_probe {
 struct sup_recycle {
     bool set, said_put_off;
     int64_t age_ns, minute, looked_ns;
+    int64_t clock_ns; /* when the time that cron has named is to be acted on; 0: none is */
     uint64_t messages, memory_bytes;
     enum sup_reason reason;
     int64_t since_ns, retry_ns; /* 0: not due */

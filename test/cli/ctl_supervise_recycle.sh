@@ -4,6 +4,29 @@
 name=supervise-recycle
 . "$(dirname "$0")/supervise.inc"
 
+# By the clock: a supervisor to whom it is just before half past four. Looked at when the rest is done.
+faketime=$(ls /usr/lib/*/faketime/libfaketime.so.1 2>/dev/null | head -n 1)
+[ "${T_LIMIT_S:-180}" -le 180 ] || faketime= # sanitizers want to be the first library
+if [ -n "$faketime" ]; then
+    cat >"$dir/clock.yaml" <<END
+bus: $bus-2
+programs:
+  nightly:
+    command: [sleep, "100"]
+    count: 2
+    ready: { by: alive, after: 10ms }
+    recycle: { cron: "30 4 * * *", timezone: UTC, spread: 2s }
+  other-time:
+    command: [sleep, "101"]
+    ready: { by: alive, after: 10ms }
+    recycle: { cron: "31 4 * * *", timezone: UTC }
+END
+    LD_PRELOAD=$faketime FAKETIME='@2026-01-01 04:29:50' FAKETIME_DONT_FAKE_MONOTONIC=1 TZ=UTC \
+        "$ctl" supervise "$dir/clock.yaml" >/dev/null 2>"$dir/clock.log" &
+    clock=$!
+    pids="$pids $clock"
+fi
+
 cat >"$file" <<END
 bus: $bus
 programs:
@@ -21,6 +44,10 @@ programs:
     command: [sleep, "1001"]
     ready: { by: alive, after: 10ms }
     recycle: { age: 50ms, queue: waiting, queue_depth: 3, put_off: 1h }
+  patient:
+    command: [sleep, "1001"]
+    ready: { by: alive, after: 10ms }
+    recycle: { age: 50ms, queue: waiting, queue_depth: 3, put_off: 300ms }
   paused:
     command: [$bin/shmbusctl, recv, $bus, nothing, --follow]
     ready: { by: heartbeat }
@@ -52,7 +79,9 @@ check "by private memory, the old one first" eventually logged 'replaced  *fat p
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do "$ctl" send "$bus" work "$i" >/dev/null; done
 check "by messages" eventually logged 'replaced  *busy pid .* messages;'
 check "put off while a queue is long" eventually logged 'put-off  *long-queue'
-check "and not done" eval '! logged "replaced  *long-queue"'
+check "put off for no longer than it may be" eventually logged 'replaced  *patient'
+check "though it was put off" logged 'put-off  *patient'
+check "the other one is not done" eval '! logged "replaced  *long-queue"'
 "$ctl" recv "$bus" waiting -n 5 >/dev/null
 check "done when it is short" eventually logged 'replaced  *long-queue'
 run status "$bus"
@@ -81,6 +110,49 @@ check "its time begins anew" eval 'awk "BEGIN { exit !($(silent_s paused) >= $be
 kill -CONT "$one"
 ended
 check "stopped: exit code 0" status_is 0
+
+# A load of our own making: the file that tells it, in a mount namespace of the supervisor.
+echo '99.00 9.00 9.00 1/100 1' >"$dir/loadavg"
+loaded='mount --bind "$1" /proc/loadavg && shift && exec "$@"'
+if [ "$(id -u)" = 0 ] && unshare --mount sh -c "$loaded" sh "$dir/loadavg" true 2>/dev/null; then
+    : >"$log"
+    cat >"$file" <<END
+bus: $bus
+programs:
+  a:
+    command: [sleep, "1000"]
+    ready: { by: alive, after: 10ms }
+    recycle: { age: 50ms, load: 90, put_off: 1h }
+END
+    unshare --mount sh -c "$loaded" sh "$dir/loadavg" "$ctl" supervise "$file" >/dev/null 2>>"$log" &
+    supervisor=$!
+    pids="$pids $supervisor"
+    check "put off while the machine is loaded" eventually logged 'put-off  *a pid'
+    check "and not done" eval '! logged "replaced  *a pid"'
+    echo '0.99 9.00 9.00 1/100 1' >"$dir/loadavg"
+    check "done when it is not" eventually logged 'replaced  *a pid'
+    ended
+else
+    skip "put off while the machine is loaded" "not root, or no mount namespaces"
+fi
+
+if [ -n "$faketime" ]; then
+    pids=$clock
+    clocked() { grep -q -e "$1" "$dir/clock.log"; }
+    check "by the clock, both workers" eventually eval \
+        '[ "$(grep -c "Z replaced  *nightly pid [0-9]* by [0-9]*: cron; before" "$dir/clock.log")" = 2 ]'
+    check "at that time, or as little later as it may be" eval \
+        '[ "$(grep -c "T04:30:0[0-9].*Z recycle  *nightly" "$dir/clock.log")" = 2 ]'
+    check "not at another time" eval '! clocked "recycle  *other-time"'
+    kill -TERM "$clock"
+    status=0
+    wait "$clock" || status=$?
+    pids=
+    rm -f "/dev/shm/shmbus.$bus-2"
+    check "stopped: exit code 0" status_is 0
+else
+    skip "by the clock" "no faketime, or sanitized"
+fi
 
 # -------------------------------------------------------- cron: Europe/Berlin, 2026-03-29 and 10-25
 cron() { "$bin/test-cron" "$@" >"$out" 2>&1; status=$?; }
@@ -111,6 +183,8 @@ for wrong in '60 * * * *' '* 24 * * *' '* * 0 * *' '* * * 13 *' '* * * * 8' '5-1
     cron "$wrong" UTC 0 60
     check "'$wrong' is no expression" eval 'status_is 1 && says "^no: "'
 done
+printf 'bus: %s\nprograms: { a: { command: [sleep, 1], recycle: { spread: 5m } } }\n' "$bus" >"$file"
+fails "a spread of nothing is refused" 2 'needs a `cron`' supervise "$file"
 printf 'bus: %s\nprograms: { a: { command: [sleep, 1], recycle: { cron: "61 * * * *" } } }\n' "$bus" >"$file"
 fails "and FILE with one is refused" 2 '`cron: 61 \* \* \* \*`: the minute is not valid' supervise "$file"
 end_supervise
