@@ -66,7 +66,8 @@ static int check_unused(struct shmbus *bus, const char *name)
     struct shmbus_process_stat p = { .struct_bytes = sizeof p };
     int r = 0;
 
-    for (uint32_t i = 0; (r = shmbus_process_stat(bus, i, &p)) != -ENOENT; i++) {
+    for (uint32_t i = 0; r == 0 || r == -ENODATA; i++) {
+        r = shmbus_process_stat(bus, i, &p);
         if (r == 0 && p.life != SHMBUS_LIFE_DEAD) {
             return sb_fail(-SHMBUS_ERR_IN_USE, "bus \"%s\" is in use by process %d%s (%s)", name,
                            (int)p.pid, p.same_pid_namespace ? "" : " of another pid namespace",
@@ -74,7 +75,7 @@ static int check_unused(struct shmbus *bus, const char *name)
         }
         p.struct_bytes = sizeof p;
     }
-    return 0;
+    return r == -ENOENT ? 0 : r;
 }
 
 int shmbus_unlink_if_unused(const char *name)
