@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Texts for people: names of counters and of message types, the version. Generated from the tables
- * in shmbus.h.
+ * Texts for people: names of counters and of the numbers in enums, the version.
  */
 #include <shmbus/shmbus.h>
 
@@ -55,6 +54,74 @@ const char *shmbus_type_name(unsigned type)
     if (type > UINT8_MAX)
         return "?";
     return type < SHMBUS_TYPE_USER ? "reserved" : "user";
+}
+
+const char *shmbus_kind_name(unsigned kind)
+{
+    switch (kind) {
+    case SHMBUS_KIND_QUEUE:
+        return "queue";
+    case SHMBUS_KIND_STREAM:
+        return "stream";
+    default:
+        return "?";
+    }
+}
+
+const char *shmbus_on_full_name(unsigned on_full)
+{
+    switch (on_full) {
+    case SHMBUS_FULL_BLOCK:
+        return "block";
+    case SHMBUS_FULL_REJECT:
+        return "reject";
+    case SHMBUS_FULL_DROP_OLDEST:
+        return "drop_oldest";
+    default:
+        return "?";
+    }
+}
+
+const char *shmbus_order_name(unsigned order)
+{
+    switch (order) {
+    case SHMBUS_ORDER_TOTAL:
+        return "total";
+    case SHMBUS_ORDER_PRODUCER:
+        return "producer";
+    default:
+        return "?";
+    }
+}
+
+const char *shmbus_life_name(unsigned life)
+{
+    switch (life) {
+    case SHMBUS_LIFE_ALIVE:
+        return "alive";
+    case SHMBUS_LIFE_IDLE:
+        return "idle";
+    case SHMBUS_LIFE_STALLED:
+        return "stalled";
+    case SHMBUS_LIFE_DEAD:
+        return "dead";
+    default:
+        return "?";
+    }
+}
+
+const char *shmbus_severity_name(unsigned severity)
+{
+    switch (severity) {
+    case SHMBUS_SEVERITY_NOTE:
+        return "note";
+    case SHMBUS_SEVERITY_WARNING:
+        return "warning";
+    case SHMBUS_SEVERITY_CRITICAL:
+        return "critical";
+    default:
+        return "?";
+    }
 }
 
 const char *shmbus_version(void)

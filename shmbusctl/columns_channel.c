@@ -28,10 +28,10 @@ static void fill_channel(FILL_ARGS)
         CELL("%s", now->name);
         break;
     case CHANNEL_KIND:
-        CELL("%s", snapshot_kind(now->kind));
+        CELL("%s", shmbus_kind_name(now->kind));
         break;
     case CHANNEL_POLICY:
-        CELL("%s", snapshot_on_full(now->on_full));
+        CELL("%s", shmbus_on_full_name(now->on_full));
         break;
     case CHANNEL_ORDER:
         CELL("%s", snapshot_order(now));

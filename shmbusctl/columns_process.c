@@ -33,7 +33,7 @@ static void fill_process(FILL_ARGS)
         CELL("%s", now->name);
         break;
     case PROCESS_STATE:
-        CELL("%s", snapshot_life(now->life));
+        CELL("%s", shmbus_life_name(now->life));
         cell->style = now->life == SHMBUS_LIFE_ALIVE     ? TABLE_GOOD
                       : now->life == SHMBUS_LIFE_IDLE    ? TABLE_PLAIN
                       : now->life == SHMBUS_LIFE_STALLED ? TABLE_ODD

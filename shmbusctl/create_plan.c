@@ -29,7 +29,9 @@ void create_options_free(struct create_options *options)
 
 static bool set_on_full(const char *value, enum shmbus_on_full *ret_on_full)
 {
-    static const char *const names[] = {"block", "reject", "drop_oldest", NULL};
+    const char *const names[] = {shmbus_on_full_name(SHMBUS_FULL_BLOCK),
+                                 shmbus_on_full_name(SHMBUS_FULL_REJECT),
+                                 shmbus_on_full_name(SHMBUS_FULL_DROP_OLDEST), NULL};
     const char *near = ctl_nearest(value, names);
 
     for (int i = 0; names[i]; i++)
@@ -87,12 +89,15 @@ static bool unknown_key(const char *option, const char *key, const char *const *
 
 static bool set_order(const char *value, enum shmbus_order *ret_order)
 {
-    if (strcmp(value, "total") != 0 && strcmp(value, "producer") != 0) {
-        ctl_note("order: '%s' is neither total nor producer", value);
-        return false;
-    }
-    *ret_order = value[0] == 't' ? SHMBUS_ORDER_TOTAL : SHMBUS_ORDER_PRODUCER;
-    return true;
+    static const enum shmbus_order orders[] = {SHMBUS_ORDER_TOTAL, SHMBUS_ORDER_PRODUCER};
+
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+        if (strcmp(value, shmbus_order_name(orders[i])) == 0) {
+            *ret_order = orders[i];
+            return true;
+        }
+    ctl_note("order: '%s' is neither total nor producer", value);
+    return false;
 }
 
 static bool set_queue_key(struct shmbus_channel_plan *channel, const char *key, const char *value)

@@ -121,14 +121,14 @@ static struct plan_row channel_row_of(const struct shmbus_plan *plan, size_t ind
     const struct shmbus_channel_plan *channel = &plan->channels[index];
     struct plan_row row = {.has_bytes = channel->kind == SHMBUS_KIND_STREAM};
 
-    snprintf(row.what, sizeof(row.what), "%s", snapshot_kind(channel->kind));
+    snprintf(row.what, sizeof(row.what), "%s", shmbus_kind_name(channel->kind));
     snprintf(row.name, sizeof(row.name), "%s", channel->name);
     if (row.has_bytes) {
         row.bytes = power_of_two(channel->bytes);
         return row;
     }
     add_detail(&row, "depth=%ju on_full=%s", (uintmax_t)power_of_two(channel->depth),
-               snapshot_on_full(on_full_of(plan, index)));
+               shmbus_on_full_name(on_full_of(plan, index)));
     if (channel->order == SHMBUS_ORDER_PRODUCER) {
         row.has_bytes = true;
         row.bytes = lanes_bytes(plan, index);

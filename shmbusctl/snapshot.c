@@ -123,44 +123,7 @@ struct process_row snapshot_process(const struct snapshot *now, const struct sna
     return row;
 }
 
-const char *snapshot_kind(enum shmbus_kind kind)
-{
-    return kind == SHMBUS_KIND_QUEUE ? "queue" : kind == SHMBUS_KIND_STREAM ? "stream" : "?";
-}
-
-const char *snapshot_on_full(enum shmbus_on_full on_full)
-{
-    switch (on_full) {
-    case SHMBUS_FULL_BLOCK:
-        return "block";
-    case SHMBUS_FULL_REJECT:
-        return "reject";
-    case SHMBUS_FULL_DROP_OLDEST:
-        return "drop_oldest";
-    default:
-        return "?";
-    }
-}
-
 const char *snapshot_order(const struct shmbus_channel_stat *channel)
 {
-    if (channel->kind != SHMBUS_KIND_QUEUE)
-        return "";
-    return channel->order == SHMBUS_ORDER_PRODUCER ? "producer" : "total";
-}
-
-const char *snapshot_life(enum shmbus_life life)
-{
-    switch (life) {
-    case SHMBUS_LIFE_ALIVE:
-        return "alive";
-    case SHMBUS_LIFE_IDLE:
-        return "idle";
-    case SHMBUS_LIFE_STALLED:
-        return "stalled";
-    case SHMBUS_LIFE_DEAD:
-        return "dead";
-    default:
-        return "?";
-    }
+    return channel->kind == SHMBUS_KIND_QUEUE ? shmbus_order_name(channel->order) : "";
 }

@@ -73,11 +73,8 @@ extern const struct table_column columns_channel[], columns_process[], columns_b
 #define EXPENDABLE_BLOCK "stock,redeliverable,dead_letters"
 #define EXPENDABLE_REGION "rollbacks"
 
-const char *snapshot_kind(enum shmbus_kind kind);
-const char *snapshot_on_full(enum shmbus_on_full on_full);
 /* "" for a stream. */
 const char *snapshot_order(const struct shmbus_channel_stat *channel);
-const char *snapshot_life(enum shmbus_life life);
 
 /* The documented JSON, see the manual page. NULL: no memory. */
 struct json_object *snapshot_json(const struct snapshot *now, const struct snapshot *before,

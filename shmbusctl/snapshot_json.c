@@ -75,8 +75,8 @@ static struct json_object *channel_json(const struct channel_row *row)
     struct json_object *object = json_object_new_object();
 
     json_add_text(object, "name", now->name);
-    json_add_text(object, "kind", snapshot_kind(now->kind));
-    json_add_text(object, "on_full", snapshot_on_full(now->on_full));
+    json_add_text(object, "kind", shmbus_kind_name(now->kind));
+    json_add_text(object, "on_full", shmbus_on_full_name(now->on_full));
     json_add_text(object, "order", snapshot_order(now));
     json_add_count(object, "lanes", now->lanes);
     json_add_count(object, "lanes_used", now->lanes_used);
@@ -104,7 +104,7 @@ static struct json_object *process_json(const struct process_row *row)
     json_add_text(object, "name", now->name);
     json_add_count(object, "slot", now->slot);
     json_add_count(object, "epoch", now->epoch);
-    json_add_text(object, "state", snapshot_life(now->life));
+    json_add_text(object, "state", shmbus_life_name(now->life));
     json_add_signed(object, "pid", now->pid);
     json_add_count(object, "pid_namespace", now->pid_namespace);
     json_add_bool(object, "same_pid_namespace", now->same_pid_namespace);

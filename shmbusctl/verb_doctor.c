@@ -145,7 +145,19 @@ static bool check_bus(void *context, const char *name)
 
 /* ------------------------------------------------------------------------------------- report */
 
-static const char *const level_names[] = {"note", "unknown", "warning", "critical"};
+static const char *level_name(enum doctor_level level)
+{
+    switch (level) {
+    case DOCTOR_NOTE:
+        return shmbus_severity_name(SHMBUS_SEVERITY_NOTE);
+    case DOCTOR_WARNING:
+        return shmbus_severity_name(SHMBUS_SEVERITY_WARNING);
+    case DOCTOR_CRITICAL:
+        return shmbus_severity_name(SHMBUS_SEVERITY_CRITICAL);
+    default:
+        return "unknown";
+    }
+}
 
 static unsigned count_level(const struct doctor *doctor, enum doctor_level level)
 {
@@ -183,7 +195,7 @@ static void print_text(const struct doctor *doctor)
 
             if ((int)finding->level != level)
                 continue;
-            printf("%s%-8s%s  %s: %s\n", colour ? colours[level] : "", level_names[level],
+            printf("%s%-8s%s  %s: %s\n", colour ? colours[level] : "", level_name(finding->level),
                    colour && colours[level][0] ? "\033[0m" : "", finding->subject, finding->what);
             if (finding->cure[0])
                 printf("          cure: %s\n", finding->cure);
@@ -201,7 +213,7 @@ static bool print_json(const struct doctor *doctor)
     for (size_t i = 0; i < doctor->count; i++) {
         struct json_object *item = json_object_new_object();
 
-        json_add_text(item, "severity", level_names[doctor->findings[i].level]);
+        json_add_text(item, "severity", level_name(doctor->findings[i].level));
         json_add_text(item, "subject", doctor->findings[i].subject);
         json_add_text(item, "what", doctor->findings[i].what);
         json_add_text(item, "cure", doctor->findings[i].cure);

@@ -153,6 +153,49 @@ T_TEST(names, counters_and_message_types_have_names_and_ends)
     CU_ASSERT_STRING_EQUAL(shmbus_version(), SHMBUS_VERSION);
 }
 
+/* The channel that YAML makes of "KEY: NAME". */
+static struct shmbus_channel_plan read_back(const char *key, const char *name)
+{
+    struct shmbus_channel_plan channel = { .name = "" };
+    struct shmbus_plan *plan;
+    char yaml[100];
+
+    snprintf(yaml, sizeof yaml, "channels: { c: { %s: %s } }", key, name);
+    CU_ASSERT_EQUAL_FATAL(shmbus_plan_parse(yaml, strlen(yaml), NULL, &plan), 0);
+    channel = plan->channels[0];
+    shmbus_plan_free(plan);
+    return channel;
+}
+
+T_TEST(names, of_kinds_policies_and_orders_are_those_of_yaml)
+{
+    for (unsigned kind = SHMBUS_KIND_QUEUE; kind <= SHMBUS_KIND_STREAM; kind++) {
+        CU_ASSERT_EQUAL(read_back("kind", shmbus_kind_name(kind)).kind, kind);
+    }
+    for (unsigned full = SHMBUS_FULL_BLOCK; full <= SHMBUS_FULL_DROP_OLDEST; full++) {
+        CU_ASSERT_EQUAL(read_back("on_full", shmbus_on_full_name(full)).on_full, full);
+    }
+    for (unsigned order = SHMBUS_ORDER_TOTAL; order <= SHMBUS_ORDER_PRODUCER; order++) {
+        CU_ASSERT_EQUAL(read_back("order", shmbus_order_name(order)).order, order);
+    }
+}
+
+T_TEST(names, of_lives_and_severities_are_words_and_those_of_no_number_are_not)
+{
+    CU_ASSERT_STRING_EQUAL(shmbus_life_name(SHMBUS_LIFE_ALIVE), "alive");
+    CU_ASSERT_STRING_EQUAL(shmbus_life_name(SHMBUS_LIFE_IDLE), "idle");
+    CU_ASSERT_STRING_EQUAL(shmbus_life_name(SHMBUS_LIFE_STALLED), "stalled");
+    CU_ASSERT_STRING_EQUAL(shmbus_life_name(SHMBUS_LIFE_DEAD), "dead");
+    CU_ASSERT_STRING_EQUAL(shmbus_severity_name(SHMBUS_SEVERITY_NOTE), "note");
+    CU_ASSERT_STRING_EQUAL(shmbus_severity_name(SHMBUS_SEVERITY_WARNING), "warning");
+    CU_ASSERT_STRING_EQUAL(shmbus_severity_name(SHMBUS_SEVERITY_CRITICAL), "critical");
+    CU_ASSERT_STRING_EQUAL(shmbus_kind_name(0), "?");
+    CU_ASSERT_STRING_EQUAL(shmbus_on_full_name(0), "?");
+    CU_ASSERT_STRING_EQUAL(shmbus_order_name(0), "?");
+    CU_ASSERT_STRING_EQUAL(shmbus_life_name(5), "?");
+    CU_ASSERT_STRING_EQUAL(shmbus_severity_name(4), "?");
+}
+
 /* What stands in where the C library has no names: glibc before 2.32, musl. */
 T_TEST(error, our_own_names_of_errnos_are_those_of_the_c_library)
 {

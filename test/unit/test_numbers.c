@@ -560,6 +560,11 @@ T_TEST(numbers, a_number_without_a_meaning_has_no_name)
     for (unsigned type = 256; type != 0; type <<= 1) {
         const char *name = shmbus_type_name(type);
         CU_ASSERT_TRUE(name == NULL || strcmp(name, "data") != 0);
+        CU_ASSERT_STRING_EQUAL(shmbus_kind_name(type), "?");
+        CU_ASSERT_STRING_EQUAL(shmbus_on_full_name(type), "?");
+        CU_ASSERT_STRING_EQUAL(shmbus_order_name(type), "?");
+        CU_ASSERT_STRING_EQUAL(shmbus_life_name(type), "?");
+        CU_ASSERT_STRING_EQUAL(shmbus_severity_name(type), "?");
     }
 }
 

@@ -191,6 +191,36 @@ enum shmbus_order {
  * interface, YAML and the command line. */
 enum shmbus_switch { SHMBUS_SWITCH_DEFAULT = 0, SHMBUS_SWITCH_ON = 1, SHMBUS_SWITCH_OFF = 2 };
 
+/* The names of numbers, here and of enum shmbus_type, _life and _severity, are those of YAML,
+ * shmbusctl and its JSON. */
+
+/**
+ * shmbus_kind_name() - the name of a kind of channel.
+ * @kind: enum shmbus_kind.
+ *
+ * Return: static: "queue", "stream"; "?" for any other number.
+ * Threads: any.
+ */
+SHMBUS_API const char *shmbus_kind_name(unsigned kind);
+
+/**
+ * shmbus_on_full_name() - the name of what a send into a full queue does.
+ * @on_full: enum shmbus_on_full.
+ *
+ * Return: static: "block", "reject", "drop_oldest"; "?" for any other number.
+ * Threads: any.
+ */
+SHMBUS_API const char *shmbus_on_full_name(unsigned on_full);
+
+/**
+ * shmbus_order_name() - the name of the order that a queue keeps.
+ * @order: enum shmbus_order.
+ *
+ * Return: static: "total", "producer"; "?" for any other number.
+ * Threads: any.
+ */
+SHMBUS_API const char *shmbus_order_name(unsigned order);
+
 struct shmbus_block_plan {
     uint64_t size_bytes; /* largest payload of the class, 1 .. 1 GiB; rounded up to 64 */
     uint64_t count;      /* 1 .. 16 M over all classes */
@@ -1097,6 +1127,15 @@ enum shmbus_life {
     SHMBUS_LIFE_IDLE = 4
 };
 
+/**
+ * shmbus_life_name() - the name of how a process is.
+ * @life: enum shmbus_life.
+ *
+ * Return: static: "alive", "idle", "stalled", "dead"; "?" for any other number.
+ * Threads: any.
+ */
+SHMBUS_API const char *shmbus_life_name(unsigned life);
+
 struct shmbus_bus_stat {
     size_t struct_bytes;
     char name[SHMBUS_NAME_BYTES];
@@ -1274,6 +1313,16 @@ enum shmbus_severity {
     SHMBUS_SEVERITY_WARNING = 2,
     SHMBUS_SEVERITY_CRITICAL = 3
 };
+
+/**
+ * shmbus_severity_name() - the name of how bad a finding is.
+ * @severity: enum shmbus_severity.
+ *
+ * Return: static: "note", "warning", "critical"; "?" for any other number.
+ * Threads: any.
+ */
+SHMBUS_API const char *shmbus_severity_name(unsigned severity);
+
 /* Called with a finding: what it is, and what to do; both texts are gone after the call. Returns
  * false to see no more. */
 typedef bool (*shmbus_finding_fn)(void *context, enum shmbus_severity severity, const char *what,
