@@ -302,7 +302,7 @@ SHMBUS_API int shmbus_plan_load(const char *path, struct shmbus_plan **ret_plan)
 
 /**
  * shmbus_plan_parse() - read a plan from YAML in memory.
- * @yaml: the text; NULL if it is empty. Not needed after the call.
+ * @yaml: the text, not empty. Not needed after the call.
  * @yaml_bytes: its length, without a final 0.
  * @origin: stands for the file name in messages; NULL: "configuration".
  * @ret_plan: the caller's, to be freed with shmbus_plan_free().
@@ -448,10 +448,10 @@ struct shmbus_attach_opts {
  * @ret_bus: the caller's, to be given to shmbus_detach().
  *
  * Claims a slot of the process table; first repairs what a dead process left in it, and what all
- * the dead left where no living process looks for them. Two helper
- * threads, with all signals blocked: one that keeps the library's descriptors in a table of its own
- * (asleep, from here to shmbus_detach()), and one that watches for deaths (from the first call that
- * has to sleep, or shmbus_channel_fd(), on). So none of the library's descriptors but that of
+ * the dead left where no living process looks for them. Starts two helper threads, with all signals
+ * blocked: one that keeps the library's descriptors in a table of its own (asleep, from here to
+ * shmbus_detach()), and one that watches for deaths (from the first call that has to sleep, or
+ * shmbus_channel_fd(), on). So none of the library's descriptors but that of
  * shmbus_channel_fd() is in the process's table: closing all descriptors, the standard ones too,
  * chroot(), another namespace, another user, a lowered RLIMIT_NOFILE, and the segment's unlinking
  * harm nothing. What a process with threads may not do (unshare(CLONE_NEWUSER), say), it does
@@ -473,8 +473,8 @@ struct shmbus_attach_opts {
  *   -SHMBUS_ERR_LAYOUT: of another version; -SHMBUS_ERR_CORRUPT: damaged, or no segment;
  *   -SHMBUS_ERR_CONFIG: made with another plan, or @opts has an invalid one;
  *   -SHMBUS_ERR_TOO_MANY: living processes have all slots;
- *   -EBUSY: a process that is no member has locked the file, or has a lease on it, or
- *   other threads of this one fork all the time;
+ *   -EBUSY: a process that is no member has locked the file, or has a lease on it, or other threads
+ *   of this one fork all the time;
  *   -EINVAL: the name, flags, spin_ns, or no regular file; -ENOMEM; what shmbus_create() returns.
  * Blocking: as shmbus_create(), if it makes the bus; up to some seconds while `shmbusctl gc` makes
  *   sure that nobody uses the segment.
@@ -753,8 +753,8 @@ SHMBUS_API int shmbus_send_with(struct shmbus_channel *ch, const struct shmbus_s
  *
  * Sends a prefix of @items, each committed on its own.
  * Return: how many were sent, 1 or more; the errors of sending if none was; -EINVAL: nothing to
- *   send, or NULL for the data of one. A message that is too
- *   large ends the prefix of a queue; a stream then sends nothing: -EMSGSIZE.
+ *   send, or NULL for the data of one. A message that is too large ends the prefix of a queue; a
+ *   stream then sends nothing: -EMSGSIZE.
  * Death: what was committed stays.
  */
 SHMBUS_API int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items,
@@ -831,9 +831,11 @@ SHMBUS_API int shmbus_recv_copy(struct shmbus_channel *ch, void *buffer, size_t 
  * shmbus_release() - done with a received message: acknowledge it.
  * @msg: received; its data must not be touched any more.
  *
- * A stream frees its room when those before it are released as well.
+ * A stream acknowledges in order: a message is, and its room is free, when those before it are
+ * released as well.
  * Return: 0; the errors of finishing.
- * Death: after it nobody gets the message again.
+ * Death: nobody gets again what is acknowledged; of a stream, what was released before an older one
+ *   comes again with that.
  */
 SHMBUS_API int shmbus_release(struct shmbus_msg *msg);
 
