@@ -2,7 +2,7 @@
 /*
  * SIGUSR2: the same process with a new binary. Workers stay its children, the lock stays its own,
  * the listening sockets stay open; all else comes back from the state file. The new binary first
- * has to read FILE and find it good, or nothing happens.
+ * has to read FILE and find it good, and the state has to be written, or nothing happens.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "memory.h"
 #include "sup.h"
 
-enum { CHECK_SECONDS = 5 };
+enum { CHECK_SECONDS = 5, CANNOT_RUN = 127 };
 
 /* Where this program came from; what lies there now is the new one. */
 static bool own_path(char out[PATH_MAX])
@@ -34,7 +34,8 @@ static bool own_path(char out[PATH_MAX])
     return true;
 }
 
-static bool check_binary(const struct sup *s, char *exe)
+/* NULL: it runs, and accepts FILE. */
+static const char *check_binary(const struct sup *s, char *exe)
 {
     char verb[] = "supervise", option[] = "--check";
     char *argv[] = {exe, verb, option, s->path, NULL};
@@ -49,9 +50,18 @@ static bool check_binary(const struct sup *s, char *exe)
         alarm(CHECK_SECONDS);
         dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
         execv(exe, argv);
-        _exit(127);
+        _exit(CANNOT_RUN);
     }
-    return pid > 0 && waitpid(pid, &wait_status, 0) == pid && wait_status == 0;
+    if (pid < 0 || waitpid(pid, &wait_status, 0) != pid) {
+        return "cannot be tried";
+    }
+    if (WIFSIGNALED(wait_status)) {
+        return WTERMSIG(wait_status) == SIGALRM ? "does not answer" : "dies";
+    }
+    if (WEXITSTATUS(wait_status) == CANNOT_RUN) {
+        return "cannot be run";
+    }
+    return WEXITSTATUS(wait_status) == 0 ? NULL : "does not accept FILE";
 }
 
 static void keep_open(int fd, bool keep)
@@ -84,16 +94,21 @@ static void hand_over(struct sup *s, bool keep)
 
 void sup_reexec(struct sup *s)
 {
-    char exe[PATH_MAX], verb[] = "supervise";
+    char exe[PATH_MAX] = "", verb[] = "supervise";
     char *argv[] = {exe, verb, s->path, NULL};
 
-    if (!own_path(exe) || !check_binary(s, exe)) {
-        sup_event_of(s, NULL, "binary", true, "the new binary does not accept %s; this one goes on",
-                     s->path);
+    const char *why = own_path(exe) ? check_binary(s, exe) : "has no path";
+
+    if (why == NULL) {
+        s->dirty = true;
+        sup_state_save(s);
+        why = s->dirty ? "would not find the workers: the state cannot be written" : NULL;
+    }
+    if (why != NULL) {
+        sup_event_of(s, NULL, "binary", true, "the new binary, %s, %s; this one goes on", exe, why);
         return;
     }
     sup_event_of(s, NULL, "binary", false, "%s is run anew in this process", exe);
-    sup_state_save(s);
     hand_over(s, true);
     execv(exe, argv);
     hand_over(s, false);

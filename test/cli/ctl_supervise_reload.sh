@@ -81,6 +81,35 @@ works "and can be replaced with their socket" reload "$bus" --wait --timeout=60s
 ended
 check "and stopped" status_is 0
 
+# --------------------------------------------------------------------- a new binary that is no good
+cp "$ctl" "$dir/ctl"
+LD_LIBRARY_PATH=$(cd "$bin/../lib" && pwd) "$dir/ctl" supervise "$file" >/dev/null 2>"$log" &
+supervisor=$!
+pids="$pids $supervisor"
+up
+old=$(users | sort)
+binary() { # binary "sentence" "pattern": the supervisor is told to take what lies at $dir/ctl
+    kill -USR2 "$supervisor"
+    check "$1" eventually logged "binary .*$2; this one goes on"
+    check "the workers are the same, and known" eval 'users_are "$old" && rows_are "^web .* ready" 2'
+}
+echo 'no program' >"$dir/new"
+chmod +x "$dir/new"
+mv "$dir/new" "$dir/ctl"
+binary "a new binary that is none is not taken" 'cannot be run'
+printf '#!/bin/sh\nexit 2\n' >"$dir/ctl"
+binary "nor one that does not accept FILE" 'does not accept FILE'
+rm "$dir/ctl"
+cp "$ctl" "$dir/ctl"
+mkdir "/dev/shm/supervise.$bus/state.new"
+binary "nor a good one that would not find the workers" 'the state cannot be written'
+rmdir "/dev/shm/supervise.$bus/state.new"
+kill -USR2 "$supervisor"
+check "a good one is" eventually logged 'taking over'
+check "the workers are the same" eventually users_are "$old"
+ended
+check "and are stopped by it" status_is 0
+
 # -------------------------------------------------------------------- old ones first, and by signal
 : >"$log"
 cat >"$file" <<END
