@@ -97,6 +97,8 @@ int sup_client_ask(const char *bus, struct json_object *request, int64_t timeout
 {
     int fd, code = connect_to(bus, &fd);
     struct json_object *answer = NULL, *value;
+    bool waits =
+        json_object_object_get_ex(request, "wait", &value) && json_object_get_boolean(value);
     char *text = NULL;
 
     if (code == CTL_DONE) {
@@ -107,7 +109,11 @@ int sup_client_ask(const char *bus, struct json_object *request, int64_t timeout
         close(fd);
         answer = text != NULL ? json_tokener_parse(text) : NULL;
         free(text);
-        if (code == CTL_TIMED_OUT) {
+        if (code == CTL_TIMED_OUT && !waits) {
+            ctl_note("%s: its supervisor does not answer; is it stopped (SIGSTOP, debugger)? "
+                     "`shmbusctl ps %s` shows its pid",
+                     bus, bus);
+        } else if (code == CTL_TIMED_OUT) {
             ctl_note("%s: not done within the time; it goes on, see `shmbusctl status %s`", bus,
                      bus);
         } else if (code == CTL_DONE && answer == NULL) {

@@ -8,6 +8,19 @@ rounds=${T_ROUNDS:-200}
 [ "${T_LIMIT_S:-180}" -le 180 ] || rounds=40 # sanitized: several times slower
 port=$((20000 + $$ % 20000))
 
+# Another supervisor, that is stopped and does not answer: asked now, looked at when the rest is done.
+printf 'bus: %s-2\nprograms: { a: { command: [sleep, "200"] } }\n' "$bus" >"$dir/still.yaml"
+"$ctl" supervise "$dir/still.yaml" >/dev/null 2>&1 &
+still=$!
+is_answered() { "$ctl" status "$bus-2" >/dev/null 2>&1; }
+check "a supervisor answers" eventually is_answered
+kill -STOP "$still"
+(
+    code=0
+    "$ctl" status "$bus-2" >/dev/null 2>"$dir/asked" || code=$?
+    echo "exit code $code" >>"$dir/asked"
+) &
+
 cat >"$file" <<END
 bus: $bus
 sockets: { http: { tcp: "127.0.0.1:$port" } }
@@ -81,4 +94,10 @@ wait $load || status=$?
 check "no request has failed through all of that" eval 'status_is 0 || ! sed 5q "$dir/load.err"'
 ended
 check "stopped: exit code 0" status_is 0
+check "one that is stopped: said after 10 s, exit code 4" eventually eval \
+    'grep -qx "exit code 4" "$dir/asked" && grep -q "does not answer; is it stopped" "$dir/asked"'
+kill -CONT "$still"
+kill -TERM "$still"
+wait "$still"
+rm -f "/dev/shm/shmbus.$bus-2"
 end_supervise
