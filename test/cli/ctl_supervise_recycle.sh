@@ -36,6 +36,11 @@ programs:
     ready: { by: alive, after: 10ms }
     recycle: { memory: 20MiB }
     reload: { max_unavailable: 1 }
+  fat-pss:
+    command: [$bin/test-leak]
+    ready: { by: alive, after: 10ms }
+    recycle: { memory: 20MiB, pss: true }
+    reload: { max_unavailable: 1 }
   busy:
     command: [$bin/shmbusctl, recv, $bus, work, --follow]
     ready: { by: heartbeat }
@@ -76,6 +81,7 @@ check "by age, one at a time" eventually eval '[ "$(grep -c "replaced  *old pid 
 check "the old one goes when its successor is ready" eval \
     '[ "$(grep -e "recycle  *old" -e "start  *old .*: age" "$log" | sed "s/.*Z \([a-z]*\) .*/\1/" | head -4 | tr "\n" " ")" = "recycle start recycle start " ]'
 check "by private memory, the old one first" eventually logged 'replaced  *fat pid .*: memory; before: memory [0-9]\{5,\} KiB'
+check "or by its share of all memory" eventually logged 'replaced  *fat-pss pid .*: memory;'
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do "$ctl" send "$bus" work "$i" >/dev/null; done
 check "by messages" eventually logged 'replaced  *busy pid .* messages;'
 check "put off while a queue is long" eventually logged 'put-off  *long-queue'

@@ -62,6 +62,35 @@ check "the one outside was left alone" same "$four" "$(worker_pid other)"
 check "the reason is shown" eventually rows_are '\(first\|second\|third\) .* ready .*group:1' 3
 ended
 
+# ------------------------------------------------------------- one of a group that is given up
+: >"$log"
+cat >"$file" <<END
+bus: $bus
+programs:
+  first: { command: [sleep, "1001"], $ready_alive }
+  bad: { command: [sh, -c, 'until [ -e $dir/fail ]; do sleep 0.02; done; exit 78'], $ready_alive, restart: { permanent_failure_codes: [78] } }
+  last: { command: [sleep, "1003"], $ready_alive }
+  head: { command: [sleep, "1004"], $ready_alive }
+  worse: { command: [sh, -c, 'until [ -e $dir/fail ]; do sleep 0.02; done; exit 78'], $ready_alive, restart: { permanent_failure_codes: [78] } }
+  tail: { command: [sleep, "1006"], $ready_alive }
+  alone: { command: [sleep, "1007"], $ready_alive }
+groups:
+  all: { programs: [first, bad, last], strategy: all-for-one }
+  rest: { programs: [head, worse, tail], strategy: rest-for-one }
+END
+begin
+up
+kept="$(worker_pid head) $(worker_pid alone)"
+touch "$dir/fail"
+check "one is given up: all of its group are stopped" eventually eval \
+    'rows_are "^bad .* given-up" 1 && rows_are "^\(first\|last\) .* ready" 0'
+check "or those that come after it" eventually eval 'rows_are "^worse .* given-up" 1 && rows_are "^tail .* ready" 0'
+check "the others stay" same "$kept" "$(worker_pid head) $(worker_pid alone)"
+rm "$dir/fail"
+works "started again, the group is whole" start "$bus" --wait --timeout=60s
+check "all of it" eventually rows_are ' ready ' 7
+ended
+
 # -------------------------------------------------------------------------------- sd_notify upwards
 : >"$log"
 hear() {
