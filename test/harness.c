@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -110,10 +111,56 @@ static void print_failures(unsigned already)
     }
 }
 
+/* Reads a file of /proc/PID into @buffer; false when the process is gone. */
+static bool read_proc(pid_t pid, const char *file, char *buffer, size_t bytes)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, file);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, buffer, bytes - 1);
+    close(fd);
+    if (n <= 0)
+        return false;
+    buffer[n] = '\0';
+    return true;
+}
+
+static bool has_thread_at_work(void)
+{
+    char what[64], text[512];
+    bool found = false;
+    DIR *dir = opendir("/proc/self/task");
+    if (dir == NULL)
+        return false;
+    for (const struct dirent *e; !found && (e = readdir(dir)) != NULL;) {
+        pid_t thread = (pid_t)strtol(e->d_name, NULL, 10);
+        snprintf(what, sizeof what, "task/%d/stat", (int)thread);
+        if (thread <= 0 || thread == getpid() || !read_proc(getpid(), what, text, sizeof text))
+            continue;
+        const char *end = strrchr(text, ')');
+        found = end != NULL && (end[2] == 'R' || end[2] == 'D');
+    }
+    closedir(dir);
+    return found;
+}
+
+/* A sanitizer's allocator has locks, and fork() copies them as they are: the thread that holds one,
+ * mostly because it has only just been started, is not there in the child to give it back. So the
+ * other threads are to be asleep; those that work all the time are waited for a moment only. */
+static void let_threads_settle(void)
+{
+    int64_t end_ns = t_now_ns() + 100000000;
+    while (t_is_sanitized() && has_thread_at_work() && t_now_ns() < end_ns)
+        sched_yield();
+}
+
 pid_t t_fork(int (*fn)(void *arg), void *arg)
 {
     pid_t parent = getpid();
     fflush(NULL);
+    let_threads_settle();
     pid_t pid = fork();
     if (pid < 0)
         die("fork");
@@ -170,22 +217,6 @@ void t_continue(pid_t pid)
 {
     if (kill(pid, SIGCONT) != 0)
         die("kill");
-}
-
-/* Reads a file of /proc/PID into @buffer; false when the process is gone. */
-static bool read_proc(pid_t pid, const char *file, char *buffer, size_t bytes)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, file);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n = read(fd, buffer, bytes - 1);
-    close(fd);
-    if (n <= 0)
-        return false;
-    buffer[n] = '\0';
-    return true;
 }
 
 /* Third field of /proc/PID/stat; the name before it may hold anything but ends with ')'. */
