@@ -19,10 +19,12 @@ static void end_stalled(struct sup_worker *w)
     sup_worker_abort(w, ABORT_GRACE_NS);
 }
 
-/* A call that waits beats once in the interval of the bus: less than that is no silence. */
+#define LATE_NS SUP_SECOND /* so much later may a thread run on a busy machine, and be well */
+
+/* A call that waits beats once in the interval of the bus: one that was missed is no silence. */
 static int64_t row_limit(struct sup_program *p, int64_t after_ns)
 {
-    int64_t least_ns = p->s->beat_interval_ns + p->s->beat_interval_ns / 2;
+    int64_t least_ns = 2 * p->s->beat_interval_ns + LATE_NS;
 
     if (after_ns >= least_ns) {
         return after_ns;

@@ -96,7 +96,7 @@ check "a paused worker is shown as stalled" eventually logged "stalled  *paused 
 check "and left alone" kill -0 "$one"
 silent_s() { sed -n "s/.*stalled  *$1 pid .* moved for \([0-9.]*\) s.*/\1/p" "$log" | tail -1; }
 check "after the time, and not after twice that" eval 'awk "BEGIN { exit !($(silent_s paused) >= 2 && $(silent_s paused) < 3.8) }"'
-check "a time that is shorter than who waits may be silent counts as longer" logged 'watchdog  *waiting: .* counts as 0.3 s'
+check "a time that is shorter than who waits may be silent counts as longer" logged 'watchdog  *waiting: .* counts as 1.4 s'
 check "so who only waits is not ended" eval '! logged "stalled  *waiting"'
 check "one is ended where that was asked for" eventually logged 'exit  *hung pid .* ended as told, watchdog: killed by SIGABRT'
 check "and followed by another" eventually logged 'start  *hung .*: watchdog'
