@@ -52,18 +52,21 @@ static bool look(struct sup_worker *w, struct silence *ret)
     struct sup *s = w->program->s;
     struct sup_beat *b = &w->beat;
     const struct shmbus_process_stat *row = b->told_ns == 0 ? sup_bus_beat_of(s, w) : NULL;
-    bool slept = s->now_ns - b->looked_ns > 3 * LOOK_NS;
+    /* Read after the row: who was stopped in the middle of a round must not hold an age of now
+     * against the time of then. */
+    int64_t now_ns = sup_now_ns();
+    bool slept = now_ns - b->looked_ns > 3 * LOOK_NS;
 
-    b->looked_ns = s->now_ns;
+    b->looked_ns = now_ns;
     if (row == NULL && b->told_ns == 0) {
         return false;
     }
     if (slept || (row != NULL && (row->progress != b->progress || row->life == SHMBUS_LIFE_IDLE))) {
         b->progress = row != NULL ? row->progress : 0; /* idle: nothing in hand, in no call */
-        b->since_ns = s->now_ns;
+        b->since_ns = now_ns;
     }
-    ret->age_ns = row != NULL ? row->heartbeat_age_ns : s->now_ns - b->told_ns;
-    ret->still_ns = s->now_ns - b->since_ns;
+    ret->age_ns = row != NULL ? row->heartbeat_age_ns : now_ns - b->told_ns;
+    ret->still_ns = now_ns - b->since_ns;
     if (ret->age_ns < ret->still_ns) {
         ret->still_ns = ret->age_ns;
     }
