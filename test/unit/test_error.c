@@ -156,7 +156,7 @@ T_TEST(names, counters_and_message_types_have_names_and_ends)
 /* The channel that YAML makes of "KEY: NAME". */
 static struct shmbus_channel_plan read_back(const char *key, const char *name)
 {
-    struct shmbus_channel_plan channel = { .name = "" };
+    struct shmbus_channel_plan channel;
     struct shmbus_plan *plan;
     char yaml[100];
 
