@@ -10,20 +10,7 @@ lib=${1:?usage: test/abi.sh LIB_DIR}
 cd "$(dirname "$0")/.." || exit 2
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-
-check() {
-    sentence=$1
-    shift
-    if "$@" >"$work/why" 2>&1; then
-        echo "ok - $sentence"
-        passed=$((passed + 1))
-    else
-        echo "not ok - $sentence"
-        sed 's/^/#   /' "$work/why"
-        failed=$((failed + 1))
-    fi
-}
+. test/check.inc
 same() { diff "$work/$1" "$work/$2"; }
 # symbols_of_map MAP NODE: the names that the map gives to the node
 symbols_of_map() {

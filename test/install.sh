@@ -9,20 +9,7 @@ cd "$(dirname "$0")/.." || exit 2
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
-passed=0 failed=0
-
-check() {
-    sentence=$1
-    shift
-    if "$@" >"$work/why" 2>&1; then
-        echo "ok - $sentence"
-        passed=$((passed + 1))
-    else
-        echo "not ok - $sentence"
-        sed 's/^/#   /' "$work/why"
-        failed=$((failed + 1))
-    fi
-}
+. test/check.inc
 is() { [ "$1" = "$2" ] || { echo "$1 is not $2"; return 1; }; }
 cc() { ${CC:-gcc} ${SANITIZE:-} "$@"; }
 pc() { PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config "$@" shmbus; }

@@ -11,7 +11,8 @@ shift
 cd "$(dirname "$0")/.." || exit 2
 root=$PWD
 work=$(mktemp -d) || exit 2
-passed=0 failed=0 skipped=0 tell=$work/tell
+. test/check.inc
+skipped=0 tell=$work/tell
 what="README's commands run as printed"
 
 finish() {
@@ -25,18 +26,6 @@ results() {
     [ -z "${T_RESULTS:-}" ] || echo "$passed $failed $skipped test/readme.sh" >>"$T_RESULTS"
     [ $failed = 0 ]
     exit
-}
-check() {
-    sentence=$1
-    shift
-    if "$@" >"$work/why" 2>&1; then
-        echo "ok - $sentence"
-        passed=$((passed + 1))
-    else
-        echo "not ok - $sentence"
-        sed 's/^/#   /' "$work/why"
-        failed=$((failed + 1))
-    fi
 }
 
 # Its buses have fixed names: one run at a time, and never over a bus that somebody has.

@@ -256,6 +256,17 @@ T_TEST(order, whoever_receives_meanwhile_gets_the_older_ones_first)
 
 /* -------------------------------------------------------------------------------- dead letters */
 
+/* A holder takes what t->take says, and gives it back in its way. */
+static void give_back_once(struct order *t, struct shmbus *bus)
+{
+    t->times = 1;
+    pid_t pid = t_fork(holder, t);
+    t_gate_wait(&t->taken, 1);
+    t_gate_post(&t->go);
+    t_wait_exit(pid);
+    shmbus_reclaim(bus);
+}
+
 /* Received once each; so when they come back they are set aside. @by_receiver: one of "q" comes by
  * first and moves them; otherwise who reads the dead letters takes them where they are. */
 static void set_aside(enum shmbus_order order, enum way way, bool by_receiver)
@@ -268,12 +279,7 @@ static void set_aside(enum shmbus_order order, enum way way, bool by_receiver)
     put(q, 1, 100);
     t->way = way;
     t->take = 100;
-    t->times = 1;
-    pid_t pid = t_fork(holder, t);
-    t_gate_wait(&t->taken, 1);
-    t_gate_post(&t->go);
-    t_wait_exit(pid);
-    shmbus_reclaim(bus);
+    give_back_once(t, bus);
     if (by_receiver)
         CU_ASSERT_EQUAL(t_get(q), UINT64_MAX);
     in_order(dead, 1, 100, 1);
@@ -306,12 +312,7 @@ T_TEST(order, a_dead_letter_of_the_dead_does_not_overtake_older_ones)
     }
     t->way = KILLED;
     t->take = 5;
-    t->times = 1;
-    pid_t pid = t_fork(holder, t);
-    t_gate_wait(&t->taken, 1);
-    t_gate_post(&t->go);
-    t_wait_exit(pid);
-    shmbus_reclaim(bus);
+    give_back_once(t, bus);
     in_order(dead, 1, 6, 1);
     CU_ASSERT_EQUAL(t_take(dead, &msg), 7);
     T_OK(shmbus_requeue(&msg)); /* and one given back comes first */
@@ -336,12 +337,7 @@ T_TEST(order, forwarded_messages_come_again_in_the_order_of_their_new_queue)
         T_OK(shmbus_forward(&msgs[(i * 3 + 6) % 10], q, 0)); /* 7 10 3 6 9 2 5 8 1 4 */
     t->way = KILLED;
     t->take = 10;
-    t->times = 1;
-    pid_t pid = t_fork(holder, t);
-    t_gate_wait(&t->taken, 1);
-    t_gate_post(&t->go);
-    t_wait_exit(pid);
-    shmbus_reclaim(bus);
+    give_back_once(t, bus);
     for (unsigned i = 0; i < 10; i++)
         CU_ASSERT_EQUAL(t_get(q), (i * 3 + 6) % 10 + 1);
     t_bus_end(bus, t->name);

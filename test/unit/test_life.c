@@ -29,6 +29,7 @@ struct scene {
     struct t_gate here, go;
     uint32_t slot;
     int error; /* errno of the namespace that was not to be had */
+    int64_t began_ns; /* before its process was forked */
 };
 
 static struct scene *scene_of(int64_t timeout_ns, struct shmbus **ret_bus)
@@ -475,68 +476,73 @@ static int with_a_clock_ahead(void *scene)
     return holds_a_message_with_another_clock(scene, false);
 }
 
+/* A process that holds a message, its clock behind or ahead. */
+static struct scene *begin_with_another_clock(bool is_behind, struct shmbus **ret_bus,
+                                              pid_t *ret_pid)
+{
+    struct scene *scene = scene_of(30 * T_S, ret_bus);
+    scene->began_ns = t_now_ns();
+    t_put(t_open(*ret_bus, "q", SHMBUS_OPEN_SEND), 1);
+    *ret_pid = t_fork(is_behind ? with_a_clock_behind : with_a_clock_ahead, scene);
+    t_gate_wait(&scene->here, 1);
+    if (scene->error != 0) {
+        CU_ASSERT_EQUAL(t_wait_exit(*ret_pid), 0);
+        t_bus_end(*ret_bus, scene->name);
+        t_skip("no time namespace is to be had here");
+    }
+    return scene;
+}
+
+static void end_with_another_clock(struct scene *scene, struct shmbus *bus, pid_t pid)
+{
+    t_gate_post(&scene->go);
+    CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
+    t_bus_end(bus, scene->name);
+}
+
+static void is_judged_by_its_beat(bool is_behind)
+{
+    struct shmbus *bus;
+    pid_t pid;
+    struct scene *scene = begin_with_another_clock(is_behind, &bus, &pid);
+    struct shmbus_process_stat stat = look(bus, scene->slot);
+    CU_ASSERT_EQUAL(stat.life, SHMBUS_LIFE_ALIVE);
+    CU_ASSERT_TRUE(stat.heartbeat_age_ns >= 0);
+    CU_ASSERT_TRUE(stat.heartbeat_age_ns <= t_now_ns() - scene->began_ns);
+    /* Its silence is seen all the same: a beat from 40 s ago, by its own clock. */
+    sb_store_relaxed(&bus->view.processes[scene->slot].heartbeat_ns,
+                     sb_load_relaxed(&bus->view.processes[scene->slot].heartbeat_ns) -
+                         (uint64_t)(40 * T_S));
+    CU_ASSERT_EQUAL(look(bus, scene->slot).life, SHMBUS_LIFE_STALLED);
+    end_with_another_clock(scene, bus, pid);
+}
+
 T_TEST(life, a_process_of_another_time_namespace_is_judged_by_its_beat_not_by_its_clock)
 {
-    static int (*const cases[])(void *) = {with_a_clock_behind, with_a_clock_ahead};
-    for (size_t i = 0; i < 2; i++) {
-        struct shmbus *bus;
-        struct scene *scene = scene_of(30 * T_S, &bus);
-        struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
-        struct shmbus_process_stat stat;
-        int64_t began_ns = t_now_ns();
-        pid_t pid;
-        t_put(q, 1);
-        pid = t_fork(cases[i], scene);
-        t_gate_wait(&scene->here, 1);
-        if (scene->error != 0) {
-            CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
-            t_bus_end(bus, scene->name);
-            t_skip("no time namespace is to be had here");
-        }
-        stat = look(bus, scene->slot);
-        CU_ASSERT_EQUAL(stat.life, SHMBUS_LIFE_ALIVE);
-        CU_ASSERT_TRUE(stat.heartbeat_age_ns >= 0);
-        CU_ASSERT_TRUE(stat.heartbeat_age_ns <= t_now_ns() - began_ns);
-        /* Its silence is seen all the same: a beat from 40 s ago, by its own clock. */
-        sb_store_relaxed(&bus->view.processes[scene->slot].heartbeat_ns,
-                         sb_load_relaxed(&bus->view.processes[scene->slot].heartbeat_ns) -
-                             (uint64_t)(40 * T_S));
-        CU_ASSERT_EQUAL(look(bus, scene->slot).life, SHMBUS_LIFE_STALLED);
-        t_gate_post(&scene->go);
-        CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
-        t_bus_end(bus, scene->name);
-    }
+    is_judged_by_its_beat(true);
+    is_judged_by_its_beat(false);
 }
 
 /* Its start time, as /proc shows it, is another one for it than for us. */
+static void is_known_to_be_stopped(bool is_behind)
+{
+    struct shmbus *bus;
+    pid_t pid;
+    struct scene *scene = begin_with_another_clock(is_behind, &bus, &pid);
+    struct shmbus_process_stat stat = look(bus, scene->slot);
+    CU_ASSERT_FALSE(stat.stopped);
+    CU_ASSERT_EQUAL(kill(stat.pid, SIGSTOP), 0);
+    while (!t_is_stopped(stat.pid))
+        sched_yield();
+    CU_ASSERT_TRUE(look(bus, scene->slot).stopped);
+    CU_ASSERT_EQUAL(kill(stat.pid, SIGCONT), 0);
+    end_with_another_clock(scene, bus, pid);
+}
+
 T_TEST(life, a_stopped_process_of_another_time_namespace_is_known_to_be_stopped)
 {
-    static int (*const cases[])(void *) = {with_a_clock_behind, with_a_clock_ahead};
-    for (size_t i = 0; i < 2; i++) {
-        struct shmbus *bus;
-        struct scene *scene = scene_of(30 * T_S, &bus);
-        struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
-        struct shmbus_process_stat stat;
-        pid_t pid;
-        t_put(q, 1);
-        pid = t_fork(cases[i], scene);
-        t_gate_wait(&scene->here, 1);
-        if (scene->error != 0) {
-            CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
-            t_bus_end(bus, scene->name);
-            t_skip("no time namespace is to be had here");
-        }
-        stat = look(bus, scene->slot);
-        CU_ASSERT_FALSE(stat.stopped);
-        CU_ASSERT_EQUAL(kill(stat.pid, SIGSTOP), 0);
-        while (!t_is_stopped(stat.pid))
-            sched_yield();
-        CU_ASSERT_TRUE(look(bus, scene->slot).stopped);
-        CU_ASSERT_EQUAL(kill(stat.pid, SIGCONT), 0);
-        t_gate_post(&scene->go);
-        CU_ASSERT_EQUAL(t_wait_exit(pid), 0);
-        t_bus_end(bus, scene->name);
-    }
+    is_known_to_be_stopped(true);
+    is_known_to_be_stopped(false);
 }
 
 T_TEST(life, where_the_clocks_cannot_be_compared_nobody_is_called_silent)
