@@ -95,7 +95,7 @@ static char *receive_all(int fd, int64_t timeout_ns, int *ret_code)
 int sup_client_ask(const char *bus, struct json_object *request, int64_t timeout_ns,
                    struct json_object **ret_answer)
 {
-    int fd, code = connect_to(bus, &fd);
+    int fd = -1, code = connect_to(bus, &fd);
     struct json_object *answer = NULL, *value;
     bool waits =
         json_object_object_get_ex(request, "wait", &value) && json_object_get_boolean(value);

@@ -209,6 +209,23 @@ static void step_once(struct sup *s)
     }
 }
 
+/* The word to begin, and the signals to go: the state file has them now. A successor sends once more
+ * what the file says is still due; so it is written again at once that nothing is. */
+static void tell_workers(struct sup *s)
+{
+    bool told = false;
+
+    sup_workers_begin(s);
+    for (size_t i = 0; i < s->program_count; i++) {
+        for (struct sup_worker *w = s->programs[i]->workers; w != NULL; w = w->next) {
+            told = sup_worker_tell(w) || told;
+        }
+    }
+    if (told) {
+        sup_state_save(s);
+    }
+}
+
 static void step(struct sup *s)
 {
     int rounds = 0;
@@ -220,9 +237,9 @@ static void step(struct sup *s)
         sup_due(s, s->now_ns);
     }
     if (s->dirty) {
-        sup_state_save(s); /* before the new ones begin: nobody runs who is not written down */
+        sup_state_save(s); /* first: nobody runs, and nobody is told to go, who is not written down */
     }
-    sup_workers_begin(s);
+    tell_workers(s);
     sup_alert_step(s);
     sup_control_step(s);
     sup_up_step(s);

@@ -60,6 +60,8 @@ static struct json_object *save_worker(const struct sup_worker *w)
     json_add_bool(o, "child", w->ours);
     json_add_bool(o, "stop_asked", w->stop_asked);
     json_add_bool(o, "escalated", w->escalated);
+    json_add_signed(o, "signal_due", w->signal_due);
+    json_add_bool(o, "signal_group", w->signal_group);
     json_add_signed(o, "started_ns", w->started_ns);
     json_add_signed(o, "ready_ns", w->ready_ns);
     json_add_signed(o, "limit_ns", w->limit_ns);
@@ -202,6 +204,8 @@ static struct sup_worker *restore(struct sup_program *p, struct json_object *o, 
     w->stop_reason = (enum sup_reason)number_in(o, "stop_reason");
     w->stop_asked = truth_in(o, "stop_asked");
     w->escalated = truth_in(o, "escalated");
+    w->signal_due = (int)number_in(o, "signal_due");
+    w->signal_group = truth_in(o, "signal_group");
     w->started_ns = (int64_t)number_in(o, "started_ns");
     w->ready_ns = (int64_t)number_in(o, "ready_ns");
     w->limit_ns = (int64_t)number_in(o, "limit_ns");
@@ -216,16 +220,22 @@ static struct sup_worker *restore(struct sup_program *p, struct json_object *o, 
     return w;
 }
 
-/* Where it was, if there is room; a half-made successor goes: the old one stays. */
-static void place(struct sup_program *p, struct sup_worker *w, const char *role)
+static bool has_role(struct json_object *o, const char *role)
 {
-    bool fits = w->index < p->target;
+    return strcmp(text_in(o, "role"), role) == 0;
+}
 
-    if (fits && p->slots[w->index].current == NULL && strcmp(role, "current") == 0) {
+/* Where it was, if there is room; a half-made successor goes, if the old one is there to stay. */
+static void place(struct sup_program *p, struct sup_worker *w, struct json_object *o)
+{
+    bool fits = w->index < p->target, goes = w->state == SUP_STOPPING;
+
+    if (fits && p->slots[w->index].current == NULL &&
+        (has_role(o, "current") || (has_role(o, "next") && !goes))) {
         p->slots[w->index].current = w;
         p->slots[w->index].generation = w->generation;
-    } else if (w->state != SUP_STOPPING) {
-        sup_worker_stop(w, strcmp(role, "next") == 0 ? SUP_ROLL_BACK : SUP_SCALE);
+    } else if (!goes) {
+        sup_worker_stop(w, has_role(o, "next") ? SUP_ROLL_BACK : SUP_SCALE);
     }
 }
 
@@ -243,7 +253,20 @@ static void adopt_worker(struct sup_program *p, struct json_object *o, bool ours
     sup_sockets_rescue(p->s, pidfd, number_in(o, "sockets"));
     sup_event(p->s, w, "adopted", false, "%s pid %d, generation %u, instance %u, %s: taken over",
               p->name, w->pid, w->generation, w->index, sup_state_names[w->state]);
-    place(p, w, text_in(o, "role"));
+    place(p, w, o);
+}
+
+/* First those in service, then the others: who is to follow one that has died follows it now. */
+static void adopt_workers(struct sup_program *p, struct json_object *workers, bool ours,
+                          bool in_service)
+{
+    for (size_t i = 0; i < json_object_array_length(workers); i++) {
+        struct json_object *o = json_object_array_get_idx(workers, i);
+
+        if (has_role(o, "current") == in_service) {
+            adopt_worker(p, o, ours);
+        }
+    }
 }
 
 static void restore_slots(struct sup_program *p, struct json_object *o)
@@ -297,9 +320,8 @@ static void adopt_program(struct sup *s, struct json_object *o, bool ours)
     }
     restore_slots(p, o);
     if (json_object_object_get_ex(o, "workers", &workers)) {
-        for (size_t i = 0; i < json_object_array_length(workers); i++) {
-            adopt_worker(p, json_object_array_get_idx(workers, i), ours);
-        }
+        adopt_workers(p, workers, ours, true);
+        adopt_workers(p, workers, ours, false);
     }
     if (truth_in(o, "reloading") && !p->removed) {
         sup_rollout_ask(p, p->file, SUP_RELOAD); /* it was asked for, and is not done */

@@ -99,6 +99,8 @@ struct sup_worker {
     int pidfd;
     bool ours;       /* a child: its exit code will be known */
     bool told_to_go; /* the word to begin was given */
+    int signal_due;  /* to be sent once the state file says so; 0: none */
+    bool signal_group;
     enum sup_state state;
     enum sup_reason reason;      /* why it was started */
     enum sup_reason stop_reason; /* why it was told to go */
@@ -293,6 +295,8 @@ void sup_worker_free(struct sup_worker *w); /* takes it out of its program, too 
 void sup_worker_step(struct sup_worker *w);
 void sup_worker_stop(struct sup_worker *w, enum sup_reason reason);
 void sup_worker_abort(struct sup_worker *w, int64_t grace_ns); /* SIGABRT, SIGKILL */
+/* Sends the signal that is due; false: none was. */
+bool sup_worker_tell(struct sup_worker *w);
 void sup_worker_say_replaced(const struct sup_worker *w);
 void sup_worker_died(struct sup_worker *w, bool known, int wait_status, const struct rusage *usage);
 struct sup_worker *sup_worker_of_pid(const struct sup *s, pid_t pid);

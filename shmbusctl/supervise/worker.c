@@ -84,6 +84,28 @@ static void say_stop(const struct sup_worker *w, int number)
               w->pid, w->program->name, sup_reason_names[w->stop_reason]);
 }
 
+/* Later, by sup_worker_tell(): who is told to go before it is written down would be taken over as one
+ * that stays by the successor of a supervisor killed in between. */
+static void signal_later(struct sup_worker *w, int number, bool group)
+{
+    w->signal_due = number;
+    w->signal_group = group;
+    w->program->s->dirty = w->program->s->again = true;
+}
+
+bool sup_worker_tell(struct sup_worker *w)
+{
+    int number = w->signal_due;
+
+    if (number == 0) {
+        return false;
+    }
+    w->signal_due = 0;
+    send_signal(w, number, w->signal_group);
+    send_signal(w, SIGCONT, false); /* a stopped one could not follow */
+    return true;
+}
+
 /* For the line that tells of its successor. */
 static void note_use(const struct sup_worker *w)
 {
@@ -103,10 +125,8 @@ void sup_worker_abort(struct sup_worker *w, int64_t grace_ns)
     w->stop_reason = SUP_WATCHDOG;
     w->escalated = true;
     w->limit_ns = sup_now_ns() + grace_ns;
-    w->program->s->dirty = true;
     note_use(w);
-    send_signal(w, SIGABRT, false);
-    send_signal(w, SIGCONT, false);
+    signal_later(w, SIGABRT, false);
 }
 
 /* Told once: who drains hears of it no second time. */
@@ -124,12 +144,9 @@ void sup_worker_stop(struct sup_worker *w, enum sup_reason reason)
     w->stop_reason = reason;
     w->escalated = !by_reload;
     w->limit_ns = sup_now_ns() + (by_reload ? spec->reload_grace_ns : spec->stop_grace_ns);
-    w->program->s->dirty = true;
-    w->program->s->again = true;
     note_use(w);
     say_stop(w, number);
-    send_signal(w, number, spec->stop_group && w->escalated);
-    send_signal(w, SIGCONT, false); /* a stopped one could not follow */
+    signal_later(w, number, spec->stop_group && w->escalated);
 }
 
 static void step_stopping(struct sup_worker *w)
@@ -144,7 +161,7 @@ static void step_stopping(struct sup_worker *w)
         w->escalated = true;
         w->limit_ns = s->now_ns + w->spec->stop_grace_ns;
         say_stop(w, w->spec->stop_signal);
-        send_signal(w, w->spec->stop_signal, w->spec->stop_group);
+        signal_later(w, w->spec->stop_signal, w->spec->stop_group);
         sup_due(s, w->limit_ns);
     } else if (!w->killed) {
         w->killed = true;

@@ -72,6 +72,40 @@ check "with pids that others have by now, all are started anew" eventually rows_
 check "and the others are left alone" kill -0 "$stranger"
 kill -9 "$stranger"
 
+# Killed the instant that its workers hear they may go: by themselves. Their successors stay.
+cat >"$dir/avenger" <<'END'
+trap 'kill -9 $PPID' TERM
+while :; do sleep 1000 & wait; done
+END
+web=$file
+file=$dir/avengers.yaml
+cat >"$file" <<END
+bus: $bus-3
+programs:
+  a:
+    command: [sh, "$dir/avenger"]
+    count: 2
+    ready: { by: alive, after: 50ms }
+    stop: { grace: 200ms }
+END
+die
+avengers_are() { [ "$("$ctl" status "$bus-3" --no-headings 2>/dev/null | grep -c "$1")" = "$2" ]; }
+: >"$log"
+begin
+check "two more are up" eventually avengers_are 'ready' 2
+kill -HUP "$supervisor"
+wait "$supervisor" 2>/dev/null
+pids=
+begin
+check "a supervisor is killed by who it tells to go: the next one ends it" eventually avengers_are '^a .* 2 .*ready' 2
+check "and takes nobody back" eval '! logged "SIGTERM.*roll.back"'
+kill -9 $(grep -alxz "SHMBUS_BUS=$bus-3" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3)
+die
+rm -rf "/dev/shm/supervise.$bus-3" "/dev/shm/shmbus.$bus-3"
+file=$web
+begin
+check "the workers of before are there still" eventually rows_are ready 3
+
 # Killed again and again, while generations change.
 "$bin/test-load" "$port" "$dir/load" 2>"$dir/load.err" &
 load=$!
