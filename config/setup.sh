@@ -48,6 +48,7 @@ look_for_bear() { command_or bear bear; }
 
 look_for_lint() {
     command_or clang-tidy-14 clang-tidy-14
+    command_or clang-format-14 clang-format-14
     command_or cppcheck cppcheck
 }
 

@@ -79,8 +79,7 @@ int shmbus_create(const char *name, const struct shmbus_plan *plan,
 /* Opens the segment, creating it when it is not there. Somebody else may create or remove it at
  * the same time: a few rounds decide that. */
 static int open_or_create(const char *name, const struct shmbus_attach_opts *opts,
-                          struct sb_segment *segment, struct sb_geometry **geometry,
-                          bool *ret_made)
+                          struct sb_segment *segment, struct sb_geometry **geometry, bool *ret_made)
 {
     bool read_only = (opts->flags & SHMBUS_ATTACH_OBSERVE) != 0;
     bool any_owner = (opts->flags & SHMBUS_ATTACH_ANY_OWNER) != 0;
@@ -190,8 +189,7 @@ static int join(const struct attachment *a)
     if (bus->observer) {
         return 0;
     }
-    return sb_process_join(&bus->view, &bus->oracle, bus->segment.fd, a->apart, name,
-                           &bus->member);
+    return sb_process_join(&bus->view, &bus->oracle, bus->segment.fd, a->apart, name, &bus->member);
 }
 
 /* Leaves no descriptor behind but the oracle's, and none if it fails. */
@@ -244,8 +242,7 @@ static void keep_or_end(struct shmbus *bus, struct sb_keeper *keeper)
 }
 
 /* What is opened meanwhile, other threads can neither inherit nor hit. */
-static int attach_apart(struct shmbus *bus, const char *name,
-                        const struct shmbus_attach_opts *opts)
+static int attach_apart(struct shmbus *bus, const char *name, const struct shmbus_attach_opts *opts)
 {
     struct sb_keeper *keeper = sb_keeper_start();
     struct attachment a = {bus, name, opts, sb_keeper_is_apart(keeper)};
@@ -277,8 +274,7 @@ static int check_opts(const char *name, const struct shmbus_attach_opts *opts,
 {
     const unsigned known = SHMBUS_ATTACH_OBSERVE | SHMBUS_ATTACH_EXISTING |
                            SHMBUS_ATTACH_ANY_OWNER | SHMBUS_ATTACH_NO_WATCHER |
-                           SHMBUS_ATTACH_EINTR | SHMBUS_ATTACH_SAME_PLAN |
-                           SHMBUS_ATTACH_ANY_PLAN;
+                           SHMBUS_ATTACH_EINTR | SHMBUS_ATTACH_SAME_PLAN | SHMBUS_ATTACH_ANY_PLAN;
     int r;
 
     if (name == NULL) {

@@ -54,8 +54,7 @@ static SB_INLINE int check_send(struct shmbus_channel *ch, const char *call)
 static SB_INLINE bool is_in_hand(const struct shmbus_msg *msg)
 {
     return msg != NULL && msg->channel != NULL && *msg->channel->cookie == SB_COOKIE &&
-           sb_msg_kind(msg) != SB_MSG_NONE &&
-           ((msg->opaque_[1] ^ msg->channel->mark) >> 40) == 0;
+           sb_msg_kind(msg) != SB_MSG_NONE && ((msg->opaque_[1] ^ msg->channel->mark) >> 40) == 0;
 }
 
 SB_COLD static int why_not_in_hand(const struct shmbus_msg *msg, const char *call)

@@ -83,8 +83,8 @@ static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
                       struct shmbus_channel **ret_ch)
 {
     const unsigned kinds = SHMBUS_OPEN_QUEUE | SHMBUS_OPEN_STREAM;
-    const unsigned known = SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | SHMBUS_OPEN_EXISTING |
-                           SHMBUS_OPEN_THREAD | kinds;
+    const unsigned known =
+        SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | SHMBUS_OPEN_EXISTING | SHMBUS_OPEN_THREAD | kinds;
 
     if (bus == NULL || channel == NULL || ret_ch == NULL) {
         return sb_fail(-EINVAL, "shmbus_channel_open: an argument is NULL");

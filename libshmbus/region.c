@@ -108,8 +108,7 @@ static int wait_a_while(struct shmbus_region *region, struct patience *p, uint64
         return 0;
     }
     if (p->timeout_ns < 0 && p->timeout_ns != SHMBUS_WAIT_FOREVER) {
-        return sb_fail_quick(-EINVAL, region->name,
-                             "a timeout is 0, more, or SHMBUS_WAIT_FOREVER");
+        return sb_fail_quick(-EINVAL, region->name, "a timeout is 0, more, or SHMBUS_WAIT_FOREVER");
     }
     now_ns = sb_now_ns();
     if (now_ns >= p->signals_ns && now_ns < p->deadline_ns) {

@@ -63,7 +63,7 @@ int shmbus_unlink(const char *name)
 /* 0 if nobody alive is attached; -SHMBUS_ERR_IN_USE naming one who is. */
 static int check_unused(struct shmbus *bus, const char *name)
 {
-    struct shmbus_process_stat p = { .struct_bytes = sizeof p };
+    struct shmbus_process_stat p = {.struct_bytes = sizeof p};
     int r = 0;
 
     for (uint32_t i = 0; r == 0 || r == -ENODATA; i++) {

@@ -133,10 +133,9 @@ bool ctl_arg_count(const char *option, const char *value, uint64_t min, uint64_t
         *ret_count = count;
         return true;
     }
-    ctl_note("%s: '%s' is not a number from %ju to %ju%s", option, value, (uintmax_t)min,
-             (uintmax_t)max,
-             value[0] == '0' && value[1] >= '0' && value[1] <= '9' ? "; leave away the leading 0"
-                                                                   : "");
+    ctl_note(
+        "%s: '%s' is not a number from %ju to %ju%s", option, value, (uintmax_t)min, (uintmax_t)max,
+        value[0] == '0' && value[1] >= '0' && value[1] <= '9' ? "; leave away the leading 0" : "");
     return false;
 }
 

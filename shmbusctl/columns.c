@@ -64,9 +64,9 @@ static void fill_block_size(FILL_ARGS)
 static void fill_block(FILL_ARGS)
 {
     const struct shmbus_block_stat *block = data;
-    const uint64_t values[] = {block->count, block->free,          block->queued,      block->held,
-                               block->stock, block->redeliverable, block->dead_letters,
-                               block->common, block->common_free};
+    const uint64_t values[] = {block->count,        block->free,   block->queued,
+                               block->held,         block->stock,  block->redeliverable,
+                               block->dead_letters, block->common, block->common_free};
 
     (void)options;
     column_count(cell, values[arg]);

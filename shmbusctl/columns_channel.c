@@ -131,7 +131,6 @@ const struct table_column columns_channel[] = {
     {"receivers", "RECEIVERS", "handles open for receiving", fill_channel, CHANNEL_RECEIVERS, true},
     {"timeouts", "TIMEOUTS", "sends and receives that timed out", fill_channel, CHANNEL_TIMEOUTS,
      true},
-    SHMBUS_COUNTERS(COUNTER_COLUMN)
-    RATES(fill_channel_rate),
+    SHMBUS_COUNTERS(COUNTER_COLUMN) RATES(fill_channel_rate),
     {NULL, NULL, NULL, NULL, 0, false},
 };

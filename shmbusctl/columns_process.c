@@ -37,7 +37,7 @@ static void fill_process(FILL_ARGS)
         cell->style = now->life == SHMBUS_LIFE_ALIVE     ? TABLE_GOOD
                       : now->life == SHMBUS_LIFE_IDLE    ? TABLE_PLAIN
                       : now->life == SHMBUS_LIFE_STALLED ? TABLE_ODD
-                                                    : TABLE_BAD;
+                                                         : TABLE_BAD;
         break;
     case PROCESS_SLOT:
         column_count(cell, now->slot);
@@ -74,9 +74,7 @@ static void fill_process(FILL_ARGS)
         cell->style = now->handles_left ? TABLE_ODD : TABLE_PLAIN;
         break;
     case PROCESS_WAITS:
-        CELL("%s", now->waits_in[0]           ? now->waits_in
-                   : now->waiting_calls != 0 ? "region"
-                                             : "-");
+        CELL("%s", now->waits_in[0] ? now->waits_in : now->waiting_calls != 0 ? "region" : "-");
         break;
     }
 }
@@ -119,7 +117,6 @@ const struct table_column columns_process[] = {
     {"left", "LEFT", "channels that threads left open when they ended", fill_process, PROCESS_LEFT,
      true},
     {"waits", "WAITS", "channel of a call in which it sleeps", fill_process, PROCESS_WAITS, false},
-    SHMBUS_COUNTERS(COUNTER_COLUMN)
-    RATES(fill_process_rate),
+    SHMBUS_COUNTERS(COUNTER_COLUMN) RATES(fill_process_rate),
     {NULL, NULL, NULL, NULL, 0, false},
 };

@@ -102,9 +102,9 @@ static bool set_order(const char *value, enum shmbus_order *ret_order)
 
 static bool set_queue_key(struct shmbus_channel_plan *channel, const char *key, const char *value)
 {
-    static const char *const keys[] = {"depth",     "on_full",    "max_deliveries", "dead_letter",
-                                       "endpoints", "timestamps", "order",          "message_bytes",
-                                       "producers", "share",      NULL};
+    static const char *const keys[] = {
+        "depth", "on_full",       "max_deliveries", "dead_letter", "endpoints", "timestamps",
+        "order", "message_bytes", "producers",      "share",       NULL};
 
     if (strcmp(key, "depth") == 0)
         return set_number(key, value, &channel->depth);

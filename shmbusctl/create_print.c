@@ -193,8 +193,8 @@ static void print_promise(const struct promise *promise)
 
     text_size(promise->message_bytes, false, size, sizeof(size));
     printf("%s%u queue%s can always have %u message%s of up to %s, whatever waits elsewhere\n",
-           promise->queues == 1 ? "" : "each of ", promise->queues,
-           promise->queues == 1 ? "" : "s", promise->share, promise->share == 1 ? "" : "s", size);
+           promise->queues == 1 ? "" : "each of ", promise->queues, promise->queues == 1 ? "" : "s",
+           promise->share, promise->share == 1 ? "" : "s", size);
 }
 
 /* What no other queue can take away. */

@@ -90,8 +90,8 @@ int message_source_next(struct message_source *source, unsigned char **ret_data,
         int result;
 
         if (source->delimiter >= 0 && used > looked) /* not before there is a buffer */
-            found = memchr(source->buffer + source->start + looked, source->delimiter,
-                           used - looked);
+            found =
+                memchr(source->buffer + source->start + looked, source->delimiter, used - looked);
         if (found)
             return hand_out(source, (size_t)(found - source->buffer), 1, ret_data, ret_bytes);
         looked = used;

@@ -73,7 +73,7 @@ static bool each_finding(void *context, enum shmbus_severity severity, const cha
     const struct bus_context *bus = context;
     enum doctor_level level = severity == SHMBUS_SEVERITY_CRITICAL  ? DOCTOR_CRITICAL
                               : severity == SHMBUS_SEVERITY_WARNING ? DOCTOR_WARNING
-                                                           : DOCTOR_NOTE;
+                                                                    : DOCTOR_NOTE;
 
     doctor_add(bus->doctor, level, bus->name, cure ? cure : "", "%s", what);
     return true;
@@ -185,10 +185,9 @@ static void print_text(const struct doctor *doctor)
 
     unsigned warnings = count_level(doctor, DOCTOR_WARNING);
 
-    printf("%s: %u critical, %u warning%s, %u unknown; %u bus%s checked\n",
-           names[verdict(doctor)], count_level(doctor, DOCTOR_CRITICAL), warnings,
-           ctl_plural(warnings, "s"), count_level(doctor, DOCTOR_UNKNOWN), doctor->buses,
-           ctl_plural(doctor->buses, "es"));
+    printf("%s: %u critical, %u warning%s, %u unknown; %u bus%s checked\n", names[verdict(doctor)],
+           count_level(doctor, DOCTOR_CRITICAL), warnings, ctl_plural(warnings, "s"),
+           count_level(doctor, DOCTOR_UNKNOWN), doctor->buses, ctl_plural(doctor->buses, "es"));
     for (int level = DOCTOR_CRITICAL; level >= DOCTOR_NOTE; level--)
         for (size_t i = 0; i < doctor->count; i++) {
             const struct doctor_finding *finding = &doctor->findings[i];

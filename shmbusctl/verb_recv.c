@@ -169,7 +169,8 @@ static int run(struct ctl_args *args)
     ctl_signals_bus(bus);
     ctl_output_watch(bus, request.follow);
     result = shmbus_channel_open(bus, args->operands[1],
-                         SHMBUS_OPEN_RECV | (request.create ? 0 : SHMBUS_OPEN_EXISTING), NULL, &ch);
+                                 SHMBUS_OPEN_RECV | (request.create ? 0 : SHMBUS_OPEN_EXISTING),
+                                 NULL, &ch);
     if (result < 0) {
         code = show_open_failure(bus, args->operands[1], result, "; --create makes a new one");
     } else {

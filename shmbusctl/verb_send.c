@@ -252,7 +252,8 @@ static int run(struct ctl_args *args)
         return code;
     ctl_signals_bus(bus);
     result = shmbus_channel_open(bus, args->operands[1],
-                         SHMBUS_OPEN_SEND | (request.create ? 0 : SHMBUS_OPEN_EXISTING), NULL, &ch);
+                                 SHMBUS_OPEN_SEND | (request.create ? 0 : SHMBUS_OPEN_EXISTING),
+                                 NULL, &ch);
     if (result < 0) {
         code = show_open_failure(bus, args->operands[1], result, "; --create makes a new one");
     } else {

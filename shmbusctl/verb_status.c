@@ -294,7 +294,8 @@ static int check_names(const struct ctl_args *args, int first, struct json_objec
 
 static int print_table(struct json_object *answer, const char *list, bool one_row, bool no_headings)
 {
-    struct table_options look = {.no_headings = no_headings, .colour = table_colour_wanted(),
+    struct table_options look = {.no_headings = no_headings,
+                                 .colour = table_colour_wanted(),
                                  .width = table_width_of_output()};
     struct json_object *programs = part_of(answer, "programs");
     struct table table;

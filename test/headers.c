@@ -8,7 +8,9 @@
 #include <stdio.h>
 
 typedef void (*any_function)(void);
+/* clang-format off */
 #define F(name) {#name, (any_function)(name)}
+/* clang-format on */
 
 static const struct {
     const char *name;

@@ -237,8 +237,7 @@ static enum outcome run_one(const struct t_test *test, const struct options *opt
         exit(run_here(test, options->seed));
     }
     setpgid(pid, pid);
-    int status = wait_for(pid, LOAD_FACTOR * test->timeout_s * options->timeout_factor,
-                          &timed_out);
+    int status = wait_for(pid, LOAD_FACTOR * test->timeout_s * options->timeout_factor, &timed_out);
 
     FILE *out = fdopen(dup(output), "a");
     int left = out != NULL ? remove_segments(pid, out) : 0;

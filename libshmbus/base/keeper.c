@@ -58,8 +58,8 @@ struct sb_keeper {
     pthread_t thread;
     pid_t pid; /* whose thread it is */
     pid_t tid;
-    bool is_private; /* the table is its own, and was empty */
-    bool is_apart;   /* it is its own, perhaps as a copy */
+    bool is_private;      /* the table is its own, and was empty */
+    bool is_apart;        /* it is its own, perhaps as a copy */
     pthread_mutex_t lock; /* one job at a time */
     sb_word32 turn;
     int (*job)(void *);

@@ -234,8 +234,10 @@ static int no_descriptor(const char *path, int error, const char *what)
     }
     switch (error) {
     case EMFILE:
-        return sb_fail(-EMFILE, "%s: %s: this process may have no more descriptors; raise "
-                                "RLIMIT_NOFILE (ulimit -n)", path, what);
+        return sb_fail(-EMFILE,
+                       "%s: %s: this process may have no more descriptors; raise "
+                       "RLIMIT_NOFILE (ulimit -n)",
+                       path, what);
     case ENFILE:
         return sb_fail(-ENFILE, "%s: %s: the system has no descriptor left; raise fs.file-max",
                        path, what);

@@ -94,7 +94,7 @@ static void listen_no_more(struct sb_watcher *watcher)
 static struct timespec timespec_of(int64_t ns)
 {
     ns = ns > 0 ? ns : 0;
-    return (struct timespec){ .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+    return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
 }
 
 /* Without descriptors, until ring() or the time is over. */
@@ -116,8 +116,8 @@ static void ring(struct sb_watcher *watcher)
 /* True if the kernel told of an end. */
 static bool sleep_listening(struct sb_watcher *watcher, int64_t ns)
 {
-    struct pollfd polls[2] = {{ .fd = watcher->poke_fds[0], .events = POLLIN },
-                              { .fd = watcher->told_fd, .events = POLLIN }};
+    struct pollfd polls[2] = {{.fd = watcher->poke_fds[0], .events = POLLIN},
+                              {.fd = watcher->told_fd, .events = POLLIN}};
     struct timespec t = timespec_of(ns);
     char events[4096] __attribute__((aligned(8)));
 

@@ -37,7 +37,7 @@ struct shmbus_channel {
     struct sb_lane_msg taken;
     uint32_t away_pauses;   /* queue: how long to keep away from a full one */
     uint32_t gather_pauses; /* lanes: how long to let messages gather */
-    uint64_t in_cells;     /* messages received from cells and not given back */
+    uint64_t in_cells;      /* messages received from cells and not given back */
     struct sb_stream_tx tx;
     struct sb_stream_rx rx;
     struct sb_stock stock;
@@ -57,7 +57,7 @@ struct shmbus_channel {
     struct sb_poll *poll;
     struct shmbus_channel *next;
     char name[SHMBUS_NAME_BYTES];
-    bool buries_cells;       /* dead-letter queue of queues that have lanes */
+    bool buries_cells;        /* dead-letter queue of queues that have lanes */
     struct sb_lanes_rx lanes; /* of these only the scan is used by a dead-letter queue */
     struct sb_ring ring;
 };

@@ -32,7 +32,7 @@ struct sb_standpoint {
 
 struct sb_kind {
     enum sb_kind_id id;
-    const char *noun; /* in sentences */
+    const char *noun;                    /* in sentences */
     enum sb_msg_kind reserved, received; /* what its messages are marked with */
 
     /* The handle: its row is there already, and is given back by the caller if this fails. */

@@ -145,8 +145,7 @@ SB_SELDOM static int place_late(struct shmbus_channel *ch, int64_t timeout_ns,
 }
 
 /* P0 with the policy of a full queue. */
-static SB_INLINE int place(struct shmbus_channel *ch, int64_t timeout_ns,
-                           struct sb_cell **ret_cell)
+static SB_INLINE int place(struct shmbus_channel *ch, int64_t timeout_ns, struct sb_cell **ret_cell)
 {
     *ret_cell = sb_lane_place(&ch->lane);
     return sb_likely(*ret_cell != NULL) ? 0 : place_late(ch, timeout_ns, ret_cell);
@@ -243,7 +242,7 @@ SB_FLAT int sb_lanes_reserve(struct shmbus_channel *ch, size_t size_bytes,
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->slot,
-        .opaque_ = { ch->reservation, sb_msg_mark(ch, SB_MSG_LANE_TX, 0), size_bytes },
+        .opaque_ = {ch->reservation, sb_msg_mark(ch, SB_MSG_LANE_TX, 0), size_bytes},
     };
     return 0;
 }
@@ -368,7 +367,7 @@ static void let_gather(struct shmbus_channel *ch)
 SB_SELDOM static int recv_late(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
                                int64_t timeout_ns)
 {
-    struct incoming in = { ret_msgs, max, 0 };
+    struct incoming in = {ret_msgs, max, 0};
     int r = -EAGAIN;
 
     if (timeout_ns == 0) {
@@ -431,8 +430,8 @@ int sb_lanes_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bo
     if (cell == NULL) {
         return sb_stale(ch);
     }
-    where = sb_lane_requeue(view, (uint32_t)msg->opaque_[2], cell, msg->opaque_[0], undo,
-                            ch->index);
+    where =
+        sb_lane_requeue(view, (uint32_t)msg->opaque_[2], cell, msg->opaque_[0], undo, ch->index);
     ch->in_cells--;
     sb_event_wake(&view->channels[where].shared->readable);
     sb_event_wake(&view->channels[msg->opaque_[2]].shared->writable); /* it may give way */
@@ -451,8 +450,8 @@ static void look_at_held(struct shmbus_channel *ch, const struct sb_channel_view
         uint64_t w = sb_load_acquire(&cell->w);
         if (sb_hdr_state(w) == SB_HRX && sb_hdr_owner(w) == ch->owner &&
             sb_holder_of(sb_load_relaxed(&cell->holder)) == ch->holder) {
-            struct sb_returned_item item = { i >> origin->depth_shift,
-                                             sb_cell_ticket(origin, i, w), w, (uint32_t)i };
+            struct sb_returned_item item = {i >> origin->depth_shift, sb_cell_ticket(origin, i, w),
+                                            w, (uint32_t)i};
             sb_returned_add(list, &item);
         }
     }

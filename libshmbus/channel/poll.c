@@ -32,8 +32,8 @@ struct sb_poll {
     struct shmbus_channel *ch;
     pthread_t thread;
     int fd;
-    sem_t armed;     /* posted when the receiver has found nothing */
-    sb_word32 state; /* POLL_WATCHING until reported; POLL_STOP ends the thread */
+    sem_t armed;             /* posted when the receiver has found nothing */
+    sb_word32 state;         /* POLL_WATCHING until reported; POLL_STOP ends the thread */
     struct sb_standpoint at; /* when the receiver armed us; written by it while REPORTED */
 };
 

@@ -85,7 +85,7 @@ static void look_at_held(struct shmbus_channel *ch, struct sb_returned *list)
             continue;
         }
         if (sb_hdr_state(hdr) == SB_HRX) {
-            struct sb_returned_item item = { sb_loc_channel(loc), sb_loc_ticket(loc), hdr, block };
+            struct sb_returned_item item = {sb_loc_channel(loc), sb_loc_ticket(loc), hdr, block};
             sb_returned_add(list, &item);
         } else if (sb_hdr_state(hdr) == SB_HTX) {
             sb_block_free(blocks, &ch->stock, block, ch->owner);
@@ -127,9 +127,8 @@ SB_SELDOM static bool drop_oldest(struct shmbus_channel *ch, bool for_place)
     uint32_t block = 0;
     uint64_t hdr = 0;
     uint64_t ticket = 0;
-    enum sb_ring_result r = for_place
-                                ? sb_ring_recv_placed(&ch->ring, &block, &hdr, &ticket)
-                                : sb_ring_recv(&ch->ring, &block, &hdr, &ticket);
+    enum sb_ring_result r = for_place ? sb_ring_recv_placed(&ch->ring, &block, &hdr, &ticket)
+                                      : sb_ring_recv(&ch->ring, &block, &hdr, &ticket);
 
     if (r != SB_OK) {
         return false;
@@ -190,8 +189,7 @@ SB_COLD static int no_blocks(struct shmbus_channel *ch)
 
     sb_count(ch, ch->short_waited ? SHMBUS_COUNT_send_timeouts : SHMBUS_COUNT_rejected, 1);
     if (sb_census_is_due(ch)) {
-        sb_census_of_blocks(view, sb_class_for(&view->blocks, ch->short_of), ch->index,
-                            ch->census);
+        sb_census_of_blocks(view, sb_class_for(&view->blocks, ch->short_of), ch->index, ch->census);
     }
     return sb_fail(-SHMBUS_ERR_NO_BLOCKS, "queue \"%s\": no free block for %zu bytes%s: %s",
                    ch->name, ch->short_of, ch->short_waited ? " within the timeout" : "",
@@ -277,7 +275,7 @@ SB_COLD static int too_large(const struct shmbus_channel *ch, size_t size_bytes)
 static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint64_t holder,
                       int64_t *timeout_ns, struct outgoing *ret)
 {
-    struct wanted want = { sb_class_for(blocks_of(ch), size_bytes), SB_NONE };
+    struct wanted want = {sb_class_for(blocks_of(ch), size_bytes), SB_NONE};
     const struct sb_class_view *cls;
     int r;
 
@@ -349,7 +347,7 @@ static void keep_away(struct shmbus_channel *ch)
 SB_SELDOM static int send_late(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
                                const void *data, size_t size_bytes, int64_t timeout_ns)
 {
-    struct sb_send send = { type, correlation_id, data, size_bytes, timeout_ns };
+    struct sb_send send = {type, correlation_id, data, size_bytes, timeout_ns};
 
     if (ch->view->on_full != SHMBUS_FULL_DROP_OLDEST && patience(ch, timeout_ns) == 0 &&
         size_bytes <= ch->size_max && !sb_ring_has_place(&ch->ring)) {
@@ -364,7 +362,7 @@ SB_SELDOM static int send_late(struct shmbus_channel *ch, unsigned type, uint64_
 SB_SELDOM static int put_late(struct shmbus_channel *ch, uint32_t block, size_t size_bytes,
                               int64_t timeout_ns)
 {
-    struct outgoing out = { .block = block, .bytes = size_bytes };
+    struct outgoing out = {.block = block, .bytes = size_bytes};
     int r;
 
     out.hdr = sb_load_relaxed(&sb_block_at(blocks_of(ch), block)->hdr);
@@ -446,7 +444,7 @@ static SB_INLINE void hand_reservation(struct shmbus_channel *ch, uint32_t block
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->slot,
-        .opaque_ = { hdr, sb_msg_mark(ch, SB_MSG_QUEUE_TX, block), size_bytes },
+        .opaque_ = {hdr, sb_msg_mark(ch, SB_MSG_QUEUE_TX, block), size_bytes},
     };
 }
 
@@ -524,7 +522,7 @@ struct title {
 
 static struct title retitle(struct sb_block *b, const struct shmbus_msg *msg)
 {
-    struct title before = { sb_load_relaxed(&b->meta), sb_load_relaxed(&b->correlation_id) };
+    struct title before = {sb_load_relaxed(&b->meta), sb_load_relaxed(&b->correlation_id)};
     uint64_t now = sb_meta_make((uint32_t)msg->size_bytes, sb_meta_sender(before.meta), msg->type);
 
     sb_store_relaxed(&b->meta, sb_meta_set_aside(now, sb_meta_aside(before.meta)));
@@ -560,12 +558,11 @@ static int forward_copy(struct shmbus_channel *ch, uint32_t block, uint64_t hdr,
 
 int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t timeout_ns)
 {
-    struct outgoing out = { .block = sb_msg_number(msg),
-                            .hdr = msg->opaque_[0],
-                            .bytes = msg->size_bytes };
+    struct outgoing out = {
+        .block = sb_msg_number(msg), .hdr = msg->opaque_[0], .bytes = msg->size_bytes};
     bool forward = sb_msg_kind(msg) == SB_MSG_QUEUE_RX;
     struct sb_block *b = sb_block_at(blocks_of(ch), out.block);
-    struct title before = { 0, 0 };
+    struct title before = {0, 0};
     int r = check_commit(ch, msg);
 
     if (r < 0) {
@@ -620,8 +617,7 @@ SB_SELDOM static void count_deliveries(struct shmbus_channel *ch, struct sb_bloc
     } else if (ch->view->takes_letters && sb_meta_aside(meta) > 0) {
         deliveries += sb_meta_aside(meta) - 1u;
     }
-    msg->delivery_count =
-        deliveries < SHMBUS_DELIVERIES_MAX ? deliveries : SHMBUS_DELIVERIES_MAX;
+    msg->delivery_count = deliveries < SHMBUS_DELIVERIES_MAX ? deliveries : SHMBUS_DELIVERIES_MAX;
     sb_count(ch, SHMBUS_COUNT_redelivered, msg->delivery_count > 1);
 }
 
@@ -663,8 +659,7 @@ struct incoming {
 /* Dead letters of queues with lanes stay in their cells. */
 SB_SELDOM static void take_dead_letters(struct shmbus_channel *ch, struct incoming *in)
 {
-    while ((size_t)in->got < in->max &&
-           sb_lanes_recv_dead_letter(ch, &in->msgs[in->got]) == 0) {
+    while ((size_t)in->got < in->max && sb_lanes_recv_dead_letter(ch, &in->msgs[in->got]) == 0) {
         in->got++;
     }
 }
@@ -730,7 +725,7 @@ SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
 SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result result,
                                struct shmbus_msg *ret_msgs, size_t max, int64_t timeout_ns)
 {
-    struct incoming in = { ret_msgs, max, 0 };
+    struct incoming in = {ret_msgs, max, 0};
     int r = none(ch, result);
 
     if (r == -EAGAIN && timeout_ns != 0) {
@@ -746,7 +741,7 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result re
 SB_FLAT int sb_queue_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
                           int64_t timeout_ns)
 {
-    struct incoming in = { ret_msgs, max, 0 };
+    struct incoming in = {ret_msgs, max, 0};
     enum sb_ring_result result = take(ch, &in);
 
     if (sb_unlikely(in.got == 0)) {

@@ -24,8 +24,8 @@ static void departure_told(struct shmbus_channel *ch)
 {
     const struct sb_channel *shared = ch->view->shared;
 
-    ch->departure_seen = sb_load_acquire((ch->mode & SHMBUS_OPEN_SEND) != 0 ? &shared->receiver
-                                                                       : &shared->sender);
+    ch->departure_seen =
+        sb_load_acquire((ch->mode & SHMBUS_OPEN_SEND) != 0 ? &shared->receiver : &shared->sender);
     ch->departure_at = progress_of_other_end(ch);
 }
 
@@ -205,8 +205,8 @@ static int attempt_send(struct shmbus_channel *ch, void *job)
 SB_SELDOM static int send_late(struct shmbus_channel *ch, enum sb_ring_result result, unsigned type,
                                const void *data, size_t size_bytes, int64_t timeout_ns)
 {
-    struct sb_send send = { type, 0, data, size_bytes, timeout_ns };
-    struct sending job = { &send, stamp(ch) };
+    struct sb_send send = {type, 0, data, size_bytes, timeout_ns};
+    struct sending job = {&send, stamp(ch)};
     int r = answer(ch, result);
 
     if (r == -EAGAIN && timeout_ns != 0) {
@@ -259,7 +259,7 @@ static int attempt_batch(struct shmbus_channel *ch, void *job)
 int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
                             int64_t timeout_ns)
 {
-    struct batch job = { items, count, 0 };
+    struct batch job = {items, count, 0};
     uint64_t bytes = 0;
     int r = 0;
 
@@ -285,7 +285,7 @@ int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items
 int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
                          int64_t timeout_ns)
 {
-    struct place place = { size_bytes, NULL };
+    struct place place = {size_bytes, NULL};
     int r = reserve(ch, &place, timeout_ns);
 
     if (r < 0) {
@@ -296,7 +296,7 @@ int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct sh
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->slot,
-        .opaque_ = { ch->tx.tail, sb_msg_mark(ch, SB_MSG_STREAM_TX, ch->tx.serial), size_bytes },
+        .opaque_ = {ch->tx.tail, sb_msg_mark(ch, SB_MSG_STREAM_TX, ch->tx.serial), size_bytes},
     };
     return 0;
 }
@@ -453,7 +453,7 @@ static int attempt_take(struct shmbus_channel *ch, void *job)
 SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result result,
                                struct shmbus_msg *ret_msgs, size_t max, int64_t timeout_ns)
 {
-    struct incoming in = { ret_msgs, max, 0 };
+    struct incoming in = {ret_msgs, max, 0};
     int r = conclude(ch, &in, result);
 
     if (r == -EAGAIN && timeout_ns != 0) {
@@ -465,7 +465,7 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result re
 SB_SELDOM static int recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
                                 int64_t timeout_ns)
 {
-    struct incoming in = { ret_msgs, max, 0 };
+    struct incoming in = {ret_msgs, max, 0};
     enum sb_ring_result result = take_many(ch, &in);
 
     return in.got > 0 ? (int)in.got : recv_late(ch, result, ret_msgs, max, timeout_ns);

@@ -20,7 +20,7 @@
 #define SLICE_MIN_NS 1000000
 #define SLICE_WATCHED_NS 1000000000
 #define BEAT_NS 10000000 /* from one heartbeat to the next while spinning */
-#define SPIN_PAUSES 16u /* at most, between two attempts while spinning */
+#define SPIN_PAUSES 16u  /* at most, between two attempts while spinning */
 
 static bool is_over(int result)
 {

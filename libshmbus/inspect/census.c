@@ -44,8 +44,8 @@ __attribute__((format(printf, 2, 3))) static void add(struct text *text, const c
 static bool open_account(const struct sb_view *view, struct account *account)
 {
     account->total = 0;
-    account->width = view->channel_count > view->process_count ? view->channel_count
-                                                               : view->process_count;
+    account->width =
+        view->channel_count > view->process_count ? view->channel_count : view->process_count;
     account->counts = calloc(SHARES * account->width, sizeof *account->counts);
     return account->counts != NULL;
 }
@@ -202,7 +202,7 @@ static void report(const struct sb_view *view, struct account *account, struct t
 
 static void close_account(const struct sb_view *view, struct account *account, char *ret_text)
 {
-    struct text text = { ret_text, 0 };
+    struct text text = {ret_text, 0};
 
     report(view, account, &text);
     free(account->counts);
@@ -213,7 +213,7 @@ static void book_class(const struct sb_view *view, struct account *account, uint
                        uint32_t channel)
 {
     const struct sb_class_view *c = &view->blocks.classes[cls];
-    const struct sb_share none = { 0 };
+    const struct sb_share none = {0};
     const struct sb_share *own = channel == SB_NONE ? &none : &view->channels[channel].share;
 
     for (uint32_t i = 0; i < c->count; i++) {

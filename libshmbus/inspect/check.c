@@ -328,8 +328,7 @@ static bool is_hidden(const struct sb_class_view *cls, uint32_t block)
 }
 
 /* What is common is used up; what is left belongs to single queues. */
-static void check_common(struct check *check, const struct shmbus_block_stat *stat,
-                         const char *who)
+static void check_common(struct check *check, const struct shmbus_block_stat *stat, const char *who)
 {
     uint64_t own = stat->count - stat->common;
 

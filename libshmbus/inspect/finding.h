@@ -16,8 +16,8 @@ struct check {
     struct shmbus *bus;
     shmbus_finding_fn each;
     void *context;
-    int bad; /* findings above a note */
-    bool stopped; /* @each wants no more */
+    int bad;               /* findings above a note */
+    bool stopped;          /* @each wants no more */
     char name[TEXT_BYTES]; /* of the bus, as shmbusctl takes it: with its directory */
     char cure[TEXT_BYTES];
 };

@@ -135,9 +135,8 @@ static bool spread(struct look *look)
 
     for (uint32_t slot = 0; slot < look->view->process_count; slot++) {
         const struct sb_hands *hands = &look->hands[slot];
-        if (!look->can_go_on[slot] && (hands->waits_for == SB_WAITS_BLOCK
-                                           ? blocks
-                                           : room_may_come(look, hands->waits_in))) {
+        if (!look->can_go_on[slot] &&
+            (hands->waits_for == SB_WAITS_BLOCK ? blocks : room_may_come(look, hands->waits_in))) {
             look->can_go_on[slot] = true;
             more = true;
         }
@@ -216,8 +215,8 @@ static uint32_t holds_of(const struct sb_view *view, uint32_t slot, uint64_t *co
         uint64_t end = sb_cells_used(&view->channels[c]);
         for (uint64_t i = 0; i < end; i++) {
             uint64_t w = sb_load_relaxed(&sb_cell_at(&view->channels[c], i)->w);
-            counts[c] += sb_hdr_state(w) == SB_HRX &&
-                         (sb_hdr_owner(w) >> SB_OWNER_EPOCH_BITS) == slot + 1u;
+            counts[c] +=
+                sb_hdr_state(w) == SB_HRX && (sb_hdr_owner(w) >> SB_OWNER_EPOCH_BITS) == slot + 1u;
         }
         if (counts[c] > (most == SB_NONE ? 0 : counts[most])) {
             most = c;
@@ -242,8 +241,9 @@ static void describe(const struct look *look, uint32_t slot, uint64_t *counts, c
     }
     name[0] = '\0';
     sb_channel_name(&view->channels[hands->waits_in], name);
-    add(text, hands->waits_for == SB_WAITS_BLOCK ? " waits for a block for \"%s\""
-                                                 : " waits for room in \"%s\"",
+    add(text,
+        hands->waits_for == SB_WAITS_BLOCK ? " waits for a block for \"%s\""
+                                           : " waits for room in \"%s\"",
         name);
 }
 
@@ -266,7 +266,7 @@ static void describe_all(const struct look *look, const bool *stands, uint32_t n
 
 uint32_t sb_standstill(const struct sb_view *view, char ret_text[SB_STANDSTILL_BYTES])
 {
-    struct look look = { .view = view };
+    struct look look = {.view = view};
     bool *stands = malloc(view->process_count * sizeof *stands);
     uint64_t *counts = calloc(view->channel_count, sizeof *counts);
     uint32_t n = 0;

@@ -116,8 +116,7 @@ static void add_blocks(const struct sb_view *view, uint32_t channel,
         if (sb_is_letter(view, &look)) {
             stat->dead_letters += sb_waits_for(view, &look) == channel;
         } else if (sb_loc_channel(look.loc) == channel) {
-            stat->held +=
-                sb_hdr_state(look.hdr) == SB_HRX || sb_hdr_state(look.hdr) == SB_HFW;
+            stat->held += sb_hdr_state(look.hdr) == SB_HRX || sb_hdr_state(look.hdr) == SB_HFW;
             stat->redeliverable += sb_hdr_state(look.hdr) == SB_ORPHAN;
         }
     }

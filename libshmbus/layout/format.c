@@ -13,7 +13,6 @@
 #include "base/hash.h"
 #include "layout/name.h"
 
-
 uint32_t sb_fingerprint(void)
 {
     const uint8_t bytes[4] = {1, 2, 3, 4};

@@ -19,8 +19,8 @@
 
 #include "base/atomic.h"
 
-#define SB_LINE 64u   /* cache line */
-#define SB_PAIR 128u  /* lines come in pairs: writers of different words keep this far apart */
+#define SB_LINE 64u  /* cache line */
+#define SB_PAIR 128u /* lines come in pairs: writers of different words keep this far apart */
 #define SB_LAYOUT_MAJOR 4u
 #define SB_LAYOUT_MINOR 0u
 #define SB_MAGIC "shmbus\r\n" /* 8 bytes; shows text-mode damage */
@@ -270,7 +270,7 @@ struct sb_block {
     sb_word holder; /* HTX, HRX: the handle that gave it to the application; 0: in stock. Cleared by
                      * the owner before he passes it on, so that in an orphan it is 0, or says of
                      * whom that died with it */
-    sb_word twin; /* HFW: the block, and its generation, that takes the message on; otherwise
+    sb_word twin;   /* HFW: the block, and its generation, that takes the message on; otherwise
                    * anything. See exchange.c */
 };
 
@@ -384,9 +384,9 @@ struct sb_super {
     uint64_t constants_hash; /* over everything constant but this field; see format.c */
     uint8_t reserved[512 - 136];
     /* Dynamic, each a hint or a statistic. */
-    sb_word shutdown;   /* 0 or 1; any process */
-    sb_word attach_seq; /* raised by each attach */
-    sb_word recoveries; /* dead incarnations cleaned up after */
+    sb_word shutdown;             /* 0 or 1; any process */
+    sb_word attach_seq;           /* raised by each attach */
+    sb_word recoveries;           /* dead incarnations cleaned up after */
     struct sb_event blocks_freed; /* senders that found no block sleep here */
     uint8_t pad0[SB_PAIR - 28];
     /* Who looks for the dead, see sweep.c. */
@@ -499,14 +499,14 @@ struct sb_channel {
     uint8_t pad3[SB_PAIR - 8];
     /* Stream: sender's line, receiver's line, and the line where the receiver returns room. See
      * ring_spsc.c. */
-    sb_word tail_hint;    /* bytes committed; lags by up to 1/16 of the capacity */
-    sb_word tail_seq;     /* messages committed, same lag */
+    sb_word tail_hint; /* bytes committed; lags by up to 1/16 of the capacity */
+    sb_word tail_seq;  /* messages committed, same lag */
     uint8_t pad4[SB_PAIR - 16];
-    sb_word acked;        /* bytes released: the acknowledgement itself */
-    sb_word acked_seq;    /* messages released; may be one commit behind acked */
-    sb_word attempt;      /* end of the furthest message handed out:56 | how often:8 */
+    sb_word acked;     /* bytes released: the acknowledgement itself */
+    sb_word acked_seq; /* messages released; may be one commit behind acked */
+    sb_word attempt;   /* end of the furthest message handed out:56 | how often:8 */
     uint8_t pad5[SB_PAIR - 24];
-    sb_word room;         /* bytes released, published now and then for the sender */
+    sb_word room; /* bytes released, published now and then for the sender */
     uint8_t pad6[SB_PAIR - 8];
     uint8_t pad7[SB_PAIR];
 };
@@ -568,9 +568,9 @@ struct sb_region {
     sb_word name[SB_NAME_WORDS];
     uint64_t bytes;
     uint8_t pad0[SB_PAIR - 56];
-    sb_word lock;        /* owner64 of the writer, 0 none */
-    sb_word version;     /* odd while the data is being changed */
-    sb_word undo;        /* what the undo area holds, valid while version is odd */
+    sb_word lock;    /* owner64 of the writer, 0 none */
+    sb_word version; /* odd while the data is being changed */
+    sb_word undo;    /* what the undo area holds, valid while version is odd */
     sb_word writes;
     sb_word rollbacks;
     struct sb_event unlocked;

@@ -15,7 +15,7 @@ struct sb_class_view {
     uint32_t first; /* index of the first block of the class */
     uint32_t count;
     uint32_t common_end; /* behind the last block that anybody may use: shares of queues follow */
-    uint32_t stock_max; /* blocks a handle may keep for itself; 0: none */
+    uint32_t stock_max;  /* blocks a handle may keep for itself; 0: none */
     sb_word *stock_left; /* of all that this process may keep; private; NULL: no such limit */
     uint64_t size_bytes;
     uint64_t header_stride;
@@ -49,16 +49,16 @@ struct sb_channel_view {
     uint32_t dead_letter; /* channel index or SB_NONE */
     bool takes_letters;   /* it is the dead-letter queue of another one */
     uint32_t flags;
-    uint32_t depth_shift;    /* queue: depth is 1 << depth_shift */
-    sb_word *slots;          /* queue with total order */
-    struct sb_share share;   /* likewise */
-    uint64_t message_max;    /* likewise: bytes of the largest message */
-    uint32_t lane_count;     /* queue with order per producer; otherwise 0 */
-    uint64_t cell_bytes;     /* lanes: from one cell to the next */
+    uint32_t depth_shift;  /* queue: depth is 1 << depth_shift */
+    sb_word *slots;        /* queue with total order */
+    struct sb_share share; /* likewise */
+    uint64_t message_max;  /* likewise: bytes of the largest message */
+    uint32_t lane_count;   /* queue with order per producer; otherwise 0 */
+    uint64_t cell_bytes;   /* lanes: from one cell to the next */
     struct sb_lane *lanes;
-    uint8_t *cells;          /* lanes: those of lane 0, then those of lane 1, ... */
-    uint64_t ring_bytes;     /* stream: power of two */
-    uint8_t *ring;           /* stream */
+    uint8_t *cells;      /* lanes: those of lane 0, then those of lane 1, ... */
+    uint64_t ring_bytes; /* stream: power of two */
+    uint8_t *ring;       /* stream */
 };
 
 struct sb_region_view {

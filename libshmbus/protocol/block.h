@@ -14,7 +14,7 @@ struct sb_stock {
     bool known[SHMBUS_BLOCK_CLASSES_MAX];   /* max is settled */
     uint32_t max[SHMBUS_BLOCK_CLASSES_MAX]; /* may keep so many */
     uint32_t count[SHMBUS_BLOCK_CLASSES_MAX];
-    uint32_t rotor[SHMBUS_BLOCK_CLASSES_MAX]; /* bitmap word to look at first */
+    uint32_t rotor[SHMBUS_BLOCK_CLASSES_MAX];  /* bitmap word to look at first */
     uint32_t misses[SHMBUS_BLOCK_CLASSES_MAX]; /* calls that found nothing */
     struct sb_share own;                       /* of the handle's queue; never in stock */
     uint32_t own_misses;

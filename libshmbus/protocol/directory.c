@@ -36,7 +36,7 @@ static void finish(struct sb_channel *shared, const char *name, uint64_t hash)
 {
     uint64_t naming = sb_dir_make(hash, SB_DIR_NAMING);
 
-    sb_name_store(shared->name, name);                                  /* D2 */
+    sb_name_store(shared->name, name);                             /* D2 */
     sb_cas(&shared->dir, naming, sb_dir_make(hash, SB_DIR_READY)); /* D3 */
 }
 
@@ -70,7 +70,7 @@ int sb_directory_claim(const struct sb_view *view, const char *name, uint32_t *r
         uint64_t dir = sb_load_acquire(&shared->dir);
         if (sb_dir_state(dir) == SB_DIR_SPARE) {
             sb_cas(&shared->dir, dir, sb_dir_make(hash, SB_DIR_NAMING)); /* D1 */
-            continue;                                                 /* look who won */
+            continue;                                                    /* look who won */
         }
         if (dir == sb_dir_make(hash, SB_DIR_NAMING)) {
             finish(shared, name, hash);

@@ -156,7 +156,7 @@ bool sb_event_wake_fenced(struct sb_event *event)
 {
     uint32_t v;
 
-    sb_fence(); /* V0 */
+    sb_fence();                          /* V0 */
     v = sb_load32_relaxed(&event->word); /* V1 */
     if ((v & SB_EVENT_SLEEPING) != 0) {
         return sb_event_wake_sleepers(event);

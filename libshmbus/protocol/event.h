@@ -51,8 +51,8 @@ static inline bool sb_event_wake_after_store(struct sb_event *event)
     } else {
         sb_event_fence();
     }
-    return sb_unlikely((sb_load32_relaxed(&event->word) &
-                        (SB_EVENT_SLEEPING | SB_EVENT_FENCED)) != 0) &&
+    return sb_unlikely((sb_load32_relaxed(&event->word) & (SB_EVENT_SLEEPING | SB_EVENT_FENCED)) !=
+                       0) &&
            sb_event_wake_fenced(event);
 }
 

@@ -38,7 +38,7 @@
 /* Frees to everybody: nothing is kept for a queue that this process does not use. */
 static void discard(const struct sb_ring *ring, uint32_t block)
 {
-    struct sb_stock none = { 0 };
+    struct sb_stock none = {0};
 
     memset(none.known, true, sizeof none.known);
     sb_block_free(ring->blocks, &none, block, ring->owner);
@@ -112,7 +112,7 @@ static bool put(struct sb_ring *to, uint32_t block, uint64_t hdr)
 /* A block for a copy: if there is none, the oldest letters give theirs. */
 static uint32_t take_block(struct sb_ring *to, uint32_t cls)
 {
-    struct sb_stock none = { .own = to->channels[to->channel].share };
+    struct sb_stock none = {.own = to->channels[to->channel].share};
     uint32_t block = SB_NONE;
 
     memset(none.known, true, sizeof none.known);

@@ -43,8 +43,8 @@ void sb_oracle_entrust(struct sb_oracle *oracle, struct sb_keeper *keeper)
 
 static void open_by_name(struct sb_oracle *oracle)
 {
-    oracle->fd = sb_fd_above_standard(
-        open(oracle->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    oracle->fd =
+        sb_fd_above_standard(open(oracle->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
     if (oracle->fd >= 0 && !is_the_segment(oracle, oracle->fd)) {
         close(oracle->fd);
         oracle->fd = -1;
@@ -55,8 +55,7 @@ void sb_oracle_take_over(struct sb_oracle *oracle, const struct sb_keeper *keepe
 {
     char link[64];
 
-    snprintf(link, sizeof link, "/proc/self/task/%d/fd/%d", (int)sb_keeper_tid(keeper),
-             oracle->fd);
+    snprintf(link, sizeof link, "/proc/self/task/%d/fd/%d", (int)sb_keeper_tid(keeper), oracle->fd);
     oracle->fd = sb_fd_above_standard(open(link, O_RDONLY | O_CLOEXEC));
     if (oracle->fd < 0) {
         open_by_name(oracle); /* no /proc. If that fails, it is tried again with each question */

@@ -18,7 +18,7 @@
 struct sb_oracle {
     const char *path; /* to reopen after somebody closed our descriptor; may be gone */
     uint64_t device, inode;
-    int fd; /* its own open file description, never the one used for mapping */
+    int fd;                   /* its own open file description, never the one used for mapping */
     struct sb_keeper *keeper; /* fd is a number of its table: it is to be asked. NULL: of ours */
 };
 

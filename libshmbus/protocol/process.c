@@ -196,7 +196,7 @@ static int no_slot(const struct sb_view *view)
 static int find_slot(const struct sb_view *view, const struct sb_anchor *anchor,
                      struct sb_oracle *oracle, const char *process_name, struct sb_member *ret)
 {
-    const struct timespec pause = { 0, LEAVING_PAUSE_NS };
+    const struct timespec pause = {0, LEAVING_PAUSE_NS};
     int64_t deadline_ns = sb_now_ns() + LEAVING_NS;
     bool last = false;
     int r = try_slots(view, anchor, oracle, true, process_name, ret);

@@ -13,8 +13,8 @@
 struct sb_member {
     uint32_t slot;
     uint64_t epoch;
-    uint32_t owner;   /* as in block headers */
-    uint64_t owner64; /* as in endpoint rows */
+    uint32_t owner;          /* as in block headers */
+    uint64_t owner64;        /* as in endpoint rows */
     struct sb_anchor anchor; /* keeps the slot's locks */
 };
 

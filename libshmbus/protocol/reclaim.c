@@ -220,7 +220,7 @@ static bool look_at(const struct sb_block *b, uint64_t hdr, uint32_t block, stru
 {
     uint64_t gen = sb_hdr_gen(hdr);
 
-    *ret = (struct look){ .block = block, .hdr = hdr };
+    *ret = (struct look){.block = block, .hdr = hdr};
     ret->loc = sb_load_acquire(&b->loc[gen & 1u]);
     ret->origin = ret->loc;
     if (sb_hdr_state(hdr) == SB_QFW) {
@@ -261,9 +261,9 @@ static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32
         if (next == hdr) {
             return false;
         }
-        counts = sb_hdr_state(next) == SB_DEADL &&
-                 is_set_aside_now(queue_at(d->view, look.origin), next,
-                                  sb_load_relaxed(&b->holder));
+        counts =
+            sb_hdr_state(next) == SB_DEADL &&
+            is_set_aside_now(queue_at(d->view, look.origin), next, sb_load_relaxed(&b->holder));
         if (sb_cas(&b->hdr, hdr, next)) {
             if (counts) {
                 sb_fetch_add(&queue_at(d->view, look.origin)->shared->dead_lettered, 1);
@@ -299,8 +299,8 @@ static void note_block(const struct dead *d, const struct sb_class_view *cls, ui
 
     if (named_by(d, sb_hdr_owner(hdr)) != SB_NONE && look_at(b, hdr, block, &look) &&
         comes_again(d->view, &look)) {
-        struct sb_returned_item item = { sb_loc_channel(look.origin), sb_loc_ticket(look.origin),
-                                         hdr, block };
+        struct sb_returned_item item = {sb_loc_channel(look.origin), sb_loc_ticket(look.origin),
+                                        hdr, block};
         sb_returned_add(list, &item);
     }
 }
@@ -402,8 +402,8 @@ static void note_cells(const struct dead *d, uint32_t channel, struct sb_returne
     for (uint64_t i = 0; i < end; i++) {
         uint64_t w = sb_load_acquire(&sb_cell_at(ch, i)->w);
         if (sb_hdr_state(w) == SB_HRX && named_by(d, sb_hdr_owner(w)) != SB_NONE) {
-            struct sb_returned_item item = { i >> ch->depth_shift, sb_cell_ticket(ch, i, w), w,
-                                             (uint32_t)i };
+            struct sb_returned_item item = {i >> ch->depth_shift, sb_cell_ticket(ch, i, w), w,
+                                            (uint32_t)i};
             sb_returned_add(list, &item);
         }
     }

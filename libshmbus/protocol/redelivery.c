@@ -9,7 +9,7 @@
 #include "protocol/event.h"
 #include "protocol/letters.h"
 
-#define LOOKS 8u    /* at all blocks, for orphans, while others give back without an end */
+#define LOOKS 8u /* at all blocks, for orphans, while others give back without an end */
 
 static bool at_last_delivery(const struct sb_channel_view *ch, uint64_t hdr)
 {
@@ -34,7 +34,7 @@ SB_SELDOM static void bury(struct sb_ring *ring, uint32_t block, uint64_t hdr)
         return;
     }
     if (!sb_letter_move(ring, block, mine, deliveries)) {
-        sb_store_release(&b->hdr, sb_hdr_make(gen, deliveries, SB_DEADL, 0));   /* Q1 */
+        sb_store_release(&b->hdr, sb_hdr_make(gen, deliveries, SB_DEADL, 0)); /* Q1 */
         sb_fetch_add(&ring->channels[ch->dead_letter].shared->orphan_seq, 1); /* Q2 */
     }
     if (is_new) {
@@ -106,7 +106,7 @@ static bool look_at_orphan(const struct sb_ring *ring, uint32_t block, const str
     if (sb_load_acquire(&b->hdr) != hdr || origin >= ring->channel_count) {
         return false; /* taken meanwhile; or nonsense */
     }
-    *ret = (struct sb_returned_item){ GROUP_OWN, sb_loc_ticket(loc), hdr, block };
+    *ret = (struct sb_returned_item){GROUP_OWN, sb_loc_ticket(loc), hdr, block};
     if (origin == ring->channel) {
         if (state == SB_ORPHAN && sb_holder_yields(holder)) {
             yield(ring, holder, ret);

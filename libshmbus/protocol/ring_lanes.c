@@ -63,7 +63,7 @@
 #include "protocol/event.h"
 
 #define CATCH_UP_MASK 0xffu /* of how many empty looks one looks at more */
-#define LOOKS 8u /* at all cells, for orphans, while others give back without an end */
+#define LOOKS 8u            /* at all cells, for orphans, while others give back without an end */
 
 static uint64_t channel_mask(const struct sb_channel_view *channel)
 {
@@ -464,8 +464,8 @@ static void look_at_cells(struct sb_lane_scan *scan, uint32_t from)
         uint64_t holder = sb_load_relaxed(&cell->holder);
         if ((sb_hdr_state(w) == SB_ORPHAN && from == scan->channel) ||
             (sb_hdr_state(w) == SB_DEADL && ch->dead_letter == scan->channel)) {
-            struct sb_returned_item item = { group_of(scan, from, i >> ch->depth_shift),
-                                             sb_cell_ticket(ch, i, w), w, (uint32_t)i };
+            struct sb_returned_item item = {group_of(scan, from, i >> ch->depth_shift),
+                                            sb_cell_ticket(ch, i, w), w, (uint32_t)i};
             if (sb_hdr_state(w) == SB_ORPHAN && sb_holder_yields(holder)) {
                 yield(scan, holder, &item);
             }
@@ -504,8 +504,8 @@ static void list_orphans(struct sb_lane_scan *scan, uint64_t seq)
         struct sb_returned_item before = list->items[0];
         uint64_t now;
 
-        scan->want = seq;  /* N1 */
-        look_at_all(scan); /* N2 */
+        scan->want = seq;                                                               /* N1 */
+        look_at_all(scan);                                                              /* N2 */
         now = sb_load_acquire(&scan->view->channels[scan->channel].shared->orphan_seq); /* N3 */
         if (now == seq) {
             return;
@@ -526,8 +526,8 @@ static bool take_back(struct sb_lane_scan *scan, const struct sb_returned_item *
     const struct sb_channel_view *origin = &scan->view->channels[channel];
     struct sb_cell *cell = sb_cell_at(origin, item->number);
     uint64_t w = item->word;
-    uint64_t mine = sb_hdr_make(sb_hdr_gen(w), sb_deliveries_next(sb_hdr_deliveries(w)), SB_HRX,
-                                scan->owner);
+    uint64_t mine =
+        sb_hdr_make(sb_hdr_gen(w), sb_deliveries_next(sb_hdr_deliveries(w)), SB_HRX, scan->owner);
 
     if (sb_hdr_state(w) == SB_ORPHAN && at_last_delivery(origin, w)) {
         bury(scan->view, origin, cell, w);
@@ -537,8 +537,8 @@ static bool take_back(struct sb_lane_scan *scan, const struct sb_returned_item *
         return false;
     }
     scan->died_with = sb_load_relaxed(&cell->holder);
-    *ret = (struct sb_lane_msg){ cell, mine, sb_cell_ticket(origin, item->number, w), channel,
-                                 item->number };
+    *ret = (struct sb_lane_msg){cell, mine, sb_cell_ticket(origin, item->number, w), channel,
+                                item->number};
     return true;
 }
 

@@ -31,13 +31,13 @@ struct sb_lane_tx {
 /* Where to look for messages given back. */
 struct sb_lane_scan {
     const struct sb_view *view;
-    uint32_t channel; /* for whose receivers */
-    uint32_t owner;   /* this process, as in block headers */
-    uint64_t seen;    /* orphan_seq whose orphans have all been used up */
-    uint64_t want;    /* orphan_seq before the last look for them */
-    uint64_t passed;  /* others taken while messages wait that yield to them */
-    uint64_t died_with; /* of the last message delivered again: holder as it was found */
-    bool late;          /* nothing else waits: those that yield, too */
+    uint32_t channel;            /* for whose receivers */
+    uint32_t owner;              /* this process, as in block headers */
+    uint64_t seen;               /* orphan_seq whose orphans have all been used up */
+    uint64_t want;               /* orphan_seq before the last look for them */
+    uint64_t passed;             /* others taken while messages wait that yield to them */
+    uint64_t died_with;          /* of the last message delivered again: holder as it was found */
+    bool late;                   /* nothing else waits: those that yield, too */
     struct sb_returned returned; /* what that look found */
 };
 
@@ -49,11 +49,11 @@ struct sb_lanes_rx {
     uint64_t mask;
     uint32_t shift;
     uint32_t owner;
-    uint32_t lane;  /* the one to look at first */
-    uint32_t run;   /* messages taken from it in a row */
+    uint32_t lane; /* the one to look at first */
+    uint32_t run;  /* messages taken from it in a row */
     uint32_t empty_looks;
     uint32_t full_turns; /* how often there was no end of them; whoever looks sets it to 0 */
-    uint32_t tries; /* of the present call in the present lane, up to bound */
+    uint32_t tries;      /* of the present call in the present lane, up to bound */
     uint32_t bound;
     struct sb_lane_scan scan;
     uint64_t cursor[SB_LANES_MAX]; /* of each lane: every ticket below is settled */
@@ -183,8 +183,8 @@ static SB_INLINE bool sb_lanes_claim(struct sb_lanes_rx *rx, uint32_t lane,
     uint64_t mine = sb_hdr_make(lap, 1, SB_HRX, rx->owner);
     struct sb_cell *cell = sb_lane_cell(rx->cells, rx->cell_bytes, first | (c & rx->mask));
 
-    if (sb_load_acquire(&cell->w) != sb_lane_published(lap) ||       /* C0 */
-        !sb_cas(&cell->w, sb_lane_published(lap), mine)) { /* C1 */
+    if (sb_load_acquire(&cell->w) != sb_lane_published(lap) || /* C0 */
+        !sb_cas(&cell->w, sb_lane_published(lap), mine)) {     /* C1 */
         return false;
     }
     ret_msg->cell = cell;

@@ -237,8 +237,8 @@ SB_SELDOM static bool catch_up(uint64_t *cursor, const sb_word *hint)
 }
 
 /* A slot of the previous lap. SB_FULL if its message really waits, SB_BUSY to look again. */
-SB_SELDOM static enum sb_ring_result previous_lap(struct sb_ring *ring, sb_word *slot,
-                                                  uint64_t s, uint64_t lap)
+SB_SELDOM static enum sb_ring_result previous_lap(struct sb_ring *ring, sb_word *slot, uint64_t s,
+                                                  uint64_t lap)
 {
     uint32_t block = sb_slot_block(s);
 
@@ -413,7 +413,7 @@ static SB_INLINE void prefetch_from(const struct sb_ring *ring, uint64_t h)
 
 /* R0..R3 on the slot of ring->head. SB_BUSY: look again. */
 static SB_INLINE enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t *ret_block,
-                                        uint64_t *ret_hdr, uint64_t *ret_ticket)
+                                                  uint64_t *ret_hdr, uint64_t *ret_ticket)
 {
     uint64_t h = ring->head;
     uint64_t lap = lap_of(ring, h);
@@ -484,7 +484,7 @@ bool sb_ring_readable(struct sb_ring *ring)
 
 uint64_t sb_ring_depth(const struct sb_channel_view *channel)
 {
-    struct sb_ring ring = { .slots = channel->slots };
+    struct sb_ring ring = {.slots = channel->slots};
     uint64_t head = sb_load_acquire(&channel->shared->head);
     uint64_t tail = sb_load_acquire(&channel->shared->tail);
     uint64_t bound;

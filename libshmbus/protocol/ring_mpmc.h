@@ -15,23 +15,23 @@ struct sb_ring {
     const struct sb_blocks *blocks;
     sb_word *slots;
     struct sb_channel *shared;
-    uint32_t shift;   /* depth is 1 << shift */
+    uint32_t shift;      /* depth is 1 << shift */
     uint32_t lap_unused; /* bits of a word that a lap does not fill */
     uint64_t lap_mask;
-    uint32_t channel; /* index of the channel, part of loc */
-    uint32_t owner;   /* this process, as in block headers */
-    uint32_t bound;   /* loop limit against hostile values */
-    uint32_t tries;   /* of the present call, up to bound */
-    uint64_t tail;    /* every ticket below is filled */
-    uint64_t head;    /* every ticket below is cleared */
+    uint32_t channel;   /* index of the channel, part of loc */
+    uint32_t owner;     /* this process, as in block headers */
+    uint32_t bound;     /* loop limit against hostile values */
+    uint32_t tries;     /* of the present call, up to bound */
+    uint64_t tail;      /* every ticket below is filled */
+    uint64_t head;      /* every ticket below is cleared */
     uint64_t head_seen; /* for the high-water mark */
     uint64_t depth_max;
     sb_word *depth_mark;  /* where others read the mark; may be NULL */
     uint64_t depth_slack; /* how far the mark may lag, for a handle in a hurry */
-    uint64_t orphan_seen;  /* orphan_seq whose orphans have all been used up */
-    uint64_t orphan_want;  /* orphan_seq before the last look for them */
-    uint64_t died_with;    /* of the last message delivered again: holder as it was found */
-    bool made_place; /* the slot of a taker that had not cleared it was: senders may go on */
+    uint64_t orphan_seen; /* orphan_seq whose orphans have all been used up */
+    uint64_t orphan_want; /* orphan_seq before the last look for them */
+    uint64_t died_with;   /* of the last message delivered again: holder as it was found */
+    bool made_place;      /* the slot of a taker that had not cleared it was: senders may go on */
     const struct sb_channel_view *channels; /* to find whose dead letters are ours; may be NULL */
     uint32_t channel_count;
     struct sb_returned returned; /* what that look found; last, as it is big and seldom used */

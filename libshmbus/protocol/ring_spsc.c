@@ -69,7 +69,7 @@
 #define WORD 8u
 #define DEPTH_TRIES 8u
 #define BATCH_BYTES 4096u   /* publish at least so often within a batch */
-#define ROOMS 16u            /* room is stored so often a lap */
+#define ROOMS 16u           /* room is stored so often a lap */
 #define HINTS 16u           /* tail_hint is stored so often a lap */
 #define AHEAD (2 * SB_LINE) /* how far in front of the tail a line is asked for */
 #define AHEAD_RX 256u       /* how far in front of a record in a run the receiver asks for a line */
@@ -81,7 +81,7 @@
 #define FULL_PAUSES 16u /* 75 to 650 ns */
 #define DEPTH_STEPS 16u /* the high-water mark is known to such a part of the capacity */
 #endif
-#define PAUSES 32u          /* 150 to 1300 ns, depending on the processor */
+#define PAUSES 32u /* 150 to 1300 ns, depending on the processor */
 
 /* ------------------------------------------------------------------------------------- words */
 
@@ -205,7 +205,8 @@ SB_SELDOM static enum sb_ring_result make_room(struct sb_stream_tx *tx, uint64_t
 
 /* Room at @position for a payload of so many bytes. */
 static SB_INLINE enum sb_ring_result place(struct sb_stream_tx *tx, uint64_t position,
-                                        uint64_t size_bytes, uint64_t *ret_pad, uint64_t *ret_need)
+                                           uint64_t size_bytes, uint64_t *ret_pad,
+                                           uint64_t *ret_need)
 {
     uint64_t need = tx->head_bytes + round_up(size_bytes);
     uint64_t rest = to_end(tx->bytes, position);
@@ -223,7 +224,7 @@ static SB_INLINE enum sb_ring_result place(struct sb_stream_tx *tx, uint64_t pos
  * the header that commits it, still to be stored at the position the padding (or, without, the
  * record) starts. */
 static SB_INLINE uint64_t write_head(struct sb_stream_tx *tx, uint64_t at, uint64_t pad,
-                                  uint64_t header, uint64_t stamp_ns)
+                                     uint64_t header, uint64_t stamp_ns)
 {
     if (tx->head_bytes > WORD) {
         sb_store_relaxed(word_at(tx->ring, tx->bytes, at + WORD), stamp_ns);
@@ -248,7 +249,7 @@ SB_SELDOM static void store_hints(struct sb_stream_tx *tx)
 static SB_INLINE void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t header, uint64_t seq)
 {
     sb_store_relaxed(word_at(tx->ring, tx->bytes, end), sb_marker_make(seq)); /* B: C orders it */
-    sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);      /* C */
+    sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);         /* C */
     tx->tail = end;
     tx->seq = seq;
     if (sb_unlikely(end >= tx->hint_due)) {
@@ -794,8 +795,7 @@ bool sb_stream_unrecv(struct sb_stream_rx *rx, uint64_t seq)
         return false;
     }
     rx->seq--;
-    rx->next =
-        rx->seq == rx->acked_seq ? rx->acked : *end_of(rx, rx->seq) & ~(uint64_t)RELEASED;
+    rx->next = rx->seq == rx->acked_seq ? rx->acked : *end_of(rx, rx->seq) & ~(uint64_t)RELEASED;
     rx->easy = rx->next; /* its size is checked once more: it may be another lap's end now */
     if ((int64_t)(end - rx->inherited) > 0) { /* as if it had never been handed out */
         store_attempt(rx, rx->next, is_settled(rx) ? 1 : rx->attempts);

@@ -20,18 +20,18 @@ struct sb_sweep {
     uint32_t slot;
     uint64_t me; /* owner64 */
     enum sb_sweep_role role;
-    uint64_t seq;       /* the last sign seen */
-    int64_t seen_ns;    /* when the last round was that counts */
-    uint32_t late;      /* rounds in a row without a new one */
-    int64_t asked_ns;   /* sweeper: when all processes were asked about last */
-    int64_t asking_ns;  /* and how long that took */
-    int64_t again_ns;   /* the next round is due by then, whatever the clock says; 0: it is not */
+    uint64_t seq;      /* the last sign seen */
+    int64_t seen_ns;   /* when the last round was that counts */
+    uint32_t late;     /* rounds in a row without a new one */
+    int64_t asked_ns;  /* sweeper: when all processes were asked about last */
+    int64_t asking_ns; /* and how long that took */
+    int64_t again_ns;  /* the next round is due by then, whatever the clock says; 0: it is not */
 };
 
 /* What a round is made for. */
 enum sb_sweep_why {
     SB_SWEEP_BY_CLOCK,
-    SB_SWEEP_TOLD, /* by the kernel: somebody may have died */
+    SB_SWEEP_TOLD,  /* by the kernel: somebody may have died */
     SB_SWEEP_CALLED /* by a thread of this process: it has seen no sign for long enough */
 };
 

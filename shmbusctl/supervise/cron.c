@@ -115,9 +115,10 @@ static const char *nickname(const char *text)
 
 const char *sup_cron_parse(const char *text, struct sup_cron *ret)
 {
-    static const char *const wrong[5] = {
-        "the minute is not valid", "the hour is not valid", "the day of the month is not valid",
-        "the month is not valid", "the day of the week is not valid"};
+    static const char *const wrong[5] = {"the minute is not valid", "the hour is not valid",
+                                         "the day of the month is not valid",
+                                         "the month is not valid",
+                                         "the day of the week is not valid"};
     uint64_t sets[5];
     bool stars[5];
     const char *at = nickname(text);

@@ -209,8 +209,8 @@ static void step_once(struct sup *s)
     }
 }
 
-/* The word to begin, and the signals to go: the state file has them now. A successor sends once more
- * what the file says is still due; so it is written again at once that nothing is. */
+/* The word to begin, and the signals to go: the state file has them now. A successor sends once
+ * more what the file says is still due; so it is written again at once that nothing is. */
 static void tell_workers(struct sup *s)
 {
     bool told = false;
@@ -237,7 +237,8 @@ static void step(struct sup *s)
         sup_due(s, s->now_ns);
     }
     if (s->dirty) {
-        sup_state_save(s); /* first: nobody runs, and nobody is told to go, who is not written down */
+        sup_state_save(
+            s); /* first: nobody runs, and nobody is told to go, who is not written down */
     }
     tell_workers(s);
     sup_alert_step(s);

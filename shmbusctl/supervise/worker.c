@@ -84,8 +84,8 @@ static void say_stop(const struct sup_worker *w, int number)
               w->pid, w->program->name, sup_reason_names[w->stop_reason]);
 }
 
-/* Later, by sup_worker_tell(): who is told to go before it is written down would be taken over as one
- * that stays by the successor of a supervisor killed in between. */
+/* Later, by sup_worker_tell(): who is told to go before it is written down would be taken over as
+ * one that stays by the successor of a supervisor killed in between. */
 static void signal_later(struct sup_worker *w, int number, bool group)
 {
     w->signal_due = number;

@@ -20,12 +20,12 @@
 
 /* What the processes tell each other beside the bus. */
 struct tally {
-    uint32_t acked;      /* queue messages */
+    uint32_t acked; /* queue messages */
     uint32_t redelivered;
     uint32_t streamed;
     uint32_t failures;
-    uint32_t killed_at;  /* message the killed receiver held, plus 1 */
-    uint8_t seen[];      /* how often each message was acknowledged */
+    uint32_t killed_at; /* message the killed receiver held, plus 1 */
+    uint8_t seen[];     /* how often each message was acknowledged */
 };
 
 static struct tally *tally;

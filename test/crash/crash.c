@@ -73,11 +73,11 @@ static void report(struct t_world *w, const char *how, const struct t_operation 
 static struct t_actor actor_of(const struct t_world *w, const struct t_operation *op,
                                unsigned number)
 {
-    return (struct t_actor){ .operation = op,
-                             .bus_name = w->name,
-                             .ledger = w->ledger,
-                             .number = number,
-                             .first_id = T_ID_ACTOR + number * 10 };
+    return (struct t_actor){.operation = op,
+                            .bus_name = w->name,
+                            .ledger = w->ledger,
+                            .number = number,
+                            .first_id = T_ID_ACTOR + number * 10};
 }
 
 /* ------------------------------------------------------------------------------ a third, asleep */
@@ -185,7 +185,7 @@ static bool one_point(const struct t_operation *op, uint64_t k, bool kill)
 static uint64_t length_of(const struct t_operation *op)
 {
     struct t_world w;
-    struct t_step child = { 0 };
+    struct t_step child = {0};
     struct t_actor a;
     pid_t waiter = 0;
 
@@ -261,7 +261,7 @@ static void one_pair(const struct t_operation *a, uint64_t k, const struct t_ope
                      uint64_t j, unsigned ending)
 {
     struct t_world w;
-    struct t_step child[2] = { { 0 } };
+    struct t_step child[2] = {{0}};
     struct t_actor actor[2];
     bool ok = make(&w, a);
 
@@ -320,11 +320,11 @@ static void sample_pairs(const uint64_t *lengths, double until_s)
 
 static bool parse(int argc, char **argv)
 {
-    static const struct option options[] = { { "quick", no_argument, NULL, 'q' },
-                                             { "seed", required_argument, NULL, 's' },
-                                             { "only", required_argument, NULL, 'o' },
-                                             { "pairs", required_argument, NULL, 'p' },
-                                             { NULL, 0, NULL, 0 } };
+    static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"only", required_argument, NULL, 'o'},
+                                            {"pairs", required_argument, NULL, 'p'},
+                                            {NULL, 0, NULL, 0}};
     int c;
     run.seed = (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
     run.pairs_wanted = UINT64_MAX;

@@ -15,13 +15,13 @@
 
 static void may(struct t_actor *a, unsigned id, uint8_t min, uint8_t max)
 {
-    a->ledger->during[a->number][id] = (struct t_bounds){ min, max };
+    a->ledger->during[a->number][id] = (struct t_bounds){min, max};
     a->ledger->concerns[a->number][id] = true;
 }
 
 static void did(struct t_actor *a, unsigned id, uint8_t count)
 {
-    a->ledger->after[a->number][id] = (struct t_bounds){ count, count };
+    a->ledger->after[a->number][id] = (struct t_bounds){count, count};
     a->ledger->concerns[a->number][id] = true;
 }
 
@@ -90,7 +90,7 @@ static bool fill_message(struct t_actor *a)
 {
     struct {
         uint64_t id, check;
-    } p = { a->first_id, (a->first_id + 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull };
+    } p = {a->first_id, (a->first_id + 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull};
     memcpy(a->msg.data, &p, sizeof p);
     return true;
 }
@@ -359,7 +359,7 @@ static bool to_drop_in_lane(struct t_actor *a)
 {
     for (unsigned id = 1; id <= T_DEPTH; id++) {
         may(a, id, 0, 1);
-        a->ledger->after[a->number][id] = (struct t_bounds){ 0, 1 };
+        a->ledger->after[a->number][id] = (struct t_bounds){0, 1};
     }
     a->ledger->drop_max[a->number] = 1;
     return to_send_in_lane(a);
@@ -374,7 +374,7 @@ static bool with_held_cells(struct t_actor *a, unsigned held)
         return false;
     }
     did(a, t_msg_id(&a->msgs[held]), 0);
-    a->ledger->during[a->number][t_msg_id(&a->msgs[held])] = (struct t_bounds){ 0, 0 };
+    a->ledger->during[a->number][t_msg_id(&a->msgs[held])] = (struct t_bounds){0, 0};
     return shmbus_release(&a->msgs[held]) == 0;
 }
 
@@ -475,7 +475,7 @@ static bool with_lane_of_letters(struct t_actor *a)
         ok = t_send_id(a->q, a->first_id + i) == 0 && shmbus_recv(a->q, &a->msg, 0) == 0 &&
              shmbus_requeue(&a->msg) == 0;
         may(a, a->first_id + i, i > 1, 1); /* the oldest gives way */
-        a->ledger->after[a->number][a->first_id + i] = (struct t_bounds){ i > 1, i > 1 };
+        a->ledger->after[a->number][a->first_id + i] = (struct t_bounds){i > 1, i > 1};
     }
     return ok;
 }
@@ -595,7 +595,7 @@ static void run_send_batch(struct t_actor *a)
     for (unsigned i = 0; i < 3; i++) {
         p[i][0] = a->first_id + i;
         p[i][1] = (p[i][0] + 0x9e3779b97f4a7c15ull) * 0xbf58476d1ce4e5b9ull;
-        items[i] = (struct iovec){ p[i], sizeof p[i] };
+        items[i] = (struct iovec){p[i], sizeof p[i]};
     }
     a->result = shmbus_send_batch(a->s != NULL ? a->s : a->q, items, 3, 0);
     expect(a, a->result, -EAGAIN, "send_batch");
@@ -644,7 +644,7 @@ static void run_recv_release(struct t_actor *a)
 
 static void run_recv_copy(struct t_actor *a)
 {
-    uint64_t buffer[2] = { 0, 0 };
+    uint64_t buffer[2] = {0, 0};
     size_t size = 0;
     a->result = shmbus_recv_copy(a->q, buffer, sizeof buffer, &size, NULL, 0);
     expect(a, a->result, -EAGAIN, "recv_copy");
@@ -834,12 +834,18 @@ static void run_stream_reserve(struct t_actor *a)
 
 /* ------------------------------------------------------------------------------------- the list */
 
-#define QUEUE_STATES(text, fill, cycle, prepare, run) \
-    { text, fill, cycle, T_QUEUE, prepare, run, false, false, false, 1, 1 }
-#define LANE_STATES(text, fill, cycle, prepare, run) \
-    { text, fill, cycle, T_LANES_BLOCK, prepare, run, false, false, false, 1, 1 }
-#define STREAM_STATES(text, fill, cycle, end, prepare, run) \
-    { text, fill, cycle, end, prepare, run, true, false, false, 1, 1 }
+#define QUEUE_STATES(text, fill, cycle, prepare, run)                                              \
+    {                                                                                              \
+        text, fill, cycle, T_QUEUE, prepare, run, false, false, false, 1, 1                        \
+    }
+#define LANE_STATES(text, fill, cycle, prepare, run)                                               \
+    {                                                                                              \
+        text, fill, cycle, T_LANES_BLOCK, prepare, run, false, false, false, 1, 1                  \
+    }
+#define STREAM_STATES(text, fill, cycle, end, prepare, run)                                        \
+    {                                                                                              \
+        text, fill, cycle, end, prepare, run, true, false, false, 1, 1                             \
+    }
 
 const struct t_operation t_operations[] = {
     QUEUE_STATES("send, empty queue", 0, 0, to_send, run_send),
@@ -895,11 +901,10 @@ const struct t_operation t_operations[] = {
     {"open, all handles are of the dead", 1, 0, T_QUEUE, after_a_death_with_handles,
      run_open_one_more, true, true, false, 1, 2},
     {"close, message held", 2, 0, T_QUEUE, with_message, run_close, false, true, false, 1, 1},
-    {"close, reservation held", 1, 0, T_QUEUE, with_reservation, run_close, false, true,
-     false, 1, 1},
-    {"attach", 1, 0, T_QUEUE, nothing, run_attach, false, true, false, 0, 1},
-    {"detach, message held", 2, 0, T_QUEUE, with_message, run_detach, false, true, false, 0,
+    {"close, reservation held", 1, 0, T_QUEUE, with_reservation, run_close, false, true, false, 1,
      1},
+    {"attach", 1, 0, T_QUEUE, nothing, run_attach, false, true, false, 0, 1},
+    {"detach, message held", 2, 0, T_QUEUE, with_message, run_detach, false, true, false, 0, 1},
     {"reclaim", 2, 1, T_QUEUE, after_a_death, run_reclaim, true, true, false, 1, 2},
     LANE_STATES("lane send, empty", 0, 0, to_send_in_lane, run_send),
     LANE_STATES("lane send, next lap", 1, 3, to_send_in_lane, run_send),

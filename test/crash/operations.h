@@ -15,9 +15,9 @@ struct t_operation {
     enum t_end end;
     bool (*prepare)(struct t_actor *a);
     void (*run)(struct t_actor *a);
-    bool alone;     /* not in pairs: needs an end of the stream, or most of the slots */
-    bool long_run;  /* thousands of instructions: only every so many are tried */
-    bool waiter;    /* somebody sleeps on the queue meanwhile */
+    bool alone;                 /* not in pairs: needs an end of the stream, or most of the slots */
+    bool long_run;              /* thousands of instructions: only every so many are tried */
+    bool waiter;                /* somebody sleeps on the queue meanwhile */
     uint8_t dead_min, dead_max; /* processes that recovery finds dead if the child is killed */
 };
 
@@ -28,7 +28,7 @@ struct t_actor {
     const struct t_operation *operation;
     const char *bus_name;
     struct t_ledger *ledger;
-    unsigned number; /* 0 or 1 */
+    unsigned number;   /* 0 or 1 */
     unsigned first_id; /* of the messages it sends */
     struct shmbus *bus;
     struct shmbus_channel *q, *q2, *s;

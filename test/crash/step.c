@@ -18,7 +18,7 @@ bool t_step_start(struct t_step *s, void (*main)(void *), void *argument)
 {
     int status = 0;
 
-    *s = (struct t_step){ .pid = fork() };
+    *s = (struct t_step){.pid = fork()};
     if (s->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         ptrace(PTRACE_TRACEME, 0, NULL, NULL);
@@ -59,7 +59,7 @@ bool t_step_go(struct t_step *s, uint64_t count)
 /* Whether the child has stopped or ended; polls, as waitpid has no timeout. */
 static bool wait_some(pid_t pid, int *status, unsigned seconds)
 {
-    struct timespec pause = { 0, 50000 };
+    struct timespec pause = {0, 50000};
     for (uint64_t n = 0; n < (uint64_t)seconds * 20000u; n++) {
         pid_t r = waitpid(pid, status, WNOHANG);
         if (r != 0) {

@@ -27,7 +27,7 @@ static uint64_t mix(uint64_t id)
 
 int t_send_id(struct shmbus_channel *ch, unsigned id)
 {
-    struct payload p = { id, mix(id) };
+    struct payload p = {id, mix(id)};
     return shmbus_send(ch, &p, sizeof p, 0);
 }
 
@@ -64,10 +64,8 @@ static int64_t now_ns(void)
 
 static int make_plan(struct shmbus_plan **ret)
 {
-    struct shmbus_channel_plan ch = { .kind = SHMBUS_KIND_QUEUE,
-                                      .depth = T_DEPTH,
-                                      .on_full = SHMBUS_FULL_BLOCK,
-                                      .endpoints = 8 };
+    struct shmbus_channel_plan ch = {
+        .kind = SHMBUS_KIND_QUEUE, .depth = T_DEPTH, .on_full = SHMBUS_FULL_BLOCK, .endpoints = 8};
     int r = shmbus_plan_new(1u << 20, ret);
 
     if (r < 0) {
@@ -212,8 +210,8 @@ bool t_world_make(struct t_world *w, enum t_end end, unsigned fill, unsigned cyc
 
     memset(w, 0, sizeof *w);
     snprintf(w->name, sizeof w->name, "crash-%d-%u", (int)getpid(), number++);
-    w->ledger = mmap(NULL, sizeof *w->ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                     -1, 0);
+    w->ledger =
+        mmap(NULL, sizeof *w->ledger, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (w->ledger == MAP_FAILED || make_plan(&plan) < 0) {
         t_fail(w, "no plan: %s", shmbus_detail());
         return false;
@@ -372,12 +370,12 @@ static void drain_stream(struct t_world *w)
 /* What everybody together says about message @id. */
 static struct t_bounds bounds_of(const struct t_world *w, unsigned id)
 {
-    struct t_bounds b = { 0, 0 };
+    struct t_bounds b = {0, 0};
     bool is_known = false, is_settled = false;
     if ((id >= 1 && id <= w->setup_ids) || (id == T_ID_WORK && w->sent_work) ||
         (id == T_ID_WORK_STREAM && w->sent_work_stream) ||
         (id == T_ID_WORK_LANES && w->sent_work_lanes)) {
-        b = (struct t_bounds){ 1, 1 };
+        b = (struct t_bounds){1, 1};
         is_known = true;
     }
     for (unsigned a = 0; a < T_ACTORS; a++) {
@@ -431,7 +429,7 @@ static void check_messages(struct t_world *w)
 
 static void check_blocks(struct t_world *w)
 {
-    struct shmbus_block_stat st = { .struct_bytes = sizeof st };
+    struct shmbus_block_stat st = {.struct_bytes = sizeof st};
     for (uint32_t c = 0; shmbus_block_stat(w->bus, c, &st) == 0; c++) {
         if (st.free != st.count) {
             t_fail(w,
@@ -491,7 +489,7 @@ static void check_region(struct t_world *w)
 static void check_lanes(struct t_world *w, struct shmbus_channel *ours)
 {
     const struct sb_channel_view *ch = ours->view;
-    struct shmbus_channel *tx[T_LANES] = { NULL };
+    struct shmbus_channel *tx[T_LANES] = {NULL};
 
     for (uint64_t i = 0; i < sb_cell_count(ch); i++) {
         uint64_t word = sb_load_relaxed(&sb_cell_at(ch, i)->w);

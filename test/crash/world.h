@@ -39,8 +39,8 @@ struct t_ledger {
     char what[T_ACTORS][160];
     uint8_t region_value[T_ACTORS]; /* what a region write of this actor fills it with; 0: none */
     uint8_t drop_max[T_ACTORS];     /* so many of the messages sent before may be thrown away */
-    bool in_order; /* what comes again from "q" comes in its order */
-    bool sweeps;   /* the survivor must become the sweeper in the end */
+    bool in_order;                  /* what comes again from "q" comes in its order */
+    bool sweeps;                    /* the survivor must become the sweeper in the end */
 };
 
 struct t_world {
@@ -50,9 +50,9 @@ struct t_world {
     struct shmbus_channel *tx, *rx; /* the survivor's end of the stream, if it has one */
     struct shmbus_channel *l, *ld;  /* queues with order per producer: blocking, drop_oldest */
     struct shmbus_channel *lanes;   /* that of the two that the operation is about, or NULL */
-    struct shmbus_channel *lx; /* with lanes, one delivery */
+    struct shmbus_channel *lx;      /* with lanes, one delivery */
     struct shmbus_channel *letters; /* its dead letters, which drop */
-    uint64_t again; /* sequence of what came again last */
+    uint64_t again;                 /* sequence of what came again last */
     struct t_ledger *ledger;
     unsigned setup_ids; /* 1 .. setup_ids were sent before the operation */
     unsigned got[T_IDS];
@@ -63,13 +63,7 @@ struct t_world {
 
 /* What an operation is about: the queue, the stream and which end of it, or one of the queues with
  * lanes. */
-enum t_end {
-    T_QUEUE,
-    T_STREAM_CHILD_SENDS,
-    T_STREAM_CHILD_RECEIVES,
-    T_LANES_BLOCK,
-    T_LANES_DROP
-};
+enum t_end { T_QUEUE, T_STREAM_CHILD_SENDS, T_STREAM_CHILD_RECEIVES, T_LANES_BLOCK, T_LANES_DROP };
 
 /* @cycle messages pass there before, then @fill stay; with lanes, in a lane that nobody has now and
  * that the next producer takes. False on failure. */

@@ -255,8 +255,8 @@ static void call_open(struct fuzz_world *world, const struct fuzz_record *r)
 
     close_channel(world, at);
     result_of("open", shmbus_channel_open(world->bus, names[r->how % NAMES],
-                                  mode | (r->value % 2u != 0 ? SHMBUS_OPEN_EXISTING : 0u), NULL,
-                                  &world->channels[at]));
+                                          mode | (r->value % 2u != 0 ? SHMBUS_OPEN_EXISTING : 0u),
+                                          NULL, &world->channels[at]));
 }
 
 static void call_send(struct fuzz_world *world, const struct fuzz_record *r, int64_t timeout_ns)
@@ -273,8 +273,7 @@ static void call_send(struct fuzz_world *world, const struct fuzz_record *r, int
         const struct shmbus_send_opts opts = {.struct_bytes = sizeof opts,
                                               .type = r->how,
                                               .correlation_id = r->how % 8u == 1 ? r->value : 0};
-        result_of("send",
-                  shmbus_send_with(ch, &opts, text, r->value % sizeof text, timeout_ns));
+        result_of("send", shmbus_send_with(ch, &opts, text, r->value % sizeof text, timeout_ns));
     }
 }
 

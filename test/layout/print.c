@@ -50,7 +50,7 @@ static void end(void)
 }
 
 #define BEGIN(type) begin(#type, sizeof(struct type))
-#define MEMBER(type, name) \
+#define MEMBER(type, name)                                                                         \
     member(#name, offsetof(struct type, name), sizeof(((struct type *)NULL)->name))
 
 static void print_super(void)

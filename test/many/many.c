@@ -285,8 +285,8 @@ static void show_pairs(const char *when)
 {
     for (int p = ORDINARY; p <= REAL_TIME; p++) {
         const struct pair *pair = &shared->pairs[p];
-        printf("%-13s %-9s send %.3f ms, receipt %.3f ms; its clock late by %.3f ms; %llu\n",
-               when, p == ORDINARY ? "ordinary" : "real-time", (double)pair->worst_send_ns / MS,
+        printf("%-13s %-9s send %.3f ms, receipt %.3f ms; its clock late by %.3f ms; %llu\n", when,
+               p == ORDINARY ? "ordinary" : "real-time", (double)pair->worst_send_ns / MS,
                (double)pair->worst_ns / MS, (double)pair->worst_sleep_ns / MS,
                (unsigned long long)pair->sent);
     }
@@ -329,8 +329,8 @@ static void kill_half(struct shmbus *bus)
     int64_t killed = now_ns() - began;
     got = collect(ch, half, seen, began + 30 * S);
     int64_t took = now_ns() - began;
-    printf("killed        %u in %.3f s; %u messages again after %.3f s\n", half,
-           (double)killed / S, got, (double)took / S);
+    printf("killed        %u in %.3f s; %u messages again after %.3f s\n", half, (double)killed / S,
+           got, (double)took / S);
     judge_pair(&shared->pairs[ORDINARY]);
     judge_pair(&shared->pairs[REAL_TIME]);
     show_pairs("meanwhile");

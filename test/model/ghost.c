@@ -362,8 +362,7 @@ void w_redelivered(struct w_message *m, uint64_t old, uint64_t now)
         return;
     }
     if (!w_has_lanes(m->channel) && (p->op == W_RECV || p->op == W_SEND) &&
-        p->op_channel == m->channel &&
-        (dead_letter || (max > 0 && m->deliveries >= max))) {
+        p->op_channel == m->channel && (dead_letter || (max > 0 && m->deliveries >= max))) {
         taken_to_be_moved(m, now);
         return;
     }
@@ -658,8 +657,8 @@ void w_check_received(uint32_t process, const struct shmbus_msg *msg)
     } else if (msg->size_bytes != 8) {
         x_fail("message %" PRIu64 " has %zu bytes", id, msg->size_bytes);
     } else if (msg->delivery_count != called(m, msg->channel->index)) {
-        x_fail("delivery %u of message %" PRIu64 " is called %u",
-               called(m, msg->channel->index), id, msg->delivery_count);
+        x_fail("delivery %u of message %" PRIu64 " is called %u", called(m, msg->channel->index),
+               id, msg->delivery_count);
     } else if (msg->sequence != m->ticket + 1u) {
         x_fail("message %" PRIu64 " has sequence %" PRIu64 ", not %" PRIu64, id, msg->sequence,
                m->ticket + 1u);
@@ -715,8 +714,7 @@ static void check_counts(void)
         dropped += w_segment.channels[c].letters_dropped.v;
     }
     check_count("sent", sum(SHMBUS_COUNT_sent), w_ghost.commits);
-    check_count("received", sum(SHMBUS_COUNT_received) + dropped,
-                w_ghost.takes - w_ghost.undone);
+    check_count("received", sum(SHMBUS_COUNT_received) + dropped, w_ghost.takes - w_ghost.undone);
     check_count("acknowledged", sum(SHMBUS_COUNT_acknowledged), w_ghost.acks);
     check_count("dead letters", buried, w_ghost.dead_letters);
     if (sum(SHMBUS_COUNT_errors) != 0) {

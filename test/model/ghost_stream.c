@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 
-
 static const sb_word *word_at(uint64_t position)
 {
     return (const sb_word *)(const void *)(w_segment.ring +

@@ -78,8 +78,7 @@ static void print_row(const struct x_scenario *s, const char *bounds, const stru
     const char *coverage = r->complete ? "complete" : bounds[0] == 'r' ? "sampled" : "cut";
     printf("%-19s %-7s %10llu %6u %10llu %9llu  %-9s %6.1f  %s\n", s->name, bounds,
            (unsigned long long)r->schedules, r->depth, (unsigned long long)r->crashes,
-           (unsigned long long)r->stops,
-           r->failed ? "FAILED" : coverage, r->seconds, s->text);
+           (unsigned long long)r->stops, r->failed ? "FAILED" : coverage, r->seconds, s->text);
     fflush(stdout);
 }
 
@@ -173,8 +172,8 @@ static unsigned choose(struct share *share, const struct settings *set)
     static const char *const plain_stores[] = {"stream_sleep", "tiny_lane_sleep",
                                                "lane_sleep_send"};
     unsigned n = 0;
-    bool twice = set->only == NULL && !set->have_bounds && !w_no_membarrier &&
-                 SB_OWNER_EPOCH_BITS > 0;
+    bool twice =
+        set->only == NULL && !set->have_bounds && !w_no_membarrier && SB_OWNER_EPOCH_BITS > 0;
 
     while (twice && n < sizeof plain_stores / sizeof plain_stores[0]) {
         share->scenarios[n] = find(plain_stores[n]);

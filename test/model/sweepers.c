@@ -30,8 +30,7 @@ void w_sweep_rounds(uint32_t process, uint32_t count)
 static bool is_dead(uint32_t process)
 {
     const struct w_process *p = &w_processes[process];
-    return p->dead &&
-           w_segment.processes[p->slot].w.v == sb_proc_word(p->epoch, SB_PROC_ACTIVE);
+    return p->dead && w_segment.processes[p->slot].w.v == sb_proc_word(p->epoch, SB_PROC_ACTIVE);
 }
 
 static bool is_living(uint64_t owner64)
@@ -85,8 +84,8 @@ static void check(void)
         if (is_dead(p)) {
             x_fail("the death of process %u is not noticed", p);
         }
-        is_there = is_there ||
-                   (p >= w_plan->sweepers_from && is_awake(p) && sweeper == sweeps[p].me);
+        is_there =
+            is_there || (p >= w_plan->sweepers_from && is_awake(p) && sweeper == sweeps[p].me);
     }
     if (!is_there) {
         x_fail("nobody who could is the sweeper");

@@ -372,8 +372,9 @@ static void first_channel(const struct w_plan *plan, uint32_t c)
         .slots = from->kind == SHMBUS_KIND_QUEUE ? w_segment.slots[c] : NULL,
         .ring_bytes = from->ring_bytes,
         .ring = w_segment.ring,
-        .share = {0, plan->blocks - shares_before(plan, plan->channel_count) +
-                         shares_before(plan, c), from->share},
+        .share = {0,
+                  plan->blocks - shares_before(plan, plan->channel_count) + shares_before(plan, c),
+                  from->share},
         .message_max = sizeof w_segment.payloads[0],
     };
     if (from->lanes > 0) {
@@ -423,11 +424,11 @@ static void make_buses(void)
         buses[p].view = w_view;
         buses[p].geometry = &geometry;
         buses[p].cookie = &cookie;
-        buses[p].member = (struct sb_member){.slot = process->slot,
-                                             .epoch = process->epoch,
-                                             .owner = process->owner,
-                                             .owner64 = sb_owner64_make(process->slot,
-                                                                        process->epoch)};
+        buses[p].member =
+            (struct sb_member){.slot = process->slot,
+                               .epoch = process->epoch,
+                               .owner = process->owner,
+                               .owner64 = sb_owner64_make(process->slot, process->epoch)};
         if (regions[p] == NULL) {
             pthread_mutex_init(&buses[p].oracle_lock, NULL);
             pthread_mutex_init(&buses[p].lock, NULL);
@@ -532,8 +533,8 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->mode = SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV;
     ch->timestamps = w_plan->timestamps;
     ch->ops = ch->view->kind == SHMBUS_KIND_STREAM ? &sb_kind_stream
-              : ch->view->lane_count > 0      ? &sb_kind_lanes
-                                              : &sb_kind_queue;
+              : ch->view->lane_count > 0           ? &sb_kind_lanes
+                                                   : &sb_kind_queue;
     ch->kind = ch->ops->id;
     ch->slot = buses[p].member.slot;
     ch->shared = ch->view->shared;
@@ -725,7 +726,9 @@ static void describe_lane(const void *address, char *text, size_t bytes)
         size_t i = OFFSET_IN(address, w_segment.lanes) / sizeof(struct sb_lane);
         const struct sb_lane *lane = &w_segment.lanes[i / W_LANES][i % W_LANES];
         snprintf(text, bytes, "c%zu.lane[%zu].%s", i / W_LANES, i % W_LANES,
-                 address == &lane->owner ? "owner" : address == &lane->next ? "next" : "skip");
+                 address == &lane->owner  ? "owner"
+                 : address == &lane->next ? "next"
+                                          : "skip");
     } else {
         size_t i = OFFSET_IN(address, w_segment.cells) / sizeof(struct w_cell);
         snprintf(text, bytes, "c%zu.cell[%zu].%s", i / W_CELLS, i % W_CELLS,
@@ -770,8 +773,8 @@ static void describe(const void *address, char *text, size_t bytes)
 
 static void describe_value(const void *address, uint64_t value, char *text, size_t bytes)
 {
-    static const char *const states[16] = {"FREE", "HTX", "HRX", "QUE", "QFW", "ORPHAN", "DEADL",
-                                            "HFW"};
+    static const char *const states[16] = {"FREE", "HTX",    "HRX",   "QUE",
+                                           "QFW",  "ORPHAN", "DEADL", "HFW"};
     if ((IS_IN(address, w_segment.blocks) &&
          OFFSET_IN(address, w_segment.blocks) % sizeof(struct sb_block) == 0) ||
         (IS_IN(address, w_segment.cells) &&

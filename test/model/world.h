@@ -35,7 +35,7 @@ struct w_channel_plan {
     uint32_t depth_shift;
     uint32_t max_deliveries;
     uint32_t dead_letter; /* index plus 1; 0: none */
-    uint32_t on_full; /* 0: SHMBUS_FULL_BLOCK */
+    uint32_t on_full;     /* 0: SHMBUS_FULL_BLOCK */
     uint64_t ring_bytes;
     uint32_t lanes; /* of a queue with order per producer; otherwise 0 */
     uint32_t share; /* of the last blocks: those of channel 0, then those of channel 1, ... */
@@ -61,11 +61,11 @@ struct w_plan {
     bool region;
     bool timestamps;
     uint32_t sweepers_from; /* processes from this one on are watchers; 0: there are none */
-    bool first_is_dead;   /* process 0 received one of them and died; it has no actor */
-    bool same_name;       /* for the narrow program: a successor is named as the one before */
-    uint32_t queued;                      /* messages in channel 0 at the beginning */
-    const char *before;                   /* what process 0 has done before the beginning */
-    uint32_t hidden;                      /* free blocks whose hint bits are clear: mask */
+    bool first_is_dead;     /* process 0 received one of them and died; it has no actor */
+    bool same_name;         /* for the narrow program: a successor is named as the one before */
+    uint32_t queued;        /* messages in channel 0 at the beginning */
+    const char *before;     /* what process 0 has done before the beginning */
+    uint32_t hidden;        /* free blocks whose hint bits are clear: mask */
     uint32_t incarnation_of[W_PROCESSES]; /* plus 1: the process reuses that one's slot */
     struct w_actor_plan actors[W_SCRIPTS + 1];
 };
@@ -79,14 +79,14 @@ struct w_message {
     uint64_t ticket;
     uint32_t deliveries;
     uint32_t holder;
-    bool buried; /* has been a dead letter, which is counted once */
-    bool moving; /* taken by O1 only to be moved to the dead-letter queue */
-    uint32_t aside; /* in the dead-letter queue: deliveries before */
+    bool buried;                 /* has been a dead letter, which is counted once */
+    bool moving;                 /* taken by O1 only to be moved to the dead-letter queue */
+    uint32_t aside;              /* in the dead-letter queue: deliveries before */
     uint32_t giver, given, told; /* given back by whom, when, and announced when; 0: not yet */
-    uint32_t deaths;       /* how many holders in a row died with it */
-    uint32_t deaths_known; /* of them in a later call, so that it says so itself */
-    bool handed;           /* the call that received it has returned */
-    uint32_t behind;       /* so many were sent to its queue when it was received after a death */
+    uint32_t deaths;             /* how many holders in a row died with it */
+    uint32_t deaths_known;       /* of them in a later call, so that it says so itself */
+    bool handed;                 /* the call that received it has returned */
+    uint32_t behind; /* so many were sent to its queue when it was received after a death */
 };
 
 enum w_op { W_IDLE, W_SEND, W_RECV, W_RELEASE, W_REQUEUE, W_UNDO, W_FORWARD, W_RESERVE, W_FLUSH };
@@ -107,12 +107,12 @@ struct w_stream {
     uint64_t ends[64];
     uint32_t committed;
     uint32_t released;
-    uint32_t handed[64]; /* how often each was handed out */
+    uint32_t handed[64];  /* how often each was handed out */
     uint32_t pending[16]; /* being sent, in order, or sent and not seen by others yet */
     uint32_t pending_size[16];
     uint32_t pending_count;
     uint32_t pending_done; /* of them committed */
-    uint32_t next; /* what the present receiver gets next */
+    uint32_t next;         /* what the present receiver gets next */
     bool receiver_changed;
 };
 

@@ -131,9 +131,11 @@ static struct chaos *chaos_new(enum shmbus_order order)
 {
     struct chaos *c = t_shared(sizeof *c);
     struct shmbus_plan *plan = t_plan(16, 64, 200);
-    struct shmbus_channel_plan q = {
-        .name = "q", .kind = SHMBUS_KIND_QUEUE, .depth = 32, .order = order,
-        .timestamps = SHMBUS_SWITCH_ON};
+    struct shmbus_channel_plan q = {.name = "q",
+                                    .kind = SHMBUS_KIND_QUEUE,
+                                    .depth = 32,
+                                    .order = order,
+                                    .timestamps = SHMBUS_SWITCH_ON};
     if (order == SHMBUS_ORDER_PRODUCER) {
         q.depth = 8;
         q.producers = 2 * WORKERS; /* half of them are of dead ones now and then */

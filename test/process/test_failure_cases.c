@@ -252,10 +252,14 @@ T_TEST(failure, case_04_handlers_of_a_dead_letter_killed_in_turn_see_its_count_r
         for (int lanes = 0; lanes < 2; lanes++) {
             struct scene *scene = t_shared(sizeof *scene);
             struct shmbus_plan *plan = t_plan(8, 64, 32);
-            struct shmbus_channel_plan work = {
-                .name = "work", .kind = SHMBUS_KIND_QUEUE, .depth = 8, .max_deliveries = max,
-                .dead_letter = "dead", .order = lanes ? SHMBUS_ORDER_PRODUCER : SHMBUS_ORDER_TOTAL,
-                .producers = lanes ? 2 : 0};
+            struct shmbus_channel_plan work = {.name = "work",
+                                               .kind = SHMBUS_KIND_QUEUE,
+                                               .depth = 8,
+                                               .max_deliveries = max,
+                                               .dead_letter = "dead",
+                                               .order = lanes ? SHMBUS_ORDER_PRODUCER
+                                                              : SHMBUS_ORDER_TOTAL,
+                                               .producers = lanes ? 2 : 0};
             struct shmbus_msg msg = {0};
             t_plan_queue(plan, "dead", 8, SHMBUS_FULL_BLOCK, 0, NULL);
             T_OK_FATAL(shmbus_plan_add_channel(plan, &work));
@@ -306,8 +310,8 @@ static int block_on_stream(void *argument)
     while (sender && r == 0) /* until it is full */
         r = t_send(s, 1, 0);
     t_gate_post(&scene->here);
-    scene->result = sender ? t_send(s, 1, SHMBUS_WAIT_FOREVER)
-                           : shmbus_recv(s, &msg, SHMBUS_WAIT_FOREVER);
+    scene->result =
+        sender ? t_send(s, 1, SHMBUS_WAIT_FOREVER) : shmbus_recv(s, &msg, SHMBUS_WAIT_FOREVER);
     t_gate_post(&scene->done);
     shmbus_detach(bus);
     return 0;
@@ -738,8 +742,8 @@ T_TEST(failure, case_11_segment_removed_under_live_users)
 
 static bool may_be(int result, const char *call)
 {
-    static const int fine[] = {0, -EAGAIN, -ETIMEDOUT, -ENOENT, -EEXIST, -SHMBUS_ERR_IN_USE,
-                               -SHMBUS_ERR_NO_BLOCKS};
+    static const int fine[] = {
+        0, -EAGAIN, -ETIMEDOUT, -ENOENT, -EEXIST, -SHMBUS_ERR_IN_USE, -SHMBUS_ERR_NO_BLOCKS};
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
         if (result == fine[i] || result > 0)
             return true;

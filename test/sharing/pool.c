@@ -393,8 +393,8 @@ static bool is_over(const struct state *s)
 
 static void describe(const struct state *s, char *text, size_t bytes)
 {
-    static const char *const names[] = {"end",        "receive from", "send to", "reserve in",
-                                        "drop in",    "forward to",   "release", "requeue"};
+    static const char *const names[] = {"end",     "receive from", "send to", "reserve in",
+                                        "drop in", "forward to",   "release", "requeue"};
     size_t n = 0;
 
     text[0] = '\0';

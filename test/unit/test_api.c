@@ -128,7 +128,12 @@ T_TEST(api, an_empty_message_struct_is_refused_everywhere)
 
 T_TEST(api, names_and_modes_are_checked)
 {
-    static const char *const bad[] = {"", ".hidden", "with space", "with/slash", "tab\t", "ü",
+    static const char *const bad[] = {"",
+                                      ".hidden",
+                                      "with space",
+                                      "with/slash",
+                                      "tab\t",
+                                      "ü",
                                       "a-name-that-is-one-character-longer-than-allowed"};
     struct rig rig;
     struct shmbus_channel *ch = NULL;
@@ -206,9 +211,10 @@ static int call_with(struct rig *rig, int which, const void *opts)
 
 T_TEST(api, options_of_older_and_newer_programs_are_taken_or_refused_whole)
 {
-    static const size_t known[CALLS] = {
-        sizeof(struct shmbus_attach_opts), sizeof(struct shmbus_create_opts),
-        sizeof(struct shmbus_open_opts), sizeof(struct shmbus_send_opts)};
+    static const size_t known[CALLS] = {sizeof(struct shmbus_attach_opts),
+                                        sizeof(struct shmbus_create_opts),
+                                        sizeof(struct shmbus_open_opts),
+                                        sizeof(struct shmbus_send_opts)};
     struct rig rig;
     rig_make(&rig);
     for (int i = 0; i < CALLS; i++) {

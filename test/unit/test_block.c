@@ -149,8 +149,7 @@ T_TEST(block, only_the_owner_frees_and_only_what_he_holds)
     CU_ASSERT_FALSE(sb_block_free(rig.blocks, &stock, block, rig.owner ^ 1));  /* another epoch */
     static const enum sb_block_state not_held[] = {SB_QUE, SB_QFW};
     for (size_t i = 0; i < 2; i++) {
-        sb_store_release(&block_at(&rig, block)->hdr,
-                         sb_hdr_make(gen, 0, not_held[i], rig.owner));
+        sb_store_release(&block_at(&rig, block)->hdr, sb_hdr_make(gen, 0, not_held[i], rig.owner));
         CU_ASSERT_FALSE(sb_block_free(rig.blocks, &stock, block, rig.owner));
     }
     sb_store_release(&block_at(&rig, block)->hdr, sb_hdr_make(gen, 1, SB_HRX, rig.owner));
@@ -484,8 +483,8 @@ static void stress(uint64_t small, uint64_t middle, uint32_t processes)
 
 T_TEST(block, threads_never_get_the_same_block_and_none_is_lost)
 {
-    stress(3, 2, 1000);  /* always short */
+    stress(3, 2, 1000); /* always short */
     stress(20, 12, 1000);
-    stress(128, 64, 2);  /* stocks */
-    stress(8, 8, 2);     /* stocks of one or two */
+    stress(128, 64, 2); /* stocks */
+    stress(8, 8, 2);    /* stocks of one or two */
 }

@@ -16,12 +16,12 @@ enum { DEPTH = 4 };
 struct kind {
     enum shmbus_kind kind;
     enum shmbus_order order;
-    bool is_stream;          /* counts its room in bytes, has one sender and one receiver */
-    bool correlates;         /* carries correlation ids */
-    bool requeues;           /* a message may be given back */
-    bool reserves_many;      /* a handle may have several reservations */
-    bool drops;              /* knows SHMBUS_FULL_DROP_OLDEST */
-    size_t aligned_bytes;    /* payloads */
+    bool is_stream;       /* counts its room in bytes, has one sender and one receiver */
+    bool correlates;      /* carries correlation ids */
+    bool requeues;        /* a message may be given back */
+    bool reserves_many;   /* a handle may have several reservations */
+    bool drops;           /* knows SHMBUS_FULL_DROP_OLDEST */
+    size_t aligned_bytes; /* payloads */
 };
 
 static const struct kind contract_queue = {

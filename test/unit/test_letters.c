@@ -216,8 +216,7 @@ T_TEST(letters, in_cells_that_are_to_be_kept_are_named_when_their_producer_stand
         T_OK(shmbus_requeue(&msg));
     }
     T_FAILS(t_send(work, 9, 10 * T_MS), -ETIMEDOUT);
-    CU_ASSERT_PTR_NOT_NULL(
-        strstr(shmbus_detail(), "8 of 8 are dead letters of \"work.dead\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(shmbus_detail(), "8 of 8 are dead letters of \"work.dead\""));
     CU_ASSERT_EQUAL(t_channel_stat(bus, "work.dead").counters[SHMBUS_COUNT_dropped], 0);
     t_bus_end(bus, name);
 }

@@ -28,7 +28,7 @@ struct scene {
     char name[SHMBUS_NAME_BYTES];
     struct t_gate here, go;
     uint32_t slot;
-    int error; /* errno of the namespace that was not to be had */
+    int error;        /* errno of the namespace that was not to be had */
     int64_t began_ns; /* before its process was forked */
 };
 
@@ -413,7 +413,7 @@ T_TEST(life, ages_are_by_the_clock_of_the_machine_and_unknown_where_that_is)
     struct sb_here here = {.time_namespace = 7, .clock_offset_ns = 50, .now_ns = 1000 * T_S};
     CU_ASSERT_EQUAL(sb_age_ns(&here, 7, 0, 999 * T_S), T_S); /* one clock: offsets do not matter */
     CU_ASSERT_EQUAL(sb_age_ns(&here, 8, 50, 999 * T_S), T_S);
-    CU_ASSERT_EQUAL(sb_age_ns(&here, 8, 50 - 500 * T_S, 499 * T_S), T_S); /* behind */
+    CU_ASSERT_EQUAL(sb_age_ns(&here, 8, 50 - 500 * T_S, 499 * T_S), T_S);  /* behind */
     CU_ASSERT_EQUAL(sb_age_ns(&here, 8, 50 + 500 * T_S, 1499 * T_S), T_S); /* ahead */
     CU_ASSERT_EQUAL(sb_age_ns(&here, 8, SB_OFFSET_UNKNOWN, 999 * T_S), -1);
     CU_ASSERT_EQUAL(sb_age_ns(&here, 7, 0, 1000 * T_S + 1), 0); /* it beat since we looked */

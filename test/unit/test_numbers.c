@@ -668,17 +668,22 @@ T_TEST(numbers, a_plan_of_odd_numbers_is_made_or_refused)
 
 /* Calls without a number but sizes of texts and structs, or tested as a whole elsewhere. */
 static const char *const no_number[] = {
-    "shmbus_abort",        "shmbus_attach",           "shmbus_bus_stat",
-    "shmbus_channel_bus",  "shmbus_channel_close",    "shmbus_channel_fd",
-    "shmbus_channel_name", "shmbus_channel_size_max", "shmbus_check",
-    "shmbus_create",       "shmbus_detach",           "shmbus_detail",
-    "shmbus_give_back",
-    "shmbus_heartbeat",    "shmbus_interrupt",        "shmbus_interrupt_clear",
-    "shmbus_list",         "shmbus_plan_compare",     "shmbus_plan_free",
-    "shmbus_plan_load",    "shmbus_reclaim",          "shmbus_region_bytes",
-    "shmbus_region_close", "shmbus_region_open",      "shmbus_release",
-    "shmbus_requeue",      "shmbus_shutdown",         "shmbus_slot",
-    "shmbus_unlink",       "shmbus_unlink_if_unused", "shmbus_version",
+    "shmbus_abort",         "shmbus_attach",
+    "shmbus_bus_stat",      "shmbus_channel_bus",
+    "shmbus_channel_close", "shmbus_channel_fd",
+    "shmbus_channel_name",  "shmbus_channel_size_max",
+    "shmbus_check",         "shmbus_create",
+    "shmbus_detach",        "shmbus_detail",
+    "shmbus_give_back",     "shmbus_heartbeat",
+    "shmbus_interrupt",     "shmbus_interrupt_clear",
+    "shmbus_list",          "shmbus_plan_compare",
+    "shmbus_plan_free",     "shmbus_plan_load",
+    "shmbus_reclaim",       "shmbus_region_bytes",
+    "shmbus_region_close",  "shmbus_region_open",
+    "shmbus_release",       "shmbus_requeue",
+    "shmbus_shutdown",      "shmbus_slot",
+    "shmbus_unlink",        "shmbus_unlink_if_unused",
+    "shmbus_version",
 };
 
 /* Every other one is called here by its name. */

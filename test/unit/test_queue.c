@@ -836,8 +836,8 @@ T_TEST(queue, closing_a_handle_takes_nothing_from_another_thread)
     pthread_t thread;
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, reserve_commit_close, &c), 0);
     for (uint64_t i = 0; i < c.rounds; i++) {
-        if (shmbus_recv(rx, &msg, 10 * T_S) != 0 || t_value(&msg) != i ||
-            msg.delivery_count != 1 || shmbus_release(&msg) != 0) {
+        if (shmbus_recv(rx, &msg, 10 * T_S) != 0 || t_value(&msg) != i || msg.delivery_count != 1 ||
+            shmbus_release(&msg) != 0) {
             CU_FAIL("a message was taken back");
             break;
         }

@@ -175,7 +175,8 @@ static void maybe(struct rig *rig, int busy)
 
 ROW(killed_between_A1_and_A2_the_block_is_freed)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         rig_make(&rig, 4);
         hold_to_send(&rig);
@@ -188,7 +189,8 @@ ROW(killed_between_A1_and_A2_the_block_is_freed)
 
 ROW(killed_between_A3_and_its_second_look_the_hidden_block_is_found)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         rig_make(&rig, 4);
         bitmap_set(&rig, 2, false);
@@ -201,7 +203,8 @@ ROW(killed_between_A3_and_its_second_look_the_hidden_block_is_found)
 
 ROW(killed_between_F1_and_F2_the_hidden_block_is_found)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         rig_make(&rig, 4);
         hold_to_send(&rig);
@@ -216,7 +219,8 @@ ROW(killed_between_F1_and_F2_the_hidden_block_is_found)
 
 ROW(killed_while_filling_nothing_was_sent)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         rig_make(&rig, 4);
         hold_to_send(&rig);
@@ -231,7 +235,8 @@ ROW(killed_between_S1_and_S2_nothing_was_sent)
 {
     static const uint64_t locations[] = {0, 1ull << 48, UINT64_MAX, 3ull << 48, 0xffffull << 48};
     for (size_t i = 0; i < sizeof locations / sizeof *locations; i++) {
-        EACH_WAY {
+        EACH_WAY
+        {
             struct rig rig;
             rig_make(&rig, 4);
             hold_to_send(&rig);
@@ -246,7 +251,8 @@ ROW(killed_between_S1_and_S2_nothing_was_sent)
 
 ROW(killed_between_S2_and_S3_nothing_was_sent)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         rig_make(&rig, 4);
         hold_to_send(&rig);
@@ -261,7 +267,8 @@ ROW(killed_between_S2_and_S3_nothing_was_sent)
 /* S3..S4 and later. Taken before or after the recovery: it is the same message once. */
 ROW(killed_after_S3_it_was_sent)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         rig_make(&rig, 4);
         hold_to_send(&rig);
@@ -281,7 +288,8 @@ ROW(killed_after_S3_it_was_sent)
 /* The undo of a send that found no room puts the old header back: as if nothing had happened. */
 ROW(killed_after_an_undone_send_nothing_was_sent)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         rig_make(&rig, 4);
         uint64_t hdr = hold_to_send(&rig);
@@ -298,7 +306,8 @@ ROW(killed_after_an_undone_send_nothing_was_sent)
 ROW(killed_between_R1_and_R2_the_message_comes_again)
 {
     for (uint32_t depth = 1; depth <= 4; depth *= 2) {
-        EACH_WAY {
+        EACH_WAY
+        {
             struct rig rig;
             uint32_t block = 0;
             rig_make(&rig, depth);
@@ -336,7 +345,8 @@ ROW(killed_between_R1_and_R2_long_ago_the_slot_is_somebody_elses)
 
 ROW(killed_after_R2_the_message_comes_again)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         uint32_t block = 0;
         rig_make(&rig, 4);
@@ -351,7 +361,8 @@ ROW(killed_after_R2_the_message_comes_again)
 
 ROW(killed_after_O1_the_count_goes_up_again)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         uint32_t block = 0;
         rig_make(&rig, 4);
@@ -378,7 +389,8 @@ ROW(delivery_counts_stop_at_their_last_number)
 
 ROW(killed_with_its_last_delivery_the_message_is_a_dead_letter)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         uint32_t block = 0;
         rig_make(&rig, 4);
@@ -427,7 +439,8 @@ ROW(killed_with_a_dead_letter_it_stays_one_and_is_counted_once)
 /* Q1..Q2: back in its queue, but nobody was told. */
 ROW(killed_between_Q1_and_Q2_the_receivers_are_told)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         uint32_t block = 0;
         rig_make(&rig, 4);
@@ -460,7 +473,8 @@ static void forward_for_the_dead(struct rig *rig, bool place, bool commit)
 ROW(killed_before_a_forward_commits_the_message_goes_back_to_where_it_was)
 {
     for (int place = 0; place < 2; place++) {
-        EACH_WAY {
+        EACH_WAY
+        {
             struct rig rig;
             rig_make(&rig, 4);
             forward_for_the_dead(&rig, place, false);
@@ -501,7 +515,8 @@ ROW(killed_before_a_dead_letter_is_forwarded_it_is_a_dead_letter_again)
 
 ROW(killed_after_a_forward_committed_the_message_is_there_once)
 {
-    EACH_WAY {
+    EACH_WAY
+    {
         struct rig rig;
         rig_make(&rig, 4);
         forward_for_the_dead(&rig, true, true);

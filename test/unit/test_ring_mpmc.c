@@ -183,8 +183,7 @@ T_TEST(ring, generations_come_round_their_last_number)
     struct rig rig;
     rig_make(&rig, 4, 5);
     for (uint32_t b = 0; b < 5; b++)
-        sb_store_release(&block_at(&rig, b)->hdr,
-                         sb_hdr_make((1ull << 40) - 3, 0, SB_FREE, 0));
+        sb_store_release(&block_at(&rig, b)->hdr, sb_hdr_make((1ull << 40) - 3, 0, SB_FREE, 0));
     struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
     for (int lap = 0; lap < 4; lap++)
         fill_and_empty(&rig, &tx, &rx);
@@ -328,8 +327,8 @@ T_TEST(ring, a_sender_stopped_before_its_commit_holds_nobody_up)
     for (int lap = 0; lap < 3; lap++)
         fill_and_empty(&rig, &tx, &rx);
     /* It goes on: its CAS on the slot fails, the lap has gone by. */
-    CU_ASSERT_FALSE(sb_cas(slot_of(&rig, 0), sb_slot_make(0, SB_SLOT_EMPTY),
-                           sb_slot_make(0, theirs)));
+    CU_ASSERT_FALSE(
+        sb_cas(slot_of(&rig, 0), sb_slot_make(0, SB_SLOT_EMPTY), sb_slot_make(0, theirs)));
     CU_ASSERT_EQUAL(sb_hdr_state(hdr_of(&rig, theirs)), SB_QUE);
     sb_store_release(&block_at(&rig, theirs)->hdr, sb_hdr_make(gen, 0, SB_HTX, rig.owner));
     CU_ASSERT_TRUE(sb_block_free(rig.blocks, &rig.stock, theirs, rig.owner));

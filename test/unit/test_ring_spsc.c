@@ -149,8 +149,7 @@ T_TEST(stream, the_largest_message_fits_an_empty_ring_wherever_it_stands)
                 rig_set(&rig, 10 * bytes + at, 77);
                 rig_open(&rig);
                 bad += send_one(&rig, max) != SB_OK || !recv_one(&rig, &msg) ||
-                       msg.size_bytes != max ||
-                       !sb_stream_release(&rig.rx, msg.sequence);
+                       msg.size_bytes != max || !sb_stream_release(&rig.rx, msg.sequence);
                 rig_set(&rig, 10 * bytes + at, 77);
                 rig_open(&rig);
                 refused += send_one(&rig, max + 8) == SB_FULL; /* does not fit everywhere */
@@ -173,7 +172,7 @@ struct model_record {
 /* What the ring must do, in the simplest words. */
 struct model {
     uint64_t bytes, head_bytes, tail, acked, sent, taken, freed;
-    uint64_t longest; /* batch received */
+    uint64_t longest;                      /* batch received */
     struct model_record records[1u << 12]; /* by sequence number */
 };
 
@@ -284,8 +283,8 @@ static uint64_t walk_recv_batch(struct rig *rig, struct model *m)
     struct shmbus_msg msgs[SB_STREAM_HELD_MAX + 2];
     size_t max = 2 + t_random_below(t_random_below(2) == 0 ? 4 : SB_STREAM_HELD_MAX);
     size_t n = sb_stream_recv_batch(&rig->rx, NULL, 0, msgs, max);
-    uint64_t bad = n > max || n > m->sent - m->taken ||
-                   n > SB_STREAM_HELD_MAX - (m->taken - m->freed);
+    uint64_t bad =
+        n > max || n > m->sent - m->taken || n > SB_STREAM_HELD_MAX - (m->taken - m->freed);
     for (size_t i = 0; i < n && bad == 0; i++) {
         const struct model_record *record = record_of(m, ++m->taken);
         bad += msgs[i].sequence != m->taken || msgs[i].size_bytes != record->size ||
@@ -818,10 +817,9 @@ static void *receiving(void *arg)
             break;
         if (more && n < 3 && sb_stream_recv(rx, NULL, 0, &msgs[n]) == SB_OK) {
             struct shmbus_msg *msg = &msgs[n++];
-            both->bad += msg->sequence != rx->seq ||
-                         msg->size_bytes != size_of(msg->sequence, max) ||
-                         msg->delivery_count != 1 ||
-                         !is_filled(msg->data, msg->size_bytes, msg->sequence);
+            both->bad +=
+                msg->sequence != rx->seq || msg->size_bytes != size_of(msg->sequence, max) ||
+                msg->delivery_count != 1 || !is_filled(msg->data, msg->size_bytes, msg->sequence);
             continue;
         }
         while (n > 0) { /* the youngest first */

@@ -315,13 +315,18 @@ struct op {
     bool by_sender;
 };
 static const struct op ops[] = {
-    {"send", op_send, true},        {"reserve", op_reserve, true},
-    {"abandon", op_abandon, true},  {"batch", op_batch, true},
-    {"tx_init", op_tx_init, true},  {"recv", op_recv, false},
-    {"release", op_release, false}, {"release_backwards", op_release_backwards, false},
+    {"send", op_send, true},
+    {"reserve", op_reserve, true},
+    {"abandon", op_abandon, true},
+    {"batch", op_batch, true},
+    {"tx_init", op_tx_init, true},
+    {"recv", op_recv, false},
+    {"release", op_release, false},
+    {"release_backwards", op_release_backwards, false},
     {"release_batch", op_release_batch, false},
     {"recv_batch", op_recv_batch, false},
-    {"unrecv", op_unrecv, false},   {"rx_init", op_rx_init, false},
+    {"unrecv", op_unrecv, false},
+    {"rx_init", op_rx_init, false},
     {"drain", op_drain, false},
 };
 enum { OPS = sizeof ops / sizeof ops[0] };

@@ -86,14 +86,14 @@ struct shmbus_region;
  *   The struct is the caller's and is not looked at after the call. */
 
 #define SHMBUS_WAIT_FOREVER ((int64_t)-1)
-#define SHMBUS_NAME_BYTES 48        /* of a bus, channel, region or process, with the final 0 */
-#define SHMBUS_PATH_BYTES 256       /* of a segment, likewise; a longer one is -ENAMETOOLONG */
+#define SHMBUS_NAME_BYTES 48  /* of a bus, channel, region or process, with the final 0 */
+#define SHMBUS_PATH_BYTES 256 /* of a segment, likewise; a longer one is -ENAMETOOLONG */
 #define SHMBUS_DIR_DEFAULT "/dev/shm"
 #define SHMBUS_BLOCK_CLASSES_MAX 8
 #define SHMBUS_PROCESSES_MAX 1023
 #define SHMBUS_CHANNELS_MAX 4096
 #define SHMBUS_REGIONS_MAX 256
-#define SHMBUS_DELIVERIES_MAX 63    /* delivery counts stop here */
+#define SHMBUS_DELIVERIES_MAX 63 /* delivery counts stop here */
 
 /* ------------------------------------------------------------------------------------ errors */
 
@@ -172,9 +172,9 @@ enum shmbus_kind { SHMBUS_KIND_QUEUE = 1, SHMBUS_KIND_STREAM = 2 };
  * drops its oldest it goes in place of that; otherwise it stays, in the memory of the queue that it
  * comes from, until there is a place or a receiver of the dead-letter queue takes it from there. */
 enum shmbus_on_full {
-    SHMBUS_FULL_BLOCK = 1,       /* waits for room, at most the timeout */
-    SHMBUS_FULL_REJECT = 2,      /* -EAGAIN at once, whatever the timeout; counted as rejected */
-    SHMBUS_FULL_DROP_OLDEST = 3  /* throws away the oldest message; counted as dropped; waits, at
+    SHMBUS_FULL_BLOCK = 1,      /* waits for room, at most the timeout */
+    SHMBUS_FULL_REJECT = 2,     /* -EAGAIN at once, whatever the timeout; counted as rejected */
+    SHMBUS_FULL_DROP_OLDEST = 3 /* throws away the oldest message; counted as dropped; waits, at
                                   * most the timeout, only while there is none: all are being
                                   * received */
 };
@@ -229,8 +229,8 @@ struct shmbus_block_plan {
 struct shmbus_channel_plan {
     char name[SHMBUS_NAME_BYTES];
     enum shmbus_kind kind;
-    uint32_t depth;                      /* queue: messages; rounded up to a power of two */
-    uint64_t bytes;                      /* stream: capacity; rounded up to a power of two */
+    uint32_t depth; /* queue: messages; rounded up to a power of two */
+    uint64_t bytes; /* stream: capacity; rounded up to a power of two */
     /* queue; a stream blocks. 0: SHMBUS_FULL_BLOCK, but SHMBUS_FULL_DROP_OLDEST for the dead-letter
      * queue of another one */
     enum shmbus_on_full on_full;
@@ -254,12 +254,12 @@ struct shmbus_region_plan {
 
 /* Everything a segment will ever hold. Obtained from shmbus_plan_new() or from YAML. */
 struct shmbus_plan {
-    size_t struct_bytes;          /* sizeof(struct shmbus_plan), set by the library */
-    mode_t mode;                  /* permissions: 0600 (default), 0660 or 0666 */
-    gid_t group;                  /* (gid_t)-1: the creator's */
-    uint32_t processes;           /* attached at once, 1 .. 1023, default 64 */
-    uint32_t spare_channels;      /* queues that shmbus_channel_open() may name later, default 16 */
-    uint32_t spare_depth;         /* their depth, default 1024 */
+    size_t struct_bytes;     /* sizeof(struct shmbus_plan), set by the library */
+    mode_t mode;             /* permissions: 0600 (default), 0660 or 0666 */
+    gid_t group;             /* (gid_t)-1: the creator's */
+    uint32_t processes;      /* attached at once, 1 .. 1023, default 64 */
+    uint32_t spare_channels; /* queues that shmbus_channel_open() may name later, default 16 */
+    uint32_t spare_depth;    /* their depth, default 1024 */
     int64_t heartbeat_interval_ns; /* default 5 s */
     int64_t heartbeat_timeout_ns;  /* silent for longer: idle or stalled; default 10 s */
     struct shmbus_block_plan *blocks;
@@ -273,7 +273,7 @@ struct shmbus_plan {
     uint32_t spare_share;         /* likewise; default 0, which is 1 */
     bool fit_blocks; /* the library chose the blocks, and adds what the shares of queues need;
                       * shmbus_plan_add_blocks() makes it false: all counts are then the caller's */
-    bool core;                    /* the segment goes into core dumps of its users; default no */
+    bool core;       /* the segment goes into core dumps of its users; default no */
 };
 
 /* The calls of the plan work in the memory of the process: no bus has to be there. Several threads
@@ -429,12 +429,12 @@ enum shmbus_attach_flags {
 };
 
 struct shmbus_attach_opts {
-    size_t struct_bytes;            /* sizeof(struct shmbus_attach_opts) */
-    unsigned flags;                 /* enum shmbus_attach_flags */
-    const char *process_name;       /* shown by ps; NULL: the program's name */
+    size_t struct_bytes;      /* sizeof(struct shmbus_attach_opts) */
+    unsigned flags;           /* enum shmbus_attach_flags */
+    const char *process_name; /* shown by ps; NULL: the program's name */
     /* Used if the segment has to be created, compared if it is there; NULL: built-in, nothing. */
     const struct shmbus_plan *plan;
-    int64_t spin_ns;                /* busy wait before sleeping; 0: 20 us; or SHMBUS_SPIN_NONE */
+    int64_t spin_ns; /* busy wait before sleeping; 0: 20 us; or SHMBUS_SPIN_NONE */
 };
 #define SHMBUS_SPIN_NONE ((int64_t)-1)
 /* clang-format off */
@@ -690,7 +690,7 @@ struct shmbus_msg {
     uint16_t reply_to;
     uint16_t meta_bytes;
     int64_t expires_ns;
-    uint64_t opaque_[3];            /* the library's */
+    uint64_t opaque_[3]; /* the library's */
 };
 
 /* What the calls that send have in common: shmbus_send(), _send_with(), _send_batch(), _reserve(),
@@ -757,8 +757,8 @@ SHMBUS_API int shmbus_send_with(struct shmbus_channel *ch, const struct shmbus_s
  *   stream then sends nothing: -EMSGSIZE.
  * Death: what was committed stays.
  */
-SHMBUS_API int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items,
-                                 size_t count, int64_t timeout_ns);
+SHMBUS_API int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
+                                 int64_t timeout_ns);
 
 /**
  * shmbus_recv() - take the next message, in place.
@@ -799,8 +799,8 @@ SHMBUS_API int shmbus_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msg
  *   is 0.
  * Death: as shmbus_recv().
  */
-SHMBUS_API int shmbus_recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs,
-                                 size_t max, int64_t timeout_ns);
+SHMBUS_API int shmbus_recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                                 int64_t timeout_ns);
 
 /**
  * shmbus_recv_copy() - receive, copy and acknowledge in one call.
@@ -1046,8 +1046,8 @@ SHMBUS_API int shmbus_region_write(struct shmbus_region *region, uint64_t offset
  *   and nobody has undone that yet: only a member can.
  * Threads: any.
  */
-SHMBUS_API int shmbus_region_read(struct shmbus_region *region, uint64_t offset_bytes,
-                                  void *buffer, size_t size_bytes, int64_t timeout_ns);
+SHMBUS_API int shmbus_region_read(struct shmbus_region *region, uint64_t offset_bytes, void *buffer,
+                                  size_t size_bytes, int64_t timeout_ns);
 
 /* --------------------------------------------------------------------------------- statistics */
 
@@ -1150,14 +1150,14 @@ struct shmbus_bus_stat {
     uint32_t channels_max, channels_used;
     uint32_t regions;
     uint32_t block_classes;
-    uint64_t recoveries;        /* dead processes cleaned up after */
+    uint64_t recoveries; /* dead processes cleaned up after */
     uint64_t attaches;
     int64_t heartbeat_interval_ns, heartbeat_timeout_ns;
     uid_t owner_uid;
     mode_t mode;
     bool shutting_down;
-    bool unlinked;              /* the name is gone: nobody new can join this segment */
-    uint32_t processes_idle;    /* alive + idle + stalled + dead are attached */
+    bool unlinked;           /* the name is gone: nobody new can join this segment */
+    uint32_t processes_idle; /* alive + idle + stalled + dead are attached */
 };
 
 struct shmbus_channel_stat {
@@ -1167,46 +1167,46 @@ struct shmbus_channel_stat {
     enum shmbus_kind kind;
     enum shmbus_on_full on_full;
     uint32_t max_deliveries;
-    uint64_t capacity;          /* queue: messages; stream: bytes */
-    uint64_t depth;             /* waiting now: queue: messages; stream: bytes */
-    uint64_t depth_max;         /* high-water mark, same unit */
-    uint64_t held;              /* queue: taken and not acknowledged */
-    uint64_t redeliverable;     /* queue: given back, waiting for another delivery */
-    uint64_t dead_letters;      /* dead-letter queue: waiting there (in depth, too), or for room */
+    uint64_t capacity;           /* queue: messages; stream: bytes */
+    uint64_t depth;              /* waiting now: queue: messages; stream: bytes */
+    uint64_t depth_max;          /* high-water mark, same unit */
+    uint64_t held;               /* queue: taken and not acknowledged */
+    uint64_t redeliverable;      /* queue: given back, waiting for another delivery */
+    uint64_t dead_letters;       /* dead-letter queue: waiting there (in depth, too), or for room */
     uint32_t senders, receivers; /* handles open now */
     uint64_t counters[SHMBUS_COUNTERS_MAX]; /* by enum shmbus_counter */
-    enum shmbus_order order;    /* queue */
-    uint32_t lanes;             /* order producer: producers at once. depth_max is then that of the
+    enum shmbus_order order;                /* queue */
+    uint32_t lanes;      /* order producer: producers at once. depth_max is then that of the
                                  * fullest lane, in steps of 1/16 */
-    uint32_t lanes_used;        /* lanes that had a producer so far; capacity is that of these */
+    uint32_t lanes_used; /* lanes that had a producer so far; capacity is that of these */
 };
 
 struct shmbus_process_stat {
     size_t struct_bytes;
     char name[SHMBUS_NAME_BYTES];
     uint32_t slot;
-    uint64_t epoch;             /* how often the slot was used before */
+    uint64_t epoch; /* how often the slot was used before */
     enum shmbus_life life;
-    pid_t pid;                  /* in its own pid namespace */
-    uint64_t pid_namespace;     /* inode */
-    bool same_pid_namespace;    /* the pid means the same to the caller */
-    uint64_t start_time_ticks;  /* field 22 of /proc/PID/stat, seen from the first time namespace */
+    pid_t pid;                 /* in its own pid namespace */
+    uint64_t pid_namespace;    /* inode */
+    bool same_pid_namespace;   /* the pid means the same to the caller */
+    uint64_t start_time_ticks; /* field 22 of /proc/PID/stat, seen from the first time namespace */
     uid_t uid;
-    int64_t attached_age_ns;    /* these two: -1 if the clock of its time namespace cannot be */
-    int64_t heartbeat_age_ns;   /* compared with the caller's; then it is never stalled or idle */
-    uint64_t progress;          /* operations, raised by the working loop */
-    uint64_t held_blocks;       /* received or reserved, in the application's hands; order
+    int64_t attached_age_ns;  /* these two: -1 if the clock of its time namespace cannot be */
+    int64_t heartbeat_age_ns; /* compared with the caller's; then it is never stalled or idle */
+    uint64_t progress;        /* operations, raised by the working loop */
+    uint64_t held_blocks;     /* received or reserved, in the application's hands; order
                                  * producer and stream: received only */
-    uint64_t stock_blocks;      /* free blocks kept for its next messages */
+    uint64_t stock_blocks;    /* free blocks kept for its next messages */
     uint64_t counters[SHMBUS_COUNTERS_MAX]; /* by enum shmbus_counter, since it attached */
-    uint32_t half_sent;         /* messages in the middle of being sent */
+    uint32_t half_sent;                     /* messages in the middle of being sent */
     uint32_t regions_locked;
-    uint32_t waiting_calls;     /* asleep in a call */
-    uint32_t handles;           /* channels open */
+    uint32_t waiting_calls;           /* asleep in a call */
+    uint32_t handles;                 /* channels open */
     char waits_in[SHMBUS_NAME_BYTES]; /* channel of one of those calls; "" for a region, or none */
-    uint32_t handles_left;      /* of threads that have ended; 0 where /proc cannot tell */
-    uint32_t held_left;         /* messages in them */
-    bool stopped;               /* by a signal or a debugger; false where /proc cannot tell: in
+    uint32_t handles_left;            /* of threads that have ended; 0 where /proc cannot tell */
+    uint32_t held_left;               /* messages in them */
+    bool stopped; /* by a signal or a debugger; false where /proc cannot tell: in
                                  * another pid namespace, or hidden */
 };
 
@@ -1306,8 +1306,8 @@ typedef bool (*shmbus_peek_fn)(void *context, const struct shmbus_msg *msg);
  * Return: how many were shown; -ENOENT: no such channel; -ENOMEM; the errors of looking;
  *   -SHMBUS_ERR_CORRUPT also for a record of a stream that is impossible.
  */
-SHMBUS_API int shmbus_peek(struct shmbus *bus, const char *channel, size_t max,
-                           shmbus_peek_fn each, void *context);
+SHMBUS_API int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek_fn each,
+                           void *context);
 
 /* One finding of the segment's health check. */
 enum shmbus_severity {
