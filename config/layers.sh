@@ -4,6 +4,8 @@
 # the files of one folder make no circle. Prints one line a finding; exit status 1 if any.
 #   layers.sh            what the sources include
 #   layers.sh OBJECTS    what the objects below that directory call, too: OBJECTS/libshmbus/...
+# One name may be asked for upwards, the table of kinds: a layer says what it asks of a kind, and the
+# file that knows all layers fills it in (layout/kinds.h).
 set -u
 cd "$(dirname "$0")/.." || exit 2
 layers='base layout plan protocol bus inspect channel .' # doc/architecture.md draws them
@@ -24,7 +26,8 @@ if [ $# -gt 0 ]; then
         [ -e "libshmbus/${object%.o}.c" ] || continue # of a file that is gone
         nm "$1/libshmbus/$object" | sed "s|^|${object%.o} |"
     done >"$work/symbols"
-    awk 'NF == 4 && $3 ~ /^[A-Z]$/ { defined[$4] = $1 }
+    awk '$NF == "sb_kind_rows" { next }
+         NF == 4 && $3 ~ /^[A-Z]$/ { defined[$4] = $1 }
          NF == 3 && $2 == "U" { used[$1 " " $3] = 1 }
          END { for (u in used) { split(u, p, " ")
                    if (p[2] in defined && defined[p[2]] != p[1]) print p[1], defined[p[2]], "calls_" p[2] } }' \

@@ -110,6 +110,8 @@ static void format_super(struct sb_super *super, const struct sb_geometry *g)
 static void format_channel(uint8_t *base, struct sb_channel *shared,
                            const struct sb_channel_geometry *ch)
 {
+    const struct sb_kind_layout *kind = sb_geometry_kind(ch);
+
     shared->kind = ch->kind;
     shared->on_full = ch->on_full;
     shared->depth = ch->depth;
@@ -124,11 +126,8 @@ static void format_channel(uint8_t *base, struct sb_channel *shared,
         sb_name_store(shared->name, ch->name);
         sb_store_relaxed(&shared->dir, sb_dir_make(sb_name_hash(ch->name), SB_DIR_READY));
     }
-    if (sb_geometry_uses_blocks(ch)) {
-        sb_word *slots = (sb_word *)(void *)(base + ch->ring_off);
-        for (uint32_t i = 0; i < ch->depth; i++)
-            sb_store_relaxed(&slots[i], sb_slot_make(0, SB_SLOT_EMPTY));
-    }
+    if (kind != NULL && kind->format != NULL)
+        kind->format(base, ch);
 }
 
 static void format_class(uint8_t *base, struct sb_class *shared,

@@ -18,8 +18,8 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
 
 /* ------------------------------------------------------------------------------------ placing */
 
-/* Takes room for @count elements at the next multiple of @align. */
-static bool take(uint64_t *cursor, uint64_t align, uint64_t count, uint64_t size, uint64_t *ret_off)
+bool sb_geometry_take(uint64_t *cursor, uint64_t align, uint64_t count, uint64_t size,
+                      uint64_t *ret_off)
 {
     uint64_t start, bytes, end;
 
@@ -34,20 +34,20 @@ static bool take(uint64_t *cursor, uint64_t align, uint64_t count, uint64_t size
     return true;
 }
 
+const struct sb_kind_layout *sb_geometry_kind(const struct sb_channel_geometry *ch)
+{
+    return sb_kind_is_known(ch->kind) ? sb_kind_row(sb_kind_of(ch->kind, ch->lanes))->layout : NULL;
+}
+
 static bool place_channel(struct sb_channel_geometry *ch, uint64_t *cursor)
 {
-    if (!take(cursor, SB_PAIR, ch->endpoints, sizeof(struct sb_endpoint), &ch->endpoint_off))
+    const struct sb_kind_layout *kind = sb_geometry_kind(ch);
+
+    if (!sb_geometry_take(cursor, SB_PAIR, ch->endpoints, sizeof(struct sb_endpoint),
+                          &ch->endpoint_off))
         return false;
-    switch (sb_kind_of(ch->kind, ch->lanes)) {
-    case SB_KIND_STREAM:
-        return take(cursor, SB_PAIR, ch->bytes, 1, &ch->ring_off);
-    case SB_KIND_LANES:
-        return take(cursor, SB_PAIR, ch->lanes, sizeof(struct sb_lane), &ch->ring_off) &&
-               take(cursor, SB_PAIR, (uint64_t)ch->lanes * ch->depth, ch->bytes, &ch->cells_off);
-    case SB_KIND_QUEUE:
-        break;
-    }
-    return take(cursor, SB_PAIR, ch->depth, sizeof(sb_word), &ch->ring_off);
+    return kind == NULL || /* nothing is read yet: see read_tables() */
+           kind->place(ch, cursor);
 }
 
 static bool place_region(struct sb_region_geometry *region, uint64_t *cursor)
@@ -55,8 +55,8 @@ static bool place_region(struct sb_region_geometry *region, uint64_t *cursor)
     uint64_t bytes = round_up(region->bytes, SB_LINE);
     uint64_t align = bytes >= SB_PAGE ? SB_PAGE : SB_PAIR;
 
-    return take(cursor, align, bytes, 1, &region->data_off) &&
-           take(cursor, align, bytes, 1, &region->undo_off);
+    return sb_geometry_take(cursor, align, bytes, 1, &region->data_off) &&
+           sb_geometry_take(cursor, align, bytes, 1, &region->undo_off);
 }
 
 static bool place_class(struct sb_class_geometry *cls, uint64_t *cursor)
@@ -64,24 +64,28 @@ static bool place_class(struct sb_class_geometry *cls, uint64_t *cursor)
     if (cls->size_bytes <= SB_SIDE_BY_SIDE_MAX) {
         cls->header_stride = sizeof(struct sb_block) + cls->size_bytes;
         cls->payload_stride = cls->header_stride;
-        if (!take(cursor, SB_PAIR, cls->count, cls->header_stride, &cls->header_off))
+        if (!sb_geometry_take(cursor, SB_PAIR, cls->count, cls->header_stride, &cls->header_off))
             return false;
         cls->payload_off = cls->header_off + sizeof(struct sb_block);
         return true;
     }
     cls->header_stride = sizeof(struct sb_block);
     cls->payload_stride = cls->size_bytes;
-    return take(cursor, SB_PAIR, cls->count, cls->header_stride, &cls->header_off) &&
-           take(cursor, cls->size_bytes >= SB_PAGE ? SB_PAGE : SB_PAIR, cls->count,
-                cls->payload_stride, &cls->payload_off);
+    return sb_geometry_take(cursor, SB_PAIR, cls->count, cls->header_stride, &cls->header_off) &&
+           sb_geometry_take(cursor, cls->size_bytes >= SB_PAGE ? SB_PAGE : SB_PAIR, cls->count,
+                            cls->payload_stride, &cls->payload_off);
 }
 
 static bool place_tables(struct sb_geometry *g, uint64_t *cursor)
 {
-    return take(cursor, SB_PAGE, g->processes, sizeof(struct sb_proc), &g->process_off) &&
-           take(cursor, SB_PAIR, g->class_count, sizeof(struct sb_class), &g->class_off) &&
-           take(cursor, SB_PAIR, g->channel_count, sizeof(struct sb_channel), &g->channel_off) &&
-           take(cursor, SB_PAIR, g->region_count, sizeof(struct sb_region), &g->region_off);
+    return sb_geometry_take(cursor, SB_PAGE, g->processes, sizeof(struct sb_proc),
+                            &g->process_off) &&
+           sb_geometry_take(cursor, SB_PAIR, g->class_count, sizeof(struct sb_class),
+                            &g->class_off) &&
+           sb_geometry_take(cursor, SB_PAIR, g->channel_count, sizeof(struct sb_channel),
+                            &g->channel_off) &&
+           sb_geometry_take(cursor, SB_PAIR, g->region_count, sizeof(struct sb_region),
+                            &g->region_off);
 }
 
 bool sb_geometry_place(struct sb_geometry *g)
@@ -96,7 +100,8 @@ bool sb_geometry_place(struct sb_geometry *g)
         struct sb_class_geometry *cls = &g->classes[i];
         cls->first = first;
         first += (uint32_t)cls->count; /* the sum is at most SB_BLOCKS_MAX */
-        if (!take(&cursor, SB_PAIR, (cls->count + 63) / 64, sizeof(sb_word), &cls->bitmap_off))
+        if (!sb_geometry_take(&cursor, SB_PAIR, (cls->count + 63) / 64, sizeof(sb_word),
+                              &cls->bitmap_off))
             return false;
     }
     for (uint32_t i = 0; i < g->channel_count; i++) {
@@ -111,7 +116,7 @@ bool sb_geometry_place(struct sb_geometry *g)
         if (!place_class(&g->classes[i], &cursor))
             return false;
     }
-    if (!take(&cursor, SB_PAGE, 0, 1, &end))
+    if (!sb_geometry_take(&cursor, SB_PAGE, 0, 1, &end))
         return false;
     g->segment_bytes = end;
     return true;
@@ -126,7 +131,9 @@ bool sb_geometry_place(struct sb_geometry *g)
 
 bool sb_geometry_uses_blocks(const struct sb_channel_geometry *ch)
 {
-    return sb_kind_of(ch->kind, ch->lanes) == SB_KIND_QUEUE;
+    const struct sb_kind_layout *kind = sb_geometry_kind(ch);
+
+    return kind != NULL && kind->in_blocks;
 }
 
 /* The smallest class that holds @bytes, the largest one for more and for 0, "no limit". */

@@ -40,12 +40,35 @@ struct sb_geometry {
     uint64_t segment_bytes;
 };
 
+struct sb_channel_view;
+
+/* A kind of channel as it lies in the segment. */
+struct sb_kind_layout {
+    bool in_blocks; /* its messages; then it has a share of them */
+    /* Takes its memory with sb_geometry_take(). */
+    bool (*place)(struct sb_channel_geometry *channel, uint64_t *cursor);
+    /* Numbers out of the segment, in private memory: all that place() and view() rely on. 0 or what
+     * sb_damaged() returns. */
+    int (*check)(const struct sb_channel_geometry *channel);
+    /* Its memory, which is zero; NULL: that is right. */
+    void (*format)(uint8_t *base, const struct sb_channel_geometry *channel);
+    void (*view)(uint8_t *base, const struct sb_geometry *geometry,
+                 const struct sb_channel_geometry *channel, struct sb_channel_view *ret);
+};
+
 /* Empty arrays of the counts in @geometry; -ENOMEM. */
 int sb_geometry_alloc(struct sb_geometry *geometry);
 void sb_geometry_free(struct sb_geometry *geometry); /* NULL is fine */
 
+/* Room for @count elements at the next multiple of @align. False: beyond SB_SEGMENT_MAX. */
+bool sb_geometry_take(uint64_t *cursor, uint64_t align, uint64_t count, uint64_t size,
+                      uint64_t *ret_off);
+
 /* Every offset and segment_bytes from sizes and counts. False: larger than SB_SEGMENT_MAX. */
 bool sb_geometry_place(struct sb_geometry *geometry);
+
+/* NULL: it is of no kind that there is. */
+const struct sb_kind_layout *sb_geometry_kind(const struct sb_channel_geometry *channel);
 
 /* Whether messages of the channel lie in blocks. */
 bool sb_geometry_uses_blocks(const struct sb_channel_geometry *channel);

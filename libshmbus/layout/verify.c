@@ -53,7 +53,7 @@ static int check_version(const struct sb_super *super, bool read_only)
     return 0;
 }
 
-static int corrupt(const char *what, uint64_t value)
+int sb_damaged(const char *what, uint64_t value)
 {
     return sb_fail(-SHMBUS_ERR_CORRUPT,
                    "damaged: %s is %" PRIu64 "; stop its users, remove it and create it again",
@@ -69,7 +69,7 @@ int sb_super_check(const struct sb_super *super, uint64_t file_bytes, bool read_
     if (r < 0)
         return r;
     if (super->super_bytes != sizeof *super)
-        return corrupt("super_bytes", super->super_bytes);
+        return sb_damaged("super_bytes", super->super_bytes);
     if (super->segment_bytes != file_bytes) {
         return sb_fail(-SHMBUS_ERR_CORRUPT,
                        "%" PRIu64 " bytes long, but made with %" PRIu64
@@ -77,19 +77,19 @@ int sb_super_check(const struct sb_super *super, uint64_t file_bytes, bool read_
                        file_bytes, super->segment_bytes);
     }
     if (super->segment_bytes % SB_PAGE != 0 || super->segment_bytes > SB_SEGMENT_MAX)
-        return corrupt("segment_bytes", super->segment_bytes);
+        return sb_damaged("segment_bytes", super->segment_bytes);
     if (super->heartbeat_interval_ns <= 0)
-        return corrupt("heartbeat_interval_ns", (uint64_t)super->heartbeat_interval_ns);
+        return sb_damaged("heartbeat_interval_ns", (uint64_t)super->heartbeat_interval_ns);
     if (super->heartbeat_timeout_ns < super->heartbeat_interval_ns)
-        return corrupt("heartbeat_timeout_ns", (uint64_t)super->heartbeat_timeout_ns);
+        return sb_damaged("heartbeat_timeout_ns", (uint64_t)super->heartbeat_timeout_ns);
     if (super->processes == 0 || super->processes > SHMBUS_PROCESSES_MAX)
-        return corrupt("processes", super->processes);
+        return sb_damaged("processes", super->processes);
     if (super->classes > SHMBUS_BLOCK_CLASSES_MAX)
-        return corrupt("classes", super->classes);
+        return sb_damaged("classes", super->classes);
     if (super->channels > SHMBUS_CHANNELS_MAX)
-        return corrupt("channels", super->channels);
+        return sb_damaged("channels", super->channels);
     if (super->regions > SHMBUS_REGIONS_MAX)
-        return corrupt("regions", super->regions);
+        return sb_damaged("regions", super->regions);
     return 0;
 }
 
@@ -113,9 +113,9 @@ static int read_classes(const uint8_t *base, struct sb_geometry *g)
         copy_once(&copy, &shared[i], sizeof copy);
         uint64_t size = copy.size_bytes, count = copy.count;
         if (size % SB_LINE != 0 || size <= previous || size > SB_BLOCK_BYTES_MAX)
-            return corrupt("the size of a block class", size);
+            return sb_damaged("the size of a block class", size);
         if (count == 0 || count > SB_BLOCKS_MAX - total)
-            return corrupt("the number of blocks of a class", count);
+            return sb_damaged("the number of blocks of a class", count);
         g->classes[i].size_bytes = size;
         g->classes[i].count = count;
         previous = size;
@@ -124,64 +124,19 @@ static int read_classes(const uint8_t *base, struct sb_geometry *g)
     return 0;
 }
 
-static bool is_power_of_two(uint64_t value)
-{
-    return value != 0 && (value & (value - 1)) == 0;
-}
-
-static int check_stream(const struct sb_channel_geometry *ch)
-{
-    if (!is_power_of_two(ch->bytes) || ch->bytes < SB_RING_BYTES_MIN ||
-        ch->bytes > SB_RING_BYTES_MAX)
-        return corrupt("the capacity of a stream", ch->bytes);
-    if (ch->depth != 0 || ch->lanes != 0)
-        return corrupt("the depth or the lanes of a stream", ch->depth | ch->lanes);
-    if (ch->on_full != SHMBUS_FULL_BLOCK)
-        return corrupt("on_full of a stream", ch->on_full);
-    if (ch->max_deliveries != 0 || ch->dead_letter != SB_NONE)
-        return corrupt("max_deliveries or dead_letter of a stream", ch->max_deliveries);
-    return 0;
-}
-
-static int check_lanes(const struct sb_channel_geometry *ch)
-{
-    if (ch->lanes > SB_LANES_MAX)
-        return corrupt("the number of lanes of a queue", ch->lanes);
-    if (ch->bytes % SB_LINE != 0 || ch->bytes < SB_LINE || ch->bytes > SB_CELL_BYTES_MAX)
-        return corrupt("the bytes of a cell of a queue", ch->bytes);
-    return 0;
-}
-
-static int check_queue(const struct sb_channel_geometry *ch)
-{
-    if (!is_power_of_two(ch->depth) || ch->depth > SB_RING_DEPTH_MAX)
-        return corrupt("the depth of a queue", ch->depth);
-    if (ch->lanes == 0 && ch->bytes > SB_BLOCK_BYTES_MAX)
-        return corrupt("the largest message of a queue", ch->bytes);
-    if (ch->on_full < SHMBUS_FULL_BLOCK || ch->on_full > SHMBUS_FULL_DROP_OLDEST)
-        return corrupt("on_full of a queue", ch->on_full);
-    if (ch->max_deliveries > SB_DELIVERIES_LIMIT_MAX ||
-        (ch->max_deliveries == 0) != (ch->dead_letter == SB_NONE))
-        return corrupt("max_deliveries of a queue", ch->max_deliveries);
-    return ch->lanes == 0 ? 0 : check_lanes(ch);
-}
-
 static int check_channel(const struct sb_channel_geometry *ch)
 {
+    const struct sb_kind_layout *kind = sb_geometry_kind(ch);
+
+    if (kind == NULL)
+        return sb_damaged("the kind of a channel", ch->kind);
     if (ch->endpoints == 0 || ch->endpoints > SB_ENDPOINTS_MAX)
-        return corrupt("the number of endpoints of a channel", ch->endpoints);
+        return sb_damaged("the number of endpoints of a channel", ch->endpoints);
     if (ch->share != 0 && !sb_geometry_uses_blocks(ch))
-        return corrupt("the share of blocks of a channel without blocks", ch->share);
+        return sb_damaged("the share of blocks of a channel without blocks", ch->share);
     if ((ch->flags & ~SB_CHANNEL_TIMESTAMPS) != 0)
-        return corrupt("the flags of a channel", ch->flags);
-    switch (ch->kind) {
-    case SHMBUS_KIND_QUEUE:
-        return check_queue(ch);
-    case SHMBUS_KIND_STREAM:
-        return check_stream(ch);
-    default:
-        return corrupt("the kind of a channel", ch->kind);
-    }
+        return sb_damaged("the flags of a channel", ch->flags);
+    return kind->check(ch);
 }
 
 /* A name under construction is left alone: whoever needs it finishes it. */
@@ -191,16 +146,16 @@ static int read_channel_name(const struct sb_channel *shared, struct sb_channel_
 
     switch (dir & 0xffu) {
     case SB_DIR_SPARE:
-        return sb_dir_hash(dir) == 0 ? 0 : corrupt("the directory word of a spare channel", dir);
+        return sb_dir_hash(dir) == 0 ? 0 : sb_damaged("the directory word of a spare channel", dir);
     case SB_DIR_NAMING:
-        return sb_dir_hash(dir) != 0 ? 0 : corrupt("the directory word of a new channel", dir);
+        return sb_dir_hash(dir) != 0 ? 0 : sb_damaged("the directory word of a new channel", dir);
     case SB_DIR_READY:
         sb_name_load(shared->name, ch->name);
         if (!sb_name_is_valid(ch->name) || sb_name_hash(ch->name) != sb_dir_hash(dir))
-            return corrupt("the directory word of a channel whose name does not match", dir);
+            return sb_damaged("the directory word of a channel whose name does not match", dir);
         return 0;
     default:
-        return corrupt("the directory word of a channel", dir);
+        return sb_damaged("the directory word of a channel", dir);
     }
 }
 
@@ -235,10 +190,10 @@ static int read_channels(const uint8_t *base, struct sb_geometry *g)
         if (r < 0)
             return r;
         if (g->channels[i].kind == SHMBUS_KIND_QUEUE && g->class_count == 0)
-            return corrupt("classes, although there are queues,", 0);
+            return sb_damaged("classes, although there are queues,", 0);
         if (sb_geometry_uses_blocks(&g->channels[i]) &&
             g->channels[i].bytes > g->classes[g->class_count - 1].size_bytes)
-            return corrupt("the largest message of a queue", g->channels[i].bytes);
+            return sb_damaged("the largest message of a queue", g->channels[i].bytes);
     }
     for (uint32_t i = 0; i < g->channel_count; i++) {
         uint32_t target = g->channels[i].dead_letter;
@@ -247,10 +202,11 @@ static int read_channels(const uint8_t *base, struct sb_geometry *g)
         if (target >= g->channel_count || target == i ||
             g->channels[target].kind != SHMBUS_KIND_QUEUE ||
             g->channels[target].dead_letter != SB_NONE || g->channels[target].lanes != 0)
-            return corrupt("the dead-letter queue of a channel", target);
+            return sb_damaged("the dead-letter queue of a channel", target);
     }
     uint32_t cls = sb_geometry_share(g);
-    return cls == SB_NONE ? 0 : corrupt("a class of fewer blocks than the shares of queues", cls);
+    return cls == SB_NONE ? 0
+                          : sb_damaged("a class of fewer blocks than the shares of queues", cls);
 }
 
 static int read_regions(const uint8_t *base, struct sb_geometry *g)
@@ -261,12 +217,12 @@ static int read_regions(const uint8_t *base, struct sb_geometry *g)
         uint64_t bytes;
         copy_once(&bytes, &shared[i].bytes, sizeof bytes);
         if (bytes == 0 || bytes > SB_REGION_MAX)
-            return corrupt("the size of a region", bytes);
+            return sb_damaged("the size of a region", bytes);
         g->regions[i].bytes = bytes;
         sb_name_load(shared[i].name, g->regions[i].name);
         if (!sb_name_is_valid(g->regions[i].name))
-            return corrupt("the first byte of the bad name of a region",
-                           (unsigned char)g->regions[i].name[0]);
+            return sb_damaged("the first byte of the bad name of a region",
+                              (unsigned char)g->regions[i].name[0]);
     }
     return 0;
 }
@@ -287,7 +243,7 @@ static int read_tables(const uint8_t *base, const struct sb_super *super, struct
     if (r < 0)
         return r;
     if (!sb_geometry_place(g) || g->segment_bytes > super->segment_bytes)
-        return corrupt("segment_bytes", super->segment_bytes);
+        return sb_damaged("segment_bytes", super->segment_bytes);
     r = read_classes(base, g);
     if (r == 0)
         r = read_channels(base, g);
@@ -296,9 +252,9 @@ static int read_tables(const uint8_t *base, const struct sb_super *super, struct
     if (r < 0)
         return r;
     if (!sb_geometry_place(g) || g->segment_bytes != super->segment_bytes)
-        return corrupt("segment_bytes", super->segment_bytes);
+        return sb_damaged("segment_bytes", super->segment_bytes);
     if (sb_constants_hash(super, g) != super->constants_hash)
-        return corrupt("the hash of the constants", super->constants_hash);
+        return sb_damaged("the hash of the constants", super->constants_hash);
     return 0;
 }
 
@@ -307,7 +263,7 @@ int sb_geometry_from_segment(const uint8_t *base, uint64_t bytes, struct sb_geom
     struct sb_super super;
 
     if (bytes < sizeof super)
-        return corrupt("the length", bytes);
+        return sb_damaged("the length", bytes);
     memset(&super, 0, sizeof super);
     copy_once(&super, base, SB_SUPER_CONSTANT_BYTES);
     int r = sb_super_check(&super, bytes, true);

@@ -48,17 +48,6 @@ static void view_classes(uint8_t *base, const struct sb_geometry *g, struct sb_v
     }
 }
 
-static void view_share(const struct sb_geometry *g, const struct sb_channel_geometry *from,
-                       struct sb_channel_view *to)
-{
-    const struct sb_class_geometry *cls = &g->classes[from->own_class];
-
-    to->share.cls = from->own_class;
-    to->share.first = (uint32_t)(cls->common + from->own_first);
-    to->share.count = from->share;
-    to->message_max = from->bytes != 0 ? from->bytes : g->classes[g->class_count - 1].size_bytes;
-}
-
 static void view_channel(uint8_t *base, const struct sb_geometry *g,
                          const struct sb_channel_geometry *from, struct sb_channel *shared,
                          struct sb_channel_view *to)
@@ -71,24 +60,7 @@ static void view_channel(uint8_t *base, const struct sb_geometry *g,
     to->max_deliveries = from->max_deliveries;
     to->dead_letter = from->dead_letter;
     to->flags = from->flags;
-    switch (sb_kind_of(from->kind, from->lanes)) {
-    case SB_KIND_STREAM:
-        to->ring_bytes = from->bytes;
-        to->ring = base + from->ring_off;
-        break;
-    case SB_KIND_LANES:
-        to->depth_shift = (uint32_t)__builtin_ctz(from->depth);
-        to->lane_count = from->lanes;
-        to->cell_bytes = from->bytes;
-        to->lanes = (struct sb_lane *)(void *)(base + from->ring_off);
-        to->cells = base + from->cells_off;
-        break;
-    case SB_KIND_QUEUE:
-        to->depth_shift = (uint32_t)__builtin_ctz(from->depth);
-        to->slots = (sb_word *)(void *)(base + from->ring_off);
-        view_share(g, from, to);
-        break;
-    }
+    sb_geometry_kind(from)->view(base, g, from, to);
 }
 
 int sb_view_make(uint8_t *base, const struct sb_geometry *g, struct sb_view *ret)

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of kinds: what each layer asks of a kind, put together where all of it is known.
+ */
+#include "layout/kinds.h"
+
+#include "layout/geometry.h"
+
+#define ROW(NAME, name, id)                                                                        \
+    [(id)-SB_KIND_FIRST] = {                                                                       \
+        .layout = &sb_##name##_layout,                                                             \
+    },
+
+const struct sb_kind_row sb_kind_rows[SB_KIND_COUNT] = {SB_KINDS(ROW)};
