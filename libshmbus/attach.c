@@ -189,10 +189,11 @@ static int join(const struct attachment *a)
     if (bus->observer) {
         return 0;
     }
-    return sb_process_join(&bus->view, &bus->oracle, bus->segment.fd, a->apart, name, &bus->member);
+    return sb_process_join(&bus->view, &bus->liveness, bus->segment.fd, a->apart, name,
+                           &bus->member);
 }
 
-/* Leaves no descriptor behind but the oracle's, and none if it fails. */
+/* Leaves no descriptor behind but that of the liveness check, and none if it fails. */
 static int attach_job(void *argument)
 {
     const struct attachment *a = argument;
@@ -207,7 +208,7 @@ static int attach_job(void *argument)
         r = check_plan(bus, a->opts);
     }
     if (r == 0) {
-        r = sb_oracle_open(&bus->oracle, bus->segment.fd, bus->segment.path);
+        r = sb_liveness_open(&bus->liveness, bus->segment.fd, bus->segment.path);
     }
     if (r == 0) {
         r = join(a);
@@ -215,28 +216,28 @@ static int attach_job(void *argument)
     close(bus->segment.fd);
     bus->segment.fd = -1;
     if (r < 0) {
-        sb_oracle_close(&bus->oracle);
+        sb_liveness_close(&bus->liveness);
     }
     return r;
 }
 
 static int close_job(void *argument)
 {
-    sb_oracle_close(argument);
+    sb_liveness_close(argument);
     return 0;
 }
 
 /* The keeper stays with its descriptor, or we get one of our own and the keeper ends. */
 static void keep_or_end(struct shmbus *bus, struct sb_keeper *keeper)
 {
-    struct sb_oracle of_keeper = bus->oracle;
+    struct sb_liveness of_keeper = bus->liveness;
 
     if (!bus->no_watcher && sb_keeper_is_private(keeper)) {
         bus->keeper = keeper;
-        sb_oracle_entrust(&bus->oracle, keeper);
+        sb_liveness_entrust(&bus->liveness, keeper);
         return;
     }
-    sb_oracle_take_over(&bus->oracle, keeper);
+    sb_liveness_take_over(&bus->liveness, keeper);
     sb_keeper_do(keeper, close_job, &of_keeper); /* its table may be ours */
     sb_keeper_stop(keeper);
 }
@@ -258,14 +259,14 @@ static int attach_apart(struct shmbus *bus, const char *name, const struct shmbu
 
 static void free_bus(struct shmbus *bus)
 {
-    sb_oracle_close(&bus->oracle);
+    sb_liveness_close(&bus->liveness);
     sb_keeper_stop(bus->keeper);
     sb_view_clear(&bus->view);
     sb_segment_close(&bus->segment);
     sb_geometry_free(bus->geometry);
     drop_cookie(bus->cookie);
     pthread_mutex_destroy(&bus->lock);
-    pthread_mutex_destroy(&bus->oracle_lock);
+    pthread_mutex_destroy(&bus->liveness_lock);
     free(bus);
 }
 
@@ -304,9 +305,9 @@ static void look_first(struct shmbus *bus)
     if (bus->observer) {
         return;
     }
-    pthread_mutex_lock(&bus->oracle_lock);
-    kept = sb_sweep_is_kept(&bus->view, &bus->oracle);
-    pthread_mutex_unlock(&bus->oracle_lock);
+    pthread_mutex_lock(&bus->liveness_lock);
+    kept = sb_sweep_is_kept(&bus->view, &bus->liveness);
+    pthread_mutex_unlock(&bus->liveness_lock);
     if (!kept) {
         sb_bus_sweep(bus);
     }
@@ -330,8 +331,8 @@ static int attach(const char *name, const struct shmbus_attach_opts *opts, struc
     }
     sb_event_setup();
     pthread_mutex_init(&bus->lock, NULL);
-    pthread_mutex_init(&bus->oracle_lock, NULL);
-    bus->segment.fd = bus->oracle.fd = -1;
+    pthread_mutex_init(&bus->liveness_lock, NULL);
+    bus->segment.fd = bus->liveness.fd = -1;
     bus->id = next_bus_id();
     bus->observer = (o.flags & SHMBUS_ATTACH_OBSERVE) != 0;
     bus->no_watcher = (o.flags & SHMBUS_ATTACH_NO_WATCHER) != 0;

@@ -36,7 +36,7 @@ SB_COLD static int why_not(const struct shmbus_channel *ch, unsigned needed, con
 
 SB_COLD static int shutting_down(const struct shmbus_channel *ch)
 {
-    return sb_fail_quick(-SHMBUS_ERR_SHUTDOWN, ch->name, "the bus is shutting down");
+    return sb_fail_static(-SHMBUS_ERR_SHUTDOWN, ch->name, "the bus is shutting down");
 }
 
 static SB_INLINE int check_send(struct shmbus_channel *ch, const char *call)
@@ -54,7 +54,8 @@ static SB_INLINE int check_send(struct shmbus_channel *ch, const char *call)
 static SB_INLINE bool is_in_hand(const struct shmbus_msg *msg)
 {
     return msg != NULL && msg->channel != NULL && *msg->channel->cookie == SB_COOKIE &&
-           sb_msg_kind(msg) != SB_MSG_NONE && ((msg->opaque_[1] ^ msg->channel->mark) >> 40) == 0;
+           sb_msg_kind(msg) != SB_MSG_NONE &&
+           ((msg->opaque_[1] ^ msg->channel->msg_tag) >> 40) == 0;
 }
 
 SB_COLD static int why_not_in_hand(const struct shmbus_msg *msg, const char *call)
@@ -89,7 +90,7 @@ static SB_INLINE const struct sb_kind *kind_of(const struct shmbus_msg *msg)
     if (sb_likely(kind == ops->received)) {
         return ops;
     }
-    return kind == SB_MSG_LANE_RX && msg->channel->buries_cells ? &sb_kind_lanes : NULL;
+    return kind == SB_MSG_LANE_RX && msg->channel->collects_dead_cells ? &sb_kind_lanes : NULL;
 }
 
 static bool is_reservation(const struct shmbus_msg *msg)
@@ -136,7 +137,7 @@ static SB_INLINE int send_message(struct shmbus_channel *ch, unsigned type, uint
         return sb_lanes_send(ch, type, correlation_id, data, size_bytes, timeout_ns);
     case SB_KIND_STREAM:
         return sb_likely(correlation_id == 0)
-                   ? sb_stream_ch_send(ch, type, data, size_bytes, timeout_ns)
+                   ? sb_stream_send(ch, type, data, size_bytes, timeout_ns)
                    : no_correlation(ch);
     }
     __builtin_unreachable();
@@ -198,7 +199,7 @@ int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *items, size
     case SB_KIND_LANES:
         return sb_lanes_send_batch(ch, items, count, timeout_ns);
     case SB_KIND_STREAM:
-        return sb_stream_ch_send_batch(ch, items, count, timeout_ns);
+        return sb_stream_send_batch(ch, items, count, timeout_ns);
     }
     __builtin_unreachable();
 }
@@ -224,7 +225,7 @@ static SB_INLINE int recv_messages(struct shmbus_channel *ch, struct shmbus_msg 
     case SB_KIND_LANES:
         return sb_lanes_recv(ch, ret_msgs, max, timeout_ns);
     case SB_KIND_STREAM:
-        return sb_stream_ch_recv(ch, ret_msgs, max, timeout_ns);
+        return sb_stream_recv(ch, ret_msgs, max, timeout_ns);
     }
     __builtin_unreachable();
 }

@@ -148,7 +148,7 @@ static void bind_to(struct shmbus_channel *ch, struct shmbus *bus, uint32_t inde
     ch->shared = ch->view->shared;
     ch->cookie = bus->cookie;
     ch->shutdown = &bus->view.super->shutdown;
-    ch->mark = (uint64_t)bus->id << 40;
+    ch->msg_tag = (uint64_t)bus->id << 40;
     ch->index = index;
     ch->owner = bus->member.owner;
     ch->mode = mode;

@@ -62,9 +62,9 @@ static bool holder_is_dead(struct shmbus *bus, uint64_t holder, bool ask_kernel)
     if (!ask_kernel) {
         return false;
     }
-    pthread_mutex_lock(&bus->oracle_lock);
-    dead = sb_process_is_dead(&bus->view, &bus->oracle, slot, w);
-    pthread_mutex_unlock(&bus->oracle_lock);
+    pthread_mutex_lock(&bus->liveness_lock);
+    dead = sb_process_is_dead(&bus->view, &bus->liveness, slot, w);
+    pthread_mutex_unlock(&bus->liveness_lock);
     return dead;
 }
 
@@ -98,21 +98,22 @@ static int wait_a_while(struct shmbus_region *region, struct patience *p, uint64
 {
     int64_t now_ns;
     if (sb_load32_relaxed(&region->bus->interrupted) != 0) {
-        return sb_fail_quick(-EINTR, region->name, "interrupted");
+        return sb_fail_static(-EINTR, region->name, "interrupted");
     }
     if (p->timeout_ns == 0) {
         if (p->ask_kernel) {
-            return sb_fail_quick(-EAGAIN, region->name, "region is being written");
+            return sb_fail_static(-EAGAIN, region->name, "region is being written");
         }
         p->ask_kernel = true;
         return 0;
     }
     if (p->timeout_ns < 0 && p->timeout_ns != SHMBUS_WAIT_FOREVER) {
-        return sb_fail_quick(-EINVAL, region->name, "a timeout is 0, more, or SHMBUS_WAIT_FOREVER");
+        return sb_fail_static(-EINVAL, region->name,
+                              "a timeout is 0, more, or SHMBUS_WAIT_FOREVER");
     }
     now_ns = sb_now_ns();
     if (now_ns >= p->signals_ns && now_ns < p->deadline_ns) {
-        return sb_fail_quick(-EINTR, region->name, "a signal may have come");
+        return sb_fail_static(-EINTR, region->name, "a signal may have come");
     }
     if (now_ns < p->spin_until_ns && now_ns < p->deadline_ns) {
         if (now_ns >= p->beat_ns && !region->bus->observer) {
@@ -127,11 +128,11 @@ static int wait_a_while(struct shmbus_region *region, struct patience *p, uint64
         return 0;
     }
     if (now_ns >= p->deadline_ns) {
-        return sb_fail_quick(-ETIMEDOUT, region->name, "region is still being written");
+        return sb_fail_static(-ETIMEDOUT, region->name, "region is still being written");
     }
     if (sleep_until_unlocked(region, holder, p->deadline_ns - now_ns) &&
         region->bus->minds_signals) {
-        return sb_fail_quick(-EINTR, region->name, "interrupted by a signal");
+        return sb_fail_static(-EINTR, region->name, "interrupted by a signal");
     }
     return 0;
 }
@@ -183,7 +184,7 @@ uint32_t sb_region_repair_all(struct shmbus *bus)
 static int check(const struct shmbus_region *region, uint64_t offset_bytes, size_t size_bytes)
 {
     if (!sb_bus_is_ours(region->bus)) {
-        return sb_fail_quick(-SHMBUS_ERR_FORKED, region->name, shmbus_strerror(SHMBUS_ERR_FORKED));
+        return sb_fail_static(-SHMBUS_ERR_FORKED, region->name, shmbus_strerror(SHMBUS_ERR_FORKED));
     }
     if (offset_bytes > region->view->bytes || size_bytes > region->view->bytes - offset_bytes) {
         return sb_fail(-ERANGE, "region `%s`: %zu bytes at %llu are beyond its end at %llu",
@@ -201,7 +202,7 @@ int shmbus_region_open(struct shmbus *bus, const char *name, struct shmbus_regio
         return sb_fail(-EINVAL, "bus, name and the place for the region must not be null");
     }
     if (!sb_bus_is_ours(bus)) {
-        return sb_fail_quick(-SHMBUS_ERR_FORKED, name, shmbus_strerror(SHMBUS_ERR_FORKED));
+        return sb_fail_static(-SHMBUS_ERR_FORKED, name, shmbus_strerror(SHMBUS_ERR_FORKED));
     }
     while (i < bus->view.region_count && strcmp(bus->geometry->regions[i].name, name) != 0) {
         i++;
@@ -212,7 +213,7 @@ int shmbus_region_open(struct shmbus *bus, const char *name, struct shmbus_regio
     }
     region = malloc(sizeof *region);
     if (region == NULL) {
-        return sb_fail_quick(-ENOMEM, name, "no memory for the handle of a region");
+        return sb_fail_static(-ENOMEM, name, "no memory for the handle of a region");
     }
     pthread_mutex_lock(&bus->lock);
     *region = (struct shmbus_region){bus, &bus->view.regions[i], bus->geometry->regions[i].name,
@@ -260,7 +261,7 @@ int shmbus_region_write(struct shmbus_region *region, uint64_t offset_bytes, con
     }
     result = check(region, offset_bytes, size_bytes);
     if (result == 0 && region->bus->observer) {
-        result = sb_fail_quick(-EROFS, region->name, "an observer changes nothing");
+        result = sb_fail_static(-EROFS, region->name, "an observer changes nothing");
     }
     if (result < 0 || size_bytes == 0) {
         return result;

@@ -190,7 +190,7 @@ static inline uint32_t t_free_and_hinted(const struct shmbus *bus)
         const struct sb_class_view *cls = &bus->view.blocks.classes[c];
         for (uint32_t i = 0; i < cls->count; i++) {
             uint64_t hdr = sb_load_acquire(&sb_block_in(cls, cls->first + i)->hdr);
-            if (sb_hdr_state(hdr) == SB_FREE) {
+            if (sb_hdr_state(hdr) == SB_BLOCK_FREE) {
                 free_blocks++;
                 CU_ASSERT_NOT_EQUAL(sb_load_acquire(&cls->bitmap[i / 64]) & (1ull << (i % 64)), 0);
             }

@@ -8,7 +8,7 @@
 
 /* A way that a message in full flow does not take: kept out of the functions that it does. */
 #define SB_COLD __attribute__((noinline, cold))
-#define SB_SELDOM __attribute__((noinline))
+#define SB_NOINLINE __attribute__((noinline))
 #define SB_INLINE inline __attribute__((always_inline))
 
 /* The whole way of a message in one piece, where the library is optimized as a whole (LTO); its

@@ -29,7 +29,7 @@ static const struct own_error own_errors[] = {SHMBUS_ERRORS(OWN_ERROR)};
 
 static _Thread_local char detail[DETAIL_BYTES];
 
-/* What sb_fail_often() left: not put into words before somebody asks. */
+/* What sb_fail_lazy() left: not put into words before somebody asks. */
 static _Thread_local struct {
     const char *text; /* NULL: the sentence is in detail */
     char name[SHMBUS_NAME_BYTES];
@@ -154,14 +154,14 @@ int sb_fail_prefix(int result, const char *format, ...)
     return sb_fail(result, "%s: %s", prefix, shmbus_detail());
 }
 
-int sb_fail_often(int result, const char *name, const char *text)
+int sb_fail_lazy(int result, const char *name, const char *text)
 {
     memcpy(often.name, name, SHMBUS_NAME_BYTES);
     often.text = text;
     return result;
 }
 
-int sb_fail_quick(int result, const char *name, const char *text)
+int sb_fail_static(int result, const char *name, const char *text)
 {
     size_t used = 0;
 

@@ -19,11 +19,11 @@ static inline int sb_failed(int result, int sentence)
 }
 
 /* The same without formatting: "@name: @text". @name may be NULL; both are copied. */
-int sb_fail_quick(int result, const char *name, const char *text);
+int sb_fail_static(int result, const char *name, const char *text);
 
 /* The same for what a polling loop meets at every turn (full, empty). @name: an array of
  * SHMBUS_NAME_BYTES, copied; @text: a literal. */
-int sb_fail_often(int result, const char *name, const char *text);
+int sb_fail_lazy(int result, const char *name, const char *text);
 
 /* Puts "prefix: " in front of the present sentence and returns @result unchanged. */
 int sb_fail_prefix(int result, const char *format, ...) __attribute__((format(printf, 2, 3), cold));

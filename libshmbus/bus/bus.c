@@ -11,11 +11,11 @@
 static int sweep_job(void *argument)
 {
     struct shmbus *bus = argument;
-    struct sb_oracle of_keeper = sb_oracle_of_keeper(&bus->oracle);
-    struct sb_oracle *oracle = bus->keeper == NULL ? &bus->oracle : &of_keeper;
-    uint32_t freed = sb_reclaim_dead(&bus->view, oracle);
+    struct sb_liveness of_keeper = sb_liveness_of_keeper(&bus->liveness);
+    struct sb_liveness *liveness = bus->keeper == NULL ? &bus->liveness : &of_keeper;
+    uint32_t freed = sb_reclaim_dead(&bus->view, liveness);
 
-    if (sb_oracle_works(oracle, bus->member.slot)) {
+    if (sb_liveness_works(liveness, bus->member.slot)) {
         sb_sweep_sign(&bus->view);
     }
     return (int)freed;
@@ -28,8 +28,8 @@ uint32_t sb_bus_sweep(struct shmbus *bus)
     if (bus->observer) {
         return 0;
     }
-    pthread_mutex_lock(&bus->oracle_lock);
+    pthread_mutex_lock(&bus->liveness_lock);
     freed = sb_keeper_do(bus->keeper, sweep_job, bus);
-    pthread_mutex_unlock(&bus->oracle_lock);
+    pthread_mutex_unlock(&bus->liveness_lock);
     return freed < 0 ? 0 : (uint32_t)freed;
 }

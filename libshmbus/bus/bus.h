@@ -19,8 +19,8 @@ struct shmbus {
     bool made_it; /* the segment was created by this attach */
     struct sb_view view;
     struct sb_keeper *keeper; /* NULL: no thread wanted, or to be had */
-    struct sb_oracle oracle;
-    pthread_mutex_t oracle_lock; /* the oracle is shared by the process's threads */
+    struct sb_liveness liveness;
+    pthread_mutex_t liveness_lock; /* the process's threads share it */
     struct sb_member member;
     bool observer;
     bool no_watcher;

@@ -6,11 +6,11 @@
  * second or, while other threads of the process look at the clock anyway (sb_bus_look()), now and
  * then. The sweeper and his deputies are also told at once: inotify says that somebody who had the
  * segment open for writing is gone, by whatever way (exit, kill, exec, the end of a core dump, in
- * any namespace). It says when to look, never that somebody is dead: only the oracle decides.
+ * any namespace). It says when to look, never that somebody is dead: only liveness.c decides.
  *
  * It is started by the keeper and shares its descriptor table (keeper.c), in which the application
- * can neither close nor reuse anything: the oracle, inotify, and the pipe by which it is woken.
- * Where there is no such table the thread has no descriptor at all: it has its clock.
+ * can neither close nor reuse anything: that of the liveness check, inotify, and the pipe by which
+ * it is woken. Where there is no such table the thread has no descriptor at all: it has its clock.
  */
 #include "bus/watcher.h"
 
@@ -49,8 +49,8 @@ struct sb_watcher {
     int poke_fds[2];  /* a pipe, to wake it otherwise; -1: there is none */
     /* The thread alone. */
     struct sb_sweep sweep;
-    struct sb_oracle oracle; /* if it shares the keeper's table */
-    int told_fd;             /* inotify; -1: there is none */
+    struct sb_liveness liveness; /* if it shares the keeper's table */
+    int told_fd;                 /* inotify; -1: there is none */
 };
 
 static bool is_stopped(struct sb_watcher *watcher)
@@ -73,9 +73,9 @@ static void listen_from_now_on(struct sb_watcher *watcher)
         return;
     }
     /* Whatever the segment's name stands for by now. */
-    snprintf(path, sizeof path, "/proc/thread-self/fd/%d", watcher->oracle.fd);
+    snprintf(path, sizeof path, "/proc/thread-self/fd/%d", watcher->liveness.fd);
     if (inotify_add_watch(watcher->told_fd, path, IN_CLOSE_WRITE) < 0 &&
-        inotify_add_watch(watcher->told_fd, watcher->oracle.path, IN_CLOSE_WRITE) < 0) {
+        inotify_add_watch(watcher->told_fd, watcher->liveness.path, IN_CLOSE_WRITE) < 0) {
         close(watcher->told_fd);
         watcher->told_fd = -1;
     }
@@ -169,12 +169,12 @@ static void make_round(struct sb_watcher *watcher, enum sb_sweep_why why)
     struct shmbus *bus = watcher->bus;
 
     if (bus->keeper != NULL) {
-        sb_sweep_round(&watcher->sweep, &watcher->oracle, sb_now_ns(), why);
+        sb_sweep_round(&watcher->sweep, &watcher->liveness, sb_now_ns(), why);
         return;
     }
-    pthread_mutex_lock(&bus->oracle_lock);
-    sb_sweep_round(&watcher->sweep, &bus->oracle, sb_now_ns(), why);
-    pthread_mutex_unlock(&bus->oracle_lock);
+    pthread_mutex_lock(&bus->liveness_lock);
+    sb_sweep_round(&watcher->sweep, &bus->liveness, sb_now_ns(), why);
+    pthread_mutex_unlock(&bus->liveness_lock);
 }
 
 static void *watcher_main(void *argument)
@@ -208,7 +208,7 @@ static struct sb_watcher *watcher_new(struct shmbus *bus)
 
     if (watcher != NULL) {
         watcher->bus = bus;
-        watcher->oracle = sb_oracle_of_keeper(&bus->oracle);
+        watcher->liveness = sb_liveness_of_keeper(&bus->liveness);
         watcher->poke_fds[0] = watcher->poke_fds[1] = watcher->told_fd = -1;
     }
     return watcher;

@@ -20,7 +20,7 @@
 /* The clock is too dear to be read with every message. So it is read every ops_period operations,
  * and that number follows the pace: the heartbeat is then at most a fraction of a second old as
  * long as the loop turns, whether it does ten operations a second or ten million. */
-SB_SELDOM void sb_channel_beat(struct shmbus_channel *ch)
+SB_NOINLINE void sb_channel_beat(struct shmbus_channel *ch)
 {
     struct sb_proc *proc = &ch->bus->view.processes[ch->bus->member.slot];
     int64_t now = sb_now_ns();

@@ -27,7 +27,7 @@ struct shmbus_channel {
     enum sb_kind_id kind;
     uint32_t slot; /* this process's */
     bool timestamps;
-    uint64_t mark; /* the bus's id where messages have it, see sb_msg_mark() */
+    uint64_t msg_tag; /* the bus's id where messages have it, see sb_msg_tag() */
     struct shmbus *bus;
     const struct sb_channel_view *view;
     const struct sb_kind *ops; /* of the kind */
@@ -35,11 +35,11 @@ struct shmbus_channel {
     uint64_t reservation;  /* lane: the open one; 0: none */
     uint64_t reservations; /* lane: made so far */
     struct sb_lane_msg taken;
-    uint32_t away_pauses;   /* queue: how long to keep away from a full one */
-    uint32_t gather_pauses; /* lanes: how long to let messages gather */
-    uint64_t in_cells;      /* messages received from cells and not given back */
-    struct sb_stream_tx tx;
-    struct sb_stream_rx rx;
+    uint32_t full_pauses;  /* queue: how long to keep away from a full one */
+    uint32_t empty_pauses; /* lanes: how long to let messages gather */
+    uint64_t in_cells;     /* messages received from cells and not given back */
+    struct sb_spsc_tx tx;
+    struct sb_spsc_rx rx;
     struct sb_stock stock;
     uint32_t index;
     uint32_t owner;
@@ -57,9 +57,9 @@ struct shmbus_channel {
     struct sb_poll *poll;
     struct shmbus_channel *next;
     char name[SHMBUS_NAME_BYTES];
-    bool buries_cells;        /* dead-letter queue of queues that have lanes */
-    struct sb_lanes_rx lanes; /* of these only the scan is used by a dead-letter queue */
-    struct sb_ring ring;
+    bool collects_dead_cells; /* dead-letter queue of queues that have lanes */
+    struct sb_lane_rx lanes;  /* of these only the scan is used by a dead-letter queue */
+    struct sb_mpmc ring;
 };
 
 /* What is to be sent, and how long to try. */
@@ -71,10 +71,10 @@ struct sb_send {
     int64_t timeout_ns;
 };
 
-static inline uint64_t sb_msg_mark(const struct shmbus_channel *ch, enum sb_msg_kind kind,
-                                   uint32_t number)
+static inline uint64_t sb_msg_tag(const struct shmbus_channel *ch, enum sb_msg_kind kind,
+                                  uint32_t number)
 {
-    return ch->mark | ((uint64_t)kind << 32) | number;
+    return ch->msg_tag | ((uint64_t)kind << 32) | number;
 }
 
 static inline enum sb_msg_kind sb_msg_kind(const struct shmbus_msg *msg)

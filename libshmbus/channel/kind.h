@@ -24,9 +24,9 @@ enum sb_msg_kind {
 
 /* Where a receiver stands: what another thread needs to see whether there is news for it. */
 struct sb_standpoint {
-    struct sb_ring ring;
-    struct sb_lanes_rx lanes;
-    struct sb_stream_rx rx;
+    struct sb_mpmc ring;
+    struct sb_lane_rx lanes;
+    struct sb_spsc_rx rx;
     uint64_t departure;
 };
 

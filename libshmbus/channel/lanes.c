@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "base/apart.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/copy.h"
 #include "base/error.h"
@@ -18,9 +18,9 @@
 static int take_lane(struct shmbus_channel *ch)
 {
     switch (sb_lane_open(&ch->lane, ch->view, ch->bus->member.owner64)) {
-    case SB_OK:
+    case SB_RING_OK:
         return 0;
-    case SB_FULL:
+    case SB_RING_FULL:
         return sb_fail(-SHMBUS_ERR_TOO_MANY,
                        "queue \"%s\": %u producers have it open already; create the bus with more "
                        "(`producers`)",
@@ -46,8 +46,8 @@ int sb_lanes_open(struct shmbus_channel *ch)
         ch->lane.depth_mark = &ch->row->depth_max;
         ch->lane.depth_max = sb_load_relaxed(&ch->row->depth_max);
     }
-    ch->away_pauses = SB_AWAY_PAUSES;
-    sb_lanes_rx_init(&ch->lanes, &ch->bus->view, ch->index, ch->owner);
+    ch->full_pauses = SB_BACKOFF_FULL_PAUSES;
+    sb_lane_rx_init(&ch->lanes, &ch->bus->view, ch->index, ch->owner);
     return r;
 }
 
@@ -75,7 +75,7 @@ SB_COLD static int no_room(struct shmbus_channel *ch)
 }
 
 /* Counts a send that did not happen and says why. */
-SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
+SB_NOINLINE static int refused(struct shmbus_channel *ch, int result)
 {
     if (result == -ETIMEDOUT) {
         sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
@@ -86,7 +86,7 @@ SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
 
 /* A full lane whose dead letters may be dropped for newer ones gives them up for messages, too: its
  * producer never stands still for what nobody reads. */
-SB_SELDOM static struct sb_cell *place_of_letter(struct shmbus_channel *ch)
+SB_NOINLINE static struct sb_cell *place_of_letter(struct shmbus_channel *ch)
 {
     uint32_t to = ch->view->dead_letter;
     const struct sb_channel_view *channels = ch->bus->view.channels;
@@ -116,26 +116,26 @@ static int attempt_place(struct shmbus_channel *ch, void *job)
     return *ret_cell != NULL ? 0 : -EAGAIN;
 }
 
-/* See apart.h: the next place of a full lane is the cell that the receivers are at. */
-static void keep_away(struct shmbus_channel *ch)
+/* See backoff.h: the next place of a full lane is the cell that the receivers are at. */
+static void back_off_when_full(struct shmbus_channel *ch)
 {
-    uint64_t ahead = sb_apart_messages(ch->lane.mask + 1u, SB_AWAY_MESSAGES);
+    uint64_t ahead = sb_backoff_messages(ch->lane.mask + 1u, SB_BACKOFF_FULL_MESSAGES);
     uint32_t n = 0;
 
-    while (n < ch->away_pauses && !sb_lane_is_read(&ch->lane, ahead)) {
-        n += sb_apart_pause();
+    while (n < ch->full_pauses && !sb_lane_is_read(&ch->lane, ahead)) {
+        n += sb_backoff_pause();
     }
-    ch->away_pauses = sb_lane_is_read(&ch->lane, 0) ? SB_AWAY_PAUSES : ch->away_pauses / 2;
+    ch->full_pauses = sb_lane_is_read(&ch->lane, 0) ? SB_BACKOFF_FULL_PAUSES : ch->full_pauses / 2;
 }
 
 /* There was no place at the first look. */
-SB_SELDOM static int place_late(struct shmbus_channel *ch, int64_t timeout_ns,
-                                struct sb_cell **ret_cell)
+SB_NOINLINE static int reserve_cell_slow(struct shmbus_channel *ch, int64_t timeout_ns,
+                                         struct sb_cell **ret_cell)
 {
     int r;
 
     if (timeout_ns == 0 && ch->view->on_full != SHMBUS_FULL_DROP_OLDEST) {
-        keep_away(ch);
+        back_off_when_full(ch);
     }
     r = attempt_place(ch, ret_cell);
     if (r == -EAGAIN && timeout_ns != 0 && ch->view->on_full != SHMBUS_FULL_REJECT) {
@@ -145,10 +145,11 @@ SB_SELDOM static int place_late(struct shmbus_channel *ch, int64_t timeout_ns,
 }
 
 /* P0 with the policy of a full queue. */
-static SB_INLINE int place(struct shmbus_channel *ch, int64_t timeout_ns, struct sb_cell **ret_cell)
+static SB_INLINE int reserve_cell(struct shmbus_channel *ch, int64_t timeout_ns,
+                                  struct sb_cell **ret_cell)
 {
     *ret_cell = sb_lane_place(&ch->lane);
-    return sb_likely(*ret_cell != NULL) ? 0 : place_late(ch, timeout_ns, ret_cell);
+    return sb_likely(*ret_cell != NULL) ? 0 : reserve_cell_slow(ch, timeout_ns, ret_cell);
 }
 
 /* The header of a cell that is ours, and the message is sent. */
@@ -182,7 +183,7 @@ SB_FLAT int sb_lanes_send(struct shmbus_channel *ch, unsigned type, uint64_t cor
         return sb_too_large(ch, size_bytes, LIMIT);
     }
     ch->reservation = 0; /* it would have been this place */
-    r = place(ch, timeout_ns, &cell);
+    r = reserve_cell(ch, timeout_ns, &cell);
     if (sb_unlikely(r < 0)) {
         return refused(ch, r);
     }
@@ -206,7 +207,7 @@ SB_FLAT int sb_lanes_send_batch(struct shmbus_channel *ch, const struct iovec *i
             r = -EMSGSIZE;
             break;
         }
-        r = place(ch, sent == 0 ? timeout_ns : 0, &cell);
+        r = reserve_cell(ch, sent == 0 ? timeout_ns : 0, &cell);
         if (sb_unlikely(r < 0)) {
             break;
         }
@@ -232,7 +233,7 @@ SB_FLAT int sb_lanes_reserve(struct shmbus_channel *ch, size_t size_bytes,
         return sb_too_large(ch, size_bytes, LIMIT);
     }
     ch->reservation = 0;
-    r = place(ch, timeout_ns, &cell);
+    r = reserve_cell(ch, timeout_ns, &cell);
     if (sb_unlikely(r < 0)) {
         return refused(ch, r);
     }
@@ -242,7 +243,7 @@ SB_FLAT int sb_lanes_reserve(struct shmbus_channel *ch, size_t size_bytes,
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->slot,
-        .opaque_ = {ch->reservation, sb_msg_mark(ch, SB_MSG_LANE_TX, 0), size_bytes},
+        .opaque_ = {ch->reservation, sb_msg_tag(ch, SB_MSG_LANE_TX, 0), size_bytes},
     };
     return 0;
 }
@@ -277,11 +278,11 @@ int sb_lanes_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 
 /* ----------------------------------------------------------------------------------- receiving */
 
-SB_SELDOM static void delivered_again(struct shmbus_channel *ch, const struct sb_lane_msg *from,
-                                      struct shmbus_msg *msg)
+SB_NOINLINE static void delivered_again(struct shmbus_channel *ch, const struct sb_lane_msg *from,
+                                        struct shmbus_msg *msg)
 {
     if (from->channel == ch->index) {
-        sb_store_relaxed(&from->cell->holder, sb_lanes_holder(&ch->lanes, ch->holder)); /* Y1 */
+        sb_store_relaxed(&from->cell->holder, sb_lane_holder(&ch->lanes, ch->holder)); /* Y1 */
     }
     msg->delivery_count -= from->channel != ch->index; /* to be set aside is no delivery */
     sb_count(ch, SHMBUS_COUNT_redelivered, msg->delivery_count > 1);
@@ -309,7 +310,7 @@ static SB_INLINE void hand_out(struct shmbus_channel *ch, const struct sb_lane_m
     msg->type = sb_meta_type(meta);
     sb_msg_no_more(msg);
     msg->opaque_[0] = from->hdr;
-    msg->opaque_[1] = sb_msg_mark(ch, SB_MSG_LANE_RX, from->number);
+    msg->opaque_[1] = sb_msg_tag(ch, SB_MSG_LANE_RX, from->number);
     msg->opaque_[2] = from->channel;
     sb_count(ch, SHMBUS_COUNT_received, 1);
     sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
@@ -325,11 +326,12 @@ struct incoming {
 };
 
 /* As many as there are, up to @max. What is delivered again comes alone: see queue.c. */
-static SB_INLINE int take(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max)
+static SB_INLINE int take_messages(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs,
+                                   size_t max)
 {
     size_t got = 0;
 
-    while (got < max && sb_lanes_take(&ch->lanes, &ch->taken) == SB_OK) {
+    while (got < max && sb_lane_take(&ch->lanes, &ch->taken) == SB_RING_OK) {
         hand_out(ch, &ch->taken, &ret_msgs[got++]);
         if (sb_unlikely(sb_hdr_deliveries(ch->taken.hdr) > 1)) {
             break;
@@ -342,36 +344,37 @@ static int attempt_take(struct shmbus_channel *ch, void *job)
 {
     struct incoming *in = job;
 
-    in->got = take(ch, in->msgs, in->max);
+    in->got = take_messages(ch, in->msgs, in->max);
     return in->got > 0 ? 0 : -EAGAIN;
 }
 
-/* See apart.h: a receiver that is as fast as the sender is always at the cell that is being filled.
- * So after messages without an end it lets some gather; who polls for single ones never waits. */
-static void let_gather(struct shmbus_channel *ch)
+/* See backoff.h: a receiver that is as fast as the sender is always at the cell that is being
+ * filled. So after messages without an end it lets some gather; who polls for single ones never
+ * waits. */
+static void back_off_when_empty(struct shmbus_channel *ch)
 {
-    uint64_t ahead = sb_apart_messages(ch->lanes.mask + 1u, SB_GATHER_MESSAGES);
+    uint64_t ahead = sb_backoff_messages(ch->lanes.mask + 1u, SB_BACKOFF_EMPTY_MESSAGES);
     uint32_t n = 0;
 
     if (ch->lanes.full_turns > 0) {
         ch->lanes.full_turns = 0;
-        ch->gather_pauses = SB_GATHER_PAUSES;
+        ch->empty_pauses = SB_BACKOFF_EMPTY_PAUSES;
     }
-    while (n < ch->gather_pauses && !sb_lanes_is_published(&ch->lanes, ahead)) {
-        n += sb_apart_pause();
+    while (n < ch->empty_pauses && !sb_lane_is_published(&ch->lanes, ahead)) {
+        n += sb_backoff_pause();
     }
-    ch->gather_pauses = n < ch->gather_pauses ? SB_GATHER_PAUSES : ch->gather_pauses / 2;
+    ch->empty_pauses = n < ch->empty_pauses ? SB_BACKOFF_EMPTY_PAUSES : ch->empty_pauses / 2;
 }
 
 /* There was none at the first look. */
-SB_SELDOM static int recv_late(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
-                               int64_t timeout_ns)
+SB_NOINLINE static int recv_slow(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                                 int64_t timeout_ns)
 {
     struct incoming in = {ret_msgs, max, 0};
     int r = -EAGAIN;
 
     if (timeout_ns == 0) {
-        let_gather(ch);
+        back_off_when_empty(ch);
         r = attempt_take(ch, &in);
     } else {
         r = sb_wait(ch, &ch->shared->readable, timeout_ns, attempt_take, &in);
@@ -382,9 +385,9 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, struct shmbus_msg *ret
 SB_FLAT int sb_lanes_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
                           int64_t timeout_ns)
 {
-    int got = take(ch, ret_msgs, max);
+    int got = take_messages(ch, ret_msgs, max);
 
-    return sb_likely(got > 0) ? got : recv_late(ch, ret_msgs, max, timeout_ns);
+    return sb_likely(got > 0) ? got : recv_slow(ch, ret_msgs, max, timeout_ns);
 }
 
 int sb_lanes_recv_dead_letter(struct shmbus_channel *ch, struct shmbus_msg *ret_msg)
@@ -448,7 +451,7 @@ static void look_at_held(struct shmbus_channel *ch, const struct sb_channel_view
     for (uint64_t i = 0; i < end; i++) {
         struct sb_cell *cell = sb_cell_at(origin, i);
         uint64_t w = sb_load_acquire(&cell->w);
-        if (sb_hdr_state(w) == SB_HRX && sb_hdr_owner(w) == ch->owner &&
+        if (sb_hdr_state(w) == SB_BLOCK_RECEIVED && sb_hdr_owner(w) == ch->owner &&
             sb_holder_of(sb_load_relaxed(&cell->holder)) == ch->holder) {
             struct sb_returned_item item = {i >> origin->depth_shift, sb_cell_ticket(origin, i, w),
                                             w, (uint32_t)i};
@@ -517,7 +520,7 @@ static void stand(const struct shmbus_channel *ch, struct sb_standpoint *ret_at)
 static bool has_news(const struct shmbus_channel *ch, struct sb_standpoint *at)
 {
     (void)ch;
-    return sb_lanes_readable(&at->lanes);
+    return sb_lane_readable(&at->lanes);
 }
 
 const struct sb_kind sb_kind_lanes = {

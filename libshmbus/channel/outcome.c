@@ -8,36 +8,36 @@ static int stopped(struct shmbus_channel *ch, int result)
 {
     switch (result) {
     case -EINTR:
-        return sb_fail_often(result, ch->name, "interrupted");
+        return sb_fail_lazy(result, ch->name, "interrupted");
     case -SHMBUS_ERR_SHUTDOWN:
-        return sb_fail_often(result, ch->name, "the bus is shutting down");
+        return sb_fail_lazy(result, ch->name, "the bus is shutting down");
     case -SHMBUS_ERR_PEER_DEAD:
-        return sb_fail_often(result, ch->name, "the other end of the stream died");
+        return sb_fail_lazy(result, ch->name, "the other end of the stream died");
     case -SHMBUS_ERR_PEER_CLOSED:
-        return sb_fail_often(result, ch->name, "the other end of the stream was closed");
+        return sb_fail_lazy(result, ch->name, "the other end of the stream was closed");
     default:
         return result;
     }
 }
 
-SB_SELDOM int sb_refused(struct shmbus_channel *ch, int result, const char *text)
+SB_NOINLINE int sb_refused(struct shmbus_channel *ch, int result, const char *text)
 {
     if (result == -EAGAIN) {
         sb_count(ch, SHMBUS_COUNT_rejected, 1);
-        return sb_fail_often(result, ch->name, text);
+        return sb_fail_lazy(result, ch->name, text);
     }
     if (result == -ETIMEDOUT) {
         sb_count(ch, SHMBUS_COUNT_send_timeouts, 1);
-        return sb_fail_often(result, ch->name, "no room within the timeout");
+        return sb_fail_lazy(result, ch->name, "no room within the timeout");
     }
     return stopped(ch, result);
 }
 
-SB_SELDOM int sb_nothing_else(struct shmbus_channel *ch, int result)
+SB_NOINLINE int sb_nothing_else(struct shmbus_channel *ch, int result)
 {
     if (result == -ETIMEDOUT) {
         sb_count(ch, SHMBUS_COUNT_recv_timeouts, 1);
-        return sb_fail_often(result, ch->name, "no message within the timeout");
+        return sb_fail_lazy(result, ch->name, "no message within the timeout");
     }
     return stopped(ch, result == -EAGAIN ? -SHMBUS_ERR_SHUTDOWN : result);
 }

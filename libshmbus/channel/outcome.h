@@ -30,7 +30,7 @@ static SB_INLINE int sb_nothing(struct shmbus_channel *ch, int result, const cha
         sb_poll_rearm(ch->poll);
     }
     sb_channel_tick_idle(ch);
-    return sb_fail_often(result, ch->name, text);
+    return sb_fail_lazy(result, ch->name, text);
 }
 
 /* The message is not in hand any more. */

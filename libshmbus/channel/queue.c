@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/apart.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/copy.h"
 #include "base/error.h"
@@ -41,7 +41,7 @@ static uint64_t blocks_max(const struct shmbus_channel *ch)
 
 /* ----------------------------------------------------------------------------------- the handle */
 
-static bool buries_cells(const struct shmbus_channel *ch)
+static bool collects_dead_cells(const struct shmbus_channel *ch)
 {
     const struct sb_view *view = &ch->bus->view;
 
@@ -55,11 +55,11 @@ static bool buries_cells(const struct shmbus_channel *ch)
 
 int sb_queue_open(struct shmbus_channel *ch)
 {
-    ch->buries_cells = buries_cells(ch);
+    ch->collects_dead_cells = collects_dead_cells(ch);
     sb_lane_scan_init(&ch->lanes.scan, &ch->bus->view, ch->index, ch->owner);
-    sb_ring_init(&ch->ring, &ch->bus->view, ch->index, ch->owner);
+    sb_mpmc_init(&ch->ring, &ch->bus->view, ch->index, ch->owner);
     ch->stock.own = ch->view->share;
-    ch->away_pauses = SB_AWAY_PAUSES;
+    ch->full_pauses = SB_BACKOFF_FULL_PAUSES;
     ch->ring.depth_mark = &ch->row->depth_max;
     ch->ring.depth_max = sb_load_relaxed(&ch->row->depth_max);
     return 0;
@@ -84,10 +84,10 @@ static void look_at_held(struct shmbus_channel *ch, struct sb_returned *list)
         if (!is_in_hand(ch, b, hdr)) {
             continue;
         }
-        if (sb_hdr_state(hdr) == SB_HRX) {
+        if (sb_hdr_state(hdr) == SB_BLOCK_RECEIVED) {
             struct sb_returned_item item = {sb_loc_channel(loc), sb_loc_ticket(loc), hdr, block};
             sb_returned_add(list, &item);
-        } else if (sb_hdr_state(hdr) == SB_HTX) {
+        } else if (sb_hdr_state(hdr) == SB_BLOCK_FILLING) {
             sb_block_free(blocks, &ch->stock, block, ch->owner);
         }
     }
@@ -104,7 +104,7 @@ static void give_back_held(struct shmbus_channel *ch)
         const struct sb_returned_item *item;
         look_at_held(ch, &list);
         for (; (item = sb_returned_next(&list)) != NULL; list.at++) {
-            uint32_t where = sb_ring_requeue(&ch->ring, item->number, item->word, false);
+            uint32_t where = sb_mpmc_requeue(&ch->ring, item->number, item->word, false);
             if (where != SB_NONE) {
                 sb_event_wake(&ch->bus->view.channels[where].shared->readable);
             }
@@ -122,15 +122,15 @@ void sb_queue_close(struct shmbus_channel *ch)
 /* ------------------------------------------------------------------------------------- sending */
 
 /* Throws away the oldest message; for a place the oldest that has one. */
-SB_SELDOM static bool drop_oldest(struct shmbus_channel *ch, bool for_place)
+SB_NOINLINE static bool drop_oldest(struct shmbus_channel *ch, bool for_place)
 {
     uint32_t block = 0;
     uint64_t hdr = 0;
     uint64_t ticket = 0;
-    enum sb_ring_result r = for_place ? sb_ring_recv_placed(&ch->ring, &block, &hdr, &ticket)
-                                      : sb_ring_recv(&ch->ring, &block, &hdr, &ticket);
+    enum sb_ring_result r = for_place ? sb_mpmc_recv_placed(&ch->ring, &block, &hdr, &ticket)
+                                      : sb_mpmc_recv(&ch->ring, &block, &hdr, &ticket);
 
-    if (r != SB_OK) {
+    if (r != SB_RING_OK) {
         return false;
     }
     sb_block_free(blocks_of(ch), &ch->stock, block, ch->owner);
@@ -145,18 +145,18 @@ static int attempt_put(struct shmbus_channel *ch, void *job)
     uint64_t ticket = 0;
 
     for (uint32_t n = 0; n < BUSY_TRIES; n++) {
-        switch (sb_ring_send(&ch->ring, out->block, out->hdr, &ticket)) {
-        case SB_OK:
+        switch (sb_mpmc_send(&ch->ring, out->block, out->hdr, &ticket)) {
+        case SB_RING_OK:
             return 0;
-        case SB_FULL:
+        case SB_RING_FULL:
             if (ch->view->on_full != SHMBUS_FULL_DROP_OLDEST) {
                 return -EAGAIN;
             }
             drop_oldest(ch, true);
             break;
-        case SB_BUSY:
+        case SB_RING_BUSY:
             break;
-        case SB_NOT_OWNER:
+        case SB_RING_NOT_OWNER:
             return sb_fail(-SHMBUS_ERR_STALE, "queue \"%s\": the message is not held any more",
                            ch->name);
         default:
@@ -168,16 +168,16 @@ static int attempt_put(struct shmbus_channel *ch, void *job)
 
 /* The timeout that the policy of a full queue allows. With drop_oldest there is something to wait
  * for only while all messages, or all blocks, are in somebody's hands. */
-static int64_t patience(const struct shmbus_channel *ch, int64_t timeout_ns)
+static int64_t own_timeout_ns(const struct shmbus_channel *ch, int64_t timeout_ns)
 {
     return ch->view->on_full == SHMBUS_FULL_REJECT ? 0 : timeout_ns;
 }
 
 /* A place that a stopped taker had not cleared was cleared for it, and not used: others may. */
-static void tell_of_place(struct shmbus_channel *ch)
+static void wake_senders(struct shmbus_channel *ch)
 {
-    if (ch->ring.made_place) {
-        ch->ring.made_place = false;
+    if (ch->ring.freed_slot) {
+        ch->ring.freed_slot = false;
         sb_event_wake(&ch->shared->writable);
     }
 }
@@ -197,9 +197,9 @@ SB_COLD static int no_blocks(struct shmbus_channel *ch)
 }
 
 /* Counts a send that did not happen and says why. */
-SB_SELDOM static int refused(struct shmbus_channel *ch, int result)
+SB_NOINLINE static int refused(struct shmbus_channel *ch, int result)
 {
-    tell_of_place(ch);
+    wake_senders(ch);
     if (result == -SHMBUS_ERR_NO_BLOCKS) {
         return no_blocks(ch);
     }
@@ -214,10 +214,10 @@ static SB_INLINE void announce(struct shmbus_channel *ch)
     }
 }
 
-static int put(struct shmbus_channel *ch, struct outgoing *out, int64_t timeout_ns)
+static int put_block(struct shmbus_channel *ch, struct outgoing *out, int64_t timeout_ns)
 {
     int r = attempt_put(ch, out);
-    if (r == -EAGAIN && patience(ch, timeout_ns) != 0) {
+    if (r == -EAGAIN && own_timeout_ns(ch, timeout_ns) != 0) {
         r = sb_wait(ch, &ch->shared->writable, timeout_ns, attempt_put, out);
     }
     if (r == 0) {
@@ -286,7 +286,7 @@ static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint64_t hol
     ch->short_of = size_bytes;
     ch->short_waited = false;
     r = attempt_alloc(ch, &want);
-    if (r < 0 && patience(ch, *timeout_ns) != 0) {
+    if (r < 0 && own_timeout_ns(ch, *timeout_ns) != 0) {
         r = wait_for_block(ch, &want, timeout_ns);
     }
     if (r < 0) {
@@ -324,49 +324,50 @@ static int send_one(struct shmbus_channel *ch, const struct sb_send *send)
     }
     describe(ch, out.header, out.bytes, send->type, send->correlation_id);
     sb_copy(out.payload, send->data, send->size_bytes);
-    r = put(ch, &out, timeout_ns);
+    r = put_block(ch, &out, timeout_ns);
     if (r < 0) {
         sb_block_free(blocks_of(ch), &ch->stock, out.block, ch->owner);
     }
     return r;
 }
 
-/* See apart.h: the next place of a full ring is the slot that the receivers are at. */
-static void keep_away(struct shmbus_channel *ch)
+/* See backoff.h: the next place of a full ring is the slot that the receivers are at. */
+static void back_off_when_full(struct shmbus_channel *ch)
 {
-    uint64_t ahead = sb_apart_messages(1ull << ch->ring.shift, SB_AWAY_MESSAGES);
+    uint64_t ahead = sb_backoff_messages(1ull << ch->ring.shift, SB_BACKOFF_FULL_MESSAGES);
     uint32_t n = 0;
 
-    while (n < ch->away_pauses && !sb_ring_is_cleared(&ch->ring, ahead)) {
-        n += sb_apart_pause();
+    while (n < ch->full_pauses && !sb_mpmc_is_cleared(&ch->ring, ahead)) {
+        n += sb_backoff_pause();
     }
-    ch->away_pauses = sb_ring_is_cleared(&ch->ring, 0) ? SB_AWAY_PAUSES : ch->away_pauses / 2;
+    ch->full_pauses =
+        sb_mpmc_is_cleared(&ch->ring, 0) ? SB_BACKOFF_FULL_PAUSES : ch->full_pauses / 2;
 }
 
 /* A message for which there is no block, or no place in the ring. */
-SB_SELDOM static int send_late(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
-                               const void *data, size_t size_bytes, int64_t timeout_ns)
+SB_NOINLINE static int send_slow(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                                 const void *data, size_t size_bytes, int64_t timeout_ns)
 {
     struct sb_send send = {type, correlation_id, data, size_bytes, timeout_ns};
 
-    if (ch->view->on_full != SHMBUS_FULL_DROP_OLDEST && patience(ch, timeout_ns) == 0 &&
-        size_bytes <= ch->size_max && !sb_ring_has_place(&ch->ring)) {
-        keep_away(ch);
-        if (!sb_ring_writable(&ch->ring)) {
+    if (ch->view->on_full != SHMBUS_FULL_DROP_OLDEST && own_timeout_ns(ch, timeout_ns) == 0 &&
+        size_bytes <= ch->size_max && !sb_mpmc_has_place(&ch->ring)) {
+        back_off_when_full(ch);
+        if (!sb_mpmc_writable(&ch->ring)) {
             return -EAGAIN; /* before the work of filling a block in vain */
         }
     }
     return send_one(ch, &send);
 }
 
-SB_SELDOM static int put_late(struct shmbus_channel *ch, uint32_t block, size_t size_bytes,
-                              int64_t timeout_ns)
+SB_NOINLINE static int put_block_slow(struct shmbus_channel *ch, uint32_t block, size_t size_bytes,
+                                      int64_t timeout_ns)
 {
     struct outgoing out = {.block = block, .bytes = size_bytes};
     int r;
 
     out.hdr = sb_load_relaxed(&sb_block_at(blocks_of(ch), block)->hdr);
-    r = put(ch, &out, timeout_ns);
+    r = put_block(ch, &out, timeout_ns);
     if (r < 0) {
         sb_block_free(blocks_of(ch), &ch->stock, block, ch->owner);
     }
@@ -374,8 +375,8 @@ SB_SELDOM static int put_late(struct shmbus_channel *ch, uint32_t block, size_t 
 }
 
 /* One message, without waking anybody. */
-static SB_INLINE int send_quickly(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
-                                  const void *data, size_t size_bytes, int64_t timeout_ns)
+static SB_INLINE int send_fast(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                               const void *data, size_t size_bytes, int64_t timeout_ns)
 {
     const struct sb_class_view *cls;
     struct sb_block *b;
@@ -383,20 +384,20 @@ static SB_INLINE int send_quickly(struct shmbus_channel *ch, unsigned type, uint
     uint64_t hdr;
     uint64_t ticket;
 
-    if (sb_likely(size_bytes <= ch->size_max && sb_ring_has_place(&ch->ring))) {
+    if (sb_likely(size_bytes <= ch->size_max && sb_mpmc_has_place(&ch->ring))) {
         block = sb_block_alloc(blocks_of(ch), &ch->stock, sb_class_for(blocks_of(ch), size_bytes),
                                ch->owner);
     }
     if (sb_unlikely(block == SB_NONE)) {
-        return send_late(ch, type, correlation_id, data, size_bytes, timeout_ns);
+        return send_slow(ch, type, correlation_id, data, size_bytes, timeout_ns);
     }
     cls = sb_class_of(blocks_of(ch), block);
     b = sb_block_in(cls, block);
     hdr = sb_load_relaxed(&b->hdr);
     describe(ch, b, size_bytes, type, correlation_id);
     sb_copy(sb_payload_in(cls, block), data, size_bytes);
-    if (sb_unlikely(sb_ring_send(&ch->ring, block, hdr, &ticket) != SB_OK)) {
-        return put_late(ch, block, size_bytes, timeout_ns);
+    if (sb_unlikely(sb_mpmc_send(&ch->ring, block, hdr, &ticket) != SB_RING_OK)) {
+        return put_block_slow(ch, block, size_bytes, timeout_ns);
     }
     sb_count(ch, SHMBUS_COUNT_sent, 1);
     sb_count(ch, SHMBUS_COUNT_sent_bytes, size_bytes);
@@ -406,7 +407,7 @@ static SB_INLINE int send_quickly(struct shmbus_channel *ch, unsigned type, uint
 SB_FLAT int sb_queue_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
                           const void *data, size_t size_bytes, int64_t timeout_ns)
 {
-    int r = send_quickly(ch, type, correlation_id, data, size_bytes, timeout_ns);
+    int r = send_fast(ch, type, correlation_id, data, size_bytes, timeout_ns);
 
     if (sb_unlikely(r < 0)) {
         return refused(ch, r);
@@ -422,8 +423,8 @@ SB_FLAT int sb_queue_send_batch(struct shmbus_channel *ch, const struct iovec *i
     int sent = 0;
 
     for (size_t i = 0; i < count; i++) {
-        r = send_quickly(ch, SHMBUS_TYPE_DATA, 0, items[i].iov_base, items[i].iov_len,
-                         i == 0 ? timeout_ns : 0);
+        r = send_fast(ch, SHMBUS_TYPE_DATA, 0, items[i].iov_base, items[i].iov_len,
+                      i == 0 ? timeout_ns : 0);
         if (sb_unlikely(r < 0)) {
             break;
         }
@@ -444,13 +445,13 @@ static SB_INLINE void hand_reservation(struct shmbus_channel *ch, uint32_t block
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->slot,
-        .opaque_ = {hdr, sb_msg_mark(ch, SB_MSG_QUEUE_TX, block), size_bytes},
+        .opaque_ = {hdr, sb_msg_tag(ch, SB_MSG_QUEUE_TX, block), size_bytes},
     };
 }
 
 /* There was no block at the first look. */
-SB_SELDOM static int reserve_late(struct shmbus_channel *ch, size_t size_bytes,
-                                  struct shmbus_msg *ret_msg, int64_t timeout_ns)
+SB_NOINLINE static int reserve_slow(struct shmbus_channel *ch, size_t size_bytes,
+                                    struct shmbus_msg *ret_msg, int64_t timeout_ns)
 {
     struct outgoing out;
     int64_t left_ns = timeout_ns;
@@ -475,7 +476,7 @@ SB_FLAT int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes,
                                ch->owner);
     }
     if (sb_unlikely(block == SB_NONE)) {
-        return reserve_late(ch, size_bytes, ret_msg, timeout_ns);
+        return reserve_slow(ch, size_bytes, ret_msg, timeout_ns);
     }
     cls = sb_class_of(blocks_of(ch), block);
     b = sb_block_in(cls, block);
@@ -546,7 +547,7 @@ static int forward_copy(struct shmbus_channel *ch, uint32_t block, uint64_t hdr,
         return r;
     }
     sb_exchange_begin(blocks_of(ch), block, hdr, out.block);
-    r = put(ch, &out, timeout_ns);
+    r = put_block(ch, &out, timeout_ns);
     if (r < 0) {
         sb_exchange_undo(blocks_of(ch), block, hdr);
         sb_block_free(blocks_of(ch), &ch->stock, out.block, ch->owner);
@@ -576,7 +577,7 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
     }
     r = forward && sb_block_is_of_another(blocks_of(ch), &ch->stock.own, out.block)
             ? forward_copy(ch, out.block, out.hdr, timeout_ns)
-            : put(ch, &out, timeout_ns);
+            : put_block(ch, &out, timeout_ns);
     if (r < 0) {
         if (forward) {
             title_back(b, &before);
@@ -603,14 +604,14 @@ SB_FLAT int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *m
 
 /* The count of a message that is not delivered for the first time, and who died with it. A dead
  * letter counts on from where it was set aside; being set aside is no delivery. */
-SB_SELDOM static void count_deliveries(struct shmbus_channel *ch, struct sb_block *b, uint64_t meta,
-                                       struct shmbus_msg *msg)
+SB_NOINLINE static void count_deliveries(struct shmbus_channel *ch, struct sb_block *b,
+                                         uint64_t meta, struct shmbus_msg *msg)
 {
     uint64_t loc = sb_load_relaxed(&b->loc[sb_hdr_gen(msg->opaque_[0]) & 1u]);
     uint32_t deliveries = msg->delivery_count;
 
     if (sb_hdr_deliveries(msg->opaque_[0]) > 1 && sb_loc_channel(loc) == ch->index) {
-        sb_store_relaxed(&b->holder, sb_ring_holder(&ch->ring, ch->holder)); /* Y1 */
+        sb_store_relaxed(&b->holder, sb_mpmc_holder(&ch->ring, ch->holder)); /* Y1 */
     }
     if (sb_loc_channel(loc) != ch->index) {
         deliveries -= deliveries > 1; /* not moved here yet */
@@ -641,7 +642,7 @@ static SB_INLINE void hand_out(struct shmbus_channel *ch, uint32_t block, uint64
     msg->type = sb_meta_type(meta);
     sb_msg_no_more(msg);
     msg->opaque_[0] = hdr;
-    msg->opaque_[1] = sb_msg_mark(ch, SB_MSG_QUEUE_RX, block);
+    msg->opaque_[1] = sb_msg_tag(ch, SB_MSG_QUEUE_RX, block);
     msg->opaque_[2] = 0;
     sb_count(ch, SHMBUS_COUNT_received, 1);
     sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
@@ -657,7 +658,7 @@ struct incoming {
 };
 
 /* Dead letters of queues with lanes stay in their cells. */
-SB_SELDOM static void take_dead_letters(struct shmbus_channel *ch, struct incoming *in)
+SB_NOINLINE static void take_dead_letters(struct shmbus_channel *ch, struct incoming *in)
 {
     while ((size_t)in->got < in->max && sb_lanes_recv_dead_letter(ch, &in->msgs[in->got]) == 0) {
         in->got++;
@@ -666,16 +667,16 @@ SB_SELDOM static void take_dead_letters(struct shmbus_channel *ch, struct incomi
 
 /* As many as there are; @got counts them. What is delivered again comes last, and so alone, as it
  * comes before all others: if it kills its receiver every time, it takes nothing with it. */
-static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct incoming *in)
+static SB_INLINE enum sb_ring_result take_message(struct shmbus_channel *ch, struct incoming *in)
 {
-    enum sb_ring_result r = SB_OK;
+    enum sb_ring_result r = SB_RING_OK;
     uint32_t block = 0;
     uint64_t hdr = 0;
     uint64_t ticket = 0;
 
     while ((size_t)in->got < in->max) {
-        r = sb_ring_recv(&ch->ring, &block, &hdr, &ticket);
-        if (sb_unlikely(r != SB_OK)) {
+        r = sb_mpmc_recv(&ch->ring, &block, &hdr, &ticket);
+        if (sb_unlikely(r != SB_RING_OK)) {
             break;
         }
         hand_out(ch, block, hdr, ticket, &in->msgs[in->got++]);
@@ -683,7 +684,7 @@ static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct inco
             break;
         }
     }
-    if (sb_unlikely(ch->buries_cells && r == SB_EMPTY)) {
+    if (sb_unlikely(ch->collects_dead_cells && r == SB_RING_EMPTY)) {
         take_dead_letters(ch, in);
     }
     return r;
@@ -692,38 +693,38 @@ static SB_INLINE enum sb_ring_result take(struct shmbus_channel *ch, struct inco
 /* Nothing was received; but a place may have become free. */
 static int none(struct shmbus_channel *ch, enum sb_ring_result result)
 {
-    tell_of_place(ch);
-    return result == SB_CORRUPT ? sb_corrupt(ch, "slots") : -EAGAIN;
+    wake_senders(ch);
+    return result == SB_RING_CORRUPT ? sb_corrupt(ch, "slots") : -EAGAIN;
 }
 
 static int attempt_take(struct shmbus_channel *ch, void *job)
 {
     struct incoming *in = job;
-    enum sb_ring_result result = take(ch, in);
+    enum sb_ring_result result = take_message(ch, in);
 
     return in->got > 0 ? 0 : none(ch, result);
 }
 
 /* Whoever found nothing may be idle for long: blocks that others sleep for are not kept. */
-static void give_way(struct shmbus_channel *ch)
+static void yield_blocks(struct shmbus_channel *ch)
 {
     if (sb_event_armed(blocks_of(ch)->freed)) {
         sb_stock_flush(blocks_of(ch), &ch->stock);
     }
 }
 
-SB_SELDOM static int nothing(struct shmbus_channel *ch, int result)
+SB_NOINLINE static int nothing(struct shmbus_channel *ch, int result)
 {
     if (result != -EAGAIN) {
         return sb_nothing_else(ch, result);
     }
-    give_way(ch);
+    yield_blocks(ch);
     return sb_nothing(ch, -EAGAIN, "queue is empty");
 }
 
 /* There was none at the first look. */
-SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result result,
-                               struct shmbus_msg *ret_msgs, size_t max, int64_t timeout_ns)
+SB_NOINLINE static int recv_slow(struct shmbus_channel *ch, enum sb_ring_result result,
+                                 struct shmbus_msg *ret_msgs, size_t max, int64_t timeout_ns)
 {
     struct incoming in = {ret_msgs, max, 0};
     int r = none(ch, result);
@@ -742,10 +743,10 @@ SB_FLAT int sb_queue_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs
                           int64_t timeout_ns)
 {
     struct incoming in = {ret_msgs, max, 0};
-    enum sb_ring_result result = take(ch, &in);
+    enum sb_ring_result result = take_message(ch, &in);
 
     if (sb_unlikely(in.got == 0)) {
-        return recv_late(ch, result, ret_msgs, max, timeout_ns);
+        return recv_slow(ch, result, ret_msgs, max, timeout_ns);
     }
     sb_event_wake(&ch->shared->writable); /* a place in the ring became free */
     return in.got;
@@ -768,7 +769,7 @@ int sb_queue_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bo
     if (!is_held(ch, msg)) {
         return sb_stale(ch);
     }
-    where = sb_ring_requeue(&ch->ring, sb_msg_number(msg), msg->opaque_[0], undo);
+    where = sb_mpmc_requeue(&ch->ring, sb_msg_number(msg), msg->opaque_[0], undo);
     if (where == SB_NONE) {
         return sb_stale(ch);
     }
@@ -809,7 +810,7 @@ static void stand(const struct shmbus_channel *ch, struct sb_standpoint *ret_at)
 static bool has_news(const struct shmbus_channel *ch, struct sb_standpoint *at)
 {
     (void)ch;
-    return sb_ring_readable(&at->ring);
+    return sb_mpmc_readable(&at->ring);
 }
 
 const struct sb_kind sb_kind_queue = {

@@ -9,7 +9,7 @@
 #include "channel/outcome.h"
 #include "channel/wait.h"
 #include "protocol/event.h"
-#include "protocol/role.h"
+#include "protocol/stream_end.h"
 
 #define LIMIT "its largest message has"
 
@@ -42,7 +42,7 @@ static int departure(struct shmbus_channel *ch, const sb_word *other_end)
 {
     uint64_t role = sb_load_acquire(other_end);
 
-    if (role == 0 || sb_role_is_held(role)) {
+    if (role == 0 || sb_end_is_held(role)) {
         ch->departure_seen = 0;
         return 0;
     }
@@ -51,7 +51,7 @@ static int departure(struct shmbus_channel *ch, const sb_word *other_end)
     }
     ch->departure_seen = role;
     ch->departure_at = progress_of_other_end(ch);
-    return sb_role_how(role) == SB_ROLE_DEAD ? -SHMBUS_ERR_PEER_DEAD : -SHMBUS_ERR_PEER_CLOSED;
+    return sb_end_how(role) == SB_END_DEAD ? -SHMBUS_ERR_PEER_DEAD : -SHMBUS_ERR_PEER_CLOSED;
 }
 
 /* ----------------------------------------------------------------------------------- the handle */
@@ -77,26 +77,26 @@ static sb_word *own_end(const struct shmbus_channel *ch)
                                               : &ch->view->shared->receiver;
 }
 
-enum sb_ring_result sb_stream_ch_begin(struct shmbus_channel *ch)
+enum sb_ring_result sb_stream_begin(struct shmbus_channel *ch)
 {
     enum sb_ring_result r;
 
     if ((ch->mode & SHMBUS_OPEN_SEND) != 0) {
-        r = sb_stream_tx_init(&ch->tx, ch->view);
+        r = sb_spsc_tx_init(&ch->tx, ch->view);
         departure_told(ch);
     } else {
-        r = sb_stream_rx_init(&ch->rx, ch->view);
-        ch->rx.mark = sb_msg_mark(ch, SB_MSG_STREAM_RX, 0);
+        r = sb_spsc_rx_init(&ch->rx, ch->view);
+        ch->rx.tag = sb_msg_tag(ch, SB_MSG_STREAM_RX, 0);
         /* A sender that left before us is news only if it left something. */
         ch->departure_seen = 0;
-        if (r == SB_OK && !sb_stream_readable(&ch->rx)) {
+        if (r == SB_RING_OK && !sb_spsc_readable(&ch->rx)) {
             departure_told(ch);
         }
     }
     return r;
 }
 
-int sb_stream_ch_open(struct shmbus_channel *ch)
+int sb_stream_open(struct shmbus_channel *ch)
 {
     uint64_t holder = 0;
     enum sb_ring_result r;
@@ -105,23 +105,23 @@ int sb_stream_ch_open(struct shmbus_channel *ch)
         return sb_fail(-EINVAL, "stream \"%s\": open it for sending or for receiving, not both",
                        ch->name);
     }
-    if (!sb_role_take(own_end(ch), ch->bus->member.owner64, &holder)) {
+    if (!sb_end_take(own_end(ch), ch->bus->member.owner64, &holder)) {
         /* Perhaps it belongs to somebody who has just died. */
         sb_bus_sweep(ch->bus);
-        if (!sb_role_take(own_end(ch), ch->bus->member.owner64, &holder)) {
+        if (!sb_end_take(own_end(ch), ch->bus->member.owner64, &holder)) {
             return busy_end(ch, holder);
         }
     }
-    r = sb_stream_ch_begin(ch);
-    if (r != SB_OK) {
-        sb_role_leave(own_end(ch), ch->bus->member.owner64, SB_ROLE_CLOSED);
+    r = sb_stream_begin(ch);
+    if (r != SB_RING_OK) {
+        sb_end_leave(own_end(ch), ch->bus->member.owner64, SB_END_CLOSED);
         return sb_fail(-SHMBUS_ERR_CORRUPT, "stream \"%s\": its positions are impossible",
                        ch->name);
     }
     return 0;
 }
 
-void sb_stream_ch_close(struct shmbus_channel *ch)
+void sb_stream_close(struct shmbus_channel *ch)
 {
     struct sb_channel *shared = ch->view->shared;
     bool sender = (ch->mode & SHMBUS_OPEN_SEND) != 0;
@@ -129,7 +129,7 @@ void sb_stream_ch_close(struct shmbus_channel *ch)
     if (sender) {
         sb_store_relaxed(&ch->row->depth_max, ch->tx.depth_max);
     }
-    sb_role_leave(own_end(ch), ch->bus->member.owner64, SB_ROLE_CLOSED);
+    sb_end_leave(own_end(ch), ch->bus->member.owner64, SB_END_CLOSED);
     sb_event_wake(sender ? &shared->readable : &shared->writable);
 }
 
@@ -141,14 +141,14 @@ static uint64_t stamp(const struct shmbus_channel *ch)
 }
 
 /* The ring's answer to a sender. */
-SB_SELDOM static int answer(struct shmbus_channel *ch, enum sb_ring_result r)
+SB_NOINLINE static int answer(struct shmbus_channel *ch, enum sb_ring_result r)
 {
     int left;
 
-    if (r == SB_OK) {
+    if (r == SB_RING_OK) {
         return 0;
     }
-    if (r == SB_CORRUPT) {
+    if (r == SB_RING_CORRUPT) {
         return sb_corrupt(ch, "bytes");
     }
     left = departure(ch, &ch->shared->receiver);
@@ -163,7 +163,7 @@ struct place {
 static int attempt_reserve(struct shmbus_channel *ch, void *job)
 {
     struct place *place = job;
-    return answer(ch, sb_stream_reserve(&ch->tx, place->size_bytes, &place->data));
+    return answer(ch, sb_spsc_reserve(&ch->tx, place->size_bytes, &place->data));
 }
 
 static int reserve(struct shmbus_channel *ch, struct place *place, int64_t timeout_ns)
@@ -197,13 +197,14 @@ struct sending {
 static int attempt_send(struct shmbus_channel *ch, void *job)
 {
     const struct sending *s = job;
-    return answer(ch, sb_stream_send(&ch->tx, s->send->data, s->send->size_bytes, s->send->type,
-                                     s->stamp_ns));
+    return answer(ch, sb_spsc_send(&ch->tx, s->send->data, s->send->size_bytes, s->send->type,
+                                   s->stamp_ns));
 }
 
 /* The ring did not take it at once. */
-SB_SELDOM static int send_late(struct shmbus_channel *ch, enum sb_ring_result result, unsigned type,
-                               const void *data, size_t size_bytes, int64_t timeout_ns)
+SB_NOINLINE static int send_slow(struct shmbus_channel *ch, enum sb_ring_result result,
+                                 unsigned type, const void *data, size_t size_bytes,
+                                 int64_t timeout_ns)
 {
     struct sb_send send = {type, 0, data, size_bytes, timeout_ns};
     struct sending job = {&send, stamp(ch)};
@@ -219,17 +220,17 @@ SB_SELDOM static int send_late(struct shmbus_channel *ch, enum sb_ring_result re
     return 0;
 }
 
-SB_FLAT int sb_stream_ch_send(struct shmbus_channel *ch, unsigned type, const void *data,
-                              size_t size_bytes, int64_t timeout_ns)
+SB_FLAT int sb_stream_send(struct shmbus_channel *ch, unsigned type, const void *data,
+                           size_t size_bytes, int64_t timeout_ns)
 {
     enum sb_ring_result result;
 
     if (sb_unlikely(size_bytes > ch->size_max)) {
         return sb_too_large(ch, size_bytes, LIMIT);
     }
-    result = sb_stream_send(&ch->tx, data, size_bytes, type, stamp(ch));
-    if (sb_unlikely(result != SB_OK)) {
-        return send_late(ch, result, type, data, size_bytes, timeout_ns);
+    result = sb_spsc_send(&ch->tx, data, size_bytes, type, stamp(ch));
+    if (sb_unlikely(result != SB_RING_OK)) {
+        return send_slow(ch, result, type, data, size_bytes, timeout_ns);
     }
     announce(ch, 1, size_bytes);
     return 0;
@@ -244,20 +245,20 @@ struct batch {
 static int attempt_batch(struct shmbus_channel *ch, void *job)
 {
     struct batch *b = job;
-    enum sb_ring_result r = SB_OK;
+    enum sb_ring_result r = SB_RING_OK;
 
-    b->sent = sb_stream_send_batch(&ch->tx, b->items, b->count, stamp(ch));
+    b->sent = sb_spsc_send_batch(&ch->tx, b->items, b->count, stamp(ch));
     if (b->sent == 0) { /* full, or damaged? */
         void *place;
-        r = sb_stream_reserve(&ch->tx, b->items[0].iov_len, &place);
+        r = sb_spsc_reserve(&ch->tx, b->items[0].iov_len, &place);
         ch->tx.reserved = 0;
-        r = r == SB_OK ? SB_FULL : r;
+        r = r == SB_RING_OK ? SB_RING_FULL : r;
     }
     return answer(ch, r);
 }
 
-int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
-                            int64_t timeout_ns)
+int sb_stream_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
+                         int64_t timeout_ns)
 {
     struct batch job = {items, count, 0};
     uint64_t bytes = 0;
@@ -282,8 +283,8 @@ int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items
     return (int)job.sent;
 }
 
-int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
-                         int64_t timeout_ns)
+int sb_stream_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
+                      int64_t timeout_ns)
 {
     struct place place = {size_bytes, NULL};
     int r = reserve(ch, &place, timeout_ns);
@@ -296,7 +297,7 @@ int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct sh
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->slot,
-        .opaque_ = {ch->tx.tail, sb_msg_mark(ch, SB_MSG_STREAM_TX, ch->tx.serial), size_bytes},
+        .opaque_ = {ch->tx.tail, sb_msg_tag(ch, SB_MSG_STREAM_TX, ch->tx.serial), size_bytes},
     };
     return 0;
 }
@@ -314,7 +315,7 @@ static int check_reserved(struct shmbus_channel *ch, const struct shmbus_msg *ms
     return 0;
 }
 
-int sb_stream_ch_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+int sb_stream_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     int r = check_reserved(ch, msg);
     if (r < 0) {
@@ -323,12 +324,12 @@ int sb_stream_ch_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
     if (msg->size_bytes > msg->opaque_[2]) {
         return sb_over_reserved(ch, msg->size_bytes, msg->opaque_[2]);
     }
-    sb_stream_commit(&ch->tx, msg->size_bytes, msg->type, stamp(ch));
+    sb_spsc_commit(&ch->tx, msg->size_bytes, msg->type, stamp(ch));
     announce(ch, 1, msg->size_bytes);
     return 0;
 }
 
-int sb_stream_ch_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+int sb_stream_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     int r = check_reserved(ch, msg);
     if (r == 0) {
@@ -343,8 +344,7 @@ static SB_INLINE uint16_t sender_now(const struct shmbus_channel *ch)
 {
     uint64_t role = sb_load_relaxed(&ch->shared->sender);
 
-    return sb_role_is_held(role) ? (uint16_t)sb_owner64_slot(role)
-                                 : (uint16_t)SHMBUS_SENDER_UNKNOWN;
+    return sb_end_is_held(role) ? (uint16_t)sb_owner64_slot(role) : (uint16_t)SHMBUS_SENDER_UNKNOWN;
 }
 
 struct incoming {
@@ -361,26 +361,26 @@ static SB_INLINE void count_received(struct shmbus_channel *ch, uint64_t message
 
 static SB_INLINE enum sb_ring_result take_one(struct shmbus_channel *ch, struct shmbus_msg *msg)
 {
-    enum sb_ring_result r = sb_stream_recv(&ch->rx, ch, sender_now(ch), msg);
+    enum sb_ring_result r = sb_spsc_recv(&ch->rx, ch, sender_now(ch), msg);
 
-    if (sb_unlikely(r != SB_OK)) {
+    if (sb_unlikely(r != SB_RING_OK)) {
         return r;
     }
     count_received(ch, 1, msg->size_bytes);
     if (sb_unlikely(msg->delivery_count > 1)) {
         sb_count(ch, SHMBUS_COUNT_redelivered, 1);
     }
-    return SB_OK;
+    return SB_RING_OK;
 }
 
 /* As many as there are. */
 static enum sb_ring_result take_many(struct shmbus_channel *ch, struct incoming *in)
 {
-    enum sb_ring_result r = SB_OK;
+    enum sb_ring_result r = SB_RING_OK;
 
-    while (r == SB_OK && in->got < in->max) {
+    while (r == SB_RING_OK && in->got < in->max) {
         struct shmbus_msg *msgs = &in->msgs[in->got];
-        size_t n = sb_stream_recv_batch(&ch->rx, ch, sender_now(ch), msgs, in->max - in->got);
+        size_t n = sb_spsc_recv_batch(&ch->rx, ch, sender_now(ch), msgs, in->max - in->got);
         uint64_t bytes = 0;
 
         for (size_t i = 0; i < n; i++) {
@@ -389,17 +389,17 @@ static enum sb_ring_result take_many(struct shmbus_channel *ch, struct incoming 
         count_received(ch, n, bytes);
         in->got += n;
         if (in->got < in->max) {
-            if (in->got > 0 && !sb_stream_readable(&ch->rx)) {
-                return SB_EMPTY;
+            if (in->got > 0 && !sb_spsc_readable(&ch->rx)) {
+                return SB_RING_EMPTY;
             }
             r = take_one(ch, &in->msgs[in->got]);
-            in->got += r == SB_OK;
+            in->got += r == SB_RING_OK;
         }
     }
     return r;
 }
 
-static enum sb_ring_result take(struct shmbus_channel *ch, struct incoming *in)
+static enum sb_ring_result take_record(struct shmbus_channel *ch, struct incoming *in)
 {
     enum sb_ring_result r;
 
@@ -407,23 +407,23 @@ static enum sb_ring_result take(struct shmbus_channel *ch, struct incoming *in)
         return take_many(ch, in);
     }
     r = take_one(ch, in->msgs);
-    in->got = r == SB_OK;
+    in->got = r == SB_RING_OK;
     return r;
 }
 
 /* Why there is none. */
-SB_SELDOM static int none(struct shmbus_channel *ch, enum sb_ring_result result)
+SB_NOINLINE static int none(struct shmbus_channel *ch, enum sb_ring_result result)
 {
     int left;
 
-    if (result == SB_CORRUPT) {
+    if (result == SB_RING_CORRUPT) {
         return sb_corrupt(ch, "bytes");
     }
-    if (result == SB_BUSY) {
+    if (result == SB_RING_BUSY) {
         sb_count(ch, SHMBUS_COUNT_errors, 1);
         return sb_fail(-SHMBUS_ERR_TOO_MANY,
                        "stream \"%s\": %u messages are held; release one first", ch->name,
-                       SB_STREAM_HELD_MAX);
+                       SB_SPSC_HELD_MAX);
     }
     left = departure(ch, &ch->shared->sender);
     return left != 0 ? left : -EAGAIN;
@@ -434,11 +434,10 @@ static int conclude(struct shmbus_channel *ch, struct incoming *in, enum sb_ring
 {
     int r = in->got > 0 ? 0 : none(ch, result);
 
-    if ((r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED) &&
-        sb_stream_readable(&ch->rx)) {
+    if ((r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED) && sb_spsc_readable(&ch->rx)) {
         ch->departure_seen = 0; /* it left something before it went: that first */
-        result = take(ch, in);
-        r = in->got > 0 ? 0 : result == SB_EMPTY ? -EAGAIN : none(ch, result);
+        result = take_record(ch, in);
+        r = in->got > 0 ? 0 : result == SB_RING_EMPTY ? -EAGAIN : none(ch, result);
     }
     return r;
 }
@@ -446,12 +445,12 @@ static int conclude(struct shmbus_channel *ch, struct incoming *in, enum sb_ring
 static int attempt_take(struct shmbus_channel *ch, void *job)
 {
     struct incoming *in = job;
-    return conclude(ch, in, take(ch, in));
+    return conclude(ch, in, take_record(ch, in));
 }
 
 /* There was none at the first look. */
-SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result result,
-                               struct shmbus_msg *ret_msgs, size_t max, int64_t timeout_ns)
+SB_NOINLINE static int recv_slow(struct shmbus_channel *ch, enum sb_ring_result result,
+                                 struct shmbus_msg *ret_msgs, size_t max, int64_t timeout_ns)
 {
     struct incoming in = {ret_msgs, max, 0};
     int r = conclude(ch, &in, result);
@@ -462,17 +461,17 @@ SB_SELDOM static int recv_late(struct shmbus_channel *ch, enum sb_ring_result re
     return r < 0 ? sb_nothing(ch, r, "stream is empty") : (int)in.got;
 }
 
-SB_SELDOM static int recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
-                                int64_t timeout_ns)
+SB_NOINLINE static int recv_batch(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs,
+                                  size_t max, int64_t timeout_ns)
 {
     struct incoming in = {ret_msgs, max, 0};
     enum sb_ring_result result = take_many(ch, &in);
 
-    return in.got > 0 ? (int)in.got : recv_late(ch, result, ret_msgs, max, timeout_ns);
+    return in.got > 0 ? (int)in.got : recv_slow(ch, result, ret_msgs, max, timeout_ns);
 }
 
-SB_FLAT int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
-                              int64_t timeout_ns)
+SB_FLAT int sb_stream_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                           int64_t timeout_ns)
 {
     enum sb_ring_result result;
 
@@ -480,8 +479,8 @@ SB_FLAT int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_
         return recv_batch(ch, ret_msgs, max, timeout_ns);
     }
     result = take_one(ch, ret_msgs);
-    if (sb_unlikely(result != SB_OK)) {
-        return recv_late(ch, result, ret_msgs, 1, timeout_ns);
+    if (sb_unlikely(result != SB_RING_OK)) {
+        return recv_slow(ch, result, ret_msgs, 1, timeout_ns);
     }
     return 1;
 }
@@ -492,12 +491,12 @@ static SB_INLINE bool is_receiver(const struct shmbus_channel *ch)
     return (ch->mode & SHMBUS_OPEN_RECV) != 0;
 }
 
-SB_FLAT int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+SB_FLAT int sb_stream_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     if (sb_unlikely(!is_receiver(ch))) {
         return sb_wrong_kind(ch, "shmbus_release");
     }
-    if (!sb_stream_release(&ch->rx, msg->opaque_[0])) {
+    if (!sb_spsc_release(&ch->rx, msg->opaque_[0])) {
         return sb_stale(ch);
     }
     sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
@@ -505,19 +504,19 @@ SB_FLAT int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_
     return 0;
 }
 
-SB_FLAT size_t sb_stream_ch_release_batch(struct shmbus_channel *ch, const struct shmbus_msg *msgs,
-                                          size_t count)
+SB_FLAT size_t sb_stream_release_batch(struct shmbus_channel *ch, const struct shmbus_msg *msgs,
+                                       size_t count)
 {
-    size_t n = is_receiver(ch) ? sb_stream_release_batch(&ch->rx, msgs, count) : 0;
+    size_t n = is_receiver(ch) ? sb_spsc_release_batch(&ch->rx, msgs, count) : 0;
 
     sb_count(ch, SHMBUS_COUNT_acknowledged, n);
     sb_event_wake_after_store(&ch->shared->writable);
     return n;
 }
 
-int sb_stream_ch_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+int sb_stream_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    if (!sb_stream_unrecv(&ch->rx, msg->opaque_[0])) {
+    if (!sb_spsc_unrecv(&ch->rx, msg->opaque_[0])) {
         return sb_stale(ch);
     }
     sb_count_given_back(ch, msg, true);
@@ -528,14 +527,14 @@ int sb_stream_ch_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 
 static size_t size_max(const struct shmbus_channel *ch)
 {
-    return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
+    return (size_t)sb_spsc_size_max(ch->view->ring_bytes, ch->timestamps);
 }
 
 /* The room is there since it was reserved. */
 static int commit_reserved(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t timeout_ns)
 {
     (void)timeout_ns;
-    return sb_stream_ch_commit(ch, msg);
+    return sb_stream_commit(ch, msg);
 }
 
 static void stand(const struct shmbus_channel *ch, struct sb_standpoint *ret_at)
@@ -546,9 +545,9 @@ static void stand(const struct shmbus_channel *ch, struct sb_standpoint *ret_at)
 
 static bool has_news(const struct shmbus_channel *ch, struct sb_standpoint *at)
 {
-    return sb_stream_readable(&at->rx) ||
+    return sb_spsc_readable(&at->rx) ||
            (sb_load_acquire(&ch->view->shared->sender) != at->departure &&
-            !sb_role_is_held(sb_load_acquire(&ch->view->shared->sender)));
+            !sb_end_is_held(sb_load_acquire(&ch->view->shared->sender)));
 }
 
 const struct sb_kind sb_kind_stream = {
@@ -556,15 +555,15 @@ const struct sb_kind sb_kind_stream = {
     .noun = "stream",
     .reserved = SB_MSG_STREAM_TX,
     .received = SB_MSG_STREAM_RX,
-    .open = sb_stream_ch_open,
-    .close = sb_stream_ch_close,
+    .open = sb_stream_open,
+    .close = sb_stream_close,
     .size_max = size_max,
-    .reserve = sb_stream_ch_reserve,
+    .reserve = sb_stream_reserve,
     .commit = commit_reserved,
-    .abort = sb_stream_ch_abort,
-    .release = sb_stream_ch_release,
-    .release_batch = sb_stream_ch_release_batch,
-    .unreceive = sb_stream_ch_unrecv,
+    .abort = sb_stream_abort,
+    .release = sb_stream_release,
+    .release_batch = sb_stream_release_batch,
+    .unreceive = sb_stream_unrecv,
     .stand = stand,
     .has_news = has_news,
 };

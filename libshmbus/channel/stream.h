@@ -8,27 +8,27 @@
 extern const struct sb_kind sb_kind_stream;
 
 /* Takes the end that the handle is for. -EBUSY, -EINVAL, -SHMBUS_ERR_CORRUPT. */
-int sb_stream_ch_open(struct shmbus_channel *ch);
-void sb_stream_ch_close(struct shmbus_channel *ch);
+int sb_stream_open(struct shmbus_channel *ch);
+void sb_stream_close(struct shmbus_channel *ch);
 
 /* The part of opening that needs the end to be its own: where the messages are. */
-enum sb_ring_result sb_stream_ch_begin(struct shmbus_channel *ch);
+enum sb_ring_result sb_stream_begin(struct shmbus_channel *ch);
 
-int sb_stream_ch_send(struct shmbus_channel *ch, unsigned type, const void *data, size_t size_bytes,
-                      int64_t timeout_ns);
-int sb_stream_ch_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
-                            int64_t timeout_ns);
-int sb_stream_ch_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
-                      int64_t timeout_ns);
-int sb_stream_ch_release(struct shmbus_channel *ch, const struct shmbus_msg *msg);
-/* Messages received by this handle; returns how many before the first that was released already. */
-size_t sb_stream_ch_release_batch(struct shmbus_channel *ch, const struct shmbus_msg *msgs,
-                                  size_t count);
-/* Takes back the message received last, as if it had not been received. */
-int sb_stream_ch_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg);
-int sb_stream_ch_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
+int sb_stream_send(struct shmbus_channel *ch, unsigned type, const void *data, size_t size_bytes,
+                   int64_t timeout_ns);
+int sb_stream_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
                          int64_t timeout_ns);
-int sb_stream_ch_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg);
-int sb_stream_ch_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg);
+int sb_stream_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
+                   int64_t timeout_ns);
+int sb_stream_release(struct shmbus_channel *ch, const struct shmbus_msg *msg);
+/* Messages received by this handle; returns how many before the first that was released already. */
+size_t sb_stream_release_batch(struct shmbus_channel *ch, const struct shmbus_msg *msgs,
+                               size_t count);
+/* Takes back the message received last, as if it had not been received. */
+int sb_stream_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg);
+int sb_stream_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
+                      int64_t timeout_ns);
+int sb_stream_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg);
+int sb_stream_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg);
 
 #endif

@@ -122,7 +122,7 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
         return -EINTR;
     }
     if (!is_over(r) && now - before >= slice_ns) {
-        sb_stock_doubt_hints(&ch->stock);
+        sb_stock_rescan(&ch->stock);
         r = attempt(ch, job);
     }
     return r;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/here.h"
-#include "inspect/look.h"
+#include "inspect/inspect.h"
 #include "layout/name.h"
 #include "protocol/block.h"
 
@@ -65,9 +65,9 @@ static uint32_t slot_of(uint64_t hdr)
 
 static void book_block(const struct sb_view *view, struct account *account, uint32_t block)
 {
-    struct sb_block_look look;
+    struct sb_block_snapshot look;
 
-    if (!sb_block_look(&view->blocks, block, &look)) {
+    if (!sb_block_snapshot(&view->blocks, block, &look)) {
         account->total++; /* in use: it changes hands all the time */
         return;
     }
@@ -76,15 +76,15 @@ static void book_block(const struct sb_view *view, struct account *account, uint
         return;
     }
     switch (sb_hdr_state(look.hdr)) {
-    case SB_QUE:
-    case SB_QFW:
-    case SB_ORPHAN:
+    case SB_BLOCK_QUEUED:
+    case SB_BLOCK_FORWARDED:
+    case SB_BLOCK_ORPHAN:
         book(account, WAITS, sb_loc_channel(look.loc));
         break;
-    case SB_HRX:
+    case SB_BLOCK_RECEIVED:
         book(account, HELD, slot_of(look.hdr));
         break;
-    case SB_HTX:
+    case SB_BLOCK_FILLING:
         book(account, look.holder != 0 ? HELD : STOCK, slot_of(look.hdr));
         break;
     default:
@@ -99,14 +99,14 @@ static void book_cell(const struct sb_view *view, struct account *account, uint3
     uint64_t w = sb_load_acquire(&sb_cell_at(ch, cell)->w);
 
     switch (sb_hdr_state(w)) {
-    case SB_QUE:
-    case SB_ORPHAN:
+    case SB_BLOCK_QUEUED:
+    case SB_BLOCK_ORPHAN:
         book(account, WAITS, channel);
         break;
-    case SB_DEADL:
+    case SB_BLOCK_DEAD_LETTER:
         book(account, LETTER, ch->dead_letter);
         break;
-    case SB_HRX:
+    case SB_BLOCK_RECEIVED:
         book(account, HELD, slot_of(w));
         break;
     default:

@@ -17,8 +17,8 @@
 #include "inspect/check_limits.h"
 #include "inspect/check_process.h"
 #include "inspect/finding.h"
-#include "inspect/lanes_look.h"
-#include "inspect/look.h"
+#include "inspect/lanes_inspect.h"
+#include "inspect/inspect.h"
 #include "inspect/standstill.h"
 #include "inspect/stat.h"
 #include "layout/name.h"
@@ -172,7 +172,7 @@ static bool gives_way(const struct check *check, const struct sb_channel_view *c
         return false;
     }
     for (uint64_t i = first; i < first + (1ull << ch->depth_shift); i++) {
-        if (sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w)) == SB_DEADL) {
+        if (sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w)) == SB_BLOCK_DEAD_LETTER) {
             return true;
         }
     }
@@ -183,11 +183,11 @@ static bool gives_way(const struct check *check, const struct sb_channel_view *c
 static void check_held_lane(struct check *check, const struct sb_channel_view *ch, uint32_t lane,
                             const char *lane_name, const char *name)
 {
-    uint64_t capacity = (uint64_t)sb_lanes_used(ch) << ch->depth_shift;
+    uint64_t capacity = (uint64_t)sb_lane_used(ch) << ch->depth_shift;
     uint32_t index = (uint32_t)(ch - check->bus->view.channels);
     char who[SB_CENSUS_BYTES];
 
-    if (is_nearly_full(sb_lanes_depth(ch), capacity) || gives_way(check, ch, lane)) {
+    if (is_nearly_full(sb_lane_depth(ch), capacity) || gives_way(check, ch, lane)) {
         return; /* check_waiting() tells */
     }
     sb_census_of_lane(&check->bus->view, index, lane, who);
@@ -200,7 +200,7 @@ static void check_held_lane(struct check *check, const struct sb_channel_view *c
 static void check_full_lanes(struct check *check, const struct sb_channel_view *ch,
                              const char *name)
 {
-    uint32_t used = sb_lanes_used(ch), full = 0, first = 0;
+    uint32_t used = sb_lane_used(ch), full = 0, first = 0;
     char lane_name[TEXT_BYTES];
     for (uint32_t i = used; i > 0; i--) {
         if (sb_lane_is_full(ch, i - 1)) {
@@ -295,17 +295,18 @@ static void check_channel(struct check *check, uint32_t index)
 static bool is_leaked(const struct sb_view *view, uint32_t block)
 {
     for (unsigned n = 0; n < LOOKS; n++) {
-        struct sb_block_look look;
+        struct sb_block_snapshot look;
         enum sb_block_state state;
-        if (!sb_block_look(&view->blocks, block, &look)) {
+        if (!sb_block_snapshot(&view->blocks, block, &look)) {
             return false;
         }
         state = sb_hdr_state(look.hdr);
-        if (state == SB_FREE || state == SB_ORPHAN || state == SB_DEADL ||
+        if (state == SB_BLOCK_FREE || state == SB_BLOCK_ORPHAN || state == SB_BLOCK_DEAD_LETTER ||
             sb_owner_is_listed(view, sb_hdr_owner(look.hdr))) {
-            return state > SB_HFW;
+            return state > SB_BLOCK_EXCHANGED;
         }
-        if ((state == SB_QUE || state == SB_QFW) && sb_block_is_in_slot(view, &look, block)) {
+        if ((state == SB_BLOCK_QUEUED || state == SB_BLOCK_FORWARDED) &&
+            sb_block_is_in_slot(view, &look, block)) {
             return false;
         }
     }
@@ -318,7 +319,7 @@ static bool is_hidden(const struct sb_class_view *cls, uint32_t block)
     uint32_t at = block - cls->first;
     uint64_t hdr = sb_load_acquire(&sb_block_in(cls, block)->hdr);
     for (unsigned n = 0; n < LOOKS; n++) {
-        if (sb_hdr_state(hdr) != SB_FREE ||
+        if (sb_hdr_state(hdr) != SB_BLOCK_FREE ||
             (sb_load_acquire(&cls->bitmap[at / 64]) >> (at % 64) & 1u) != 0 ||
             sb_load_acquire(&sb_block_in(cls, block)->hdr) != hdr) {
             return false;

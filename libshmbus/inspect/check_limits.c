@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-#include "inspect/look.h"
+#include "inspect/inspect.h"
 
 static void check_processes(struct check *check)
 {

@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "bus/bus.h"
-#include "inspect/look.h"
+#include "inspect/inspect.h"
 #include "inspect/stat.h"
 #include "plan/plan_geometry.h"
 #include "protocol/directory.h"

@@ -10,7 +10,7 @@
 
 #include "base/here.h"
 #include "inspect/life.h"
-#include "inspect/look.h"
+#include "inspect/inspect.h"
 #include "protocol/ring_lanes.h"
 
 /* The threads of one process, seen from any process of its pid namespace. */
@@ -61,13 +61,14 @@ static uint64_t left_in_blocks(struct threads *threads)
     uint64_t n = 0;
 
     for (uint32_t b = 0; b < blocks->count; b++) {
-        struct sb_block_look look;
+        struct sb_block_snapshot look;
         uint64_t hdr = sb_load_relaxed(&sb_block_at(blocks, b)->hdr);
-        if (sb_hdr_owner(hdr) != threads->owner || !sb_block_look(blocks, b, &look) ||
+        if (sb_hdr_owner(hdr) != threads->owner || !sb_block_snapshot(blocks, b, &look) ||
             sb_hdr_owner(look.hdr) != threads->owner) {
             continue;
         }
-        n += (sb_hdr_state(look.hdr) == SB_HRX || sb_hdr_state(look.hdr) == SB_HTX) &&
+        n += (sb_hdr_state(look.hdr) == SB_BLOCK_RECEIVED ||
+              sb_hdr_state(look.hdr) == SB_BLOCK_FILLING) &&
              is_left(threads, look.holder);
     }
     return n;
@@ -80,7 +81,7 @@ static uint64_t left_in_cells(struct threads *threads, const struct sb_channel_v
     for (uint64_t i = 0; i < end; i++) {
         const struct sb_cell *cell = sb_cell_at(ch, i);
         uint64_t w = sb_load_acquire(&cell->w);
-        n += sb_hdr_state(w) == SB_HRX && sb_hdr_owner(w) == threads->owner &&
+        n += sb_hdr_state(w) == SB_BLOCK_RECEIVED && sb_hdr_owner(w) == threads->owner &&
              is_left(threads, sb_load_acquire(&cell->holder));
     }
     return n;

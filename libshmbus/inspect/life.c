@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inspect/look.h"
+#include "inspect/inspect.h"
 #include "protocol/ring_lanes.h"
 #include "protocol/ring_spsc.h"
 
@@ -70,24 +70,24 @@ static struct sb_hands *hands_of64(const struct hands_scan *scan, uint64_t owner
 static void scan_block(const struct hands_scan *scan, uint32_t block)
 {
     const struct sb_blocks *blocks = &scan->view->blocks;
-    struct sb_block_look look;
+    struct sb_block_snapshot look;
     struct sb_hands *hands =
         hands_of(scan, sb_hdr_owner(sb_load_relaxed(&sb_block_at(blocks, block)->hdr)));
 
-    if (hands == NULL || !sb_block_look(blocks, block, &look) ||
+    if (hands == NULL || !sb_block_snapshot(blocks, block, &look) ||
         hands_of(scan, sb_hdr_owner(look.hdr)) != hands) {
         return;
     }
     switch (sb_hdr_state(look.hdr)) {
-    case SB_HTX:
+    case SB_BLOCK_FILLING:
         hands->messages += look.holder != 0;
         hands->stock += look.holder == 0;
         break;
-    case SB_HRX:
+    case SB_BLOCK_RECEIVED:
         hands->messages++;
         break;
-    case SB_QUE:
-    case SB_QFW:
+    case SB_BLOCK_QUEUED:
+    case SB_BLOCK_FORWARDED:
         hands->half_sent += !sb_block_is_in_slot(scan->view, &look, block) &&
                             sb_load_acquire(&sb_block_at(blocks, block)->hdr) == look.hdr;
         break;
@@ -103,7 +103,8 @@ static void scan_cells(const struct hands_scan *scan, const struct sb_channel_vi
 
     for (uint64_t i = 0; i < end; i++) {
         uint64_t w = sb_load_acquire(&sb_cell_at(ch, i)->w);
-        struct sb_hands *hands = sb_hdr_state(w) == SB_HRX ? hands_of(scan, sb_hdr_owner(w)) : NULL;
+        struct sb_hands *hands =
+            sb_hdr_state(w) == SB_BLOCK_RECEIVED ? hands_of(scan, sb_hdr_owner(w)) : NULL;
         if (hands != NULL) {
             hands->messages++;
         }
@@ -118,7 +119,7 @@ uint64_t sb_in_hand_of_stream(const struct sb_channel_view *ch, const struct sb_
                         sb_load_relaxed(&row->at_open[SHMBUS_COUNT_acknowledged]);
     bool receives =
         ch->kind == SHMBUS_KIND_STREAM && (sb_load_relaxed(&row->mode) & SHMBUS_OPEN_RECV) != 0;
-    return receives && received - released <= SB_STREAM_HELD_MAX ? received - released : 0;
+    return receives && received - released <= SB_SPSC_HELD_MAX ? received - released : 0;
 }
 
 static void scan_rows(const struct hands_scan *scan, uint32_t channel)
@@ -218,9 +219,9 @@ int64_t sb_silence_ns(const struct sb_view *view, uint32_t slot, const struct sb
 static bool is_dead(struct shmbus *bus, uint32_t slot, uint64_t w)
 {
     bool dead;
-    pthread_mutex_lock(&bus->oracle_lock);
-    dead = sb_process_is_dead(&bus->view, &bus->oracle, slot, w);
-    pthread_mutex_unlock(&bus->oracle_lock);
+    pthread_mutex_lock(&bus->liveness_lock);
+    dead = sb_process_is_dead(&bus->view, &bus->liveness, slot, w);
+    pthread_mutex_unlock(&bus->liveness_lock);
     return dead;
 }
 

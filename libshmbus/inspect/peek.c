@@ -9,12 +9,12 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "inspect/lanes_look.h"
-#include "inspect/look.h"
+#include "inspect/lanes_inspect.h"
+#include "inspect/inspect.h"
 #include "inspect/stat.h"
 #include "layout/name.h"
 #include "protocol/ring_spsc.h"
-#include "protocol/role.h"
+#include "protocol/stream_end.h"
 
 struct peek {
     const struct sb_view *view;
@@ -52,10 +52,10 @@ static uint32_t next_delivery(uint64_t hdr, uint64_t meta)
     uint32_t deliveries = sb_hdr_deliveries(hdr);
     uint32_t before = sb_meta_aside(meta) > 0 ? sb_meta_aside(meta) - 1u : 0;
     switch (sb_hdr_state(hdr)) {
-    case SB_ORPHAN:
+    case SB_BLOCK_ORPHAN:
         deliveries = sb_deliveries_next(deliveries) + before;
         break;
-    case SB_DEADL:
+    case SB_BLOCK_DEAD_LETTER:
         break; /* set aside is not delivered */
     default:
         deliveries = 1 + before; /* sent; if it was forwarded, it is a first delivery there */
@@ -69,9 +69,9 @@ static void show_block(struct peek *peek, uint32_t block, uint64_t hdr, uint64_t
 {
     const struct sb_blocks *blocks = &peek->view->blocks;
     const struct sb_class_view *cls = sb_class_of(blocks, block);
-    struct sb_block_look look;
+    struct sb_block_snapshot look;
     struct shmbus_msg msg = {.data = peek->buffer};
-    if (!sb_block_look(blocks, block, &look) || look.hdr != hdr) {
+    if (!sb_block_snapshot(blocks, block, &look) || look.hdr != hdr) {
         return;
     }
     msg.size_bytes = sb_meta_size(look.meta);
@@ -97,13 +97,14 @@ static void show_given_back(struct peek *peek)
 {
     const struct sb_blocks *blocks = &peek->view->blocks;
     for (uint32_t b = 0; b < blocks->count && !peek->stopped; b++) {
-        struct sb_block_look look;
+        struct sb_block_snapshot look;
         enum sb_block_state state = sb_hdr_state(sb_load_relaxed(&sb_block_at(blocks, b)->hdr));
-        if ((state != SB_ORPHAN && state != SB_DEADL) || !sb_block_look(blocks, b, &look)) {
+        if ((state != SB_BLOCK_ORPHAN && state != SB_BLOCK_DEAD_LETTER) ||
+            !sb_block_snapshot(blocks, b, &look)) {
             continue;
         }
         state = sb_hdr_state(look.hdr);
-        if ((state == SB_ORPHAN || state == SB_DEADL) &&
+        if ((state == SB_BLOCK_ORPHAN || state == SB_BLOCK_DEAD_LETTER) &&
             sb_waits_for(peek->view, &look) == peek->index) {
             show_block(peek, b, look.hdr, sb_loc_ticket(look.loc) + 1u);
         }
@@ -128,7 +129,7 @@ static void show_queued(struct peek *peek)
             break; /* nothing sent yet, or damaged */
         }
         hdr = sb_load_acquire(&sb_block_at(&peek->view->blocks, block)->hdr);
-        if ((sb_hdr_state(hdr) == SB_QUE || sb_hdr_state(hdr) == SB_QFW) &&
+        if ((sb_hdr_state(hdr) == SB_BLOCK_QUEUED || sb_hdr_state(hdr) == SB_BLOCK_FORWARDED) &&
             sb_load_acquire(&ch->slots[sb_slot_index(ticket, ch->depth_shift)]) == slot) {
             show_block(peek, block, hdr, ticket + 1u);
         }
@@ -143,9 +144,9 @@ static void show_queued(struct peek *peek)
 static void show_cell(struct peek *peek, const struct sb_channel_view *origin, struct sb_cell *cell,
                       uint64_t w, uint64_t ticket)
 {
-    struct sb_cell_look look;
+    struct sb_cell_snapshot look;
     struct shmbus_msg msg = {.data = peek->buffer};
-    if (!sb_cell_look(cell, &look) || look.w != w) {
+    if (!sb_cell_snapshot(cell, &look) || look.w != w) {
         return;
     }
     msg.size_bytes = sb_meta_size(look.meta);
@@ -170,7 +171,7 @@ static void show_cell(struct peek *peek, const struct sb_channel_view *origin, s
 static void show_cells_given_back(struct peek *peek, uint32_t from)
 {
     const struct sb_channel_view *origin = &peek->view->channels[from];
-    enum sb_block_state wanted = from == peek->index ? SB_ORPHAN : SB_DEADL;
+    enum sb_block_state wanted = from == peek->index ? SB_BLOCK_ORPHAN : SB_BLOCK_DEAD_LETTER;
     uint64_t end = sb_cells_used(origin);
     if (from != peek->index && origin->dead_letter != peek->index) {
         return;
@@ -203,7 +204,7 @@ static void show_lane(struct peek *peek, uint32_t lane)
 
 static void show_lanes(struct peek *peek)
 {
-    uint32_t used = sb_lanes_used(peek->channel);
+    uint32_t used = sb_lane_used(peek->channel);
     for (uint32_t lane = 0; lane < used && !peek->stopped; lane++) {
         show_lane(peek, lane);
     }
@@ -233,23 +234,23 @@ static void show_queue_of_lanes(struct peek *peek)
 static uint16_t sender_slot(const struct sb_channel_view *ch)
 {
     uint64_t role = sb_load_relaxed(&ch->shared->sender);
-    return sb_role_is_held(role) ? (uint16_t)sb_owner64_slot(role) : UINT16_MAX;
+    return sb_end_is_held(role) ? (uint16_t)sb_owner64_slot(role) : UINT16_MAX;
 }
 
 static int show_stream(struct peek *peek)
 {
-    struct sb_stream_look look;
-    enum sb_ring_result result = SB_OK;
-    sb_stream_look_init(&look, peek->channel);
-    while (!peek->stopped && result == SB_OK) {
+    struct sb_spsc_peek look;
+    enum sb_ring_result result = SB_RING_OK;
+    sb_spsc_peek_init(&look, peek->channel);
+    while (!peek->stopped && result == SB_RING_OK) {
         struct shmbus_msg msg;
-        result = sb_stream_look(&look, peek->buffer, &msg);
-        if (result == SB_OK) {
+        result = sb_spsc_peek(&look, peek->buffer, &msg);
+        if (result == SB_RING_OK) {
             msg.sender = sender_slot(peek->channel);
             show(peek, &msg);
         }
     }
-    return result == SB_CORRUPT ? -SHMBUS_ERR_CORRUPT : 0;
+    return result == SB_RING_CORRUPT ? -SHMBUS_ERR_CORRUPT : 0;
 }
 
 /* ----------------------------------------------------------------------------------- the call */
@@ -271,7 +272,7 @@ static uint64_t buffer_bytes(const struct peek *peek)
     bool timestamps = (peek->channel->flags & SB_CHANNEL_TIMESTAMPS) != 0;
     uint64_t largest = 8;
     if (peek->channel->kind == SHMBUS_KIND_STREAM) {
-        return sb_stream_size_max(peek->channel->ring_bytes, timestamps) + 8;
+        return sb_spsc_size_max(peek->channel->ring_bytes, timestamps) + 8;
     }
     for (uint32_t i = 0; i < blocks->class_count; i++) {
         largest = blocks->classes[i].size_bytes > largest ? blocks->classes[i].size_bytes : largest;
@@ -302,7 +303,7 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
     peek.channel = &bus->view.channels[peek.index];
     peek.buffer = malloc(buffer_bytes(&peek));
     if (peek.buffer == NULL) {
-        return sb_fail_quick(-ENOMEM, channel, "no memory for a copy of the largest message");
+        return sb_fail_static(-ENOMEM, channel, "no memory for a copy of the largest message");
     }
     switch (sb_view_kind(peek.channel)) {
     case SB_KIND_STREAM:

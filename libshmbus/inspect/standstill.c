@@ -15,7 +15,7 @@
 
 #include "base/here.h"
 #include "inspect/life.h"
-#include "inspect/look.h"
+#include "inspect/inspect.h"
 #include "layout/name.h"
 #include "protocol/ring_lanes.h"
 #include "protocol/ring_mpmc.h"
@@ -38,13 +38,13 @@ static bool is_full(const struct sb_view *view, uint32_t channel)
 
     switch (sb_view_kind(ch)) {
     case SB_KIND_STREAM:
-        return sb_stream_depth(ch) > ch->ring_bytes / 4; /* how much is missing nobody says */
+        return sb_spsc_depth(ch) > ch->ring_bytes / 4; /* how much is missing nobody says */
     case SB_KIND_LANES:
         return true;
     case SB_KIND_QUEUE:
         break;
     }
-    return sb_ring_depth(ch) >= 1ull << ch->depth_shift;
+    return sb_mpmc_depth(ch) >= 1ull << ch->depth_shift;
 }
 
 static bool waits_for_others(const struct look *look, uint32_t slot)
@@ -81,25 +81,25 @@ static void note_receivers(struct look *look)
 /* Whether somebody who can go on may give this block back. */
 static bool may_come_back(const struct look *look, uint32_t block)
 {
-    struct sb_block_look seen;
+    struct sb_block_snapshot seen;
     uint32_t slot;
     uint32_t channel;
 
-    if (!sb_block_look(&look->view->blocks, block, &seen)) {
+    if (!sb_block_snapshot(&look->view->blocks, block, &seen)) {
         return true;
     }
     slot = (sb_hdr_owner(seen.hdr) >> SB_OWNER_EPOCH_BITS) - 1u;
     switch (sb_hdr_state(seen.hdr)) {
-    case SB_HTX:
-    case SB_HRX:
+    case SB_BLOCK_FILLING:
+    case SB_BLOCK_RECEIVED:
         return slot >= look->view->process_count || look->can_go_on[slot];
-    case SB_QUE:
-    case SB_QFW:
-    case SB_ORPHAN:
-    case SB_DEADL:
+    case SB_BLOCK_QUEUED:
+    case SB_BLOCK_FORWARDED:
+    case SB_BLOCK_ORPHAN:
+    case SB_BLOCK_DEAD_LETTER:
         channel = sb_waits_for(look->view, &seen);
         return channel >= look->view->channel_count || look->is_received[channel];
-    case SB_FREE:
+    case SB_BLOCK_FREE:
         return false; /* of another queue's share */
     default:
         return true;
@@ -147,7 +147,8 @@ static bool spread(struct look *look)
 static bool has_free(const struct sb_class_view *cls)
 {
     for (uint32_t i = 0; i < sb_common_of(cls); i++) {
-        if (sb_hdr_state(sb_load_relaxed(&sb_block_in(cls, cls->first + i)->hdr)) == SB_FREE) {
+        if (sb_hdr_state(sb_load_relaxed(&sb_block_in(cls, cls->first + i)->hdr)) ==
+            SB_BLOCK_FREE) {
             return true;
         }
     }
@@ -204,8 +205,9 @@ static uint32_t holds_of(const struct sb_view *view, uint32_t slot, uint64_t *co
 
     memset(counts, 0, view->channel_count * sizeof *counts);
     for (uint32_t b = 0; b < view->blocks.count; b++) {
-        struct sb_block_look look;
-        if (sb_block_look(&view->blocks, b, &look) && sb_hdr_state(look.hdr) == SB_HRX &&
+        struct sb_block_snapshot look;
+        if (sb_block_snapshot(&view->blocks, b, &look) &&
+            sb_hdr_state(look.hdr) == SB_BLOCK_RECEIVED &&
             (sb_hdr_owner(look.hdr) >> SB_OWNER_EPOCH_BITS) == slot + 1u &&
             sb_loc_channel(look.loc) < view->channel_count) {
             counts[sb_loc_channel(look.loc)]++;
@@ -215,8 +217,8 @@ static uint32_t holds_of(const struct sb_view *view, uint32_t slot, uint64_t *co
         uint64_t end = sb_cells_used(&view->channels[c]);
         for (uint64_t i = 0; i < end; i++) {
             uint64_t w = sb_load_relaxed(&sb_cell_at(&view->channels[c], i)->w);
-            counts[c] +=
-                sb_hdr_state(w) == SB_HRX && (sb_hdr_owner(w) >> SB_OWNER_EPOCH_BITS) == slot + 1u;
+            counts[c] += sb_hdr_state(w) == SB_BLOCK_RECEIVED &&
+                         (sb_hdr_owner(w) >> SB_OWNER_EPOCH_BITS) == slot + 1u;
         }
         if (counts[c] > (most == SB_NONE ? 0 : counts[most])) {
             most = c;

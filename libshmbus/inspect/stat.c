@@ -13,7 +13,7 @@
 #include "base/sized.h"
 #include "inspect/left.h"
 #include "inspect/life.h"
-#include "inspect/look.h"
+#include "inspect/inspect.h"
 #include "layout/name.h"
 #include "protocol/region_lock.h"
 #include "protocol/ring_lanes.h"
@@ -28,11 +28,11 @@ static uint64_t file_bytes(struct shmbus *bus)
     uint64_t bytes = bus->segment.bytes;
     struct stat st;
 
-    pthread_mutex_lock(&bus->oracle_lock);
-    if (sb_oracle_stat(&bus->oracle, &st)) {
+    pthread_mutex_lock(&bus->liveness_lock);
+    if (sb_liveness_stat(&bus->liveness, &st)) {
         bytes = (uint64_t)st.st_size;
     }
-    pthread_mutex_unlock(&bus->oracle_lock);
+    pthread_mutex_unlock(&bus->liveness_lock);
     return bytes;
 }
 
@@ -58,8 +58,8 @@ int sb_stat_check(struct shmbus *bus, const void *ret, size_t struct_bytes)
         return sb_fail(-EINVAL, "struct_bytes must be set to the size of the struct");
     }
     if (!sb_bus_is_ours(bus)) {
-        return sb_fail_quick(-SHMBUS_ERR_FORKED, bus->segment.name,
-                             shmbus_strerror(SHMBUS_ERR_FORKED));
+        return sb_fail_static(-SHMBUS_ERR_FORKED, bus->segment.name,
+                              shmbus_strerror(SHMBUS_ERR_FORKED));
     }
     return check_length(bus);
 }
@@ -72,9 +72,9 @@ bool sb_owner64_is_dead(struct shmbus *bus, uint64_t owner64)
     if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_owner64_make(slot, sb_proc_epoch(w)) != owner64) {
         return true;
     }
-    pthread_mutex_lock(&bus->oracle_lock);
-    dead = sb_process_is_dead(&bus->view, &bus->oracle, slot, w);
-    pthread_mutex_unlock(&bus->oracle_lock);
+    pthread_mutex_lock(&bus->liveness_lock);
+    dead = sb_process_is_dead(&bus->view, &bus->liveness, slot, w);
+    pthread_mutex_unlock(&bus->liveness_lock);
     return dead;
 }
 
@@ -109,15 +109,16 @@ static void add_blocks(const struct sb_view *view, uint32_t channel,
                        struct shmbus_channel_stat *stat)
 {
     for (uint32_t b = 0; b < view->blocks.count; b++) {
-        struct sb_block_look look;
-        if (!sb_block_look(&view->blocks, b, &look)) {
+        struct sb_block_snapshot look;
+        if (!sb_block_snapshot(&view->blocks, b, &look)) {
             continue;
         }
         if (sb_is_letter(view, &look)) {
             stat->dead_letters += sb_waits_for(view, &look) == channel;
         } else if (sb_loc_channel(look.loc) == channel) {
-            stat->held += sb_hdr_state(look.hdr) == SB_HRX || sb_hdr_state(look.hdr) == SB_HFW;
-            stat->redeliverable += sb_hdr_state(look.hdr) == SB_ORPHAN;
+            stat->held += sb_hdr_state(look.hdr) == SB_BLOCK_RECEIVED ||
+                          sb_hdr_state(look.hdr) == SB_BLOCK_EXCHANGED;
+            stat->redeliverable += sb_hdr_state(look.hdr) == SB_BLOCK_ORPHAN;
         }
     }
 }
@@ -134,9 +135,9 @@ static void add_cells(const struct sb_view *view, uint32_t channel,
         }
         for (uint64_t i = 0; i < end; i++) {
             enum sb_block_state state = sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w));
-            stat->held += c == channel && state == SB_HRX;
-            stat->redeliverable += c == channel && state == SB_ORPHAN;
-            stat->dead_letters += c != channel && state == SB_DEADL;
+            stat->held += c == channel && state == SB_BLOCK_RECEIVED;
+            stat->redeliverable += c == channel && state == SB_BLOCK_ORPHAN;
+            stat->dead_letters += c != channel && state == SB_BLOCK_DEAD_LETTER;
         }
     }
 }
@@ -149,20 +150,20 @@ static void add_contents(const struct sb_view *view, uint32_t channel,
     switch (sb_view_kind(ch)) {
     case SB_KIND_STREAM:
         stat->capacity = ch->ring_bytes;
-        stat->depth = sb_stream_depth(ch);
+        stat->depth = sb_spsc_depth(ch);
         break;
     case SB_KIND_LANES:
         stat->order = SHMBUS_ORDER_PRODUCER;
         stat->lanes = ch->lane_count;
-        stat->lanes_used = sb_lanes_used(ch);
+        stat->lanes_used = sb_lane_used(ch);
         stat->capacity = (uint64_t)stat->lanes_used << ch->depth_shift;
-        stat->depth = sb_lanes_depth(ch);
+        stat->depth = sb_lane_depth(ch);
         add_cells(view, channel, stat);
         break;
     case SB_KIND_QUEUE:
         stat->order = SHMBUS_ORDER_TOTAL;
         stat->capacity = 1ull << ch->depth_shift;
-        stat->depth = sb_ring_depth(ch);
+        stat->depth = sb_mpmc_depth(ch);
         add_blocks(view, channel, stat);
         add_cells(view, channel, stat);
         break;
@@ -178,11 +179,11 @@ int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channe
         return result;
     }
     if (index >= bus->view.channel_count) {
-        return sb_fail_quick(-ENOENT, bus->segment.name, "no more channels");
+        return sb_fail_static(-ENOENT, bus->segment.name, "no more channels");
     }
     ch = &bus->view.channels[index];
     if (!sb_channel_name(ch, stat.name)) {
-        return sb_fail_quick(-ENODATA, bus->segment.name, "spare channel without a name");
+        return sb_fail_static(-ENODATA, bus->segment.name, "spare channel without a name");
     }
     stat.kind = (enum shmbus_kind)ch->kind;
     stat.on_full = (enum shmbus_on_full)ch->on_full;
@@ -275,7 +276,7 @@ int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_proces
         return result;
     }
     if (index >= bus->view.process_count) {
-        return sb_fail_quick(-ENOENT, bus->segment.name, "no more process slots");
+        return sb_fail_static(-ENOENT, bus->segment.name, "no more process slots");
     }
     proc = &bus->view.processes[index];
     w = sb_load_acquire(&proc->w);
@@ -292,7 +293,7 @@ int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_proces
         sb_left_behind(&bus->view, w, &stat);
     }
     if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_load_acquire(&proc->w) != w) {
-        return sb_fail_quick(-ENODATA, bus->segment.name, "free process slot");
+        return sb_fail_static(-ENODATA, bus->segment.name, "free process slot");
     }
     sb_give(ret_stat, &stat, sizeof stat);
     return 0;
@@ -303,22 +304,23 @@ int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_proces
 int shmbus_block_stat(struct shmbus *bus, uint32_t index, struct shmbus_block_stat *ret_stat)
 {
     struct shmbus_block_stat stat = {0};
-    struct sb_census census = {0}, own = {0};
+    struct sb_block_counts census = {0}, own = {0};
     const struct sb_class_view *cls;
     int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
     if (result < 0) {
         return result;
     }
     if (index >= bus->view.blocks.class_count) {
-        return sb_fail_quick(-ENOENT, bus->segment.name, "no more block classes");
+        return sb_fail_static(-ENOENT, bus->segment.name, "no more block classes");
     }
     cls = &bus->view.blocks.classes[index];
     for (uint32_t b = cls->first; b < cls->first + cls->count; b++) {
-        struct sb_block_look look;
-        sb_block_look(&bus->view.blocks, b, &look); /* changing all the time: any state will do */
-        sb_census_add(&census, &bus->view, &look);
+        struct sb_block_snapshot look;
+        sb_block_snapshot(&bus->view.blocks, b,
+                          &look); /* changing all the time: any state will do */
+        sb_block_counts_add(&census, &bus->view, &look);
         if (b >= cls->common_end) {
-            sb_census_add(&own, &bus->view, &look);
+            sb_block_counts_add(&own, &bus->view, &look);
         }
     }
     stat.common = sb_common_of(cls);
@@ -344,7 +346,7 @@ int shmbus_region_stat(struct shmbus *bus, uint32_t index, struct shmbus_region_
         return result;
     }
     if (index >= bus->view.region_count) {
-        return sb_fail_quick(-ENOENT, bus->segment.name, "no more regions");
+        return sb_fail_static(-ENOENT, bus->segment.name, "no more regions");
     }
     region = &bus->view.regions[index];
     sb_name_load(region->shared->name, stat.name);

@@ -9,7 +9,7 @@
 
 #include "base/sized.h"
 #include "inspect/life.h"
-#include "inspect/look.h"
+#include "inspect/inspect.h"
 #include "inspect/stat.h"
 
 bool sb_bus_is_unlinked(const struct shmbus *bus)
@@ -27,11 +27,11 @@ static mode_t mode_now(struct shmbus *bus)
     struct stat st;
     mode_t mode = bus->segment.mode;
 
-    pthread_mutex_lock(&bus->oracle_lock);
-    if (sb_oracle_stat(&bus->oracle, &st)) {
+    pthread_mutex_lock(&bus->liveness_lock);
+    if (sb_liveness_stat(&bus->liveness, &st)) {
         mode = st.st_mode;
     }
-    pthread_mutex_unlock(&bus->oracle_lock);
+    pthread_mutex_unlock(&bus->liveness_lock);
     return mode & 07777;
 }
 

@@ -68,20 +68,20 @@ static inline uint32_t sb_owner64_slot(uint64_t owner64)
 }
 
 /* The end of a stream is an owner64 that says by `how` whether it is held, or how its last owner
- * left it: see role.h. */
-enum sb_role_how { SB_ROLE_HELD = 0, SB_ROLE_CLOSED = 1, SB_ROLE_DEAD = 2 };
+ * left it: see stream_end.h. */
+enum sb_end_how { SB_END_HELD = 0, SB_END_CLOSED = 1, SB_END_DEAD = 2 };
 
-static inline enum sb_role_how sb_role_how(uint64_t role)
+static inline enum sb_end_how sb_end_how(uint64_t role)
 {
-    return (enum sb_role_how)((role >> 16) & 3u);
+    return (enum sb_end_how)((role >> 16) & 3u);
 }
 
-static inline bool sb_role_is_held(uint64_t role)
+static inline bool sb_end_is_held(uint64_t role)
 {
-    return (role & 0xffffu) != 0 && sb_role_how(role) == SB_ROLE_HELD;
+    return (role & 0xffffu) != 0 && sb_end_how(role) == SB_END_HELD;
 }
 
-static inline uint64_t sb_role_left(uint64_t owner64, enum sb_role_how how)
+static inline uint64_t sb_end_left(uint64_t owner64, enum sb_end_how how)
 {
     return owner64 | ((uint64_t)how << 16);
 }
@@ -91,15 +91,16 @@ static inline uint64_t sb_role_left(uint64_t owner64, enum sb_role_how how)
  * gen:40 | deliveries:6 | state:4 | owner:14
  */
 enum sb_block_state {
-    SB_FREE = 0,   /* nobody's */
-    SB_HTX = 1,    /* held to be filled: in a stock or in the application's hands */
-    SB_HRX = 2,    /* received, not acknowledged */
-    SB_QUE = 3,    /* being sent or sent: the slot named by loc decides */
-    SB_QFW = 4,    /* the same, but it was a received message (forwarding) */
-    SB_ORPHAN = 5, /* to be delivered again, by any receiver of loc's channel */
-    SB_DEADL = 6,  /* set aside and not yet moved to the dead-letter queue of loc's channel: for a
+    SB_BLOCK_FREE = 0,      /* nobody's */
+    SB_BLOCK_FILLING = 1,   /* held to be filled: in a stock or in the application's hands */
+    SB_BLOCK_RECEIVED = 2,  /* received, not acknowledged */
+    SB_BLOCK_QUEUED = 3,    /* being sent or sent: the slot named by loc decides */
+    SB_BLOCK_FORWARDED = 4, /* the same, but it was a received message (forwarding) */
+    SB_BLOCK_ORPHAN = 5,    /* to be delivered again, by any receiver of loc's channel */
+    SB_BLOCK_DEAD_LETTER =
+        6, /* set aside and not yet moved to the dead-letter queue of loc's channel: for a
                     * receiver of either to move it, or of the latter to take it */
-    SB_HFW = 7     /* received, and goes on in the block that twin names: see exchange.c */
+    SB_BLOCK_EXCHANGED = 7 /* received, and goes on in the block that twin names: see exchange.c */
 };
 
 static inline uint64_t sb_hdr_make(uint64_t gen, uint32_t deliveries, enum sb_block_state state,
@@ -255,23 +256,25 @@ static inline int64_t sb_holder_ahead(uint64_t holder, uint64_t at, uint32_t uni
 
 /* The header of a block: one line.
  *   hdr          the truth about the block. Writers: see ring_mpmc.c; each change names the owner.
- *   loc[gen & 1] where generation gen was sent; written by whoever holds hdr in QUE or QFW, after
- *                he stored hdr and before he fills the slot. The other one is the previous place,
- *                needed as long as a forward may still be undone.
- *   the rest     about the message; written by the owner while HTX, read-only afterwards; but aside
- *                in meta by the holder before he sets the message aside, and size, type and
- *                correlation_id by a holder who forwards it. */
+ *   loc[gen & 1] where generation gen was sent; written by whoever holds hdr in QUEUED or
+ *                FORWARDED, after storing hdr and before filling the slot. The other one is the
+ *                previous place, needed as long as a forward may still be undone.
+ *   holder       FILLING, RECEIVED: the handle that gave it to the application; 0: in a stock.
+ *                Cleared by the owner before passing it on, so that in an orphan it is 0, or names
+ *                the handle that died with it
+ *   twin         EXCHANGED: the block, and its generation, that takes the message on; otherwise
+ *                anything. See exchange.c
+ *   the rest     about the message; written by the owner while FILLING, read-only afterwards; but
+ *                aside in meta by the holder before it sets the message aside, and size, type and
+ *                correlation_id by a holder that forwards it. */
 struct sb_block {
     sb_word hdr;
     sb_word loc[2];
     sb_word meta;
     sb_word stamp_ns;
     sb_word correlation_id;
-    sb_word holder; /* HTX, HRX: the handle that gave it to the application; 0: in stock. Cleared by
-                     * the owner before he passes it on, so that in an orphan it is 0, or says of
-                     * whom that died with it */
-    sb_word twin;   /* HFW: the block, and its generation, that takes the message on; otherwise
-                   * anything. See exchange.c */
+    sb_word holder;
+    sb_word twin;
 };
 
 /* ----------------------------------------------------------------------------- ring slot word
@@ -485,12 +488,12 @@ struct sb_channel {
      * or an end of a stream was taken or left. */
     struct sb_event readable; /* receivers sleep here */
     struct sb_event writable; /* senders sleep here */
-    sb_word orphan_seq;       /* raised after a block became ORPHAN or DEADL for this channel */
-    sb_word dead_lettered;    /* statistic: blocks that became DEADL */
-    sb_word sender;           /* stream: owner64 or a departure */
-    sb_word receiver;         /* likewise */
-    sb_word lanes_used;       /* lanes: that many were ever taken; only goes up, by any opener */
-    sb_word letters_dropped;  /* statistic: dead letters thrown away for newer ones */
+    sb_word orphan_seq;    /* raised after a block became ORPHAN or DEAD_LETTER for this channel */
+    sb_word dead_lettered; /* statistic: blocks that became DEAD_LETTER */
+    sb_word sender;        /* stream: owner64 or a departure */
+    sb_word receiver;      /* likewise */
+    sb_word lanes_used;    /* lanes: that many were ever taken; only goes up, by any opener */
+    sb_word letters_dropped; /* statistic: dead letters thrown away for newer ones */
     uint8_t pad1[SB_PAIR - 56];
     /* Queue: hints, each may lag, never leads. Any sender / any receiver. */
     sb_word tail;
@@ -525,9 +528,10 @@ struct sb_lane {
 };
 
 /* A place in a lane: header and payload, side by side.
- *   w        as a block header: gen is the lap; FREE, QUE, HRX, ORPHAN, DEADL.
- *            FREE -> QUE: the lane's owner, by a store. From QUE, ORPHAN, DEADL: anybody, by CAS.
- *            HRX -> any: its holder, by a store, or recovery after his death, together with turn
+ *   w        as a block header: gen is the lap; FREE, QUEUED, RECEIVED, ORPHAN, DEAD_LETTER.
+ *            FREE -> QUEUED: the lane's owner, by a store. From QUEUED, ORPHAN, DEAD_LETTER:
+ *            anybody, by CAS. RECEIVED -> any: its holder, by a store, or recovery after its
+ *            death, together with turn
  *   turn     how often recovery has changed w, ever; nobody else writes it. See reclaim.c
  *   holder   as in a block; 0 when published
  *   others   the lane's owner while FREE, read-only afterwards

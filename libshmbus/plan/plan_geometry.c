@@ -228,7 +228,7 @@ int shmbus_plan_block_stat(const struct shmbus_plan *plan, uint32_t index,
         stat.common = stat.common_free = g->classes[index].common;
         sb_give(ret_stat, &stat, sizeof stat);
     } else {
-        r = sb_fail_quick(-ENOENT, "the plan", "no more block classes");
+        r = sb_fail_static(-ENOENT, "the plan", "no more block classes");
     }
     sb_geometry_free(g);
     return r;

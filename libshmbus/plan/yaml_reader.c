@@ -229,7 +229,7 @@ static int peek(struct sb_yaml *y)
     return 0;
 }
 
-static void take(struct sb_yaml *y)
+static void next_event(struct sb_yaml *y)
 {
     yaml_event_delete(&y->event);
     y->event.type = YAML_NO_EVENT;
@@ -358,7 +358,7 @@ int sb_yaml_text(struct sb_yaml *y, const char *key, struct sb_yaml_text *ret)
     ret->value[length] = '\0';
     ret->mark = y->event.start_mark;
     ret->plain = y->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    take(y);
+    next_event(y);
     return 0;
 }
 
@@ -372,7 +372,7 @@ static int enter(struct sb_yaml *y, yaml_event_type_t type, const char *key, con
         r = expect(y, type, key, wanted);
     }
     if (r == 0) {
-        take(y);
+        next_event(y);
     }
     return r;
 }
@@ -393,7 +393,7 @@ static int at_end(struct sb_yaml *y, yaml_event_type_t type, bool *ret_end)
 
     *ret_end = r == 0 && y->event.type == type;
     if (*ret_end) {
-        take(y);
+        next_event(y);
     }
     return r;
 }
@@ -587,17 +587,17 @@ static int next_document(struct sb_yaml *y, yaml_mark_t *ret_mark, bool *ret_end
         if (r < 0 || *ret_end) {
             return r;
         }
-        take(y); /* the start of a document */
+        next_event(y); /* the start of a document */
         r = peek(y);
         if (r < 0 || !is_null(&y->event)) {
             return r;
         }
-        take(y);
+        next_event(y);
         r = peek(y);
         if (r < 0) {
             return r;
         }
-        take(y); /* its end */
+        next_event(y); /* its end */
     }
 }
 
@@ -608,7 +608,7 @@ int sb_yaml_document(struct sb_yaml *y, int (*read)(struct sb_yaml *y))
     int r = peek(y);
 
     if (r == 0) {
-        take(y); /* the start of the stream */
+        next_event(y); /* the start of the stream */
         r = next_document(y, &mark, &end);
     }
     if (r == 0 && end) {
@@ -621,7 +621,7 @@ int sb_yaml_document(struct sb_yaml *y, int (*read)(struct sb_yaml *y))
         r = peek(y);
     }
     if (r == 0) {
-        take(y); /* the end of the document */
+        next_event(y); /* the end of the document */
         r = next_document(y, &mark, &end);
     }
     if (r == 0 && !end) {
@@ -675,7 +675,7 @@ int sb_yaml_open(struct sb_yaml *y, const char *text, size_t bytes, const char *
 
 void sb_yaml_close(struct sb_yaml *y)
 {
-    take(y);
+    next_event(y);
     yaml_parser_delete(&y->parser);
     free(y->text);
 }

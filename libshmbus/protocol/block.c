@@ -8,7 +8,7 @@
  * whatever waits in other queues or lies in idle stocks. Steps and proof are the same for both.
  *
  *   alloc                                          free
- *   A1 cas  hdr   FREE(g) -> HTX(me, g+1)          F1 store_release hdr  FREE(g)
+ *   A1 cas  hdr   FREE(g) -> FILLING(me, g+1)      F1 store_release hdr  FREE(g)
  *   A2 and  bitmap  clear the bit                  F2 or  bitmap  set the bit
  *   A3 (bit of a block that was not free: clear,
  *      look at hdr again, set it if FREE now)
@@ -19,8 +19,8 @@
  * A3 against F2: both are read-modify-writes of one word, so either the AND comes first and the OR
  * sets the bit, or the AND reads the OR and therefore sees FREE.
  *
- * Killed before A1: nothing. A1-A2: HTX(dead), recovery frees it. F1-F2: FREE and hidden, recovery
- * sets the bit of every free block, without testing it first (a test would be a race with A3).
+ * Killed before A1: nothing. A1-A2: FILLING(dead), recovery frees it. F1-F2: FREE and hidden,
+ * recovery sets the bit of every free block, without testing it first (a test would race with A3).
  * Stopped anywhere: the same pictures; at most the blocks in hand are missing. Stopped F1-F2: who
  *   sleeps for a block finds it at the end of his slice, as he then looks at all headers.
  * Checked by: test/unit/test_block.c, test/model, test/crash
@@ -78,13 +78,14 @@ void sb_block_hint(const struct sb_blocks *blocks, uint32_t block)
 }
 
 /* A1. False if the block was not free or somebody else was faster. */
-static bool take(struct sb_block *b, uint32_t owner)
+static bool take_block(struct sb_block *b, uint32_t owner)
 {
     uint64_t hdr = sb_load_acquire(&b->hdr);
-    if (sb_hdr_state(hdr) != SB_FREE) {
+    if (sb_hdr_state(hdr) != SB_BLOCK_FREE) {
         return false;
     }
-    if (!sb_cas(&b->hdr, hdr, sb_hdr_make(sb_gen_next(sb_hdr_gen(hdr)), 0, SB_HTX, owner))) {
+    if (!sb_cas(&b->hdr, hdr,
+                sb_hdr_make(sb_gen_next(sb_hdr_gen(hdr)), 0, SB_BLOCK_FILLING, owner))) {
         return false;
     }
     sb_store_relaxed(&b->holder, 0);
@@ -92,7 +93,7 @@ static bool take(struct sb_block *b, uint32_t owner)
 }
 
 /* A3: blocks of bitmap word @w whose bits were cleared although others hold them. */
-static void mend_hints(const struct sb_class_view *cls, uint32_t w, uint64_t cleared)
+static void repair_hints(const struct sb_class_view *cls, uint32_t w, uint64_t cleared)
 {
     while (cleared != 0) {
         uint32_t bit = (uint32_t)__builtin_ctzll(cleared);
@@ -101,7 +102,8 @@ static void mend_hints(const struct sb_class_view *cls, uint32_t w, uint64_t cle
         if (i >= cls->count) {
             continue;
         }
-        if (sb_hdr_state(sb_load_acquire(&sb_block_in(cls, cls->first + i)->hdr)) == SB_FREE) {
+        if (sb_hdr_state(sb_load_acquire(&sb_block_in(cls, cls->first + i)->hdr)) ==
+            SB_BLOCK_FREE) {
             sb_or(&cls->bitmap[w], 1ull << bit);
         }
     }
@@ -134,7 +136,7 @@ static uint32_t take_from_word(const struct sb_class_view *cls, uint32_t w, uint
         uint32_t bit = (uint32_t)__builtin_ctzll(bits);
         uint32_t i = w * 64 + bit;
         bits &= bits - 1;
-        if (take(sb_block_in(cls, cls->first + i), owner)) {
+        if (take_block(sb_block_in(cls, cls->first + i), owner)) {
             taken |= 1ull << bit;
             out[n++] = cls->first + i;
         } else {
@@ -143,7 +145,7 @@ static uint32_t take_from_word(const struct sb_class_view *cls, uint32_t w, uint
     }
     if ((taken | stale) != 0) {
         sb_and(&cls->bitmap[w], ~(taken | stale)); /* A2 */
-        mend_hints(cls, w, stale);
+        repair_hints(cls, w, stale);
     }
     return n;
 }
@@ -153,7 +155,7 @@ static uint32_t take_hidden(const struct sb_class_view *cls, uint32_t from, uint
                             uint32_t owner)
 {
     for (uint32_t i = from; i < to; i++) {
-        if (take(sb_block_in(cls, cls->first + i), owner)) {
+        if (take_block(sb_block_in(cls, cls->first + i), owner)) {
             sb_and(&cls->bitmap[i / 64], ~(1ull << (i % 64)));
             return cls->first + i;
         }
@@ -163,8 +165,8 @@ static uint32_t take_hidden(const struct sb_class_view *cls, uint32_t from, uint
 
 /* How many blocks of the class this handle may keep: its share of what the process has left, once
  * and for all at the first use. */
-SB_SELDOM static void settle_share(const struct sb_class_view *cls, struct sb_stock *stock,
-                                   uint32_t c)
+SB_NOINLINE static void settle_share(const struct sb_class_view *cls, struct sb_stock *stock,
+                                     uint32_t c)
 {
     uint32_t share = cls->stock_max;
 
@@ -187,8 +189,8 @@ static uint32_t stock_max(const struct sb_class_view *cls, struct sb_stock *stoc
     return stock->max[c];
 }
 
-SB_SELDOM static bool refill(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
-                             uint32_t owner)
+SB_NOINLINE static bool refill(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c,
+                               uint32_t owner)
 {
     const struct sb_class_view *cls = &blocks->classes[c];
     uint32_t words = (sb_common_of(cls) + 63) / 64;
@@ -218,7 +220,7 @@ static SB_INLINE uint32_t pop(const struct sb_blocks *blocks, struct sb_stock *s
     uint32_t block = stock->blocks[c][--stock->count[c]];
     struct sb_block *b = sb_block_in(cls, block);
     uint64_t gen = sb_hdr_gen(sb_load_relaxed(&b->hdr)); /* relaxed: only we write it */
-    sb_store_relaxed(&b->hdr, sb_hdr_make(sb_gen_next(gen), 0, SB_HTX, owner));
+    sb_store_relaxed(&b->hdr, sb_hdr_make(sb_gen_next(gen), 0, SB_BLOCK_FILLING, owner));
     if (stock->count[c] > 0) { /* the next one was last in somebody else's hands */
         uint32_t next = stock->blocks[c][stock->count[c] - 1u];
         sb_prefetch_to_write(sb_block_in(cls, next));
@@ -265,8 +267,8 @@ static uint32_t alloc_own(const struct sb_blocks *blocks, struct sb_stock *stock
     return block;
 }
 
-SB_SELDOM static uint32_t alloc_elsewhere(const struct sb_blocks *blocks, struct sb_stock *stock,
-                                          uint32_t cls, uint32_t owner)
+SB_NOINLINE static uint32_t alloc_elsewhere(const struct sb_blocks *blocks, struct sb_stock *stock,
+                                            uint32_t cls, uint32_t owner)
 {
     for (uint32_t c = cls; c < blocks->class_count; c++) {
         if (stock->count[c] > 0 || refill(blocks, stock, c, owner)) {
@@ -314,7 +316,7 @@ bool sb_block_is_there(const struct sb_blocks *blocks, const struct sb_share *ow
     return false;
 }
 
-void sb_stock_doubt_hints(struct sb_stock *stock)
+void sb_stock_rescan(struct sb_stock *stock)
 {
     memset(stock->misses, 0, sizeof stock->misses);
     stock->own_misses = 0;
@@ -331,7 +333,7 @@ static void give_back(const struct sb_class_view *cls, const uint32_t *list, uin
         uint64_t gen = sb_hdr_gen(sb_load_relaxed(&b->hdr));
         sb_word *its_word = bitmap_word(cls, list[k]);
         sb_store_relaxed(&b->holder, 0);
-        sb_store_release(&b->hdr, sb_hdr_make(gen, 0, SB_FREE, 0)); /* F1 */
+        sb_store_release(&b->hdr, sb_hdr_make(gen, 0, SB_BLOCK_FREE, 0)); /* F1 */
         if (its_word != word && word != NULL) {
             sb_or(word, mask); /* F2 */
             mask = 0;
@@ -388,7 +390,8 @@ static SB_INLINE bool is_wanted(const struct sb_blocks *blocks)
 }
 
 /* Half of a full stock goes back to everybody. False: nothing may be kept now. */
-SB_SELDOM static bool make_room(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t c)
+SB_NOINLINE static bool make_room(const struct sb_blocks *blocks, struct sb_stock *stock,
+                                  uint32_t c)
 {
     if (stock_max(&blocks->classes[c], stock, c) == 0 || is_wanted(blocks)) {
         return false;
@@ -402,8 +405,8 @@ SB_SELDOM static bool make_room(const struct sb_blocks *blocks, struct sb_stock 
     return true;
 }
 
-SB_SELDOM static void free_for_all(const struct sb_blocks *blocks, const struct sb_class_view *cls,
-                                   uint32_t block)
+SB_NOINLINE static void free_for_all(const struct sb_blocks *blocks,
+                                     const struct sb_class_view *cls, uint32_t block)
 {
     give_back(cls, &block, 1);
     if (blocks->freed != NULL) {
@@ -425,7 +428,8 @@ bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint3
     uint64_t hdr = sb_load_relaxed(&b->hdr);
     enum sb_block_state state = sb_hdr_state(hdr);
 
-    if (sb_unlikely(sb_hdr_owner(hdr) != owner || (state != SB_HTX && state != SB_HRX))) {
+    if (sb_unlikely(sb_hdr_owner(hdr) != owner ||
+                    (state != SB_BLOCK_FILLING && state != SB_BLOCK_RECEIVED))) {
         return false;
     }
     if (sb_unlikely(block >= cls->common_end) ||
@@ -437,7 +441,8 @@ bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint3
     sb_store_relaxed(&b->holder, 0);
     /* The acknowledgement: from here on a death frees the block instead of redelivering it. A new
      * generation, so that a copy of an aborted reservation does not fit the block in the stock. */
-    sb_store_release(&b->hdr, sb_hdr_make(sb_gen_next(sb_hdr_gen(hdr)), 0, SB_HTX, owner));
+    sb_store_release(&b->hdr,
+                     sb_hdr_make(sb_gen_next(sb_hdr_gen(hdr)), 0, SB_BLOCK_FILLING, owner));
     stock->blocks[c][stock->count[c]++] = block;
     return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The block allocator. Truth is the header word; the bitmap is a hint; blocks a handle keeps for
- * its next messages (its stock) are HTX(me) like any other block it holds.
+ * its next messages (its stock) are FILLING(me) like any other block it holds.
  */
 #ifndef SB_BLOCK_H
 #define SB_BLOCK_H
@@ -24,13 +24,13 @@ struct sb_stock {
 /* Smallest class for a payload, SB_NONE if too large for all. */
 uint32_t sb_class_for(const struct sb_blocks *blocks, uint64_t size_bytes);
 
-/* A block of the class or a larger one, of the queue's share if there is no other: HTX(owner).
+/* A block of the class or a larger one, of the queue's share if there is no other: FILLING(owner).
  * SB_NONE when there is none. */
 uint32_t sb_block_alloc(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t cls,
                         uint32_t owner);
 
-/* Frees a block held in HTX or HRX by @owner, into the stock if it has room. False if the block is
- * not the caller's. */
+/* Frees a block that is FILLING or RECEIVED of @owner, into the stock if it has room. False if the
+ * block is not the caller's. */
 bool sb_block_free(const struct sb_blocks *blocks, struct sb_stock *stock, uint32_t block,
                    uint32_t owner);
 
@@ -56,7 +56,7 @@ void sb_stock_close(const struct sb_blocks *blocks, struct sb_stock *stock);
 
 /* The next call that finds no hint looks at every block. For who has waited a slice in vain:
  * somebody may be stopped between freeing a block and saying so. */
-void sb_stock_doubt_hints(struct sb_stock *stock);
+void sb_stock_rescan(struct sb_stock *stock);
 
 /* Sets the hint bit of a block that has just become FREE. */
 void sb_block_hint(const struct sb_blocks *blocks, uint32_t block);

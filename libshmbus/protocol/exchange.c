@@ -6,25 +6,26 @@
  * what waits there. So such a message is forwarded as a copy: the holder of block b takes block x
  * for the queue it goes to and fills it, and the commit of x is at the same time the end of b.
  *
- *   holder of b: HRX(me, g) and of x: HTX(me, h), filled
+ *   holder of b: RECEIVED(me, g) and of x: FILLING(me, h), filled
  *   X1 store   twin of b names (x, h)
- *   X2 release hdr of b  HRX(me, g) -> HFW(me, g)
+ *   X2 release hdr of b  RECEIVED(me, g) -> EXCHANGED(me, g)
  *   x is sent, by S1 to S3 of ring_mpmc.c                COMMIT, of both
  *   X3 free    b, by F1 and F2 of block.c
- *   X4 release hdr of b  HFW(me, g) -> HRX(me, g)        instead, if x finds no place
+ *   X4 release hdr of b  EXCHANGED(me, g) -> RECEIVED(me, g)   instead, if x finds no place
  *
- * Whether x was committed its header says: not as long as it is HTX(h), or QUE(h + 1) and in no
- * slot; any other word is a later one, as generations only go up. Recovery takes b, HFW of a dead
- * process, for done or for not done by that, and gives it back or frees it by one CAS.
+ * The header of x says whether it was committed: not while it is FILLING(h), or QUEUED(h + 1) in no
+ * slot; any other word is a later one, as generations only go up. Recovery takes b, EXCHANGED of a
+ * dead process, for done or for not done by that, and gives it back or frees it by one CAS.
  *
  * That is right only as long as nobody but a receiver makes x a later one, and recovery frees x if
  * it was not sent. So it repairs b before x: both name the same process, and whoever recovers
  * after it first gives back all that it held (G1 to G3 of reclaim.c), then frees the rest. x is
  * never freed before b's header has moved on, by that recoverer's CAS or by another's; and who
- * comes late has a CAS on b that fails, as no word HFW(g) of b ever comes again.
+ * comes late has a CAS on b that fails, as no word EXCHANGED(g) of b ever comes again.
  *
- * Killed before X2: b HRX, given back; x HTX, freed. From X2 until x is sent: b HFW, the same; then
- * until X3: b freed. In X4: as before it. Stopped anywhere: nobody waits, but for the two blocks.
+ * Killed before X2: b RECEIVED, given back; x FILLING, freed. From X2 until x is sent: b EXCHANGED,
+ * the same; then until X3: b freed. In X4: as before it. Stopped anywhere: nobody waits, but for
+ * the two blocks.
  * Orders. X2 releases X1. A recoverer sees all stores of the dead (process.c).
  * Checked by: test/unit/test_exchange.c, test/model, test/crash
  */
@@ -58,8 +59,8 @@ void sb_exchange_begin(const struct sb_blocks *blocks, uint32_t from, uint64_t h
 
     copy(blocks, from, to);
     sb_store_relaxed(&b->twin, sb_twin_make(to, sb_hdr_gen(sb_load_relaxed(&x->hdr)))); /* X1 */
-    sb_store_release(&b->hdr,
-                     sb_hdr_make(gen, sb_hdr_deliveries(hdr), SB_HFW, sb_hdr_owner(hdr))); /* X2 */
+    sb_store_release(&b->hdr, sb_hdr_make(gen, sb_hdr_deliveries(hdr), SB_BLOCK_EXCHANGED,
+                                          sb_hdr_owner(hdr))); /* X2 */
 }
 
 void sb_exchange_undo(const struct sb_blocks *blocks, uint32_t from, uint64_t hdr)
@@ -93,10 +94,10 @@ bool sb_exchange_is_done(const struct sb_view *view, uint64_t twin)
     for (uint32_t n = 0; n < LOOKS; n++) {
         uint64_t hdr = sb_load_acquire(&x->hdr);
         bool is_sent;
-        if (sb_hdr_state(hdr) == SB_HTX && sb_hdr_gen(hdr) == gen) {
+        if (sb_hdr_state(hdr) == SB_BLOCK_FILLING && sb_hdr_gen(hdr) == gen) {
             return false;
         }
-        if (sb_hdr_state(hdr) != SB_QUE || sb_hdr_gen(hdr) != sb_gen_next(gen)) {
+        if (sb_hdr_state(hdr) != SB_BLOCK_QUEUED || sb_hdr_gen(hdr) != sb_gen_next(gen)) {
             return true;
         }
         is_sent = is_in_slot(view, sb_load_acquire(&x->loc[sb_hdr_gen(hdr) & 1u]), block);

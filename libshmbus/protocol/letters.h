@@ -11,10 +11,10 @@
 /* Whether there is a place for a dead letter of @ring's queue, which lies in @block: false only if
  * all places, or all blocks for a copy, are taken and the oldest may not be dropped. Always true
  * when @whatever. */
-bool sb_letter_has_place(const struct sb_ring *ring, uint32_t block, bool whatever);
+bool sb_letter_has_place(const struct sb_mpmc *ring, uint32_t block, bool whatever);
 
-/* Moves a message of @ring's queue, held by @hdr (HRX) and delivered so often, to the dead-letter
- * queue. False: no place there; held as before. */
-bool sb_letter_move(const struct sb_ring *ring, uint32_t block, uint64_t hdr, uint32_t deliveries);
+/* Moves a message of @ring's queue, held by @hdr (RECEIVED) and delivered so often, to the
+ * dead-letter queue. False: no place there; held as before. */
+bool sb_letter_move(const struct sb_mpmc *ring, uint32_t block, uint64_t hdr, uint32_t deliveries);
 
 #endif

@@ -9,7 +9,7 @@
  * child inherits it, and exec and exit end it. So LIVE(s) says "alive"
  * through SIGSTOP, debuggers and containers, and never of a zombie.
  *
- *   join                                       is it dead? (oracle.c)
+ *   join                                       is it dead? (liveness.c)
  *   J0 w ACTIVE, by K1 to K3 of a dead:        K1 load w: ACTIVE(e)
  *      reclaim after it, without any lock      K2 ask the kernel: LIVE(s) not locked
  *   J1 lock JOIN(s); busy: next slot           K3 load w again: still ACTIVE(e)
@@ -62,7 +62,7 @@ static void unlock_both(const struct sb_anchor *anchor, uint32_t slot)
     sb_anchor_unlock(anchor, JOIN_BASE + slot);
 }
 
-static void introduce(struct sb_proc *proc, const char *name)
+static void write_identity(struct sb_proc *proc, const char *name)
 {
     struct sb_here here = sb_here();
     uint64_t now = (uint64_t)here.now_ns;
@@ -95,7 +95,7 @@ static bool enter_slot(const struct sb_view *view, uint32_t slot, const char *na
     if (sb_proc_state(w) != SB_PROC_FREE) {
         return false;
     }
-    introduce(proc, name);
+    write_identity(proc, name);
     if (!sb_cas(&proc->w, w, sb_proc_word(sb_proc_epoch(w), SB_PROC_ACTIVE))) {
         return false;
     }
@@ -108,14 +108,14 @@ static bool enter_slot(const struct sb_view *view, uint32_t slot, const char *na
 }
 
 /* J0: true unless somebody living has the slot. */
-static bool clear_slot(const struct sb_view *view, struct sb_oracle *oracle, uint32_t slot)
+static bool clear_slot(const struct sb_view *view, struct sb_liveness *liveness, uint32_t slot)
 {
     uint64_t w = sb_load_acquire(&view->processes[slot].w);
 
     if (sb_proc_state(w) == SB_PROC_FREE) {
         return true;
     }
-    if (!sb_process_is_dead(view, oracle, slot, w)) {
+    if (!sb_process_is_dead(view, liveness, slot, w)) {
         return false;
     }
     if (sb_reclaim_slot(view, slot, w)) {
@@ -148,12 +148,12 @@ static int try_slot(const struct sb_view *view, const struct sb_anchor *anchor, 
 
 /* Tries every slot, or those alone that nobody left in a mess. -EAGAIN if all are taken. */
 static int try_slots(const struct sb_view *view, const struct sb_anchor *anchor,
-                     struct sb_oracle *oracle, bool only_free, const char *name,
+                     struct sb_liveness *liveness, bool only_free, const char *name,
                      struct sb_member *ret)
 {
     for (uint32_t slot = 0; slot < view->process_count; slot++) {
         int r;
-        if (only_free ? !is_free(view, slot) : !clear_slot(view, oracle, slot)) {
+        if (only_free ? !is_free(view, slot) : !clear_slot(view, liveness, slot)) {
             continue;
         }
         r = try_slot(view, anchor, slot, name, ret);
@@ -194,17 +194,17 @@ static int no_slot(const struct sb_view *view)
 
 /* A free slot, or in the end one that a dead process left. */
 static int find_slot(const struct sb_view *view, const struct sb_anchor *anchor,
-                     struct sb_oracle *oracle, const char *process_name, struct sb_member *ret)
+                     struct sb_liveness *liveness, const char *process_name, struct sb_member *ret)
 {
     const struct timespec pause = {0, LEAVING_PAUSE_NS};
     int64_t deadline_ns = sb_now_ns() + LEAVING_NS;
     bool last = false;
-    int r = try_slots(view, anchor, oracle, true, process_name, ret);
+    int r = try_slots(view, anchor, liveness, true, process_name, ret);
 
     /* All slots: one that was not free a moment ago may be now, and be passed over for ever by who
      * looks at the others only. */
     while (r == -EAGAIN) {
-        r = try_slots(view, anchor, oracle, false, process_name, ret);
+        r = try_slots(view, anchor, liveness, false, process_name, ret);
         if (r != -EAGAIN || last || sb_now_ns() > deadline_ns) {
             break;
         }
@@ -214,15 +214,15 @@ static int find_slot(const struct sb_view *view, const struct sb_anchor *anchor,
     return r == -EAGAIN ? no_slot(view) : r;
 }
 
-static int join(const struct sb_view *view, struct sb_oracle *oracle, int segment_fd,
+static int join(const struct sb_view *view, struct sb_liveness *liveness, int segment_fd,
                 const char *process_name, struct sb_member *ret)
 {
-    int r = sb_anchor_make(&ret->anchor, segment_fd, oracle->path);
+    int r = sb_anchor_make(&ret->anchor, segment_fd, liveness->path);
 
     if (r < 0) {
         return r;
     }
-    r = find_slot(view, &ret->anchor, oracle, process_name, ret);
+    r = find_slot(view, &ret->anchor, liveness, process_name, ret);
     if (r < 0) {
         sb_anchor_drop(&ret->anchor);
         return r;
@@ -231,7 +231,7 @@ static int join(const struct sb_view *view, struct sb_oracle *oracle, int segmen
     return 0;
 }
 
-int sb_process_join(const struct sb_view *view, struct sb_oracle *oracle, int segment_fd,
+int sb_process_join(const struct sb_view *view, struct sb_liveness *liveness, int segment_fd,
                     bool apart, const char *process_name, struct sb_member *ret)
 {
     int r;
@@ -239,7 +239,7 @@ int sb_process_join(const struct sb_view *view, struct sb_oracle *oracle, int se
     if (!apart) {
         sb_inherit_hold();
     }
-    r = join(view, oracle, segment_fd, process_name, ret);
+    r = join(view, liveness, segment_fd, process_name, ret);
     if (!apart) {
         sb_inherit_release();
     }

@@ -7,7 +7,7 @@
 
 #include "layout/view.h"
 #include "protocol/anchor.h"
-#include "protocol/oracle.h"
+#include "protocol/liveness.h"
 
 /* This process's membership. */
 struct sb_member {
@@ -20,7 +20,7 @@ struct sb_member {
 
 /* Claims a slot; cleans up after a dead predecessor first. @apart: the calling thread's descriptor
  * table is its own. -SHMBUS_ERR_TOO_MANY, -errno. */
-int sb_process_join(const struct sb_view *view, struct sb_oracle *oracle, int segment_fd,
+int sb_process_join(const struct sb_view *view, struct sb_liveness *liveness, int segment_fd,
                     bool apart, const char *process_name, struct sb_member *ret);
 
 /* Ends the membership: the slot is FREE first, then the lock goes. Everything the process held

@@ -3,14 +3,16 @@
  * Recovery
  *
  * For every block that names a dead incarnation D = (slot, epoch):
- *   HTX(D)                 being filled, or in stock: FREE
- *   QUE(D), not in a slot  send not committed: FREE
- *   QFW(D), not in a slot  forward not committed: as HRX where it came from, generation + 1
- *   QUE, QFW, in its slot  sent: leave it
- *   HFW(D)                 goes on in its twin: if that was sent FREE, otherwise as HRX
- *   HRX(D)                 received: clear its slot if D had not yet, then ORPHAN (DEADL at the
- *                          last delivery), generation + 2
- * For every cell of a lane: HRX(D) likewise ORPHAN or DEADL; nothing else there names a process.
+ *   FILLING(D)                      being filled, or in stock: FREE
+ *   QUEUED(D), not in a slot        send not committed: FREE
+ *   FORWARDED(D), not in a slot     forward not committed: as RECEIVED where it came from,
+ *                                   generation + 1
+ *   QUEUED, FORWARDED, in its slot  sent: leave it
+ *   EXCHANGED(D)                    goes on in its twin: if that was sent FREE, else as RECEIVED
+ *   RECEIVED(D)                     received: clear its slot if D had not yet, then ORPHAN
+ *                                   (DEAD_LETTER at the last delivery), generation + 2
+ * For every cell of a lane: RECEIVED(D) likewise ORPHAN or DEAD_LETTER; nothing else there names a
+ * process.
  *
  * What is given back comes first, and by its tickets, as ring_mpmc.c asks (I6):
  *   G1 look at all blocks, or all cells of a queue: the oldest ones that come back
@@ -38,8 +40,8 @@
  * of whoever came later. (In the other order a repair between the two loads would go unseen.)
  * The slot of the table is freed last, so nobody can join as (slot, epoch + 1) before all is done.
  *
- * So before a block of the dead is freed that was to take a message on (HFW), the block that has
- * the message is repaired: see exchange.c.
+ * So before a block of the dead is freed that was to take a message on, the block that has the
+ * message (EXCHANGED) is repaired: see exchange.c.
  * The hint bit of every free block is set without looking whether it is set: see block.c, A3.
  * Checked by: test/unit/test_reclaim.c, test/model, test/crash
  */
@@ -53,7 +55,7 @@
 #include "protocol/region_lock.h"
 #include "protocol/returned.h"
 #include "protocol/ring_lanes.h"
-#include "protocol/role.h"
+#include "protocol/stream_end.h"
 
 /* So many looked at are some ms, and a sign that somebody is at work, see sweep.c. */
 #define SIGN_BLOCKS 65536u
@@ -162,9 +164,9 @@ static uint64_t given_back(const struct sb_channel_view *ch, uint64_t hdr, uint6
                    ch->dead_letter != SB_NONE;
 
     if (ch == NULL) { /* nonsense: nobody could ever take it */
-        return sb_hdr_make(gen, 0, SB_FREE, 0);
+        return sb_hdr_make(gen, 0, SB_BLOCK_FREE, 0);
     }
-    return sb_hdr_make(gen, deliveries, is_last ? SB_DEADL : SB_ORPHAN, 0);
+    return sb_hdr_make(gen, deliveries, is_last ? SB_BLOCK_DEAD_LETTER : SB_BLOCK_ORPHAN, 0);
 }
 
 /* A block and what its header names, all at one instant. */
@@ -184,22 +186,22 @@ static uint64_t repaired(const struct sb_view *view, const struct look *look)
     uint64_t origin = look->origin;
     uint32_t block = look->block;
     uint64_t gen = sb_hdr_gen(hdr);
-    uint64_t freed = sb_hdr_make(gen, 0, SB_FREE, 0);
+    uint64_t freed = sb_hdr_make(gen, 0, SB_BLOCK_FREE, 0);
 
     switch (sb_hdr_state(hdr)) {
-    case SB_HTX:
+    case SB_BLOCK_FILLING:
         return freed;
-    case SB_QUE:
+    case SB_BLOCK_QUEUED:
         return is_in_slot(view, loc, block) ? hdr : freed;
-    case SB_QFW:
+    case SB_BLOCK_FORWARDED:
         return is_in_slot(view, loc, block)
                    ? hdr
                    : given_back(queue_at(view, origin), hdr, sb_gen_next(gen));
-    case SB_HFW: /* its slot was clear before */
+    case SB_BLOCK_EXCHANGED: /* its slot was clear before */
         return sb_exchange_is_done(view, look->twin)
                    ? freed
                    : given_back(queue_at(view, origin), hdr, sb_gen_next(sb_gen_next(gen)));
-    case SB_HRX:
+    case SB_BLOCK_RECEIVED:
         clear_slot(view, loc, block);
         return given_back(queue_at(view, loc), hdr, sb_gen_next(sb_gen_next(gen)));
     default: /* states without an owner */
@@ -207,8 +209,9 @@ static uint64_t repaired(const struct sb_view *view, const struct look *look)
     }
 }
 
-/* Whether a message of @ch that becomes DEADL as @dead was none before: who receives a dead letter,
- * or moves it, raises its count, and the handle that had it was open on the dead-letter queue. */
+/* Whether a message of @ch that becomes DEAD_LETTER as @dead was none before: who receives a dead
+ * letter, or moves it, raises its count, and the handle that had it was open on the dead-letter
+ * queue. */
 static bool is_set_aside_now(const struct sb_channel_view *ch, uint64_t dead, uint64_t holder)
 {
     return sb_hdr_deliveries(dead) == ch->max_deliveries &&
@@ -223,10 +226,10 @@ static bool look_at(const struct sb_block *b, uint64_t hdr, uint32_t block, stru
     *ret = (struct look){.block = block, .hdr = hdr};
     ret->loc = sb_load_acquire(&b->loc[gen & 1u]);
     ret->origin = ret->loc;
-    if (sb_hdr_state(hdr) == SB_QFW) {
+    if (sb_hdr_state(hdr) == SB_BLOCK_FORWARDED) {
         ret->origin = sb_load_acquire(&b->loc[~gen & 1u]);
     }
-    if (sb_hdr_state(hdr) == SB_HFW) {
+    if (sb_hdr_state(hdr) == SB_BLOCK_EXCHANGED) {
         ret->twin = sb_load_acquire(&b->twin);
     }
     return sb_load_acquire(&b->hdr) == hdr;
@@ -244,7 +247,7 @@ static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32
         uint64_t next;
         bool counts;
 
-        if (sb_hdr_state(hdr) == SB_FREE) {
+        if (sb_hdr_state(hdr) == SB_BLOCK_FREE) {
             return true;
         }
         slot = named_by(d, sb_hdr_owner(hdr));
@@ -262,13 +265,13 @@ static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32
             return false;
         }
         counts =
-            sb_hdr_state(next) == SB_DEADL &&
+            sb_hdr_state(next) == SB_BLOCK_DEAD_LETTER &&
             is_set_aside_now(queue_at(d->view, look.origin), next, sb_load_relaxed(&b->holder));
         if (sb_cas(&b->hdr, hdr, next)) {
             if (counts) {
                 sb_fetch_add(&queue_at(d->view, look.origin)->shared->dead_lettered, 1);
             }
-            return sb_hdr_state(next) == SB_FREE;
+            return sb_hdr_state(next) == SB_BLOCK_FREE;
         }
     }
     return false;
@@ -278,11 +281,11 @@ static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32
 static bool comes_again(const struct sb_view *view, const struct look *look)
 {
     switch (sb_hdr_state(look->hdr)) {
-    case SB_HRX:
+    case SB_BLOCK_RECEIVED:
         return true;
-    case SB_QFW:
+    case SB_BLOCK_FORWARDED:
         return !is_in_slot(view, look->loc, look->block);
-    case SB_HFW:
+    case SB_BLOCK_EXCHANGED:
         return !sb_exchange_is_done(view, look->twin);
     default:
         return false;
@@ -377,11 +380,11 @@ static void reclaim_cell(const struct dead *d, const struct sb_channel_view *ch,
         uint64_t next;
         bool counts;
 
-        if (slot == SB_NONE || sb_hdr_state(w) != SB_HRX || !still_to_do(d, slot)) {
+        if (slot == SB_NONE || sb_hdr_state(w) != SB_BLOCK_RECEIVED || !still_to_do(d, slot)) {
             return;
         }
         next = given_back(ch, w, sb_hdr_gen(w));
-        counts = sb_hdr_state(next) == SB_DEADL &&
+        counts = sb_hdr_state(next) == SB_BLOCK_DEAD_LETTER &&
                  is_set_aside_now(ch, next, sb_load_relaxed(&cell->holder));
         if (sb_cas_turn(&cell->turned, w, next, turn)) {
             if (counts) {
@@ -401,7 +404,7 @@ static void note_cells(const struct dead *d, uint32_t channel, struct sb_returne
     sb_returned_clear(list);
     for (uint64_t i = 0; i < end; i++) {
         uint64_t w = sb_load_acquire(&sb_cell_at(ch, i)->w);
-        if (sb_hdr_state(w) == SB_HRX && named_by(d, sb_hdr_owner(w)) != SB_NONE) {
+        if (sb_hdr_state(w) == SB_BLOCK_RECEIVED && named_by(d, sb_hdr_owner(w)) != SB_NONE) {
             struct sb_returned_item item = {i >> ch->depth_shift, sb_cell_ticket(ch, i, w), w,
                                             (uint32_t)i};
             sb_returned_add(list, &item);
@@ -470,7 +473,7 @@ static void leave_end(const struct dead *d, sb_word *role)
 {
     uint64_t owner64 = sb_load_relaxed(role);
     if (is_named_by(d, owner64)) {
-        sb_role_leave(role, owner64, SB_ROLE_DEAD);
+        sb_end_leave(role, owner64, SB_END_DEAD);
     }
 }
 
@@ -556,7 +559,7 @@ bool sb_reclaim_slot(const struct sb_view *view, uint32_t slot, uint64_t w)
     return reclaim(&d) != 0;
 }
 
-uint32_t sb_reclaim_dead(const struct sb_view *view, struct sb_oracle *oracle)
+uint32_t sb_reclaim_dead(const struct sb_view *view, struct sb_liveness *liveness)
 {
     struct dead d;
     uint32_t freed;
@@ -564,7 +567,7 @@ uint32_t sb_reclaim_dead(const struct sb_view *view, struct sb_oracle *oracle)
     dead_none(&d, view);
     for (uint32_t slot = 0; slot < view->process_count; slot++) {
         uint64_t w = sb_load_acquire(&view->processes[slot].w);
-        if (sb_proc_state(w) == SB_PROC_ACTIVE && sb_process_is_dead(view, oracle, slot, w)) {
+        if (sb_proc_state(w) == SB_PROC_ACTIVE && sb_process_is_dead(view, liveness, slot, w)) {
             d.w[slot] = w;
         }
     }

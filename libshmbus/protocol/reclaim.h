@@ -6,7 +6,7 @@
 #ifndef SB_RECLAIM_H
 #define SB_RECLAIM_H
 
-#include "protocol/oracle.h"
+#include "protocol/liveness.h"
 
 /* Takes everything from incarnation @w of @slot and frees the slot (ACTIVE(e) -> FREE(e+1)). The
  * caller knows that the incarnation is dead, or is that incarnation, leaving. True if this call
@@ -18,6 +18,6 @@ void sb_reclaim_cells(const struct sb_view *view, uint32_t slot, uint64_t w);
 void sb_reclaim_blocks(const struct sb_view *view, uint32_t slot, uint64_t w);
 
 /* Looks at every slot and reclaims the dead ones. Returns how many this call freed. */
-uint32_t sb_reclaim_dead(const struct sb_view *view, struct sb_oracle *oracle);
+uint32_t sb_reclaim_dead(const struct sb_view *view, struct sb_liveness *liveness);
 
 #endif

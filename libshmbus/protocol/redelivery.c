@@ -17,25 +17,26 @@ static bool at_last_delivery(const struct sb_channel_view *ch, uint64_t hdr)
            ch->dead_letter != SB_NONE;
 }
 
-/* A message of this queue that may not be delivered again: to the dead-letter queue, DEADL if that
- * has no place. Whoever meets one does that, so that what a dead process held is counted against
- * the depth of the queue where it waits, and not held by this one. */
-SB_SELDOM static void bury(struct sb_ring *ring, uint32_t block, uint64_t hdr)
+/* A message of this queue that may not be delivered again: to the dead-letter queue, DEAD_LETTER if
+ * that has no place. Whoever meets one does that, so that what a dead process held is counted
+ * against the depth of the queue where it waits, and not held by this one. */
+SB_NOINLINE static void set_aside(struct sb_mpmc *ring, uint32_t block, uint64_t hdr)
 {
     struct sb_block *b = sb_block_at(ring->blocks, block);
     const struct sb_channel_view *ch = &ring->channels[ring->channel];
     uint64_t gen = sb_hdr_gen(hdr);
     uint32_t deliveries = sb_hdr_deliveries(hdr);
-    uint64_t mine = sb_hdr_make(gen, sb_deliveries_next(deliveries), SB_HRX, ring->owner);
-    bool is_new = sb_hdr_state(hdr) == SB_ORPHAN;
+    uint64_t mine =
+        sb_hdr_make(gen, sb_deliveries_next(deliveries), SB_BLOCK_RECEIVED, ring->owner);
+    bool is_new = sb_hdr_state(hdr) == SB_BLOCK_ORPHAN;
 
     if (ch->dead_letter >= ring->channel_count || !sb_letter_has_place(ring, block, is_new) ||
         !sb_cas(&b->hdr, hdr, mine)) { /* O1 */
         return;
     }
     if (!sb_letter_move(ring, block, mine, deliveries)) {
-        sb_store_release(&b->hdr, sb_hdr_make(gen, deliveries, SB_DEADL, 0)); /* Q1 */
-        sb_fetch_add(&ring->channels[ch->dead_letter].shared->orphan_seq, 1); /* Q2 */
+        sb_store_release(&b->hdr, sb_hdr_make(gen, deliveries, SB_BLOCK_DEAD_LETTER, 0)); /* Q1 */
+        sb_fetch_add(&ring->channels[ch->dead_letter].shared->orphan_seq, 1);             /* Q2 */
     }
     if (is_new) {
         sb_fetch_add(&ch->shared->dead_lettered, 1);
@@ -51,20 +52,20 @@ SB_SELDOM static void bury(struct sb_ring *ring, uint32_t block, uint64_t hdr)
 #define GROUP_YIELDS GROUP_LATE /* behind what waited when it was received, see Y1 */
 #define GROUP_LETTER (GROUP_LATE + 1u)
 
-static uint32_t unit_shift(const struct sb_ring *ring)
+static uint32_t unit_shift(const struct sb_mpmc *ring)
 {
     return ring->shift > 14u ? ring->shift - 14u : 0;
 }
 
 /* How far all that was received goes, as far as this handle knows. */
-static uint64_t known_head(const struct sb_ring *ring)
+static uint64_t known_head(const struct sb_mpmc *ring)
 {
     uint64_t hinted = sb_load_acquire(&ring->shared->head);
     return (int64_t)(hinted - ring->head) > 0 ? hinted : ring->head;
 }
 
 /* Y2: where a message comes whose last three holders died with it. */
-static void yield(const struct sb_ring *ring, uint64_t holder, struct sb_returned_item *item)
+static void yield(const struct sb_mpmc *ring, uint64_t holder, struct sb_returned_item *item)
 {
     uint64_t head = known_head(ring);
     int64_t ahead = sb_holder_ahead(holder, head, unit_shift(ring));
@@ -76,11 +77,11 @@ static void yield(const struct sb_ring *ring, uint64_t holder, struct sb_returne
 }
 
 /* Whether a message of this queue that is given back is for its receivers to take or to move. */
-static bool is_for_us(const struct sb_ring *ring, uint32_t block, uint64_t hdr)
+static bool is_for_us(const struct sb_mpmc *ring, uint32_t block, uint64_t hdr)
 {
     const struct sb_channel_view *ch = &ring->channels[ring->channel];
 
-    if (sb_hdr_state(hdr) == SB_ORPHAN) {
+    if (sb_hdr_state(hdr) == SB_BLOCK_ORPHAN) {
         return true;
     }
     return sb_hdr_deliveries(hdr) <= ch->max_deliveries && ch->dead_letter < ring->channel_count &&
@@ -88,7 +89,7 @@ static bool is_for_us(const struct sb_ring *ring, uint32_t block, uint64_t hdr)
 }
 
 /* What is in block @block, if it is to be delivered again by receivers of this queue. */
-static bool look_at_orphan(const struct sb_ring *ring, uint32_t block, const struct sb_block *b,
+static bool look_at_orphan(const struct sb_mpmc *ring, uint32_t block, const struct sb_block *b,
                            struct sb_returned_item *ret)
 {
     uint64_t hdr = sb_load_acquire(&b->hdr);
@@ -97,7 +98,7 @@ static bool look_at_orphan(const struct sb_ring *ring, uint32_t block, const str
     uint64_t holder;
     uint32_t origin;
 
-    if (state != SB_ORPHAN && state != SB_DEADL) {
+    if (state != SB_BLOCK_ORPHAN && state != SB_BLOCK_DEAD_LETTER) {
         return false;
     }
     loc = sb_load_acquire(&b->loc[sb_hdr_gen(hdr) & 1u]);
@@ -108,7 +109,7 @@ static bool look_at_orphan(const struct sb_ring *ring, uint32_t block, const str
     }
     *ret = (struct sb_returned_item){GROUP_OWN, sb_loc_ticket(loc), hdr, block};
     if (origin == ring->channel) {
-        if (state == SB_ORPHAN && sb_holder_yields(holder)) {
+        if (state == SB_BLOCK_ORPHAN && sb_holder_yields(holder)) {
             yield(ring, holder, ret);
         }
         return is_for_us(ring, block, hdr);
@@ -116,10 +117,10 @@ static bool look_at_orphan(const struct sb_ring *ring, uint32_t block, const str
     ret->group = origin + (sb_hdr_deliveries(hdr) > ring->channels[origin].max_deliveries
                                ? GROUP_LETTER_AGAIN
                                : GROUP_LETTER);
-    return state == SB_DEADL && ring->channels[origin].dead_letter == ring->channel;
+    return state == SB_BLOCK_DEAD_LETTER && ring->channels[origin].dead_letter == ring->channel;
 }
 
-static void look_at_all(struct sb_ring *ring)
+static void look_at_all(struct sb_mpmc *ring)
 {
     struct sb_returned_item item;
 
@@ -136,7 +137,7 @@ static void look_at_all(struct sb_ring *ring)
 }
 
 /* N1 to N4. */
-static void list_orphans(struct sb_ring *ring, uint64_t seq)
+static void list_orphans(struct sb_mpmc *ring, uint64_t seq)
 {
     struct sb_returned *list = &ring->returned;
 
@@ -162,17 +163,18 @@ static void list_orphans(struct sb_ring *ring, uint64_t seq)
 }
 
 /* O1 on what a look has found. */
-static bool take_orphan(struct sb_ring *ring, const struct sb_returned_item *item,
+static bool take_orphan(struct sb_mpmc *ring, const struct sb_returned_item *item,
                         uint32_t *ret_block, uint64_t *ret_hdr, uint64_t *ret_ticket)
 {
     struct sb_block *b = sb_block_at(ring->blocks, item->number);
     uint64_t hdr = item->word;
-    uint64_t mine = sb_hdr_make(sb_hdr_gen(hdr), sb_deliveries_next(sb_hdr_deliveries(hdr)), SB_HRX,
-                                ring->owner);
+    uint64_t mine = sb_hdr_make(sb_hdr_gen(hdr), sb_deliveries_next(sb_hdr_deliveries(hdr)),
+                                SB_BLOCK_RECEIVED, ring->owner);
 
     if ((item->group == GROUP_OWN || item->group == GROUP_YIELDS) &&
-        (sb_hdr_state(hdr) == SB_DEADL || at_last_delivery(&ring->channels[ring->channel], hdr))) {
-        bury(ring, item->number, hdr);
+        (sb_hdr_state(hdr) == SB_BLOCK_DEAD_LETTER ||
+         at_last_delivery(&ring->channels[ring->channel], hdr))) {
+        set_aside(ring, item->number, hdr);
         return false;
     }
     if (!sb_cas(&b->hdr, hdr, mine)) { /* O1 */
@@ -186,14 +188,14 @@ static bool take_orphan(struct sb_ring *ring, const struct sb_returned_item *ite
 }
 
 /* Whether it comes before what waits in the ring. */
-static bool is_its_turn(const struct sb_ring *ring, const struct sb_returned_item *item)
+static bool is_its_turn(const struct sb_mpmc *ring, const struct sb_returned_item *item)
 {
     return item->group < GROUP_LATE ||
            (item->group == GROUP_YIELDS && (int64_t)(known_head(ring) - item->place) >= 0);
 }
 
 /* The next of those found; @late: nothing waits in the ring, so what comes behind that, too. */
-static bool take_listed(struct sb_ring *ring, bool late, uint32_t *ret_block, uint64_t *ret_hdr,
+static bool take_listed(struct sb_mpmc *ring, bool late, uint32_t *ret_block, uint64_t *ret_hdr,
                         uint64_t *ret_ticket)
 {
     const struct sb_returned_item *item;
@@ -213,37 +215,37 @@ static bool take_listed(struct sb_ring *ring, bool late, uint32_t *ret_block, ui
     return false;
 }
 
-uint64_t sb_ring_holder(const struct sb_ring *ring, uint64_t holder)
+uint64_t sb_mpmc_holder(const struct sb_mpmc *ring, uint64_t holder)
 {
     return ring->died_with == 0 ? holder
-                                : sb_holder_after(holder, ring->died_with, sb_ring_true_tail(ring),
+                                : sb_holder_after(holder, ring->died_with, sb_mpmc_true_tail(ring),
                                                   unit_shift(ring));
 }
 
 /* Something was given back, or set aside, since all of that was used up. */
-SB_SELDOM static enum sb_ring_result recv_orphan(struct sb_ring *ring, uint64_t seq,
-                                                 uint32_t *ret_block, uint64_t *ret_hdr,
-                                                 uint64_t *ret_ticket)
+SB_NOINLINE static enum sb_ring_result recv_orphan(struct sb_mpmc *ring, uint64_t seq,
+                                                   uint32_t *ret_block, uint64_t *ret_hdr,
+                                                   uint64_t *ret_ticket)
 {
     enum sb_ring_result r;
 
     for (uint32_t n = 0; n < LOOKS; n++) {
         list_orphans(ring, seq);
         if (take_listed(ring, false, ret_block, ret_hdr, ret_ticket)) {
-            return SB_OK;
+            return SB_RING_OK;
         }
         if (sb_returned_next(&ring->returned) != NULL || !ring->returned.more) {
             break; /* otherwise others have taken all these, but there are more */
         }
     }
-    r = sb_ring_recv_placed(ring, ret_block, ret_hdr, ret_ticket);
-    if (r == SB_EMPTY && take_listed(ring, true, ret_block, ret_hdr, ret_ticket)) {
-        r = SB_OK;
+    r = sb_mpmc_recv_placed(ring, ret_block, ret_hdr, ret_ticket);
+    if (r == SB_RING_EMPTY && take_listed(ring, true, ret_block, ret_hdr, ret_ticket)) {
+        r = SB_RING_OK;
     }
     return r;
 }
 
-enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint64_t *ret_hdr,
+enum sb_ring_result sb_mpmc_recv(struct sb_mpmc *ring, uint32_t *ret_block, uint64_t *ret_hdr,
                                  uint64_t *ret_ticket)
 {
     uint64_t seq = sb_load_acquire(&ring->shared->orphan_seq);
@@ -251,13 +253,13 @@ enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint
     if (sb_unlikely(seq != ring->orphan_seen)) {
         return recv_orphan(ring, seq, ret_block, ret_hdr, ret_ticket);
     }
-    return sb_ring_recv_placed(ring, ret_block, ret_hdr, ret_ticket);
+    return sb_mpmc_recv_placed(ring, ret_block, ret_hdr, ret_ticket);
 }
 
 /* Where a message given back goes that may not be delivered again by its queue @origin. The first
  * time it is set aside; one that is a dead letter already stays one. */
-SB_SELDOM static uint32_t give_up(struct sb_ring *ring, uint32_t block, uint64_t hdr,
-                                  uint32_t origin, bool undo)
+SB_NOINLINE static uint32_t give_up(struct sb_mpmc *ring, uint32_t block, uint64_t hdr,
+                                    uint32_t origin, bool undo)
 {
     const struct sb_channel_view *ch = &ring->channels[origin];
     struct sb_block *b = sb_block_at(ring->blocks, block);
@@ -269,8 +271,9 @@ SB_SELDOM static uint32_t give_up(struct sb_ring *ring, uint32_t block, uint64_t
     }
     if (!is_new || !sb_letter_move(ring, block, hdr, deliveries)) {
         sb_store_relaxed(&b->holder, 0);
-        sb_store_release(&b->hdr, sb_hdr_make(sb_hdr_gen(hdr), deliveries, SB_DEADL, 0)); /* Q1 */
-        sb_fetch_add(&ring->channels[ch->dead_letter].shared->orphan_seq, 1);             /* Q2 */
+        sb_store_release(&b->hdr, sb_hdr_make(sb_hdr_gen(hdr), deliveries, SB_BLOCK_DEAD_LETTER,
+                                              0));                            /* Q1 */
+        sb_fetch_add(&ring->channels[ch->dead_letter].shared->orphan_seq, 1); /* Q2 */
     }
     if (is_new) {
         sb_fetch_add(&ch->shared->dead_lettered, 1);
@@ -278,13 +281,13 @@ SB_SELDOM static uint32_t give_up(struct sb_ring *ring, uint32_t block, uint64_t
     return ch->dead_letter;
 }
 
-uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, bool undo)
+uint32_t sb_mpmc_requeue(struct sb_mpmc *ring, uint32_t block, uint64_t hdr, bool undo)
 {
     struct sb_block *b;
     uint32_t origin;
     uint32_t deliveries = sb_hdr_deliveries(hdr);
 
-    if (block >= ring->blocks->count || sb_hdr_state(hdr) != SB_HRX ||
+    if (block >= ring->blocks->count || sb_hdr_state(hdr) != SB_BLOCK_RECEIVED ||
         sb_hdr_owner(hdr) != ring->owner) {
         return SB_NONE;
     }
@@ -300,7 +303,8 @@ uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, boo
         deliveries--;
     }
     sb_store_relaxed(&b->holder, 0);
-    sb_store_release(&b->hdr, sb_hdr_make(sb_hdr_gen(hdr), deliveries, SB_ORPHAN, 0)); /* Q1 */
-    sb_fetch_add(&ring->channels[origin].shared->orphan_seq, 1);                       /* Q2 */
+    sb_store_release(&b->hdr,
+                     sb_hdr_make(sb_hdr_gen(hdr), deliveries, SB_BLOCK_ORPHAN, 0)); /* Q1 */
+    sb_fetch_add(&ring->channels[origin].shared->orphan_seq, 1);                    /* Q2 */
     return origin;
 }

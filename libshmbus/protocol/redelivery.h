@@ -8,16 +8,16 @@
 
 #include "protocol/ring_mpmc.h"
 
-/* Takes the next block, orphans first, by their tickets: HRX(owner). */
-enum sb_ring_result sb_ring_recv(struct sb_ring *ring, uint32_t *ret_block, uint64_t *ret_hdr,
+/* Takes the next block, orphans first, by their tickets: RECEIVED(owner). */
+enum sb_ring_result sb_mpmc_recv(struct sb_mpmc *ring, uint32_t *ret_block, uint64_t *ret_hdr,
                                  uint64_t *ret_ticket);
 
-/* Gives a received block back: ORPHAN; at max_deliveries to the dead-letter queue, DEADL if there
- * is no place. @undo: the delivery did not count (the receiver could not take it). Returns the
- * channel whose receivers must be woken, SB_NONE if the block is not held by @hdr. */
-uint32_t sb_ring_requeue(struct sb_ring *ring, uint32_t block, uint64_t hdr, bool undo);
+/* Gives a received block back: ORPHAN; at max_deliveries to the dead-letter queue, DEAD_LETTER if
+ * there is no place. @undo: the delivery did not count (the receiver could not take it). Returns
+ * the channel whose receivers must be woken, SB_NONE if the block is not held by @hdr. */
+uint32_t sb_mpmc_requeue(struct sb_mpmc *ring, uint32_t block, uint64_t hdr, bool undo);
 
 /* What the holder word of the last message delivered again must be, for the handle @holder (Y1). */
-uint64_t sb_ring_holder(const struct sb_ring *ring, uint64_t holder);
+uint64_t sb_mpmc_holder(const struct sb_mpmc *ring, uint64_t holder);
 
 #endif

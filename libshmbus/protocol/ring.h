@@ -11,7 +11,14 @@
 
 #include "base/branch.h"
 
-enum sb_ring_result { SB_OK = 0, SB_FULL, SB_EMPTY, SB_BUSY, SB_CORRUPT, SB_NOT_OWNER };
+enum sb_ring_result {
+    SB_RING_OK = 0,
+    SB_RING_FULL,
+    SB_RING_EMPTY,
+    SB_RING_BUSY,
+    SB_RING_CORRUPT,
+    SB_RING_NOT_OWNER
+};
 
 _Static_assert(offsetof(struct shmbus_msg, opaque_) == offsetof(struct shmbus_msg, flags) + 16 &&
                    sizeof(struct shmbus_msg) == 96,

@@ -6,20 +6,19 @@
  * truth about it: lap, state, delivery count, owner. A send commits by one store, a receive by one
  * CAS that names the new owner, an acknowledgement by one store.
  *
- *   producer, owner of the lane, ticket t            receiver, cursor c
- *   P0 acquire w    FREE (of any lap)                C0 acquire w    QUE(lap of c)
- *   P1 release skip t, if he passed over cells that  C1 cas     w    QUE(lap) -> HRX(me, lap)
- *              others hold                              COMMIT, names the new owner
- *   P2 release w    QUE(lap of t)     COMMIT         A1 release w    HRX(me, lap) -> FREE(lap)
+ *   producer, owner of the lane, ticket t       receiver, cursor c
+ *   P0 acquire w    FREE (of any lap)           C0 acquire w    QUEUED(lap of c)
+ *   P1 release skip t, if it passed over cells  C1 cas     w    QUEUED(lap) -> RECEIVED(me, lap)
+ *              that others hold                    COMMIT, names the new owner
+ *   P2 release w    QUEUED(lap of t)            A1 release w    RECEIVED(me, lap) -> FREE(lap)
+ *      COMMIT
  *   P3 store   next t + 1, a hint
- *   D1 cas     w    QUE(lap - 1) -> FREE(lap - 1)    requeue Q1 release w HRX(me) -> ORPHAN
- *              drop_oldest, instead of P0                    Q2 add orphan_seq of the channel
- *   D2 cas     w    DEADL -> FREE, same lap: a
- *              dead letter gives way, instead of P0
- *                                                    orphan  O1 cas w ORPHAN -> HRX(me), count + 1
- *                                                            after N1 to N4 of ring_mpmc.c, by lane
- *                                                            and ticket; Y1, Y2 as there, with all
- *                                                            that was sent in place of the ticket
+ *   D1 cas     w    QUEUED(lap - 1) ->          requeue Q1 release w RECEIVED(me) -> ORPHAN
+ *              FREE(lap - 1)                            Q2 add orphan_seq of the channel
+ *              drop_oldest, instead of P0       orphan  O1 cas w ORPHAN -> RECEIVED(me), count + 1
+ *   D2 cas     w    DEAD_LETTER -> FREE, same           after N1 to N4 of ring_mpmc.c, by lane
+ *              lap: a dead letter yields,               and ticket; Y1, Y2 as there, with all
+ *              instead of P0                            that was sent in place of the ticket
  *
  *   receiver: where is the next message?             producer: how to go on past a held cell?
  *   E0 acquire w    of c: an older lap               P1, then P2 at a higher ticket
@@ -32,22 +31,24 @@
  * ticket c if there ever was one. Q1 releases what the holder wrote, O1 acquires it.
  *
  * Invariants
- *   L1 FREE -> QUE is stored by the owner of the lane alone, and by him only into FREE cells. So a
- *      cell that is being filled needs no mark: killed before P2, it was and stays FREE
- *   L2 the laps of a cell only go up: P2 is the only step that changes them. So QUE(lap) is never
- *      there twice, and C1, D1 and D2 cannot take one message for another
- *   L3 a receiver passes a ticket only when the cell says that it was taken (same lap, not QUE) or
- *      that a later one was published there, or by E2. So a QUE in front of the producer means that
- *      everything behind it is unread, too: the lane is full. HRX, ORPHAN, DEADL in front of him
- *      mean that one message is slow: he passes it over, nobody waits for its holder
+ *   L1 FREE -> QUEUED is stored by the owner of the lane alone, and by him only into FREE cells. So
+ *      a cell that is being filled needs no mark: killed before P2, it was and stays FREE
+ *   L2 the laps of a cell only go up: P2 is the only step that changes them. So QUEUED(lap) is
+ *      never there twice, and C1, D1 and D2 cannot take one message for another
+ *   L3 a receiver passes a ticket only when the cell says that it was taken (same lap, not QUEUED)
+ *      or that a later one was published there, or by E2. So a QUEUED in front of the producer
+ *      means that everything behind it is unread, too: the lane is full. RECEIVED, ORPHAN,
+ *      DEAD_LETTER in front of him mean that one message is slow: he passes it over, nobody waits
+ *      for its holder
  *   L4 a word that names an owner is written by that process, or, after its death, by recovery,
  *      together with turn, which is written by nothing else
  *
  * Killed before P2: not sent, nothing to repair. P1-P2: the tickets below skip are settled, that is
  * true. P2-P3: sent; who takes the lane next finds next one behind and goes on until the lap is
- * older. Killed after C1: recovery makes it ORPHAN (or DEADL), A1 makes it nobody's. D1: dropped.
- * Q1-Q2: recovery raises orphan_seq of every channel. The lane of a dead producer: its messages
- * stay where they are; its owner word is cleared by recovery and the next producer takes it.
+ * older. Killed after C1: recovery makes it ORPHAN (or DEAD_LETTER), A1 makes it nobody's. D1:
+ * dropped. Q1-Q2: recovery raises orphan_seq of every channel. The lane of a dead producer: its
+ * messages stay where they are; its owner word is cleared by recovery and the next producer takes
+ * it.
  * Stopped anywhere: the same pictures; nobody waits for anybody, but the receivers for what a
  *   producer has not published. Between Q1 and Q2 one message waits for its holder to go on.
  * Checked by: test/unit/test_ring_lanes.c, test/model, test/crash
@@ -103,13 +104,13 @@ static enum sb_ring_result find_next(struct sb_lane_tx *tx)
         if (ahead < 0) {
             tx->next = t;
             sb_store_relaxed(&tx->lane->next, t);
-            return SB_OK;
+            return SB_RING_OK;
         }
         if (ahead > 0) {
             break;
         }
     }
-    return SB_CORRUPT;
+    return SB_RING_CORRUPT;
 }
 
 static void note_used(const struct sb_channel_view *channel, uint32_t lane)
@@ -123,7 +124,7 @@ static void note_used(const struct sb_channel_view *channel, uint32_t lane)
 enum sb_ring_result sb_lane_open(struct sb_lane_tx *tx, const struct sb_channel_view *channel,
                                  uint64_t owner64)
 {
-    enum sb_ring_result r = SB_FULL;
+    enum sb_ring_result r = SB_RING_FULL;
 
     for (uint32_t i = 0; i < channel->lane_count; i++) {
         sb_word *owner = &channel->lanes[i].owner;
@@ -132,11 +133,11 @@ enum sb_ring_result sb_lane_open(struct sb_lane_tx *tx, const struct sb_channel_
         }
         use_lane(tx, channel, i);
         note_used(channel, i); /* before the first message */
-        if (find_next(tx) == SB_OK) {
-            return SB_OK;
+        if (find_next(tx) == SB_RING_OK) {
+            return SB_RING_OK;
         }
         sb_lane_close(tx, owner64);
-        r = SB_CORRUPT; /* unless another one is sound */
+        r = SB_RING_CORRUPT; /* unless another one is sound */
     }
     return r;
 }
@@ -153,10 +154,10 @@ struct sb_cell *sb_lane_other_place(struct sb_lane_tx *tx)
     for (uint64_t n = 0; n <= tx->mask; n++, t++) {
         struct sb_cell *cell = cell_of(tx, t);
         enum sb_block_state state = sb_hdr_state(sb_load_acquire(&cell->w)); /* P0 */
-        if (state == SB_QUE) {
+        if (state == SB_BLOCK_QUEUED) {
             break; /* full: L3 */
         }
-        if (state == SB_FREE) {
+        if (state == SB_BLOCK_FREE) {
             if (t != tx->next) {
                 sb_store_release(&tx->lane->skip, t); /* P1 */
                 tx->next = t;
@@ -174,11 +175,11 @@ bool sb_lane_drop_oldest(struct sb_lane_tx *tx)
     for (uint64_t n = 0; n <= tx->mask; n++, t++) {
         struct sb_cell *cell = cell_of(tx, t);
         uint64_t w = sb_load_acquire(&cell->w);
-        if (sb_hdr_state(w) == SB_FREE) {
+        if (sb_hdr_state(w) == SB_BLOCK_FREE) {
             return false; /* there is room */
         }
-        if (sb_hdr_state(w) == SB_QUE &&
-            sb_cas(&cell->w, w, sb_hdr_make(sb_hdr_gen(w), 0, SB_FREE, 0))) { /* D1 */
+        if (sb_hdr_state(w) == SB_BLOCK_QUEUED &&
+            sb_cas(&cell->w, w, sb_hdr_make(sb_hdr_gen(w), 0, SB_BLOCK_FREE, 0))) { /* D1 */
             return true;
         }
     }
@@ -192,18 +193,18 @@ bool sb_lane_drop_letter(struct sb_lane_tx *tx)
     for (uint64_t n = 0; n <= tx->mask; n++, t++) {
         struct sb_cell *cell = cell_of(tx, t);
         uint64_t w = sb_load_acquire(&cell->w);
-        if (sb_hdr_state(w) == SB_FREE || sb_hdr_state(w) == SB_QUE) {
+        if (sb_hdr_state(w) == SB_BLOCK_FREE || sb_hdr_state(w) == SB_BLOCK_QUEUED) {
             return false; /* nothing behind it can be used either */
         }
-        if (sb_hdr_state(w) == SB_DEADL &&
-            sb_cas(&cell->w, w, sb_hdr_make(sb_hdr_gen(w), 0, SB_FREE, 0))) { /* D2 */
+        if (sb_hdr_state(w) == SB_BLOCK_DEAD_LETTER &&
+            sb_cas(&cell->w, w, sb_hdr_make(sb_hdr_gen(w), 0, SB_BLOCK_FREE, 0))) { /* D2 */
             return true;
         }
     }
     return false;
 }
 
-SB_SELDOM void sb_lane_note_depth(struct sb_lane_tx *tx, uint64_t ticket)
+SB_NOINLINE void sb_lane_note_depth(struct sb_lane_tx *tx, uint64_t ticket)
 {
     uint64_t step = (tx->mask >> 4) + 1u;
     uint64_t depth = 1;
@@ -224,23 +225,23 @@ SB_SELDOM void sb_lane_note_depth(struct sb_lane_tx *tx, uint64_t ticket)
 
 /* -------------------------------------------------------------------------------- the receiver */
 
-static SB_INLINE uint64_t cell_number(const struct sb_lanes_rx *rx, uint32_t lane, uint64_t ticket)
+static SB_INLINE uint64_t cell_number(const struct sb_lane_rx *rx, uint32_t lane, uint64_t ticket)
 {
     return ((uint64_t)lane << rx->shift) | (ticket & rx->mask);
 }
 
-static SB_INLINE struct sb_cell *cell_in(const struct sb_lanes_rx *rx, uint32_t lane,
+static SB_INLINE struct sb_cell *cell_in(const struct sb_lane_rx *rx, uint32_t lane,
                                          uint64_t ticket)
 {
     return sb_lane_cell(rx->cells, rx->cell_bytes, cell_number(rx, lane, ticket));
 }
 
-void sb_lanes_rx_init(struct sb_lanes_rx *rx, const struct sb_view *view, uint32_t channel,
-                      uint32_t owner)
+void sb_lane_rx_init(struct sb_lane_rx *rx, const struct sb_view *view, uint32_t channel,
+                     uint32_t owner)
 {
     const struct sb_channel_view *ch = &view->channels[channel];
 
-    *rx = (struct sb_lanes_rx){
+    *rx = (struct sb_lane_rx){
         .channel = ch,
         .cells = ch->cells,
         .cell_bytes = ch->cell_bytes,
@@ -256,8 +257,9 @@ void sb_lanes_rx_init(struct sb_lanes_rx *rx, const struct sb_view *view, uint32
     sb_lane_scan_init(&rx->scan, view, channel, owner);
 }
 
-/* The message at the cursor could not be taken. SB_EMPTY: none is there; SB_BUSY: look again. */
-SB_SELDOM static enum sb_ring_result pass(struct sb_lanes_rx *rx, uint32_t lane)
+/* The message at the cursor could not be taken. SB_RING_EMPTY: none is there; SB_RING_BUSY: look
+ * again. */
+SB_NOINLINE static enum sb_ring_result pass(struct sb_lane_rx *rx, uint32_t lane)
 {
     uint64_t c = rx->cursor[lane];
     uint64_t w = sb_load_acquire(&cell_in(rx, lane, c)->w); /* E0 */
@@ -265,25 +267,25 @@ SB_SELDOM static enum sb_ring_result pass(struct sb_lanes_rx *rx, uint32_t lane)
 
     if (ahead == 0) { /* taken by somebody else, or has just come */
         rx->cursor[lane] += w != sb_lane_published(sb_lane_lap(c, rx->shift));
-        return SB_BUSY;
+        return SB_RING_BUSY;
     }
     if (ahead > 0) { /* what was there is long gone; the oldest message is a lap behind this one */
         rx->cursor[lane] = c + ((uint64_t)ahead << rx->shift) - rx->mask;
-        return SB_BUSY;
+        return SB_RING_BUSY;
     }
     if ((int64_t)(sb_load_acquire(&rx->channel->lanes[lane].skip) - c) <= 0) { /* E1 */
-        return SB_EMPTY;
+        return SB_RING_EMPTY;
     }
     if (sb_load_acquire(&cell_in(rx, lane, c)->w) == w) { /* E2 */
         rx->cursor[lane] = c + 1u;
     }
-    return SB_BUSY;
+    return SB_RING_BUSY;
 }
 
 /* A handle that was not used for half of all laps takes newer laps for older ones. So a receiver
  * that finds nothing looks now and then at next, which has all bits: what is more than a lap behind
  * it is settled. */
-SB_SELDOM static void catch_up(struct sb_lanes_rx *rx, uint32_t used)
+SB_NOINLINE static void catch_up(struct sb_lane_rx *rx, uint32_t used)
 {
     for (uint32_t lane = 0; lane < used; lane++) {
         uint64_t next = sb_load_acquire(&rx->channel->lanes[lane].next);
@@ -294,58 +296,59 @@ SB_SELDOM static void catch_up(struct sb_lanes_rx *rx, uint32_t used)
     }
 }
 
-SB_SELDOM void sb_lanes_turn(struct sb_lanes_rx *rx)
+SB_NOINLINE void sb_lane_turn(struct sb_lane_rx *rx)
 {
     rx->run = 0;
-    rx->lane = rx->lane + 1u < sb_lanes_used(rx->channel) ? rx->lane + 1u : 0;
+    rx->lane = rx->lane + 1u < sb_lane_used(rx->channel) ? rx->lane + 1u : 0;
 }
 
-static enum sb_ring_result take_published(struct sb_lanes_rx *rx, struct sb_lane_msg *ret)
+static enum sb_ring_result take_published(struct sb_lane_rx *rx, struct sb_lane_msg *ret)
 {
-    uint32_t used = sb_lanes_used(rx->channel);
+    uint32_t used = sb_lane_used(rx->channel);
     uint32_t empty = 0;
 
     for (rx->tries = 0; empty < used && rx->tries < rx->bound; rx->tries++) {
-        if (sb_lanes_claim(rx, rx->lane, ret)) {
-            return SB_OK;
+        if (sb_lane_claim(rx, rx->lane, ret)) {
+            return SB_RING_OK;
         }
-        if (pass(rx, rx->lane) == SB_EMPTY) {
+        if (pass(rx, rx->lane) == SB_RING_EMPTY) {
             empty++;
             rx->tries = 0; /* each lane has its own */
-            sb_lanes_turn(rx);
-            used = sb_lanes_used(rx->channel); /* a new one has its turn, too, before the others */
+            sb_lane_turn(rx);
+            used = sb_lane_used(rx->channel); /* a new one has its turn, too, before the others */
         }
     }
     if (empty < used) {
-        return SB_BUSY;
+        return SB_RING_BUSY;
     }
     if ((++rx->empty_looks & CATCH_UP_MASK) == 0) {
         catch_up(rx, used);
     }
-    return SB_EMPTY;
+    return SB_RING_EMPTY;
 }
 
-SB_SELDOM enum sb_ring_result sb_lanes_take_any(struct sb_lanes_rx *rx, struct sb_lane_msg *ret_msg)
+SB_NOINLINE enum sb_ring_result sb_lane_take_slow(struct sb_lane_rx *rx,
+                                                  struct sb_lane_msg *ret_msg)
 {
     uint64_t seq = sb_load_acquire(&rx->channel->shared->orphan_seq);
     enum sb_ring_result r;
 
     rx->scan.late = false;
     if (sb_unlikely(seq != rx->scan.seen) && sb_lane_scan_recv(&rx->scan, seq, ret_msg)) {
-        return SB_OK;
+        return SB_RING_OK;
     }
     r = take_published(rx, ret_msg);
-    rx->scan.passed += r == SB_OK;
+    rx->scan.passed += r == SB_RING_OK;
     rx->scan.late = true;
-    if (r == SB_EMPTY && seq != rx->scan.seen && sb_lane_scan_recv(&rx->scan, seq, ret_msg)) {
-        r = SB_OK;
+    if (r == SB_RING_EMPTY && seq != rx->scan.seen && sb_lane_scan_recv(&rx->scan, seq, ret_msg)) {
+        r = SB_RING_OK;
     }
     return r;
 }
 
-bool sb_lanes_readable(const struct sb_lanes_rx *rx)
+bool sb_lane_readable(const struct sb_lane_rx *rx)
 {
-    uint32_t used = sb_lanes_used(rx->channel);
+    uint32_t used = sb_lane_used(rx->channel);
 
     if (sb_load_acquire(&rx->channel->shared->orphan_seq) != rx->scan.seen) {
         return true;
@@ -383,11 +386,11 @@ static bool at_last_delivery(const struct sb_channel_view *ch, uint64_t w)
            ch->dead_letter != SB_NONE;
 }
 
-/* ORPHAN at its last delivery: DEADL. */
-static void bury(const struct sb_view *view, const struct sb_channel_view *origin,
-                 struct sb_cell *cell, uint64_t w)
+/* ORPHAN at its last delivery: DEAD_LETTER. */
+static void set_aside(const struct sb_view *view, const struct sb_channel_view *origin,
+                      struct sb_cell *cell, uint64_t w)
 {
-    uint64_t dead = sb_hdr_make(sb_hdr_gen(w), sb_hdr_deliveries(w), SB_DEADL, 0);
+    uint64_t dead = sb_hdr_make(sb_hdr_gen(w), sb_hdr_deliveries(w), SB_BLOCK_DEAD_LETTER, 0);
     struct sb_channel *to;
 
     if (origin->dead_letter >= view->channel_count || !sb_cas(&cell->w, w, dead)) {
@@ -412,7 +415,7 @@ static uint32_t unit_shift(const struct sb_channel_view *ch)
 /* All that was ever sent, by the hints. */
 static uint64_t all_sent(const struct sb_channel_view *ch)
 {
-    uint32_t used = sb_lanes_used(ch);
+    uint32_t used = sb_lane_used(ch);
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < used; i++) {
@@ -421,7 +424,7 @@ static uint64_t all_sent(const struct sb_channel_view *ch)
     return sum;
 }
 
-uint64_t sb_lanes_holder(const struct sb_lanes_rx *rx, uint64_t holder)
+uint64_t sb_lane_holder(const struct sb_lane_rx *rx, uint64_t holder)
 {
     return rx->scan.died_with == 0
                ? holder
@@ -433,7 +436,7 @@ uint64_t sb_lanes_holder(const struct sb_lanes_rx *rx, uint64_t holder)
 static void yield(const struct sb_lane_scan *scan, uint64_t holder, struct sb_returned_item *item)
 {
     const struct sb_channel_view *ch = &scan->view->channels[scan->channel];
-    uint64_t received = all_sent(ch) - sb_lanes_depth(ch);
+    uint64_t received = all_sent(ch) - sb_lane_depth(ch);
     int64_t ahead = sb_holder_ahead(holder, received, unit_shift(ch));
 
     if (ahead > 0) {
@@ -462,11 +465,11 @@ static void look_at_cells(struct sb_lane_scan *scan, uint32_t from)
         const struct sb_cell *cell = sb_cell_at(ch, i);
         uint64_t w = sb_load_acquire(&cell->w);
         uint64_t holder = sb_load_relaxed(&cell->holder);
-        if ((sb_hdr_state(w) == SB_ORPHAN && from == scan->channel) ||
-            (sb_hdr_state(w) == SB_DEADL && ch->dead_letter == scan->channel)) {
+        if ((sb_hdr_state(w) == SB_BLOCK_ORPHAN && from == scan->channel) ||
+            (sb_hdr_state(w) == SB_BLOCK_DEAD_LETTER && ch->dead_letter == scan->channel)) {
             struct sb_returned_item item = {group_of(scan, from, i >> ch->depth_shift),
                                             sb_cell_ticket(ch, i, w), w, (uint32_t)i};
-            if (sb_hdr_state(w) == SB_ORPHAN && sb_holder_yields(holder)) {
+            if (sb_hdr_state(w) == SB_BLOCK_ORPHAN && sb_holder_yields(holder)) {
                 yield(scan, holder, &item);
             }
             sb_returned_add(&scan->returned, &item);
@@ -526,11 +529,11 @@ static bool take_back(struct sb_lane_scan *scan, const struct sb_returned_item *
     const struct sb_channel_view *origin = &scan->view->channels[channel];
     struct sb_cell *cell = sb_cell_at(origin, item->number);
     uint64_t w = item->word;
-    uint64_t mine =
-        sb_hdr_make(sb_hdr_gen(w), sb_deliveries_next(sb_hdr_deliveries(w)), SB_HRX, scan->owner);
+    uint64_t mine = sb_hdr_make(sb_hdr_gen(w), sb_deliveries_next(sb_hdr_deliveries(w)),
+                                SB_BLOCK_RECEIVED, scan->owner);
 
-    if (sb_hdr_state(w) == SB_ORPHAN && at_last_delivery(origin, w)) {
-        bury(scan->view, origin, cell, w);
+    if (sb_hdr_state(w) == SB_BLOCK_ORPHAN && at_last_delivery(origin, w)) {
+        set_aside(scan->view, origin, cell, w);
         return false;
     }
     if (!sb_cas(&cell->w, w, mine)) { /* O1 */
@@ -548,8 +551,8 @@ static bool is_its_turn(const struct sb_lane_scan *scan, const struct sb_returne
     return scan->late || item->group != GROUP_YIELDS || (int64_t)(scan->passed - item->place) >= 0;
 }
 
-SB_SELDOM bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq,
-                                 struct sb_lane_msg *ret_msg)
+SB_NOINLINE bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq,
+                                   struct sb_lane_msg *ret_msg)
 {
     for (uint32_t n = 0; n < LOOKS; n++) {
         const struct sb_returned_item *item;
@@ -577,7 +580,7 @@ struct sb_cell *sb_lane_held(const struct sb_view *view, uint32_t channel, uint3
     struct sb_cell *c;
 
     if (channel >= view->channel_count || cell >= sb_cell_count(&view->channels[channel]) ||
-        sb_hdr_owner(hdr) != owner || sb_hdr_state(hdr) != SB_HRX) {
+        sb_hdr_owner(hdr) != owner || sb_hdr_state(hdr) != SB_BLOCK_RECEIVED) {
         return NULL;
     }
     c = sb_cell_at(&view->channels[channel], cell);
@@ -589,11 +592,11 @@ uint32_t sb_lane_requeue(const struct sb_view *view, uint32_t channel, struct sb
 {
     const struct sb_channel_view *origin = &view->channels[channel];
     uint32_t deliveries = sb_hdr_deliveries(hdr);
-    enum sb_block_state state = SB_ORPHAN;
+    enum sb_block_state state = SB_BLOCK_ORPHAN;
     uint32_t where = channel;
 
     if (at_last_delivery(origin, hdr) && (!undo || by != channel)) {
-        state = SB_DEADL;
+        state = SB_BLOCK_DEAD_LETTER;
         where = origin->dead_letter;
         if (by == channel) { /* not one that was a dead letter already */
             sb_fetch_add(&origin->shared->dead_lettered, 1);
@@ -611,13 +614,13 @@ uint32_t sb_lane_requeue(const struct sb_view *view, uint32_t channel, struct sb
 
 /* ------------------------------------------------------------------------------------ counting */
 
-uint64_t sb_lanes_depth(const struct sb_channel_view *channel)
+uint64_t sb_lane_depth(const struct sb_channel_view *channel)
 {
     uint64_t end = sb_cells_used(channel);
     uint64_t depth = 0;
 
     for (uint64_t i = 0; i < end; i++) {
-        depth += sb_hdr_state(sb_load_relaxed(&sb_cell_at(channel, i)->w)) == SB_QUE;
+        depth += sb_hdr_state(sb_load_relaxed(&sb_cell_at(channel, i)->w)) == SB_BLOCK_QUEUED;
     }
     return depth;
 }

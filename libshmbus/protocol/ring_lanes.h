@@ -42,7 +42,7 @@ struct sb_lane_scan {
 };
 
 /* A receiver's private part. One thread. */
-struct sb_lanes_rx {
+struct sb_lane_rx {
     const struct sb_channel_view *channel;
     uint8_t *cells;
     uint64_t cell_bytes;
@@ -59,7 +59,7 @@ struct sb_lanes_rx {
     uint64_t cursor[SB_LANES_MAX]; /* of each lane: every ticket below is settled */
 };
 
-/* A message taken: HRX(owner). */
+/* A message taken: RECEIVED(owner). */
 struct sb_lane_msg {
     struct sb_cell *cell;
     uint64_t hdr;
@@ -90,7 +90,7 @@ static SB_INLINE uint64_t sb_lane_ticket(uint64_t w, uint64_t number, uint64_t n
 
 static SB_INLINE uint64_t sb_lane_published(uint64_t lap)
 {
-    return sb_hdr_make(lap, 0, SB_QUE, 0);
+    return sb_hdr_make(lap, 0, SB_BLOCK_QUEUED, 0);
 }
 
 static SB_INLINE struct sb_cell *sb_lane_cell(uint8_t *cells, uint64_t cell_bytes, uint64_t i)
@@ -98,7 +98,7 @@ static SB_INLINE struct sb_cell *sb_lane_cell(uint8_t *cells, uint64_t cell_byte
     return (struct sb_cell *)(void *)(cells + i * cell_bytes);
 }
 
-/* Takes a lane for @owner64. SB_OK; SB_FULL: all are taken; SB_CORRUPT. */
+/* Takes a lane for @owner64. SB_RING_OK; SB_RING_FULL: all are taken; SB_RING_CORRUPT. */
 enum sb_ring_result sb_lane_open(struct sb_lane_tx *tx, const struct sb_channel_view *channel,
                                  uint64_t owner64);
 void sb_lane_close(struct sb_lane_tx *tx, uint64_t owner64);
@@ -118,7 +118,7 @@ static inline bool sb_lane_is_read(const struct sb_lane_tx *tx, uint64_t ahead)
 {
     const struct sb_cell *cell =
         sb_lane_cell(tx->cells, tx->cell_bytes, (tx->next + ahead) & tx->mask);
-    return sb_hdr_state(sb_load_relaxed(&cell->w)) != SB_QUE;
+    return sb_hdr_state(sb_load_relaxed(&cell->w)) != SB_BLOCK_QUEUED;
 }
 
 /* High-water mark, in steps of 1/16 of the depth. */
@@ -129,7 +129,7 @@ static SB_INLINE struct sb_cell *sb_lane_place(struct sb_lane_tx *tx)
 {
     struct sb_cell *cell = sb_lane_cell(tx->cells, tx->cell_bytes, tx->next & tx->mask);
 
-    if (sb_likely(sb_hdr_state(sb_load_acquire(&cell->w)) == SB_FREE)) {
+    if (sb_likely(sb_hdr_state(sb_load_acquire(&cell->w)) == SB_BLOCK_FREE)) {
         return cell;
     }
     return sb_lane_other_place(tx);
@@ -154,15 +154,15 @@ static SB_INLINE void sb_lane_publish(struct sb_lane_tx *tx, struct sb_cell *cel
     }
 }
 
-void sb_lanes_rx_init(struct sb_lanes_rx *rx, const struct sb_view *view, uint32_t channel,
-                      uint32_t owner);
+void sb_lane_rx_init(struct sb_lane_rx *rx, const struct sb_view *view, uint32_t channel,
+                     uint32_t owner);
 
-/* Takes a message, those given back first. SB_OK, SB_EMPTY; SB_BUSY: others were faster too
- * often. */
-enum sb_ring_result sb_lanes_take_any(struct sb_lanes_rx *rx, struct sb_lane_msg *ret_msg);
+/* Takes a message, those given back first. SB_RING_OK, SB_RING_EMPTY; SB_RING_BUSY: others were
+ * faster too often. */
+enum sb_ring_result sb_lane_take_slow(struct sb_lane_rx *rx, struct sb_lane_msg *ret_msg);
 
 /* Whether the message @ahead places behind the next one of the present lane was published. */
-static inline bool sb_lanes_is_published(const struct sb_lanes_rx *rx, uint64_t ahead)
+static inline bool sb_lane_is_published(const struct sb_lane_rx *rx, uint64_t ahead)
 {
     uint64_t t = rx->cursor[rx->lane] + ahead;
     uint64_t number = ((uint64_t)rx->lane << rx->shift) | (t & rx->mask);
@@ -171,16 +171,16 @@ static inline bool sb_lanes_is_published(const struct sb_lanes_rx *rx, uint64_t 
 }
 
 /* The next lane has its turn. */
-void sb_lanes_turn(struct sb_lanes_rx *rx);
+void sb_lane_turn(struct sb_lane_rx *rx);
 
 /* C0 and C1 on the message at the cursor of @lane; false if it is not there. */
-static SB_INLINE bool sb_lanes_claim(struct sb_lanes_rx *rx, uint32_t lane,
-                                     struct sb_lane_msg *ret_msg)
+static SB_INLINE bool sb_lane_claim(struct sb_lane_rx *rx, uint32_t lane,
+                                    struct sb_lane_msg *ret_msg)
 {
     uint64_t c = rx->cursor[lane];
     uint64_t lap = sb_lane_lap(c, rx->shift);
     uint64_t first = (uint64_t)lane << rx->shift;
-    uint64_t mine = sb_hdr_make(lap, 1, SB_HRX, rx->owner);
+    uint64_t mine = sb_hdr_make(lap, 1, SB_BLOCK_RECEIVED, rx->owner);
     struct sb_cell *cell = sb_lane_cell(rx->cells, rx->cell_bytes, first | (c & rx->mask));
 
     if (sb_load_acquire(&cell->w) != sb_lane_published(lap) || /* C0 */
@@ -199,24 +199,24 @@ static SB_INLINE bool sb_lanes_claim(struct sb_lanes_rx *rx, uint32_t lane,
     sb_prefetch((const char *)cell + SB_LINE);
     if (sb_unlikely(++rx->run >= SB_LANE_QUANTUM)) {
         rx->full_turns++;
-        sb_lanes_turn(rx);
+        sb_lane_turn(rx);
     }
     return true;
 }
 
-/* The same as sb_lanes_take_any(), with what is usual here. */
-static SB_INLINE enum sb_ring_result sb_lanes_take(struct sb_lanes_rx *rx,
-                                                   struct sb_lane_msg *ret_msg)
+/* The same as sb_lane_take_slow(), with what is usual here. */
+static SB_INLINE enum sb_ring_result sb_lane_take(struct sb_lane_rx *rx,
+                                                  struct sb_lane_msg *ret_msg)
 {
     if (sb_likely(sb_load_acquire(&rx->channel->shared->orphan_seq) == rx->scan.seen &&
-                  sb_lanes_claim(rx, rx->lane, ret_msg))) {
-        return SB_OK;
+                  sb_lane_claim(rx, rx->lane, ret_msg))) {
+        return SB_RING_OK;
     }
-    return sb_lanes_take_any(rx, ret_msg);
+    return sb_lane_take_slow(rx, ret_msg);
 }
 
 /* Whether a receive would find something or has something to look at. Changes nothing. */
-bool sb_lanes_readable(const struct sb_lanes_rx *rx);
+bool sb_lane_readable(const struct sb_lane_rx *rx);
 
 /* For the receivers of @channel: its own cells, and those of which it is the dead-letter queue. */
 void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, uint32_t channel,
@@ -225,7 +225,7 @@ void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, ui
 bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq, struct sb_lane_msg *ret_msg);
 
 /* What the holder word of the last message delivered again must be, for the handle @holder (Y1). */
-uint64_t sb_lanes_holder(const struct sb_lanes_rx *rx, uint64_t holder);
+uint64_t sb_lane_holder(const struct sb_lane_rx *rx, uint64_t holder);
 
 /* The cell that the caller still holds by @hdr; NULL if it is not his any more. */
 struct sb_cell *sb_lane_held(const struct sb_view *view, uint32_t channel, uint32_t cell,
@@ -234,11 +234,11 @@ struct sb_cell *sb_lane_held(const struct sb_view *view, uint32_t channel, uint3
 /* A1: done with it. */
 static SB_INLINE void sb_lane_release(struct sb_cell *cell, uint64_t hdr)
 {
-    sb_store_release(&cell->w, sb_hdr_make(sb_hdr_gen(hdr), 0, SB_FREE, 0)); /* A1 */
+    sb_store_release(&cell->w, sb_hdr_make(sb_hdr_gen(hdr), 0, SB_BLOCK_FREE, 0)); /* A1 */
 }
 
-/* Gives a held cell back: ORPHAN, or DEADL at max_deliveries. @undo: the delivery did not count.
- * @by: the channel whose receiver gives it back. Returns the channel whose receivers must be
+/* Gives a held cell back: ORPHAN, or DEAD_LETTER at max_deliveries. @undo: the delivery did not
+ * count. @by: the channel whose receiver gives it back. Returns the channel whose receivers must be
  * woken. */
 uint32_t sb_lane_requeue(const struct sb_view *view, uint32_t channel, struct sb_cell *cell,
                          uint64_t hdr, bool undo, uint32_t by);
@@ -252,10 +252,10 @@ static inline uint64_t sb_cell_ticket(const struct sb_channel_view *channel, uin
 }
 
 /* Messages waiting, from the cells themselves. Reads only. */
-uint64_t sb_lanes_depth(const struct sb_channel_view *channel);
+uint64_t sb_lane_depth(const struct sb_channel_view *channel);
 
 /* Lanes that were ever in use, at most those there are. */
-static inline uint32_t sb_lanes_used(const struct sb_channel_view *channel)
+static inline uint32_t sb_lane_used(const struct sb_channel_view *channel)
 {
     uint64_t used = sb_load_acquire(&channel->shared->lanes_used);
     return used < channel->lane_count ? (uint32_t)used : channel->lane_count;
@@ -264,7 +264,7 @@ static inline uint32_t sb_lanes_used(const struct sb_channel_view *channel)
 /* Their cells: how many of a channel may ever have been used. */
 static inline uint64_t sb_cells_used(const struct sb_channel_view *channel)
 {
-    return (uint64_t)sb_lanes_used(channel) << channel->depth_shift;
+    return (uint64_t)sb_lane_used(channel) << channel->depth_shift;
 }
 
 #endif

@@ -6,17 +6,19 @@
  * header's new value names its owner. Everything after a commit is a hint that anybody mends. So a
  * killed or stopped process never holds anybody up, and recovery reads the truth from the words.
  *
- *   sender, holds b: HTX or HRX(me, g)             receiver
- *   S1 store   hdr   QUE or QFW(me, g+1)           R0 load_acquire slot FULL(L,b), hdr QUE or QFW,
- *   S2 release loc[g+1 & 1]  (channel, ticket)        slot again: same, so hdr is this ticket's
- *   S3 cas     slot  EMPTY(L) -> FULL(L, b)        R1 cas  hdr   QUE or QFW(x, g) -> HRX(me, g)
- *      COMMIT                                         COMMIT, names the new owner
- *   S4 cas     tail  hint, now and then            R2 cas  slot  FULL(L, b) -> EMPTY(L+1)
+ *   sender, holds b: FILLING or RECEIVED(me, g)    receiver
+ *   S1 store   hdr   QUEUED or FORWARDED(me, g+1)  R0 acquire slot FULL(L, b), hdr QUEUED or
+ *   S2 release loc[g+1 & 1]  (channel, ticket)        FORWARDED, slot again: same, so hdr is this
+ *   S3 cas     slot  EMPTY(L) -> FULL(L, b)           ticket's
+ *      COMMIT                                      R1 cas  hdr   QUEUED or FORWARDED(x, g) ->
+ *   S4 cas     tail  hint, now and then               RECEIVED(me, g)
+ *                                                     COMMIT, names the new owner
+ *                                                  R2 cas  slot  FULL(L, b) -> EMPTY(L+1)
  *                                                  R3 cas  head  hint, now and then
  *
- *   requeue   Q1 release hdr HRX(me, g) -> ORPHAN(0, g)      COMMIT
+ *   requeue   Q1 release hdr RECEIVED(me, g) -> ORPHAN(0, g)      COMMIT
  *             Q2 add     orphan_seq of the channel
- *   orphan    O1 cas     hdr ORPHAN or DEADL(0, g) -> HRX(me, g), deliveries + 1      COMMIT
+ *   orphan    O1 cas     hdr ORPHAN or DEAD_LETTER(0, g) -> RECEIVED(me, g), deliveries + 1  COMMIT
  *   which     N1 acquire orphan_seq          N3 acquire orphan_seq: as in N1, or again from N1
  *             N2 acquire each hdr and loc    N4 or until two looks found the same oldest one;
  *                                               then O1, in the order of tickets
@@ -26,13 +28,14 @@
  * acquires what Q1 released. S1 and Q1 may be plain stores, because of I4.
  *
  * Invariants
- *   I1 while a slot holds FULL(L, b), hdr of b goes from QUE or QFW to HRX once and nowhere else
+ *   I1 while a slot holds FULL(L, b), hdr of b goes from QUEUED or FORWARDED to RECEIVED once and
+ *      nowhere else
  *   I2 a taker clears the slot, or finds it cleared, before the header moves on; recovery does it
  *      for a dead taker
  *   I3 tickets are filled without gaps and cleared without gaps. So "ticket t is filled" says that
  *      all before it are; a handle may remember that privately and skip tail and head altogether
  *   I4 a header that names an owner is written by that process only, or, after its death, by
- *      recovery. QUE and QFW in a slot are the exception: there any receiver may do R1
+ *      recovery. QUEUED and FORWARDED in a slot are the exception: there any receiver may do R1
  *   I5 loc is written only while the writer holds the header by his own S1
  *   I6 whoever gives back several messages of a queue (a handle that is closed, recovery) does so
  *      by their tickets, oldest first, each with its Q2
@@ -60,22 +63,22 @@
  * cut: a receiver that looks after 2^15 units only takes it for one that is still to come, and
  * waits once more.
  *
- * Killed before S3: not sent; recovery frees the block, or, for a forward (QFW), gives the message
+ * Killed before S3: not sent; recovery frees the block, or, if it is FORWARDED, gives the message
  * back to where it came from: the other loc word still says where that was, and one generation more
  * makes that one loc[gen & 1] again. After S3: sent.
  * Killed before R1: nothing. R1-R2: whoever meets the slot clears it (consumer or wrapping sender);
  * recovery clears it too and makes the block ORPHAN, two generations up. Later: ORPHAN.
  * Killed N1-N4: nothing. Q1-Q2: recovery raises orphan_seq of every channel.
- * Stopped anywhere: the same pictures,
- * nothing is taken away; between Q1 and Q2 the message waits for its holder to go on.
+ * Stopped anywhere: the same pictures, nothing is taken away; between Q1 and Q2 the message waits
+ * for its holder to go on.
  * Checked by: test/unit/test_ring_mpmc.c, test/model, test/crash
  *
  * ABA. slot: 40 bits of lap. Header: the owner in it is a name that comes back with the 16th later
  * incarnation of its slot, and counts stop, so what tells two words apart is the generation. S1 and
  * A1 of block.c raise it by one, recovery by two (reclaim.c). The undo of S1 takes its own step
  * back, so only the process itself sees a word of its own again. R1 and O1 expect words that nobody
- * owns: QUE and QFW of a generation are in a slot once; ORPHAN and DEADL of one generation may come
- * again, from Q1, but as the same message in the same state, which O1 may take.
+ * owns: QUEUED and FORWARDED of a generation are in a slot once; ORPHAN and DEAD_LETTER of one
+ * generation may come again, from Q1, but as the same message in the same state, which O1 may take.
  * A stale CAS would need the same word after 2^40 steps of that slot or block: doc/memory-model.md.
  */
 #include "protocol/ring_mpmc.h"
@@ -86,25 +89,25 @@
 
 #define HINT_LAG 8u /* tail and head are brought up to date every so many tickets */
 
-static uint64_t ring_depth(const struct sb_ring *ring)
+static uint64_t ring_depth(const struct sb_mpmc *ring)
 {
     return 1ull << ring->shift;
 }
 
 /* As sb_lap_of() and sb_lap_distance(), with what depends on the depth alone worked out before. */
-static SB_INLINE uint64_t lap_of(const struct sb_ring *ring, uint64_t ticket)
+static SB_INLINE uint64_t lap_of(const struct sb_mpmc *ring, uint64_t ticket)
 {
     return (ticket >> ring->shift) & ring->lap_mask;
 }
 
 /* How many laps a slot word is ahead of the lap of @ticket. */
-static SB_INLINE int64_t laps_ahead(const struct sb_ring *ring, uint64_t s, uint64_t ticket)
+static SB_INLINE int64_t laps_ahead(const struct sb_mpmc *ring, uint64_t s, uint64_t ticket)
 {
     return (int64_t)((sb_slot_lap(s) - lap_of(ring, ticket)) << ring->lap_unused) >>
            ring->lap_unused;
 }
 
-static SB_INLINE sb_word *slot_of(const struct sb_ring *ring, uint64_t ticket)
+static SB_INLINE sb_word *slot_of(const struct sb_mpmc *ring, uint64_t ticket)
 {
     return &ring->slots[sb_slot_index(ticket, ring->shift)];
 }
@@ -117,23 +120,23 @@ static SB_INLINE uint64_t empty_slot(uint64_t lap)
 /* Whether a slot's block is still queued; anything else means that its taker has not cleared it. */
 static SB_INLINE bool is_queued(uint64_t hdr)
 {
-    return sb_hdr_state(hdr) == SB_QUE || sb_hdr_state(hdr) == SB_QFW;
+    return sb_hdr_state(hdr) == SB_BLOCK_QUEUED || sb_hdr_state(hdr) == SB_BLOCK_FORWARDED;
 }
 
-static void set_depth(struct sb_ring *ring, uint32_t shift)
+static void set_depth(struct sb_mpmc *ring, uint32_t shift)
 {
     ring->shift = shift;
     ring->lap_unused = 64u - sb_lap_bits(shift);
     ring->lap_mask = (1ull << sb_lap_bits(shift)) - 1u;
 }
 
-static void start(struct sb_ring *ring, const struct sb_blocks *blocks,
+static void start(struct sb_mpmc *ring, const struct sb_blocks *blocks,
                   const struct sb_channel_view *channels, uint32_t channel_count, uint32_t channel,
                   uint32_t owner)
 {
     const struct sb_channel_view *ch = &channels[channel];
 
-    *ring = (struct sb_ring){
+    *ring = (struct sb_mpmc){
         .blocks = blocks,
         .slots = ch->slots,
         .shared = ch->shared,
@@ -152,19 +155,19 @@ static void start(struct sb_ring *ring, const struct sb_blocks *blocks,
     set_depth(ring, ch->depth_shift);
 }
 
-void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t channel,
+void sb_mpmc_init(struct sb_mpmc *ring, const struct sb_view *view, uint32_t channel,
                   uint32_t owner)
 {
     start(ring, &view->blocks, view->channels, view->channel_count, channel, owner);
 }
 
-void sb_ring_beside(const struct sb_ring *ring, uint32_t channel, struct sb_ring *ret_ring)
+void sb_mpmc_beside(const struct sb_mpmc *ring, uint32_t channel, struct sb_mpmc *ret_ring)
 {
     start(ret_ring, ring->blocks, ring->channels, ring->channel_count, channel, ring->owner);
 }
 
 /* S4 and R3: a hint never leads, so it only ever goes up to what the caller knows to be done. */
-SB_SELDOM static void raise_hint(sb_word *hint, uint64_t ticket)
+SB_NOINLINE static void raise_hint(sb_word *hint, uint64_t ticket)
 {
     uint64_t old = sb_load_relaxed(hint);
     if ((int64_t)(ticket - old) > 0) {
@@ -172,14 +175,14 @@ SB_SELDOM static void raise_hint(sb_word *hint, uint64_t ticket)
     }
 }
 
-static SB_INLINE bool hint_is_due(const struct sb_ring *ring, uint64_t ticket)
+static SB_INLINE bool hint_is_due(const struct sb_mpmc *ring, uint64_t ticket)
 {
     uint32_t lag = ring->shift > 5 ? HINT_LAG : 1;
     return (ticket & (lag - 1u)) == 0;
 }
 
 /* The lowest ticket not cleared, from the slots: the hint may lag a little. */
-static uint64_t true_head(const struct sb_ring *ring)
+static uint64_t true_head(const struct sb_mpmc *ring)
 {
     uint64_t h = sb_load_acquire(&ring->shared->head);
     for (uint32_t n = 0; n < HINT_LAG * 4; n++) {
@@ -193,7 +196,7 @@ static uint64_t true_head(const struct sb_ring *ring)
 
 /* High-water mark, without looking at the receivers' line on every message: head_seen only lags,
  * so a depth that is not a record by head_seen is not a record at all. */
-SB_SELDOM static void raise_depth(struct sb_ring *ring, uint64_t ticket)
+SB_NOINLINE static void raise_depth(struct sb_mpmc *ring, uint64_t ticket)
 {
     uint64_t depth;
     ring->head_seen = true_head(ring);
@@ -206,7 +209,7 @@ SB_SELDOM static void raise_depth(struct sb_ring *ring, uint64_t ticket)
     }
 }
 
-static inline void note_depth(struct sb_ring *ring, uint64_t ticket)
+static inline void note_depth(struct sb_mpmc *ring, uint64_t ticket)
 {
     if (ticket + 1u - ring->head_seen > ring->depth_max + ring->depth_slack) {
         raise_depth(ring, ticket);
@@ -215,8 +218,8 @@ static inline void note_depth(struct sb_ring *ring, uint64_t ticket)
 
 /* The ticket behind everything that a slot word @ahead laps ahead proves to be done, or the hint if
  * that is further. */
-SB_SELDOM static uint64_t skip_done(const struct sb_ring *ring, uint64_t ticket, int64_t ahead,
-                                    sb_word *hint)
+SB_NOINLINE static uint64_t skip_done(const struct sb_mpmc *ring, uint64_t ticket, int64_t ahead,
+                                      sb_word *hint)
 {
     uint64_t next = ticket + ((uint64_t)(ahead > 0 ? ahead - 1 : 0) << ring->shift) + 1u;
     uint64_t hinted = sb_load_acquire(hint); /* acquire: the slots are then as old at most */
@@ -225,7 +228,7 @@ SB_SELDOM static uint64_t skip_done(const struct sb_ring *ring, uint64_t ticket,
 
 /* A handle that was not used for half of all laps takes a slot ahead for one behind. The hint,
  * which has all bits of a ticket, tells; false if it is no further than the handle. */
-SB_SELDOM static bool catch_up(uint64_t *cursor, const sb_word *hint)
+SB_NOINLINE static bool catch_up(uint64_t *cursor, const sb_word *hint)
 {
     uint64_t hinted = sb_load_acquire(hint);
     bool is_behind = (int64_t)(hinted - *cursor) > 0;
@@ -236,31 +239,32 @@ SB_SELDOM static bool catch_up(uint64_t *cursor, const sb_word *hint)
     return is_behind;
 }
 
-/* A slot of the previous lap. SB_FULL if its message really waits, SB_BUSY to look again. */
-SB_SELDOM static enum sb_ring_result previous_lap(struct sb_ring *ring, sb_word *slot, uint64_t s,
-                                                  uint64_t lap)
+/* A slot of the previous lap. SB_RING_FULL if its message really waits, SB_RING_BUSY to look
+ * again. */
+SB_NOINLINE static enum sb_ring_result previous_lap(struct sb_mpmc *ring, sb_word *slot, uint64_t s,
+                                                    uint64_t lap)
 {
     uint32_t block = sb_slot_block(s);
 
     if (block == SB_SLOT_EMPTY) {
-        return SB_CORRUPT; /* an unfilled ticket behind a filled one */
+        return SB_RING_CORRUPT; /* an unfilled ticket behind a filled one */
     }
     if (block < ring->blocks->count) {
         uint64_t hdr = sb_load_acquire(&sb_block_at(ring->blocks, block)->hdr);
         if (sb_load_acquire(slot) != s) {
-            return SB_BUSY;
+            return SB_RING_BUSY;
         }
         if (is_queued(hdr)) {
-            return SB_FULL;
+            return SB_RING_FULL;
         }
     }
     sb_cas(slot, s, empty_slot(lap)); /* R2 for a taker that stopped half-way */
-    ring->made_place = true;
-    return SB_BUSY;
+    ring->freed_slot = true;
+    return SB_RING_BUSY;
 }
 
 /* The place at ring->tail is not empty: goes on to one that is. */
-SB_SELDOM static enum sb_ring_result find_other_place(struct sb_ring *ring)
+SB_NOINLINE static enum sb_ring_result find_other_place(struct sb_mpmc *ring)
 {
     while (ring->tries++ < ring->bound) {
         uint64_t t = ring->tail;
@@ -270,70 +274,74 @@ SB_SELDOM static enum sb_ring_result find_other_place(struct sb_ring *ring)
         int64_t ahead = laps_ahead(ring, s, t);
 
         if (s == empty_slot(lap)) {
-            return SB_OK;
+            return SB_RING_OK;
         }
         if (ahead >= 0) {
             ring->tail = skip_done(ring, t, ahead, &ring->shared->tail);
         } else {
-            enum sb_ring_result r = ahead == -1 ? previous_lap(ring, slot, s, lap) : SB_CORRUPT;
-            if (r == SB_FULL || (r == SB_CORRUPT && !catch_up(&ring->tail, &ring->shared->tail))) {
+            enum sb_ring_result r =
+                ahead == -1 ? previous_lap(ring, slot, s, lap) : SB_RING_CORRUPT;
+            if (r == SB_RING_FULL ||
+                (r == SB_RING_CORRUPT && !catch_up(&ring->tail, &ring->shared->tail))) {
                 return r;
             }
         }
     }
-    return SB_BUSY;
+    return SB_RING_BUSY;
 }
 
-bool sb_ring_has_place(const struct sb_ring *ring)
+bool sb_mpmc_has_place(const struct sb_mpmc *ring)
 {
     return sb_load_acquire(slot_of(ring, ring->tail)) == empty_slot(lap_of(ring, ring->tail));
 }
 
-/* Finds the ticket to use. SB_OK: the slot was EMPTY in the lap of ring->tail. */
-static SB_INLINE enum sb_ring_result find_place(struct sb_ring *ring)
+/* Finds the ticket to use. SB_RING_OK: the slot was EMPTY in the lap of ring->tail. */
+static SB_INLINE enum sb_ring_result find_place(struct sb_mpmc *ring)
 {
-    return sb_likely(sb_ring_has_place(ring)) ? SB_OK : find_other_place(ring);
+    return sb_likely(sb_mpmc_has_place(ring)) ? SB_RING_OK : find_other_place(ring);
 }
 
-bool sb_ring_writable(struct sb_ring *ring)
+bool sb_mpmc_writable(struct sb_mpmc *ring)
 {
     ring->tries = 0;
-    return find_place(ring) != SB_FULL;
+    return find_place(ring) != SB_RING_FULL;
 }
 
-bool sb_ring_is_cleared(const struct sb_ring *ring, uint64_t ahead)
+bool sb_mpmc_is_cleared(const struct sb_mpmc *ring, uint64_t ahead)
 {
     uint64_t t = ring->tail + ahead;
     return laps_ahead(ring, sb_load_relaxed(slot_of(ring, t)), t) >= 0;
 }
 
-enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t hdr,
+enum sb_ring_result sb_mpmc_send(struct sb_mpmc *ring, uint32_t block, uint64_t hdr,
                                  uint64_t *ret_ticket)
 {
     struct sb_block *b;
     uint64_t gen = sb_gen_next(sb_hdr_gen(hdr));
     enum sb_block_state state = sb_hdr_state(hdr);
-    enum sb_ring_result r = SB_BUSY;
+    enum sb_ring_result r = SB_RING_BUSY;
     uint64_t holder = 0;
     bool announced = false;
 
     if (block >= ring->blocks->count) {
-        return SB_NOT_OWNER;
+        return SB_RING_NOT_OWNER;
     }
     b = sb_block_at(ring->blocks, block);
-    if (sb_hdr_owner(hdr) != ring->owner || (state != SB_HTX && state != SB_HRX) ||
+    if (sb_hdr_owner(hdr) != ring->owner ||
+        (state != SB_BLOCK_FILLING && state != SB_BLOCK_RECEIVED) ||
         sb_load_relaxed(&b->hdr) != hdr) {
-        return SB_NOT_OWNER;
+        return SB_RING_NOT_OWNER;
     }
     for (ring->tries = 0; ring->tries < ring->bound; ring->tries++) {
         uint64_t t;
         r = find_place(ring);
-        if (sb_unlikely(r != SB_OK)) {
+        if (sb_unlikely(r != SB_RING_OK)) {
             break;
         }
         t = ring->tail;
         if (!announced) {
-            enum sb_block_state sent = state == SB_HRX ? SB_QFW : SB_QUE;
+            enum sb_block_state sent =
+                state == SB_BLOCK_RECEIVED ? SB_BLOCK_FORWARDED : SB_BLOCK_QUEUED;
             holder = sb_load_relaxed(&b->holder);
             sb_store_relaxed(&b->holder, 0); /* whoever takes it is not this handle */
             uint64_t sent_hdr = sb_hdr_make(gen, sb_hdr_deliveries(hdr), sent, ring->owner);
@@ -350,9 +358,9 @@ enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t 
             note_depth(ring, t);
             sb_prefetch_to_write(slot_of(ring, t + 1u));
             *ret_ticket = t;
-            return SB_OK;
+            return SB_RING_OK;
         }
-        r = SB_BUSY; /* somebody else was faster */
+        r = SB_RING_BUSY; /* somebody else was faster */
     }
     if (announced) {
         sb_store_relaxed(&b->holder, holder);
@@ -362,7 +370,7 @@ enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t 
 }
 
 /* From the slots: the hint may lag a little. */
-uint64_t sb_ring_true_tail(const struct sb_ring *ring)
+uint64_t sb_mpmc_true_tail(const struct sb_mpmc *ring)
 {
     uint64_t t = sb_load_acquire(&ring->shared->tail);
     for (uint32_t n = 0; n < HINT_LAG * 4; n++, t++) {
@@ -374,26 +382,26 @@ uint64_t sb_ring_true_tail(const struct sb_ring *ring)
     return t;
 }
 
-/* There is nothing to take at ring->head, whose slot held @s. SB_BUSY: look again. */
-SB_SELDOM static enum sb_ring_result nothing_at_head(struct sb_ring *ring, uint64_t s)
+/* There is nothing to take at ring->head, whose slot held @s. SB_RING_BUSY: look again. */
+SB_NOINLINE static enum sb_ring_result nothing_at_head(struct sb_mpmc *ring, uint64_t s)
 {
     uint64_t h = ring->head;
     int64_t ahead = laps_ahead(ring, s, h);
 
     if (s == empty_slot(lap_of(ring, h))) {
-        return SB_EMPTY;
+        return SB_RING_EMPTY;
     }
     if (ahead > 0) {
         ring->head = skip_done(ring, h, ahead, &ring->shared->head);
-        return SB_BUSY;
+        return SB_RING_BUSY;
     }
     /* behind: a ticket before one that was cleared */
-    return catch_up(&ring->head, &ring->shared->head) ? SB_BUSY : SB_CORRUPT;
+    return catch_up(&ring->head, &ring->shared->head) ? SB_RING_BUSY : SB_RING_CORRUPT;
 }
 
 /* While the message before ticket @h is worked on: the block of the next one, and the slot of the
  * one after that, are fetched. */
-static SB_INLINE void prefetch_from(const struct sb_ring *ring, uint64_t h)
+static SB_INLINE void prefetch_from(const struct sb_mpmc *ring, uint64_t h)
 {
 #ifndef SB_EXPLORE
     uint64_t s = sb_load_relaxed(slot_of(ring, h));
@@ -411,8 +419,8 @@ static SB_INLINE void prefetch_from(const struct sb_ring *ring, uint64_t h)
 #endif
 }
 
-/* R0..R3 on the slot of ring->head. SB_BUSY: look again. */
-static SB_INLINE enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t *ret_block,
+/* R0..R3 on the slot of ring->head. SB_RING_BUSY: look again. */
+static SB_INLINE enum sb_ring_result recv_at_head(struct sb_mpmc *ring, uint32_t *ret_block,
                                                   uint64_t *ret_hdr, uint64_t *ret_ticket)
 {
     uint64_t h = ring->head;
@@ -428,12 +436,12 @@ static SB_INLINE enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t
         struct sb_block *b = sb_block_at(ring->blocks, block);
         uint64_t hdr = sb_load_acquire(&b->hdr);
         if (sb_load_acquire(slot) != s) {
-            return SB_BUSY;
+            return SB_RING_BUSY;
         }
         if (is_queued(hdr)) {
-            uint64_t mine = sb_hdr_make(sb_hdr_gen(hdr), 1, SB_HRX, ring->owner);
+            uint64_t mine = sb_hdr_make(sb_hdr_gen(hdr), 1, SB_BLOCK_RECEIVED, ring->owner);
             if (!sb_cas(&b->hdr, hdr, mine)) { /* R1 */
-                return SB_BUSY;
+                return SB_RING_BUSY;
             }
             *ret_block = block;
             *ret_hdr = mine;
@@ -451,25 +459,25 @@ static SB_INLINE enum sb_ring_result recv_at_head(struct sb_ring *ring, uint32_t
     }
     prefetch_from(ring, h + 1u);
     if (sb_unlikely(block == SB_SLOT_EMPTY)) {
-        ring->made_place = true;
-        return SB_BUSY;
+        ring->freed_slot = true;
+        return SB_RING_BUSY;
     }
-    return SB_OK;
+    return SB_RING_OK;
 }
 
-enum sb_ring_result sb_ring_recv_placed(struct sb_ring *ring, uint32_t *ret_block,
+enum sb_ring_result sb_mpmc_recv_placed(struct sb_mpmc *ring, uint32_t *ret_block,
                                         uint64_t *ret_hdr, uint64_t *ret_ticket)
 {
     for (uint32_t tries = 0; tries < ring->bound; tries++) {
         enum sb_ring_result r = recv_at_head(ring, ret_block, ret_hdr, ret_ticket);
-        if (r != SB_BUSY) {
+        if (r != SB_RING_BUSY) {
             return r;
         }
     }
-    return SB_BUSY;
+    return SB_RING_BUSY;
 }
 
-bool sb_ring_readable(struct sb_ring *ring)
+bool sb_mpmc_readable(struct sb_mpmc *ring)
 {
     uint64_t s;
     uint64_t lap;
@@ -482,9 +490,9 @@ bool sb_ring_readable(struct sb_ring *ring)
     return s != empty_slot(lap);
 }
 
-uint64_t sb_ring_depth(const struct sb_channel_view *channel)
+uint64_t sb_mpmc_depth(const struct sb_channel_view *channel)
 {
-    struct sb_ring ring = {.slots = channel->slots};
+    struct sb_mpmc ring = {.slots = channel->slots};
     uint64_t head = sb_load_acquire(&channel->shared->head);
     uint64_t tail = sb_load_acquire(&channel->shared->tail);
     uint64_t bound;

@@ -11,7 +11,7 @@
 #include "protocol/ring.h"
 
 /* A handle's private part of a queue. One thread. */
-struct sb_ring {
+struct sb_mpmc {
     const struct sb_blocks *blocks;
     sb_word *slots;
     struct sb_channel *shared;
@@ -31,44 +31,44 @@ struct sb_ring {
     uint64_t orphan_seen; /* orphan_seq whose orphans have all been used up */
     uint64_t orphan_want; /* orphan_seq before the last look for them */
     uint64_t died_with;   /* of the last message delivered again: holder as it was found */
-    bool made_place;      /* the slot of a taker that had not cleared it was: senders may go on */
+    bool freed_slot;      /* the slot of a taker that had not cleared it was: senders may go on */
     const struct sb_channel_view *channels; /* to find whose dead letters are ours; may be NULL */
     uint32_t channel_count;
     struct sb_returned returned; /* what that look found; last, as it is big and seldom used */
 };
 
-void sb_ring_init(struct sb_ring *ring, const struct sb_view *view, uint32_t channel,
+void sb_mpmc_init(struct sb_mpmc *ring, const struct sb_view *view, uint32_t channel,
                   uint32_t owner);
 
 /* Another queue of the same bus, for the same process. */
-void sb_ring_beside(const struct sb_ring *ring, uint32_t channel, struct sb_ring *ret_ring);
+void sb_mpmc_beside(const struct sb_mpmc *ring, uint32_t channel, struct sb_mpmc *ret_ring);
 
 /* Whether the next send finds a place at once, unless somebody else is faster. */
-bool sb_ring_has_place(const struct sb_ring *ring);
+bool sb_mpmc_has_place(const struct sb_mpmc *ring);
 
 /* Whether a send may find a place: false only if all are taken at this moment. */
-bool sb_ring_writable(struct sb_ring *ring);
+bool sb_mpmc_writable(struct sb_mpmc *ring);
 
 /* Whether the place @ahead tickets behind the next one has been cleared; a hint. */
-bool sb_ring_is_cleared(const struct sb_ring *ring, uint64_t ahead);
+bool sb_mpmc_is_cleared(const struct sb_mpmc *ring, uint64_t ahead);
 
-/* Sends a block held in HTX or HRX (forward). @hdr: the header word the caller holds it by.
- * SB_OK with its ticket; SB_FULL, SB_BUSY (try again), SB_CORRUPT, SB_NOT_OWNER: still held, and
- * by the same header word. */
-enum sb_ring_result sb_ring_send(struct sb_ring *ring, uint32_t block, uint64_t hdr,
+/* Sends a block held in FILLING or RECEIVED (forward). @hdr: the header word the caller holds it
+ * by. SB_RING_OK with its ticket; SB_RING_FULL, SB_RING_BUSY (try again), SB_RING_CORRUPT,
+ * SB_RING_NOT_OWNER: still held, and by the same header word. */
+enum sb_ring_result sb_mpmc_send(struct sb_mpmc *ring, uint32_t block, uint64_t hdr,
                                  uint64_t *ret_ticket);
 
-/* Takes the next block that waits in the ring: HRX(owner). Makes a place free. */
-enum sb_ring_result sb_ring_recv_placed(struct sb_ring *ring, uint32_t *ret_block,
+/* Takes the next block that waits in the ring: RECEIVED(owner). Makes a place free. */
+enum sb_ring_result sb_mpmc_recv_placed(struct sb_mpmc *ring, uint32_t *ret_block,
                                         uint64_t *ret_hdr, uint64_t *ret_ticket);
 
 /* Whether a receive would find something or has orphans to look for. Changes nothing shared. */
-bool sb_ring_readable(struct sb_ring *ring);
+bool sb_mpmc_readable(struct sb_mpmc *ring);
 
 /* The ticket behind the last one filled. */
-uint64_t sb_ring_true_tail(const struct sb_ring *ring);
+uint64_t sb_mpmc_true_tail(const struct sb_mpmc *ring);
 
 /* Messages waiting, from the slots themselves. Reads only. */
-uint64_t sb_ring_depth(const struct sb_channel_view *channel);
+uint64_t sb_mpmc_depth(const struct sb_channel_view *channel);
 
 #endif

@@ -106,7 +106,7 @@ static inline uint32_t head_bytes_of(const struct sb_channel_view *ch)
     return (ch->flags & SB_CHANNEL_TIMESTAMPS) != 0 ? 2 * WORD : WORD;
 }
 
-uint64_t sb_stream_size_max(uint64_t bytes, bool timestamps)
+uint64_t sb_spsc_size_max(uint64_t bytes, bool timestamps)
 {
     uint64_t head = timestamps ? 2 * WORD : WORD;
     uint64_t most = bytes / 2 > head ? bytes / 2 - head : 0;
@@ -149,7 +149,7 @@ static inline bool record_check(uint8_t *ring, uint64_t bytes, uint32_t head_byt
 /* ------------------------------------------------------------------------------------ sender */
 
 /* A line of the ring will be written soon: taken from the receiver while nobody waits for it. */
-static inline void prefetch_ahead(const struct sb_stream_tx *tx)
+static inline void prefetch_ahead(const struct sb_spsc_tx *tx)
 {
     sb_prefetch_to_write(word_at(tx->ring, tx->bytes, tx->tail + AHEAD));
 }
@@ -157,24 +157,24 @@ static inline void prefetch_ahead(const struct sb_stream_tx *tx)
 /* The limit is what is surely free, but at most a sixteenth of the capacity above the high-water
  * mark, so that the mark is brought up to date without ever looking at acked for its sake alone
  * in a ring that stays shallow. */
-static void set_room(struct sb_stream_tx *tx, uint64_t released)
+static void set_room(struct sb_spsc_tx *tx, uint64_t released)
 {
     uint64_t soft = tx->depth_max + tx->bytes / DEPTH_STEPS;
     tx->room = released;
     tx->limit = released + (soft < tx->bytes ? soft : tx->bytes);
 }
 
-/* See struct sb_stream_tx. */
-static void set_easy_tx(struct sb_stream_tx *tx)
+/* See struct sb_spsc_tx. */
+static void set_easy_tx(struct sb_spsc_tx *tx)
 {
     uint64_t lap = tx->tail + to_end(tx->bytes, tx->tail) + WORD;
 
-    tx->easy = tx->limit < lap ? tx->limit : lap;
+    tx->fast_limit = tx->limit < lap ? tx->limit : lap;
 }
 
 /* The slow half of a reservation: the record would end above the limit. @end: where its marker
  * ends. */
-SB_SELDOM static enum sb_ring_result make_room(struct sb_stream_tx *tx, uint64_t end)
+SB_NOINLINE static enum sb_ring_result make_room(struct sb_spsc_tx *tx, uint64_t end)
 {
     uint64_t released;
     /* acked lies in the line that the receiver writes with every release. Taking it for one message
@@ -183,30 +183,30 @@ SB_SELDOM static enum sb_ring_result make_room(struct sb_stream_tx *tx, uint64_t
         released = sb_load_acquire(&tx->shared->room); /* A */
         if ((int64_t)(released - tx->room) > 0) {      /* else it lags what acked said */
             if (released - tx->room > tx->tail - tx->room) {
-                return SB_CORRUPT;
+                return SB_RING_CORRUPT;
             }
             set_room(tx, released);
             if (end <= tx->limit) {
-                return SB_OK;
+                return SB_RING_OK;
             }
         }
         sb_pause();
     }
     released = sb_load_acquire(&tx->shared->acked); /* A */
     if (released - tx->room > tx->tail - tx->room) {
-        return SB_CORRUPT;
+        return SB_RING_CORRUPT;
     }
     if (end - WORD - released > tx->depth_max && end - released <= tx->bytes) {
         tx->depth_max = end - WORD - released;
     }
     set_room(tx, released);
-    return end - released <= tx->bytes ? SB_OK : SB_FULL;
+    return end - released <= tx->bytes ? SB_RING_OK : SB_RING_FULL;
 }
 
 /* Room at @position for a payload of so many bytes. */
-static SB_INLINE enum sb_ring_result place(struct sb_stream_tx *tx, uint64_t position,
-                                           uint64_t size_bytes, uint64_t *ret_pad,
-                                           uint64_t *ret_need)
+static SB_INLINE enum sb_ring_result place_record(struct sb_spsc_tx *tx, uint64_t position,
+                                                  uint64_t size_bytes, uint64_t *ret_pad,
+                                                  uint64_t *ret_need)
 {
     uint64_t need = tx->head_bytes + round_up(size_bytes);
     uint64_t rest = to_end(tx->bytes, position);
@@ -215,15 +215,15 @@ static SB_INLINE enum sb_ring_result place(struct sb_stream_tx *tx, uint64_t pos
     *ret_pad = pad;
     *ret_need = need;
     if (sb_unlikely(end > tx->limit)) {
-        return need > tx->bytes ? SB_FULL : make_room(tx, end);
+        return need > tx->bytes ? SB_RING_FULL : make_room(tx, end);
     }
-    return SB_OK;
+    return SB_RING_OK;
 }
 
 /* Header and time stamp of message @seq at position @at, with the padding in front of it; returns
  * the header that commits it, still to be stored at the position the padding (or, without, the
  * record) starts. */
-static SB_INLINE uint64_t write_head(struct sb_stream_tx *tx, uint64_t at, uint64_t pad,
+static SB_INLINE uint64_t write_head(struct sb_spsc_tx *tx, uint64_t at, uint64_t pad,
                                      uint64_t header, uint64_t stamp_ns)
 {
     if (tx->head_bytes > WORD) {
@@ -238,7 +238,7 @@ static SB_INLINE uint64_t write_head(struct sb_stream_tx *tx, uint64_t at, uint6
 
 /* D. Not at every commit: observers look at this line, and a successor can do with less. Releases:
  * not before C, by no compiler. */
-SB_SELDOM static void store_hints(struct sb_stream_tx *tx)
+SB_NOINLINE static void store_hints(struct sb_spsc_tx *tx)
 {
     sb_store_release(&tx->shared->tail_seq, tx->seq);
     sb_store_release(&tx->shared->tail_hint, tx->tail);
@@ -246,7 +246,7 @@ SB_SELDOM static void store_hints(struct sb_stream_tx *tx)
 }
 
 /* B, C and D for what lies between tx->tail and @end, whose first header is @header. */
-static SB_INLINE void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t header, uint64_t seq)
+static SB_INLINE void publish(struct sb_spsc_tx *tx, uint64_t end, uint64_t header, uint64_t seq)
 {
     sb_store_relaxed(word_at(tx->ring, tx->bytes, end), sb_marker_make(seq)); /* B: C orders it */
     sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);         /* C */
@@ -258,22 +258,21 @@ static SB_INLINE void publish(struct sb_stream_tx *tx, uint64_t end, uint64_t he
     prefetch_ahead(tx);
 }
 
-enum sb_ring_result sb_stream_reserve(struct sb_stream_tx *tx, uint64_t size_bytes, void **ret_data)
+enum sb_ring_result sb_spsc_reserve(struct sb_spsc_tx *tx, uint64_t size_bytes, void **ret_data)
 {
     uint64_t pad, need;
-    enum sb_ring_result result = place(tx, tx->tail, size_bytes, &pad, &need);
-    if (result != SB_OK) {
+    enum sb_ring_result result = place_record(tx, tx->tail, size_bytes, &pad, &need);
+    if (result != SB_RING_OK) {
         return result;
     }
     tx->reserved = need;
     tx->pad = pad;
     tx->serial++;
     *ret_data = (uint8_t *)word_at(tx->ring, tx->bytes, tx->tail + pad) + tx->head_bytes;
-    return SB_OK;
+    return SB_RING_OK;
 }
 
-void sb_stream_commit(struct sb_stream_tx *tx, uint64_t size_bytes, uint32_t type,
-                      uint64_t stamp_ns)
+void sb_spsc_commit(struct sb_spsc_tx *tx, uint64_t size_bytes, uint32_t type, uint64_t stamp_ns)
 {
     uint64_t at = tx->tail + tx->pad;
     uint64_t need = tx->head_bytes + round_up(size_bytes);
@@ -287,15 +286,16 @@ void sb_stream_commit(struct sb_stream_tx *tx, uint64_t size_bytes, uint32_t typ
 }
 
 /* Whatever is special: no room known, the end of the ring. */
-SB_SELDOM static enum sb_ring_result send_any(struct sb_stream_tx *tx, const void *data,
-                                              uint64_t size_bytes, uint32_t type, uint64_t stamp_ns)
+SB_NOINLINE static enum sb_ring_result send_slow(struct sb_spsc_tx *tx, const void *data,
+                                                 uint64_t size_bytes, uint32_t type,
+                                                 uint64_t stamp_ns)
 {
     void *place;
-    enum sb_ring_result result = sb_stream_reserve(tx, size_bytes, &place);
+    enum sb_ring_result result = sb_spsc_reserve(tx, size_bytes, &place);
 
-    if (result == SB_OK) {
+    if (result == SB_RING_OK) {
         sb_copy(place, data, size_bytes);
-        sb_stream_commit(tx, size_bytes, type, stamp_ns);
+        sb_spsc_commit(tx, size_bytes, type, stamp_ns);
         set_easy_tx(tx);
     }
     return result;
@@ -316,16 +316,16 @@ static SB_INLINE void write_plain(uint8_t *ring, uint64_t mask, uint32_t head_by
     sb_store_relaxed(word_at(ring, mask + 1, end), sb_marker_make(seq)); /* B: C orders it */
 }
 
-enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, uint64_t size_bytes,
-                                   uint32_t type, uint64_t stamp_ns)
+enum sb_ring_result sb_spsc_send(struct sb_spsc_tx *tx, const void *data, uint64_t size_bytes,
+                                 uint32_t type, uint64_t stamp_ns)
 {
     uint8_t *const ring = tx->ring;
     const uint64_t mask = tx->bytes - 1, tail = tx->tail, seq = tx->seq + 1;
     const uint32_t head_bytes = tx->head_bytes;
     const uint64_t end = tail + head_bytes + round_up(size_bytes);
 
-    if (sb_unlikely(end + WORD > tx->easy)) {
-        return send_any(tx, data, size_bytes, type, stamp_ns);
+    if (sb_unlikely(end + WORD > tx->fast_limit)) {
+        return send_slow(tx, data, size_bytes, type, stamp_ns);
     }
     write_plain(ring, mask, head_bytes, tail, end, data, size_bytes, stamp_ns, seq);
     sb_store_release(word_at(ring, mask + 1, tail), /* C */
@@ -336,18 +336,19 @@ enum sb_ring_result sb_stream_send(struct sb_stream_tx *tx, const void *data, ui
     if (sb_unlikely(end >= tx->hint_due)) {
         store_hints(tx);
     }
-    if (end + AHEAD <= tx->easy) { /* else the receiver may be reading there */
+    if (end + AHEAD <= tx->fast_limit) { /* else the receiver may be reading there */
         sb_prefetch_to_write(ring + ((end + AHEAD) & mask));
     }
-    return SB_OK;
+    return SB_RING_OK;
 }
 
 /* One commit of a batch: as many of the items as need no care, or as make up BATCH_BYTES. */
-static size_t send_some(struct sb_stream_tx *tx, const struct iovec *items, size_t count,
+static size_t send_some(struct sb_spsc_tx *tx, const struct iovec *items, size_t count,
                         uint64_t stamp_ns)
 {
     uint8_t *const ring = tx->ring;
-    const uint64_t mask = tx->bytes - 1, tail = tx->tail, seq = tx->seq, easy = tx->easy;
+    const uint64_t mask = tx->bytes - 1, tail = tx->tail, seq = tx->seq,
+                   fast_limit = tx->fast_limit;
     const uint32_t head_bytes = tx->head_bytes;
     uint64_t at = tail;
     size_t n;
@@ -356,10 +357,10 @@ static size_t send_some(struct sb_stream_tx *tx, const struct iovec *items, size
         uint64_t size_bytes = items[n].iov_len;
         uint64_t end = at + head_bytes + round_up(size_bytes);
 
-        if (sb_unlikely(end + WORD > easy)) {
+        if (sb_unlikely(end + WORD > fast_limit)) {
             break;
         }
-        if (end + AHEAD <= easy) {
+        if (end + AHEAD <= fast_limit) {
             sb_prefetch_to_write(ring + ((end + AHEAD) & mask));
         }
         write_plain(ring, mask, head_bytes, at, end, items[n].iov_base, size_bytes, stamp_ns,
@@ -384,15 +385,15 @@ static size_t send_some(struct sb_stream_tx *tx, const struct iovec *items, size
     return n;
 }
 
-size_t sb_stream_send_batch(struct sb_stream_tx *tx, const struct iovec *items, size_t count,
-                            uint64_t stamp_ns)
+size_t sb_spsc_send_batch(struct sb_spsc_tx *tx, const struct iovec *items, size_t count,
+                          uint64_t stamp_ns)
 {
     size_t sent = 0;
     tx->reserved = 0;
     while (sent < count) {
         size_t n = send_some(tx, items + sent, count - sent, stamp_ns);
-        if (n == 0 && send_any(tx, items[sent].iov_base, items[sent].iov_len, SHMBUS_TYPE_DATA,
-                               stamp_ns) != SB_OK) {
+        if (n == 0 && send_slow(tx, items[sent].iov_base, items[sent].iov_len, SHMBUS_TYPE_DATA,
+                                stamp_ns) != SB_RING_OK) {
             break;
         }
         sent += n > 0 ? n : 1;
@@ -430,7 +431,7 @@ static bool find_tail(const struct sb_channel_view *ch, uint64_t acked, uint64_t
     return first || (uint16_t)(seq - 1) == (uint16_t)sb_marker_seq(header);
 }
 
-enum sb_ring_result sb_stream_tx_init(struct sb_stream_tx *tx, const struct sb_channel_view *ch)
+enum sb_ring_result sb_spsc_tx_init(struct sb_spsc_tx *tx, const struct sb_channel_view *ch)
 {
     uint64_t acked = sb_load_acquire(&ch->shared->acked);
     uint64_t hint = sb_load_relaxed(&ch->shared->tail_hint);
@@ -440,43 +441,43 @@ enum sb_ring_result sb_stream_tx_init(struct sb_stream_tx *tx, const struct sb_c
     }
     if (((acked | hint) & 7u) != 0 || hint - acked > ch->ring_bytes - WORD ||
         !find_tail(ch, acked, hint, &tail, &seq)) {
-        return SB_CORRUPT;
+        return SB_RING_CORRUPT;
     }
-    *tx = (struct sb_stream_tx){.shared = ch->shared,
-                                .ring = ch->ring,
-                                .bytes = ch->ring_bytes,
-                                .tail = tail,
-                                .seq = seq,
-                                .depth_max = tail - acked,
-                                .head_bytes = head_bytes_of(ch)};
+    *tx = (struct sb_spsc_tx){.shared = ch->shared,
+                              .ring = ch->ring,
+                              .bytes = ch->ring_bytes,
+                              .tail = tail,
+                              .seq = seq,
+                              .depth_max = tail - acked,
+                              .head_bytes = head_bytes_of(ch)};
     set_room(tx, acked);
     set_easy_tx(tx);
     store_hints(tx);
-    return SB_OK;
+    return SB_RING_OK;
 }
 
 /* ---------------------------------------------------------------------------------- receiver */
 
-static inline void publish_room(struct sb_stream_rx *rx)
+static inline void publish_room(struct sb_spsc_rx *rx)
 {
     sb_store_release(&rx->shared->room, rx->acked); /* H */
     rx->published = rx->acked;
 }
 
 /* Nothing of what the predecessor had in hand is unreleased: nothing can come a second time. */
-static inline bool is_settled(const struct sb_stream_rx *rx)
+static inline bool is_settled(const struct sb_spsc_rx *rx)
 {
     return (int64_t)(rx->acked - rx->inherited) >= 0;
 }
 
-/* See struct sb_stream_rx. */
-static void set_easy_rx(struct sb_stream_rx *rx)
+/* See struct sb_spsc_rx. */
+static void set_easy_rx(struct sb_spsc_rx *rx)
 {
     uint64_t left = rx->acked + rx->bytes - WORD - rx->next, rest = to_end(rx->bytes, rx->next);
 
-    rx->easy = rx->next;
+    rx->fast_limit = rx->next;
     if (is_settled(rx)) {
-        rx->easy += left < rest ? left : rest;
+        rx->fast_limit += left < rest ? left : rest;
     }
 }
 
@@ -495,7 +496,7 @@ static uint64_t seq_before(const struct sb_channel_view *ch, uint64_t position, 
     return hint + (uint16_t)(sb_record_seq(header) - 1u - hint);
 }
 
-enum sb_ring_result sb_stream_rx_init(struct sb_stream_rx *rx, const struct sb_channel_view *ch)
+enum sb_ring_result sb_spsc_rx_init(struct sb_spsc_rx *rx, const struct sb_channel_view *ch)
 {
     uint64_t acked = sb_load_acquire(&ch->shared->acked);
     uint64_t room = sb_load_acquire(&ch->shared->room);
@@ -504,7 +505,7 @@ enum sb_ring_result sb_stream_rx_init(struct sb_stream_rx *rx, const struct sb_c
     int64_t ahead = (int64_t)(attempt - sb_attempt_make(acked, 0)) >> 8; /* circular, 56 bits */
     uint64_t header;
     if ((acked & 7u) != 0 || acked - room > ch->ring_bytes || ahead > (int64_t)ch->ring_bytes) {
-        return SB_CORRUPT;
+        return SB_RING_CORRUPT;
     }
     header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, acked));
     memset(rx, 0, sizeof *rx);
@@ -521,7 +522,7 @@ enum sb_ring_result sb_stream_rx_init(struct sb_stream_rx *rx, const struct sb_c
     rx->attempts = ahead > 0 ? sb_attempt_count(attempt) : 0;
     set_easy_rx(rx);
     publish_room(rx);
-    return SB_OK;
+    return SB_RING_OK;
 }
 
 static inline uint32_t next_attempt(uint32_t attempts)
@@ -529,13 +530,13 @@ static inline uint32_t next_attempt(uint32_t attempts)
     return attempts < SHMBUS_DELIVERIES_MAX ? attempts + 1 : SHMBUS_DELIVERIES_MAX;
 }
 
-static inline void store_attempt(struct sb_stream_rx *rx, uint64_t handed, uint32_t attempts)
+static inline void store_attempt(struct sb_spsc_rx *rx, uint64_t handed, uint32_t attempts)
 {
     sb_store_relaxed(&rx->shared->attempt, sb_attempt_make(handed, attempts)); /* F */
 }
 
 /* Notes that the record ending at @end is handed out; returns its delivery count. */
-static uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
+static uint32_t note_attempt(struct sb_spsc_rx *rx, uint64_t end)
 {
     if (is_settled(rx)) {
         store_attempt(rx, end, 1);
@@ -556,7 +557,7 @@ static uint32_t note_attempt(struct sb_stream_rx *rx, uint64_t end)
 /* Nothing there. A receiver that keeps up with the sender takes each line away while it is being
  * filled, which slows both down; after a run of messages it lets the next ones gather. A shorter
  * run may be question and answer, where somebody waits for us: no pause then. */
-static enum sb_ring_result on_empty(struct sb_stream_rx *rx)
+static enum sb_ring_result on_empty(struct sb_spsc_rx *rx)
 {
     if (rx->published != rx->acked) {
         publish_room(rx);
@@ -567,10 +568,10 @@ static enum sb_ring_result on_empty(struct sb_stream_rx *rx)
         }
     }
     rx->gap = rx->seq;
-    return SB_EMPTY;
+    return SB_RING_EMPTY;
 }
 
-static SB_INLINE void fill_in(const struct sb_stream_rx *rx, struct shmbus_channel *channel,
+static SB_INLINE void fill_in(const struct sb_spsc_rx *rx, struct shmbus_channel *channel,
                               uint16_t sender, uint8_t *record, uint64_t header, uint64_t seq,
                               uint32_t delivery_count, struct shmbus_msg *ret)
 {
@@ -586,15 +587,15 @@ static SB_INLINE void fill_in(const struct sb_stream_rx *rx, struct shmbus_chann
     ret->type = sb_record_type(header);
     sb_msg_no_more(ret);
     ret->opaque_[0] = seq;
-    ret->opaque_[1] = rx->mark;
+    ret->opaque_[1] = rx->tag;
     ret->opaque_[2] = 0;
 }
 
 /* One message, whatever is special about it: padding in front, the end of the ring, handed out
  * before. Says why there is none. */
-SB_SELDOM static enum sb_ring_result take_any(struct sb_stream_rx *rx,
-                                              struct shmbus_channel *channel, uint16_t sender,
-                                              struct shmbus_msg *ret)
+SB_NOINLINE static enum sb_ring_result take_slow(struct sb_spsc_rx *rx,
+                                                 struct shmbus_channel *channel, uint16_t sender,
+                                                 struct shmbus_msg *ret)
 {
     uint64_t header = sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)); /* E */
     struct record record;
@@ -602,30 +603,30 @@ SB_SELDOM static enum sb_ring_result take_any(struct sb_stream_rx *rx,
     if ((header & SB_RECORD_VALID) == 0) {
         return on_empty(rx);
     }
-    if (rx->seq - rx->acked_seq == SB_STREAM_HELD_MAX) {
-        return SB_BUSY;
+    if (rx->seq - rx->acked_seq == SB_SPSC_HELD_MAX) {
+        return SB_RING_BUSY;
     }
     if (!record_check(rx->ring, rx->bytes, rx->head_bytes, rx->next, header, rx->seq + 1,
                       rx->acked + rx->bytes - WORD, &record)) {
-        return SB_CORRUPT;
+        return SB_RING_CORRUPT;
     }
     rx->next = record.end;
-    rx->ends[++rx->seq % SB_STREAM_HELD_MAX] = record.end;
+    rx->ends[++rx->seq % SB_SPSC_HELD_MAX] = record.end;
     fill_in(rx, channel, sender, (uint8_t *)word_at(rx->ring, rx->bytes, record.at), record.header,
             rx->seq, note_attempt(rx, record.end), ret);
     set_easy_rx(rx);
-    return SB_OK;
+    return SB_RING_OK;
 }
 
 /* Whether a header is that of message @seq and its record, which ends at @end, needs no care. */
-static SB_INLINE bool is_plain(uint64_t header, uint64_t seq, uint64_t end, uint64_t easy)
+static SB_INLINE bool is_plain(uint64_t header, uint64_t seq, uint64_t end, uint64_t fast_limit)
 {
     return ((header ^ sb_record_make(0, seq, 0, SB_RECORD_VALID)) & SB_RECORD_CHECKED) == 0 &&
-           (int64_t)(end - easy) <= 0;
+           (int64_t)(end - fast_limit) <= 0;
 }
 
-enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_channel *channel,
-                                   uint16_t sender, struct shmbus_msg *ret)
+enum sb_ring_result sb_spsc_recv(struct sb_spsc_rx *rx, struct shmbus_channel *channel,
+                                 uint16_t sender, struct shmbus_msg *ret)
 {
     uint8_t *const ring = rx->ring;
     const uint64_t mask = rx->bytes - 1, next = rx->next, seq = rx->seq + 1;
@@ -633,28 +634,28 @@ enum sb_ring_result sb_stream_recv(struct sb_stream_rx *rx, struct shmbus_channe
     uint64_t header = sb_load_acquire((sb_word *)(void *)record); /* E */
     uint64_t end = next + rx->head_bytes + round_up(sb_record_size(header));
 
-    if (sb_unlikely(!is_plain(header, seq, end, rx->easy) ||
-                    seq - rx->acked_seq > SB_STREAM_HELD_MAX)) {
-        return take_any(rx, channel, sender, ret);
+    if (sb_unlikely(!is_plain(header, seq, end, rx->fast_limit) ||
+                    seq - rx->acked_seq > SB_SPSC_HELD_MAX)) {
+        return take_slow(rx, channel, sender, ret);
     }
     if (seq - rx->gap > RUN_LONG) { /* else the sender may be filling that line */
         sb_prefetch(ring + ((next + AHEAD_RX) & mask));
     }
     fill_in(rx, channel, sender, record, header, seq, 1, ret);
-    rx->ends[seq % SB_STREAM_HELD_MAX] = end;
+    rx->ends[seq % SB_SPSC_HELD_MAX] = end;
     rx->next = end;
     rx->seq = seq;
     store_attempt(rx, end, 1);
-    return SB_OK;
+    return SB_RING_OK;
 }
 
-size_t sb_stream_recv_batch(struct sb_stream_rx *rx, struct shmbus_channel *channel,
-                            uint16_t sender, struct shmbus_msg *ret, size_t max)
+size_t sb_spsc_recv_batch(struct sb_spsc_rx *rx, struct shmbus_channel *channel, uint16_t sender,
+                          struct shmbus_msg *ret, size_t max)
 {
     uint8_t *const ring = rx->ring;
-    const uint64_t mask = rx->bytes - 1, easy = rx->easy;
+    const uint64_t mask = rx->bytes - 1, fast_limit = rx->fast_limit;
     uint64_t next = rx->next, seq = rx->seq;
-    uint64_t most = rx->acked_seq + SB_STREAM_HELD_MAX - seq;
+    uint64_t most = rx->acked_seq + SB_SPSC_HELD_MAX - seq;
     size_t n;
 
     for (n = 0; n < max && n < most; n++) {
@@ -662,14 +663,14 @@ size_t sb_stream_recv_batch(struct sb_stream_rx *rx, struct shmbus_channel *chan
         uint64_t header = sb_load_acquire((sb_word *)(void *)record); /* E */
         uint64_t end = next + rx->head_bytes + round_up(sb_record_size(header));
 
-        if (sb_unlikely(!is_plain(header, seq + 1, end, easy))) {
+        if (sb_unlikely(!is_plain(header, seq + 1, end, fast_limit))) {
             break;
         }
-        if (n > 0) { /* as in sb_stream_recv(): not when there is but one */
+        if (n > 0) { /* as in sb_spsc_recv(): not when there is but one */
             sb_prefetch(ring + ((next + AHEAD_RX) & mask));
         }
         next = end;
-        rx->ends[++seq % SB_STREAM_HELD_MAX] = end;
+        rx->ends[++seq % SB_SPSC_HELD_MAX] = end;
         fill_in(rx, channel, sender, record, header, seq, 1, &ret[n]);
     }
     if (n > 0) {
@@ -683,18 +684,18 @@ size_t sb_stream_recv_batch(struct sb_stream_rx *rx, struct shmbus_channel *chan
 /* Ends are multiples of 8; this bit marks one that was released before the one in front of it. */
 #define RELEASED 1u
 
-static inline uint64_t *end_of(struct sb_stream_rx *rx, uint64_t seq)
+static inline uint64_t *end_of(struct sb_spsc_rx *rx, uint64_t seq)
 {
-    return &rx->ends[seq % SB_STREAM_HELD_MAX];
+    return &rx->ends[seq % SB_SPSC_HELD_MAX];
 }
 
-static inline bool is_held(struct sb_stream_rx *rx, uint64_t seq)
+static inline bool is_held(struct sb_spsc_rx *rx, uint64_t seq)
 {
     return seq - rx->acked_seq - 1 < rx->seq - rx->acked_seq && (*end_of(rx, seq) & RELEASED) == 0;
 }
 
 /* Not the oldest: only noted, released with the one in front of it. */
-SB_SELDOM static bool release_later(struct sb_stream_rx *rx, uint64_t seq)
+SB_NOINLINE static bool release_later(struct sb_spsc_rx *rx, uint64_t seq)
 {
     if (!is_held(rx, seq)) {
         return false;
@@ -705,7 +706,7 @@ SB_SELDOM static bool release_later(struct sb_stream_rx *rx, uint64_t seq)
 
 /* What was released before the one in front of it. Marks go, so that no entry that is not held has
  * one. */
-SB_SELDOM static void release_noted(struct sb_stream_rx *rx)
+SB_NOINLINE static void release_noted(struct sb_spsc_rx *rx)
 {
     uint64_t *end = end_of(rx, rx->acked_seq + 1);
     do {
@@ -717,7 +718,7 @@ SB_SELDOM static void release_noted(struct sb_stream_rx *rx)
 }
 
 /* The private half of a release. */
-static SB_INLINE bool note_release(struct sb_stream_rx *rx, uint64_t seq)
+static SB_INLINE bool note_release(struct sb_spsc_rx *rx, uint64_t seq)
 {
     if (sb_unlikely(seq != rx->acked_seq + 1 || rx->acked_seq == rx->seq)) {
         return release_later(rx, seq);
@@ -730,7 +731,7 @@ static SB_INLINE bool note_release(struct sb_stream_rx *rx, uint64_t seq)
     return true;
 }
 
-static SB_INLINE void publish_acked(struct sb_stream_rx *rx)
+static SB_INLINE void publish_acked(struct sb_spsc_rx *rx)
 {
     sb_store_release(&rx->shared->acked, rx->acked);         /* G */
     sb_store_release(&rx->shared->acked_seq, rx->acked_seq); /* a hint; not before G */
@@ -739,7 +740,7 @@ static SB_INLINE void publish_acked(struct sb_stream_rx *rx)
     }
 }
 
-bool sb_stream_release(struct sb_stream_rx *rx, uint64_t seq)
+bool sb_spsc_release(struct sb_spsc_rx *rx, uint64_t seq)
 {
     uint64_t before = rx->acked;
 
@@ -753,7 +754,7 @@ bool sb_stream_release(struct sb_stream_rx *rx, uint64_t seq)
 }
 
 /* The same for the oldest ones in a row; returns how many there are. */
-static SB_INLINE size_t note_releases(struct sb_stream_rx *rx, const struct shmbus_msg *msgs,
+static SB_INLINE size_t note_releases(struct sb_spsc_rx *rx, const struct shmbus_msg *msgs,
                                       size_t count)
 {
     uint64_t seq = rx->acked_seq;
@@ -774,7 +775,7 @@ static SB_INLINE size_t note_releases(struct sb_stream_rx *rx, const struct shmb
     return n;
 }
 
-size_t sb_stream_release_batch(struct sb_stream_rx *rx, const struct shmbus_msg *msgs, size_t count)
+size_t sb_spsc_release_batch(struct sb_spsc_rx *rx, const struct shmbus_msg *msgs, size_t count)
 {
     uint64_t before = rx->acked;
     size_t n = note_releases(rx, msgs, count);
@@ -788,7 +789,7 @@ size_t sb_stream_release_batch(struct sb_stream_rx *rx, const struct shmbus_msg 
     return n;
 }
 
-bool sb_stream_unrecv(struct sb_stream_rx *rx, uint64_t seq)
+bool sb_spsc_unrecv(struct sb_spsc_rx *rx, uint64_t seq)
 {
     uint64_t end = *end_of(rx, seq);
     if (seq != rx->seq || !is_held(rx, seq)) {
@@ -796,14 +797,14 @@ bool sb_stream_unrecv(struct sb_stream_rx *rx, uint64_t seq)
     }
     rx->seq--;
     rx->next = rx->seq == rx->acked_seq ? rx->acked : *end_of(rx, rx->seq) & ~(uint64_t)RELEASED;
-    rx->easy = rx->next; /* its size is checked once more: it may be another lap's end now */
+    rx->fast_limit = rx->next; /* its size is checked once more: it may be another lap's end now */
     if ((int64_t)(end - rx->inherited) > 0) { /* as if it had never been handed out */
         store_attempt(rx, rx->next, is_settled(rx) ? 1 : rx->attempts);
     }
     return true;
 }
 
-bool sb_stream_readable(const struct sb_stream_rx *rx)
+bool sb_spsc_readable(const struct sb_spsc_rx *rx)
 {
     return (sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)) & SB_RECORD_VALID) != 0;
 }
@@ -812,7 +813,7 @@ bool sb_stream_readable(const struct sb_stream_rx *rx)
 
 /* Walks from the hint to the marker like a new sender. Where the walk began may be overwritten
  * meanwhile, but only after acked has passed it. */
-uint64_t sb_stream_depth(const struct sb_channel_view *channel)
+uint64_t sb_spsc_depth(const struct sb_channel_view *channel)
 {
     uint64_t acked = 0, hint = 0, tail = 0, seq;
     for (unsigned n = 0; n < DEPTH_TRIES; n++) {
@@ -832,7 +833,7 @@ uint64_t sb_stream_depth(const struct sb_channel_view *channel)
     return hint - acked < channel->ring_bytes ? hint - acked : channel->ring_bytes;
 }
 
-void sb_stream_look_init(struct sb_stream_look *look, const struct sb_channel_view *channel)
+void sb_spsc_peek_init(struct sb_spsc_peek *look, const struct sb_channel_view *channel)
 {
     look->channel = channel;
     look->next = sb_load_acquire(&channel->shared->acked) & ~7ull;
@@ -848,8 +849,7 @@ static void copy_racy(uint64_t *to, uint8_t *ring, uint64_t bytes, uint64_t at, 
     }
 }
 
-enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
-                                   struct shmbus_msg *ret)
+enum sb_ring_result sb_spsc_peek(struct sb_spsc_peek *look, void *buffer, struct shmbus_msg *ret)
 {
     const struct sb_channel_view *ch = look->channel;
     uint32_t head_bytes = head_bytes_of(ch);
@@ -864,7 +864,7 @@ enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
             (header & SB_RECORD_VALID) != 0 &&
             record_check(ch->ring, ch->ring_bytes, head_bytes, look->next, header, seq,
                          look->next + ch->ring_bytes - WORD, &record) &&
-            sb_record_size(record.header) <= sb_stream_size_max(ch->ring_bytes, head_bytes > WORD);
+            sb_record_size(record.header) <= sb_spsc_size_max(ch->ring_bytes, head_bytes > WORD);
         if (good) {
             copy_racy(buffer, ch->ring, ch->ring_bytes, record.at + head_bytes,
                       sb_record_size(record.header));
@@ -880,7 +880,7 @@ enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
             continue;
         }
         if (!good) {
-            return (header & SB_RECORD_VALID) != 0 ? SB_CORRUPT : SB_EMPTY;
+            return (header & SB_RECORD_VALID) != 0 ? SB_RING_CORRUPT : SB_RING_EMPTY;
         }
         look->next = record.end;
         look->seq = seq + 1;
@@ -893,7 +893,7 @@ enum sb_ring_result sb_stream_look(struct sb_stream_look *look, void *buffer,
         if ((int64_t)(sb_attempt_make(record.end, 0) - (attempt & ~0xffull)) <= 0) {
             ret->delivery_count = next_attempt(sb_attempt_count(attempt));
         }
-        return SB_OK;
+        return SB_RING_OK;
     }
-    return SB_EMPTY;
+    return SB_RING_EMPTY;
 }

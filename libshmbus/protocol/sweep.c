@@ -33,7 +33,7 @@
  *
  * Blind. A process whose descriptors were closed and that can open the segment no more gets no
  * answer about anybody, itself included. So nobody takes place 0 without asking about itself first,
- * nor gives a sign: E2 and T3 need sb_oracle_works(). A place it has goes to the next.
+ * nor gives a sign: E2 and T3 need sb_liveness_works(). A place it has goes to the next.
  *
  * No word here comes again: owner64 has 48 bits of epoch. sweep_seq is compared with its value of
  * one second ago, and takes ages to come round in 64 bits.
@@ -69,7 +69,7 @@ void sb_sweep_init(struct sb_sweep *sweep, const struct sb_view *view,
     };
 }
 
-static sb_word *place(const struct sb_view *view, uint32_t k)
+static sb_word *place_of(const struct sb_view *view, uint32_t k)
 {
     return &view->super->sweepers[k];
 }
@@ -90,15 +90,15 @@ static uint64_t word_of(const struct sb_view *view, uint64_t owner64)
     return w;
 }
 
-static bool is_gone(const struct sb_view *view, struct sb_oracle *oracle, uint64_t owner64)
+static bool is_gone(const struct sb_view *view, struct sb_liveness *liveness, uint64_t owner64)
 {
     uint64_t w = word_of(view, owner64);
-    return w == 0 || sb_process_is_dead(view, oracle, sb_owner64_slot(owner64), w);
+    return w == 0 || sb_process_is_dead(view, liveness, sb_owner64_slot(owner64), w);
 }
 
-bool sb_sweep_is_kept(const struct sb_view *view, struct sb_oracle *oracle)
+bool sb_sweep_is_kept(const struct sb_view *view, struct sb_liveness *liveness)
 {
-    return !is_gone(view, oracle, sb_load_acquire(place(view, 0)));
+    return !is_gone(view, liveness, sb_load_acquire(place_of(view, 0)));
 }
 
 /* Only rounds that lie about a tick apart count: others are made because somebody was told. One of
@@ -120,8 +120,8 @@ static void count_signs(struct sb_sweep *sweep, int64_t now_ns)
 
 static void give_up(const struct sb_sweep *sweep, uint32_t k)
 {
-    if (sb_load_relaxed(place(sweep->view, k)) == sweep->me) {
-        sb_cas(place(sweep->view, k), sweep->me, 0);
+    if (sb_load_relaxed(place_of(sweep->view, k)) == sweep->me) {
+        sb_cas(place_of(sweep->view, k), sweep->me, 0);
     }
 }
 
@@ -133,15 +133,15 @@ void sb_sweep_leave(const struct sb_sweep *sweep)
 }
 
 /* E1 to E3. */
-static bool become_sweeper(struct sb_sweep *sweep, struct sb_oracle *oracle, bool is_late)
+static bool become_sweeper(struct sb_sweep *sweep, struct sb_liveness *liveness, bool is_late)
 {
-    uint64_t now = sb_load_acquire(place(sweep->view, 0)); /* E1 */
+    uint64_t now = sb_load_acquire(place_of(sweep->view, 0)); /* E1 */
 
-    if (!is_late && !is_gone(sweep->view, oracle, now)) {
+    if (!is_late && !is_gone(sweep->view, liveness, now)) {
         return false;
     }
-    if (!sb_oracle_works(oracle, sweep->slot) ||
-        !sb_cas(place(sweep->view, 0), now, sweep->me)) { /* E2 */
+    if (!sb_liveness_works(liveness, sweep->slot) ||
+        !sb_cas(place_of(sweep->view, 0), now, sweep->me)) { /* E2 */
         return false;
     }
     for (uint32_t k = 1; k < SB_SWEEPERS; k++) {
@@ -155,30 +155,30 @@ static bool has_place(const struct sb_sweep *sweep)
 {
     bool has = false;
     for (uint32_t k = 1; k < SB_SWEEPERS; k++) {
-        has = has || sb_load_relaxed(place(sweep->view, k)) == sweep->me;
+        has = has || sb_load_relaxed(place_of(sweep->view, k)) == sweep->me;
     }
     return has;
 }
 
 /* E4. */
-static bool take_place(const struct sb_sweep *sweep, struct sb_oracle *oracle)
+static bool take_place(const struct sb_sweep *sweep, struct sb_liveness *liveness)
 {
     for (uint32_t k = 1; k < SB_SWEEPERS; k++) {
-        uint64_t now = sb_load_acquire(place(sweep->view, k));
-        if (word_of(sweep->view, now) == 0 && sb_oracle_works(oracle, sweep->slot) &&
-            sb_cas(place(sweep->view, k), now, sweep->me)) {
+        uint64_t now = sb_load_acquire(place_of(sweep->view, k));
+        if (word_of(sweep->view, now) == 0 && sb_liveness_works(liveness, sweep->slot) &&
+            sb_cas(place_of(sweep->view, k), now, sweep->me)) {
             return true;
         }
     }
     return false;
 }
 
-static enum sb_sweep_role look_on(const struct sb_sweep *sweep, struct sb_oracle *oracle)
+static enum sb_sweep_role look_on(const struct sb_sweep *sweep, struct sb_liveness *liveness)
 {
     if (!has_place(sweep)) {
-        return take_place(sweep, oracle) ? SB_SWEEP_DEPUTY : SB_SWEEP_OTHER;
+        return take_place(sweep, liveness) ? SB_SWEEP_DEPUTY : SB_SWEEP_OTHER;
     }
-    if (sb_oracle_works(oracle, sweep->slot)) {
+    if (sb_liveness_works(liveness, sweep->slot)) {
         return SB_SWEEP_DEPUTY;
     }
     sb_sweep_leave(sweep);
@@ -194,7 +194,7 @@ static int64_t pause_ns(const struct sb_sweep *sweep, bool told)
 }
 
 /* T1 and T2. @told: of a death, just now or a moment ago. @just_now: the former. */
-static void ask_about_all(struct sb_sweep *sweep, struct sb_oracle *oracle, int64_t now_ns,
+static void ask_about_all(struct sb_sweep *sweep, struct sb_liveness *liveness, int64_t now_ns,
                           bool told, bool just_now)
 {
     uint32_t recovered;
@@ -205,41 +205,41 @@ static void ask_about_all(struct sb_sweep *sweep, struct sb_oracle *oracle, int6
         }
         return;
     }
-    recovered = sb_reclaim_dead(sweep->view, oracle);
+    recovered = sb_reclaim_dead(sweep->view, liveness);
     sweep->asked_ns = sb_now_ns();
     sweep->asking_ns = sweep->asked_ns - now_ns;
     sweep->again_ns = just_now && recovered == 0 ? sweep->asked_ns + AGAIN_NS : 0;
 }
 
-static enum sb_sweep_role sweep_all(struct sb_sweep *sweep, struct sb_oracle *oracle,
+static enum sb_sweep_role sweep_all(struct sb_sweep *sweep, struct sb_liveness *liveness,
                                     int64_t now_ns, bool told, bool just_now)
 {
-    if (!sb_oracle_works(oracle, sweep->slot)) {
+    if (!sb_liveness_works(liveness, sweep->slot)) {
         sb_sweep_leave(sweep);
         return SB_SWEEP_OTHER;
     }
-    ask_about_all(sweep, oracle, now_ns, told, just_now);
+    ask_about_all(sweep, liveness, now_ns, told, just_now);
     sb_sweep_sign(sweep->view); /* T3 */
     return SB_SWEEP_SWEEPER;
 }
 
-enum sb_sweep_role sb_sweep_round(struct sb_sweep *sweep, struct sb_oracle *oracle, int64_t now_ns,
-                                  enum sb_sweep_why why)
+enum sb_sweep_role sb_sweep_round(struct sb_sweep *sweep, struct sb_liveness *liveness,
+                                  int64_t now_ns, enum sb_sweep_why why)
 {
     bool just_now = why == SB_SWEEP_TOLD;
     bool told = just_now || (sweep->again_ns != 0 && now_ns >= sweep->again_ns);
 
     sweep->again_ns = 0;
-    if (sb_load_acquire(place(sweep->view, 0)) != sweep->me) {
+    if (sb_load_acquire(place_of(sweep->view, 0)) != sweep->me) {
         count_signs(sweep, now_ns);
-        if (!become_sweeper(sweep, oracle,
+        if (!become_sweeper(sweep, liveness,
                             sweep->late >= SB_SWEEP_LATE || why == SB_SWEEP_CALLED)) {
-            sweep->role = look_on(sweep, oracle);
+            sweep->role = look_on(sweep, liveness);
             sweep->again_ns = just_now ? now_ns + AGAIN_NS : 0;
             return sweep->role;
         }
     }
     sweep->late = 0;
-    sweep->role = sweep_all(sweep, oracle, now_ns, told, just_now);
+    sweep->role = sweep_all(sweep, liveness, now_ns, told, just_now);
     return sweep->role;
 }

@@ -39,11 +39,11 @@ void sb_sweep_init(struct sb_sweep *sweep, const struct sb_view *view,
                    const struct sb_member *member);
 
 /* One round at @now_ns: does what falls to this watcher. Returns what it is now. */
-enum sb_sweep_role sb_sweep_round(struct sb_sweep *sweep, struct sb_oracle *oracle, int64_t now_ns,
-                                  enum sb_sweep_why why);
+enum sb_sweep_role sb_sweep_round(struct sb_sweep *sweep, struct sb_liveness *liveness,
+                                  int64_t now_ns, enum sb_sweep_why why);
 
 /* Whether somebody alive has the sweeper's place. */
-bool sb_sweep_is_kept(const struct sb_view *view, struct sb_oracle *oracle);
+bool sb_sweep_is_kept(const struct sb_view *view, struct sb_liveness *liveness);
 
 /* Gives up every place; the others find it empty. */
 void sb_sweep_leave(const struct sb_sweep *sweep);

@@ -46,7 +46,7 @@ check() {
 }
 
 for file in block.c exchange.c 'ring_mpmc.c redelivery.c' letters.c ring_lanes.c ring_spsc.c event.c \
-    'process.c oracle.c' reclaim.c sweep.c anchor.c directory.c region_lock.c; do
+    'process.c liveness.c' reclaim.c sweep.c anchor.c directory.c region_lock.c; do
     # shellcheck disable=SC2086
     check $file
 done

@@ -288,7 +288,7 @@ static bool to_sweep(struct t_actor *a)
 static enum sb_sweep_role sweep_round(struct t_actor *a)
 {
     a->swept_ns += SB_SWEEP_TICK_NS;
-    return sb_sweep_round(&a->sweep, &a->bus->oracle, a->swept_ns, SB_SWEEP_BY_CLOCK);
+    return sb_sweep_round(&a->sweep, &a->bus->liveness, a->swept_ns, SB_SWEEP_BY_CLOCK);
 }
 
 /* The survivor, in slot 0, is the sweeper and gives no sign. */
@@ -702,7 +702,7 @@ static void run_forward(struct t_actor *a)
 static bool is_free_again(const struct t_actor *a, uint32_t block, uint64_t hdr)
 {
     return sb_load_relaxed(&sb_block_at(&a->bus->view.blocks, block)->hdr) ==
-           sb_hdr_make(sb_hdr_gen(hdr), 0, SB_FREE, 0);
+           sb_hdr_make(sb_hdr_gen(hdr), 0, SB_BLOCK_FREE, 0);
 }
 
 static void run_requeue_copy(struct t_actor *a)

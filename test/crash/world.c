@@ -493,7 +493,7 @@ static void check_lanes(struct t_world *w, struct shmbus_channel *ours)
 
     for (uint64_t i = 0; i < sb_cell_count(ch); i++) {
         uint64_t word = sb_load_relaxed(&sb_cell_at(ch, i)->w);
-        if (sb_hdr_state(word) != SB_FREE) {
+        if (sb_hdr_state(word) != SB_BLOCK_FREE) {
             t_fail(w, "cell %u of %s is in state %u of owner %u", (unsigned)i, ours->name,
                    (unsigned)sb_hdr_state(word), (unsigned)sb_hdr_owner(word));
         }
@@ -527,7 +527,7 @@ static void check_sweeper(struct t_world *w)
         return;
     }
     sb_sweep_init(&sweep, &w->bus->view, &w->bus->member);
-    role = sb_sweep_round(&sweep, &w->bus->oracle, now_ns(), SB_SWEEP_CALLED);
+    role = sb_sweep_round(&sweep, &w->bus->liveness, now_ns(), SB_SWEEP_CALLED);
     if (role != SB_SWEEP_SWEEPER ||
         sb_load_relaxed(&w->bus->view.super->sweepers[0]) != w->bus->member.owner64) {
         t_fail(w, "the survivor does not become the sweeper");

@@ -247,13 +247,13 @@ static void print_words(void)
     field("slot + 1", sb_owner_make((uint32_t)ONES(10) - 1u, 0));
     word("owner64");
     field("slot + 1", sb_owner64_make((uint32_t)ONES(16) - 1u, 0));
-    field("how", sb_role_left(0, (enum sb_role_how)3));
+    field("how", sb_end_left(0, (enum sb_end_how)3));
     field("epoch", sb_owner64_make(UINT32_MAX, ONES(46)));
     word("block header");
-    field("owner", sb_hdr_make(0, 0, SB_FREE, (uint32_t)ONES(SB_OWNER_BITS)));
+    field("owner", sb_hdr_make(0, 0, SB_BLOCK_FREE, (uint32_t)ONES(SB_OWNER_BITS)));
     field("state", sb_hdr_make(0, 0, (enum sb_block_state)15, 0));
-    field("deliveries", sb_hdr_make(0, ONES(6), SB_FREE, 0));
-    field("generation", sb_hdr_make(ONES(40), 0, SB_FREE, 0));
+    field("deliveries", sb_hdr_make(0, ONES(6), SB_BLOCK_FREE, 0));
+    field("generation", sb_hdr_make(ONES(40), 0, SB_BLOCK_FREE, 0));
     word("location");
     field("ticket", sb_loc_make(0, UINT64_MAX));
     field("channel", sb_loc_make(ONES(16), 0));
@@ -308,17 +308,17 @@ static void print_words(void)
 static void print_numbers(void)
 {
     printf("numbers\n");
-    NUMBER(SB_FREE);
-    NUMBER(SB_HTX);
-    NUMBER(SB_HRX);
-    NUMBER(SB_QUE);
-    NUMBER(SB_QFW);
-    NUMBER(SB_ORPHAN);
-    NUMBER(SB_DEADL);
-    NUMBER(SB_HFW);
-    NUMBER(SB_ROLE_HELD);
-    NUMBER(SB_ROLE_CLOSED);
-    NUMBER(SB_ROLE_DEAD);
+    NUMBER(SB_BLOCK_FREE);
+    NUMBER(SB_BLOCK_FILLING);
+    NUMBER(SB_BLOCK_RECEIVED);
+    NUMBER(SB_BLOCK_QUEUED);
+    NUMBER(SB_BLOCK_FORWARDED);
+    NUMBER(SB_BLOCK_ORPHAN);
+    NUMBER(SB_BLOCK_DEAD_LETTER);
+    NUMBER(SB_BLOCK_EXCHANGED);
+    NUMBER(SB_END_HELD);
+    NUMBER(SB_END_CLOSED);
+    NUMBER(SB_END_DEAD);
     NUMBER(SB_PROC_FREE);
     NUMBER(SB_PROC_ACTIVE);
     NUMBER(SB_DIR_SPARE);

@@ -9,7 +9,7 @@
 
 #include "protocol/event.h"
 #include "protocol/reclaim.h"
-#include "protocol/role.h"
+#include "protocol/stream_end.h"
 
 #define LAPS 2u
 
@@ -30,7 +30,7 @@ static uint32_t free_blocks(uint32_t channel)
     uint32_t n = 0;
     for (uint32_t b = 0; b < w_plan->blocks; b++) {
         bool may = b < w_view.blocks.classes[0].common_end || b - own->first < own->count;
-        n += may && sb_hdr_state(w_segment.blocks[b].hdr.v) == SB_FREE;
+        n += may && sb_hdr_state(w_segment.blocks[b].hdr.v) == SB_BLOCK_FREE;
     }
     return n;
 }

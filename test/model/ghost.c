@@ -19,7 +19,7 @@ const char *const w_state_names[] = {"not sent",    "queued", "received", "orpha
 
 static bool is_queued_hdr(uint64_t hdr)
 {
-    return sb_hdr_state(hdr) == SB_QUE || sb_hdr_state(hdr) == SB_QFW;
+    return sb_hdr_state(hdr) == SB_BLOCK_QUEUED || sb_hdr_state(hdr) == SB_BLOCK_FORWARDED;
 }
 
 /* Whether a message is on its way: committed, not acknowledged. */
@@ -135,7 +135,7 @@ static void letter_moved(struct w_message *m, const struct w_message *before)
 static bool goes_on_in(uint32_t from, uint32_t to)
 {
     const struct sb_block *b = &w_segment.blocks[from];
-    return sb_hdr_state(b->hdr.v) == SB_HFW && sb_twin_block(b->twin.v) == to;
+    return sb_hdr_state(b->hdr.v) == SB_BLOCK_EXCHANGED && sb_twin_block(b->twin.v) == to;
 }
 
 static void slot_filled(uint32_t c, uint32_t index, uint64_t now)
@@ -355,7 +355,7 @@ void w_redelivered(struct w_message *m, uint64_t old, uint64_t now)
     uint32_t me = w_me();
     const struct w_process *p = &w_processes[me];
     uint32_t max = w_plan->channels[m->channel].max_deliveries;
-    bool dead_letter = sb_hdr_state(old) == SB_DEADL;
+    bool dead_letter = sb_hdr_state(old) == SB_BLOCK_DEAD_LETTER;
 
     if (m->state != (dead_letter ? W_DEADL : W_ORPHAN)) {
         x_fail("an orphan is taken whose message is %s", w_state_names[m->state]);
@@ -405,7 +405,7 @@ static void check_recovered(const struct w_message *m)
 void w_given_back(struct w_message *m, uint64_t now)
 {
     bool undone = w_processes[w_me() < W_PROCESSES ? w_me() : W_DRIVER].op == W_UNDO;
-    bool dead_letter = sb_hdr_state(now) == SB_DEADL;
+    bool dead_letter = sb_hdr_state(now) == SB_BLOCK_DEAD_LETTER;
     const struct w_channel_plan *channel = &w_plan->channels[m->channel];
 
     if (dead_letter && (channel->dead_letter == 0 || m->deliveries < channel->max_deliveries)) {
@@ -499,15 +499,15 @@ static void received(uint32_t block, uint64_t old, uint64_t now)
         x_fail("b%u is received in somebody else's name", block);
         return;
     }
-    if (sb_hdr_state(old) == SB_ORPHAN || sb_hdr_state(old) == SB_DEADL) {
+    if (sb_hdr_state(old) == SB_BLOCK_ORPHAN || sb_hdr_state(old) == SB_BLOCK_DEAD_LETTER) {
         w_redelivered(message_in(block), old, now);
-    } else if (sb_hdr_state(old) == SB_QFW && message_in(block)->state == W_TAKEN) {
+    } else if (sb_hdr_state(old) == SB_BLOCK_FORWARDED && message_in(block)->state == W_TAKEN) {
         if (message_in(block)->holder != me) {
             x_fail("a forward that was not committed is received by somebody else");
         }
     } else if (is_queued_hdr(old)) {
         taken_from_slot(block, now);
-    } else if (sb_hdr_state(old) != SB_HRX && sb_hdr_state(old) != SB_HFW) {
+    } else if (sb_hdr_state(old) != SB_BLOCK_RECEIVED && sb_hdr_state(old) != SB_BLOCK_EXCHANGED) {
         x_fail("b%u is received although it was never sent", block);
     }
 }
@@ -518,27 +518,28 @@ static void header_changed(uint32_t block, uint64_t old, uint64_t now)
     enum sb_block_state before = sb_hdr_state(old);
     enum sb_block_state after = sb_hdr_state(now);
 
-    if (owner != W_NOBODY && owner != w_me() && !(after == SB_HRX && is_queued_hdr(old))) {
+    if (owner != W_NOBODY && owner != w_me() &&
+        !(after == SB_BLOCK_RECEIVED && is_queued_hdr(old))) {
         x_fail("robbed: b%u is taken from a living process", block);
         return;
     }
-    if (before == SB_HRX && after != SB_HRX) {
+    if (before == SB_BLOCK_RECEIVED && after != SB_BLOCK_RECEIVED) {
         check_cleared(block);
     }
     switch (after) {
-    case SB_FREE:
-    case SB_HTX:
+    case SB_BLOCK_FREE:
+    case SB_BLOCK_FILLING:
         let_go(block);
         break;
-    case SB_HRX:
+    case SB_BLOCK_RECEIVED:
         received(block, old, now);
         break;
-    case SB_ORPHAN:
-    case SB_DEADL:
+    case SB_BLOCK_ORPHAN:
+    case SB_BLOCK_DEAD_LETTER:
         given_back(block, now);
         break;
     default:
-        if (before != SB_HTX && before != SB_HRX) {
+        if (before != SB_BLOCK_FILLING && before != SB_BLOCK_RECEIVED) {
             x_fail("b%u is sent although nobody held it", block);
         }
     }
@@ -671,7 +672,7 @@ static void check_blocks(void)
     uint64_t all = (1ull << w_plan->blocks) - 1u;
     for (uint32_t b = 0; b < w_plan->blocks; b++) {
         uint64_t hdr = w_segment.blocks[b].hdr.v;
-        if (sb_hdr_state(hdr) != SB_FREE || sb_hdr_owner(hdr) != 0) {
+        if (sb_hdr_state(hdr) != SB_BLOCK_FREE || sb_hdr_owner(hdr) != 0) {
             x_fail("leak: b%u is not free at the end (state %u)", b, sb_hdr_state(hdr));
             return;
         }

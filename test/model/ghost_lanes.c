@@ -60,11 +60,11 @@ static bool is_full(uint32_t process, uint32_t channel, uint32_t lane)
     t = (int64_t)(skip - t) > 0 ? skip : t;
     for (uint32_t n = 0; n < 1u << shift_of(channel); n++, t++) {
         switch (sb_hdr_state(word_of(process, channel, lane, t))) {
-        case SB_FREE:
+        case SB_BLOCK_FREE:
             return false;
-        case SB_QUE:
+        case SB_BLOCK_QUEUED:
             return !drops;
-        case SB_DEADL:
+        case SB_BLOCK_DEAD_LETTER:
             if (letters_give_way(channel)) {
                 return false;
             }
@@ -146,7 +146,7 @@ static void published(uint32_t c, uint32_t cell, uint64_t old, uint64_t now)
     uint64_t id = at->payload[0].v, ticket = sb_lane_ticket(now, cell, l->next, shift_of(c));
     uint32_t me = w_me();
 
-    if (sb_hdr_state(old) != SB_FREE || w_ghost.cell_message[c][cell] != 0) {
+    if (sb_hdr_state(old) != SB_BLOCK_FREE || w_ghost.cell_message[c][cell] != 0) {
         x_fail("lane %u: a cell is filled that is not free", lane);
         return;
     }
@@ -198,9 +198,9 @@ static void received(uint32_t c, uint32_t cell, uint64_t old, uint64_t now)
 
     if (me >= W_PROCESSES || sb_hdr_owner(now) != w_processes[me].owner) {
         x_fail("a cell is received in somebody else's name");
-    } else if (sb_hdr_state(old) == SB_ORPHAN || sb_hdr_state(old) == SB_DEADL) {
+    } else if (sb_hdr_state(old) == SB_BLOCK_ORPHAN || sb_hdr_state(old) == SB_BLOCK_DEAD_LETTER) {
         w_redelivered(m, old, now);
-    } else if (sb_hdr_state(old) != SB_QUE) {
+    } else if (sb_hdr_state(old) != SB_BLOCK_QUEUED) {
         x_fail("a cell is received that is in state %u", sb_hdr_state(old));
     } else if (w_processes[me].op_channel != c || w_processes[me].op != W_RECV) {
         x_fail("a message of channel %u is received from channel %u", c,
@@ -224,18 +224,19 @@ static void freed(uint32_t c, uint32_t cell, uint64_t old)
     uint32_t me = w_me();
     enum w_op op = me < W_PROCESSES ? w_processes[me].op : W_IDLE;
 
-    if (sb_hdr_state(old) == SB_QUE && op == W_SEND && lane_of(me, c) == cell >> shift_of(c) &&
+    if (sb_hdr_state(old) == SB_BLOCK_QUEUED && op == W_SEND &&
+        lane_of(me, c) == cell >> shift_of(c) &&
         w_plan->channels[c].on_full == SHMBUS_FULL_DROP_OLDEST) {
         if (!is_oldest(c, cell >> shift_of(c), id)) {
             return;
         }
         m->state = W_DROPPED;
-    } else if (sb_hdr_state(old) == SB_DEADL && op == W_SEND &&
+    } else if (sb_hdr_state(old) == SB_BLOCK_DEAD_LETTER && op == W_SEND &&
                lane_of(me, c) == cell >> shift_of(c) && letters_give_way(c) &&
                m->state == W_DEADL) {
         m->state = W_DROPPED;
         w_ghost.takes++;
-    } else if (sb_hdr_state(old) == SB_HRX && op == W_RELEASE && m->state == W_TAKEN &&
+    } else if (sb_hdr_state(old) == SB_BLOCK_RECEIVED && op == W_RELEASE && m->state == W_TAKEN &&
                m->holder == me) {
         m->state = W_ACKED;
         w_ghost.acks++;
@@ -266,22 +267,22 @@ static void cell_changed(uint32_t c, uint32_t cell, uint64_t old, uint64_t now)
         x_fail("robbed: a cell of lane %u is taken from a living process", cell >> shift_of(c));
         return;
     }
-    if (sb_hdr_state(now) != SB_QUE && sb_hdr_gen(now) != sb_hdr_gen(old)) {
+    if (sb_hdr_state(now) != SB_BLOCK_QUEUED && sb_hdr_gen(now) != sb_hdr_gen(old)) {
         x_fail("the lap of a cell changes without a message");
         return;
     }
     switch (sb_hdr_state(now)) {
-    case SB_QUE:
+    case SB_BLOCK_QUEUED:
         published(c, cell, old, now);
         break;
-    case SB_HRX:
+    case SB_BLOCK_RECEIVED:
         received(c, cell, old, now);
         break;
-    case SB_FREE:
+    case SB_BLOCK_FREE:
         freed(c, cell, old);
         break;
-    case SB_ORPHAN:
-    case SB_DEADL:
+    case SB_BLOCK_ORPHAN:
+    case SB_BLOCK_DEAD_LETTER:
         given_back(c, cell, now);
         break;
     default:
@@ -362,7 +363,8 @@ void w_check_cells(void)
         }
         for (uint32_t i = 0; i < w_plan->channels[c].lanes << shift_of(c); i++) {
             uint64_t w = w_segment.cells[c][i].header.w.v;
-            if (sb_hdr_state(w) != SB_FREE || sb_hdr_owner(w) != 0 || sb_hdr_deliveries(w) != 0) {
+            if (sb_hdr_state(w) != SB_BLOCK_FREE || sb_hdr_owner(w) != 0 ||
+                sb_hdr_deliveries(w) != 0) {
                 x_fail("leak: cell %u is not free at the end (state %u)", i, sb_hdr_state(w));
                 return;
             }

@@ -32,7 +32,7 @@
 #include "channel/stream.h"
 #include "protocol/event.h"
 #include "protocol/reclaim.h"
-#include "protocol/role.h"
+#include "protocol/stream_end.h"
 
 static uint32_t next_id(uint32_t process)
 {
@@ -395,8 +395,8 @@ static void take_end(uint32_t process, bool sender)
     struct sb_channel *ch = &w_segment.channels[0];
     uint64_t holder = 0;
 
-    while (!sb_role_take(sender ? &ch->sender : &ch->receiver,
-                         w_handle(process, 0)->bus->member.owner64, &holder)) {
+    while (!sb_end_take(sender ? &ch->sender : &ch->receiver,
+                        w_handle(process, 0)->bus->member.owner64, &holder)) {
         w_wait_for(W_WAIT_END, 0);
         if (w_ghost.shut_down) {
             return;
@@ -462,8 +462,7 @@ static void stream_send(uint32_t process, uint32_t count, int64_t timeout_ns)
     expect(id, count * 8u);
     w_processes[process].need = count * 8u;
     do {
-        r = sb_stream_ch_send(w_handle(process, 0), SHMBUS_TYPE_DATA, words, count * 8u,
-                              timeout_ns);
+        r = sb_stream_send(w_handle(process, 0), SHMBUS_TYPE_DATA, words, count * 8u, timeout_ns);
         x_end_of_call();
     } while (r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED);
     x_note("send %u: %d", id, r);
@@ -488,7 +487,7 @@ static void stream_batch(uint32_t process)
         items[i] = (struct iovec){words[i], 16};
         expect(id, 16);
     }
-    r = sb_stream_ch_send_batch(w_handle(process, 0), items, 3, 0);
+    r = sb_stream_send_batch(w_handle(process, 0), items, 3, 0);
     x_end_of_call();
     x_note("send batch: %d", r);
     expect_only(r < 0 ? 0u : (uint32_t)r, 3);
@@ -506,7 +505,7 @@ static void stream_recv(uint32_t process, int64_t timeout_ns)
         return;
     }
     do {
-        r = sb_stream_ch_recv(w_handle(process, 0), &msg, 1, timeout_ns);
+        r = sb_stream_recv(w_handle(process, 0), &msg, 1, timeout_ns);
         x_end_of_call();
     } while (r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED);
     if (r == 1) {
@@ -522,7 +521,7 @@ static void stream_recv(uint32_t process, int64_t timeout_ns)
 static void stream_release(uint32_t process, uint32_t index)
 {
     struct w_process *p = &w_processes[process];
-    int r = sb_stream_ch_release(p->held[index].channel, &p->held[index]);
+    int r = sb_stream_release(p->held[index].channel, &p->held[index]);
     x_end_of_call();
     if (r != 0) {
         x_fail("stream: release fails with %d", r);
@@ -533,7 +532,7 @@ static void stream_release(uint32_t process, uint32_t index)
 static void stream_release_all(uint32_t process)
 {
     struct w_process *p = &w_processes[process];
-    size_t n = sb_stream_ch_release_batch(p->held[0].channel, p->held, p->held_count);
+    size_t n = sb_stream_release_batch(p->held[0].channel, p->held, p->held_count);
     x_end_of_call();
     if (n != p->held_count) {
         x_fail("stream: only %zu of %u are released", n, p->held_count);
@@ -683,7 +682,7 @@ static void do_word(uint32_t process, char word, uint32_t n)
         w_leave_lane(process, n);
         break;
     case 'p':
-        sb_lanes_rx_init(&w_handle(process, n)->lanes, &w_view, n, w_processes[process].owner);
+        sb_lane_rx_init(&w_handle(process, n)->lanes, &w_view, n, w_processes[process].owner);
         break;
     case 's':
     case 'S':

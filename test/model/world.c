@@ -135,11 +135,11 @@ void *sb_explore_memcpy(void *to, const void *from, size_t bytes)
     return __builtin_memcpy(to, from, bytes);
 }
 
-bool sb_process_is_dead(const struct sb_view *view, struct sb_oracle *oracle, uint32_t slot,
+bool sb_process_is_dead(const struct sb_view *view, struct sb_liveness *liveness, uint32_t slot,
                         uint64_t w)
 {
     (void)view;
-    (void)oracle;
+    (void)liveness;
     for (uint32_t p = 0; p < W_PROCESSES; p++) {
         if (w_processes[p].slot == slot && w_processes[p].epoch == sb_proc_epoch(w)) {
             return w_processes[p].dead;
@@ -154,9 +154,9 @@ void sb_process_beat(const struct sb_view *view, const struct sb_member *member)
     (void)member;
 }
 
-bool sb_oracle_works(struct sb_oracle *oracle, uint32_t slot)
+bool sb_liveness_works(struct sb_liveness *liveness, uint32_t slot)
 {
-    (void)oracle;
+    (void)liveness;
     (void)slot;
     return true;
 }
@@ -225,7 +225,7 @@ size_t shmbus_channel_size_max(const struct shmbus_channel *ch)
         return 0;
     }
     if (ch->view->kind == SHMBUS_KIND_STREAM) {
-        return (size_t)sb_stream_size_max(ch->view->ring_bytes, ch->timestamps);
+        return (size_t)sb_spsc_size_max(ch->view->ring_bytes, ch->timestamps);
     }
     return ch->view->lane_count > 0 ? sizeof w_segment.cells[0][0].payload
                                     : sizeof w_segment.payloads[0];
@@ -320,7 +320,7 @@ static void first_lanes(const struct w_plan *plan, uint32_t c)
         first_ghost.lanes[c][i].next = base;
         for (uint32_t k = 0; k < 1u << shift; k++) {
             first.cells[c][(i << shift) | k].header.w.v =
-                sb_hdr_make(sb_gen_prev(sb_lane_lap(base, shift)), 0, SB_FREE, 0);
+                sb_hdr_make(sb_gen_prev(sb_lane_lap(base, shift)), 0, SB_BLOCK_FREE, 0);
         }
     }
     channel_views[c].slots = NULL;
@@ -410,7 +410,7 @@ static void first_blocks(const struct w_plan *plan)
 {
     uint64_t gen = plan->numbers_wrap ? (1ull << 40) - 2u : 6;
     for (uint32_t b = 0; b < plan->blocks; b++) {
-        first.blocks[b].hdr.v = sb_hdr_make(gen, 0, SB_FREE, 0);
+        first.blocks[b].hdr.v = sb_hdr_make(gen, 0, SB_BLOCK_FREE, 0);
         first.bitmap.v |= 1ull << b;
     }
     first.bitmap.v &= ~(uint64_t)plan->hidden;
@@ -430,7 +430,7 @@ static void make_buses(void)
                                .owner = process->owner,
                                .owner64 = sb_owner64_make(process->slot, process->epoch)};
         if (regions[p] == NULL) {
-            pthread_mutex_init(&buses[p].oracle_lock, NULL);
+            pthread_mutex_init(&buses[p].liveness_lock, NULL);
             pthread_mutex_init(&buses[p].lock, NULL);
             if (shmbus_region_open(&buses[p], "region", &regions[p]) != 0) {
                 x_fail("cannot open the region");
@@ -513,9 +513,9 @@ static void open_queue(struct shmbus_channel *ch)
         sb_lanes_open(ch);
         return;
     }
-    ch->buries_cells = buries_cells(ch->index);
+    ch->collects_dead_cells = buries_cells(ch->index);
     sb_lane_scan_init(&ch->lanes.scan, &w_view, ch->index, ch->owner);
-    sb_ring_init(&ch->ring, &w_view, ch->index, ch->owner);
+    sb_mpmc_init(&ch->ring, &w_view, ch->index, ch->owner);
     if (w_plan->old_handles) {
         ch->ring.head = ch->ring.tail = ch->ring.head_seen = 0;
     }
@@ -554,7 +554,7 @@ void w_open_stream(uint32_t process, uint32_t channel, bool sender)
 {
     struct shmbus_channel *ch = &handles[process][channel];
     ch->mode = sender ? SHMBUS_OPEN_SEND : SHMBUS_OPEN_RECV;
-    if (sb_stream_ch_begin(ch) != SB_OK) {
+    if (sb_stream_begin(ch) != SB_RING_OK) {
         x_fail("the stream's positions are found to be impossible");
     }
 }
@@ -609,7 +609,7 @@ void w_setup(const void *parameter)
         killed(0);
     }
     if (plan->stale_hint) {
-        w_segment.blocks[0].hdr.v = sb_hdr_make(7, 0, SB_HTX, w_processes[0].owner);
+        w_segment.blocks[0].hdr.v = sb_hdr_make(7, 0, SB_BLOCK_FILLING, w_processes[0].owner);
     }
     for (uint32_t i = 0; plan->actors[i].name != NULL; i++) {
         const struct w_actor_plan *a = &plan->actors[i];
@@ -773,8 +773,8 @@ static void describe(const void *address, char *text, size_t bytes)
 
 static void describe_value(const void *address, uint64_t value, char *text, size_t bytes)
 {
-    static const char *const states[16] = {"FREE", "HTX",    "HRX",   "QUE",
-                                           "QFW",  "ORPHAN", "DEADL", "HFW"};
+    static const char *const states[16] = {"FREE",      "FILLING", "RECEIVED",    "QUEUED",
+                                           "FORWARDED", "ORPHAN",  "DEAD_LETTER", "EXCHANGED"};
     if ((IS_IN(address, w_segment.blocks) &&
          OFFSET_IN(address, w_segment.blocks) % sizeof(struct sb_block) == 0) ||
         (IS_IN(address, w_segment.cells) &&

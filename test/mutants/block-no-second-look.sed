@@ -1,4 +1,4 @@
 # what:  no A3: a hint cleared for a block that is free by now stays cleared
 # files: libshmbus/protocol/block.c
 # check: model tiny_hints
-s|^        mend_hints(cls, w, stale);||
+s|^        repair_hints(cls, w, stale);||

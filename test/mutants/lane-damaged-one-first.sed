@@ -1,4 +1,4 @@
 # what:  one damaged lane keeps producers from all others
 # files: libshmbus/protocol/ring_lanes.c
-# check: unit lane.*
-s|        r = SB_CORRUPT; /\* unless.*|        return SB_CORRUPT;|
+# check: unit ring_lanes.*
+s|        r = SB_RING_CORRUPT; /\* unless.*|        return SB_RING_CORRUPT;|

@@ -1,4 +1,4 @@
 # what:  a dead letter given back counts as a new one
 # files: libshmbus/protocol/ring_lanes.c
-# check: unit lane.at_its_last_delivery
+# check: unit ring_lanes.at_its_last_delivery
 /^uint32_t sb_lane_requeue/,/^}/ s|if (by == channel) {|if (true) {|

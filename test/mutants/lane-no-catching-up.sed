@@ -1,4 +1,4 @@
 # what:  a receiver that is half of all laps behind does not catch up
 # files: libshmbus/protocol/ring_lanes.c
-# check: unit lane.*
+# check: unit ring_lanes.*
 s/(++rx->empty_looks & CATCH_UP_MASK) == 0/false/

@@ -1,4 +1,4 @@
 # what:  the lanes share one bound of looks
 # files: libshmbus/protocol/ring_lanes.c
-# check: unit lane.one_call_passes lane.one_call_finds
+# check: unit ring_lanes.one_call_passes ring_lanes.one_call_finds
 \|/\* each lane has its own \*/|d

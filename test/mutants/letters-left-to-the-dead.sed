@@ -1,4 +1,4 @@
 # what:  what a dead process held at its last delivery is never moved
 # files: libshmbus/protocol/redelivery.c
 # check: unit letters.of_the_dead
-/^static bool take_orphan(/,/^}/ s|^        bury(ring, item->number, hdr);||
+/^static bool take_orphan(/,/^}/ s|^        set_aside(ring, item->number, hdr);||

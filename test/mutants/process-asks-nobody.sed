@@ -1,4 +1,4 @@
 # what:  a member counts as dead when somebody asks, whatever the lock says
-# files: libshmbus/protocol/oracle.c
+# files: libshmbus/protocol/liveness.c
 # check: unit process.stopped_is_silent
-s|    if (!ask(oracle, slot, 0, NULL)) { /\* K2 \*/|    if (false) {|
+s|    if (!ask(liveness, slot, 0, NULL)) { /\* K2 \*/|    if (false) {|

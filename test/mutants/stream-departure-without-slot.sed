@@ -2,4 +2,4 @@
 # files: libshmbus/layout/layout.h
 # with:  libshmbus/protocol/reclaim.c libshmbus/channel/stream.c
 # check: unit failure.case_05_every
-/^static inline uint64_t sb_role_left/,/^}/ s/return owner64 |/return (owner64 \& ~0xffffull) |/
+/^static inline uint64_t sb_end_left/,/^}/ s/return owner64 |/return (owner64 \& ~0xffffull) |/

@@ -153,7 +153,7 @@ static uint64_t cells_in_use(const struct shmbus *bus)
     const struct sb_channel_view *ch = &bus->view.channels[t_index(bus, "q")];
     uint64_t n = 0;
     for (uint64_t i = 0; i < sb_cell_count(ch); i++)
-        n += sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w)) != SB_FREE;
+        n += sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w)) != SB_BLOCK_FREE;
     for (uint32_t i = 0; i < ch->lane_count; i++)
         n += sb_load_acquire(&ch->lanes[i].owner) != 0;
     return n;

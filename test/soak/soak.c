@@ -356,7 +356,7 @@ static uint64_t count_lane_leaks(struct shmbus *bus)
         const struct sb_channel_view *ch = &bus->view.channels[c];
         uint64_t cells = 0, lanes = 0;
         for (uint64_t i = 0; i < sb_cell_count(ch); i++)
-            cells += sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w)) != SB_FREE;
+            cells += sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w)) != SB_BLOCK_FREE;
         for (uint32_t i = 0; i < ch->lane_count; i++)
             lanes += sb_load_acquire(&ch->lanes[i].owner) != 0;
         if (cells + lanes > 0)

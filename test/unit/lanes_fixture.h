@@ -29,7 +29,7 @@ static inline uint64_t t_cells_in_use(const struct shmbus *bus, const char *chan
     const struct sb_channel_view *ch = &bus->view.channels[t_index(bus, channel)];
     uint64_t n = 0;
     for (uint64_t i = 0; i < sb_cell_count(ch); i++)
-        n += sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w)) != SB_FREE;
+        n += sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w)) != SB_BLOCK_FREE;
     return n;
 }
 

@@ -71,7 +71,7 @@ static uint32_t take_all(const struct rig *rig, struct sb_stock *stock, uint32_t
             return n;
         CU_ASSERT_TRUE_FATAL(block < rig->blocks->count && block < sizeof seen);
         CU_ASSERT_EQUAL_FATAL(seen[block]++, 0);
-        CU_ASSERT_EQUAL(sb_hdr_state(hdr_of(rig, block)), SB_HTX);
+        CU_ASSERT_EQUAL(sb_hdr_state(hdr_of(rig, block)), SB_BLOCK_FILLING);
         CU_ASSERT_EQUAL(sb_hdr_owner(hdr_of(rig, block)), rig->owner);
         sb_store_relaxed(&block_at(rig, block)->holder, 1); /* as if the application had it */
         out[n++] = block;
@@ -147,12 +147,13 @@ T_TEST(block, only_the_owner_frees_and_only_what_he_holds)
     uint64_t hdr = hdr_of(&rig, block), gen = sb_hdr_gen(hdr);
     CU_ASSERT_FALSE(sb_block_free(rig.blocks, &stock, block, rig.owner + 16)); /* another slot */
     CU_ASSERT_FALSE(sb_block_free(rig.blocks, &stock, block, rig.owner ^ 1));  /* another epoch */
-    static const enum sb_block_state not_held[] = {SB_QUE, SB_QFW};
+    static const enum sb_block_state not_held[] = {SB_BLOCK_QUEUED, SB_BLOCK_FORWARDED};
     for (size_t i = 0; i < 2; i++) {
         sb_store_release(&block_at(&rig, block)->hdr, sb_hdr_make(gen, 0, not_held[i], rig.owner));
         CU_ASSERT_FALSE(sb_block_free(rig.blocks, &stock, block, rig.owner));
     }
-    sb_store_release(&block_at(&rig, block)->hdr, sb_hdr_make(gen, 1, SB_HRX, rig.owner));
+    sb_store_release(&block_at(&rig, block)->hdr,
+                     sb_hdr_make(gen, 1, SB_BLOCK_RECEIVED, rig.owner));
     CU_ASSERT_TRUE(sb_block_free(rig.blocks, &stock, block, rig.owner));
     CU_ASSERT_FALSE(sb_block_free(rig.blocks, &stock, block, rig.owner));
     CU_ASSERT_EQUAL(t_free_and_hinted(rig.bus), 4);
@@ -175,7 +176,8 @@ T_TEST(block, each_use_of_a_block_has_a_generation_of_its_own)
                 CU_ASSERT_NOT_EQUAL(seen[k], use);
             seen[n++] = use;
             CU_ASSERT_TRUE(sb_block_free(rig.blocks, &stock, block, rig.owner));
-            CU_ASSERT_NOT_EQUAL(hdr_of(&rig, block), sb_hdr_make(use >> 8, 0, SB_HTX, rig.owner));
+            CU_ASSERT_NOT_EQUAL(hdr_of(&rig, block),
+                                sb_hdr_make(use >> 8, 0, SB_BLOCK_FILLING, rig.owner));
         }
         rig_end(&rig);
     }
@@ -190,11 +192,11 @@ T_TEST(block, a_hint_on_a_held_block_is_mended)
     struct sb_stock stock = {0};
     uint32_t list[8];
     rig_make(&rig, 4, 0, 0, 1000);
-    sb_store_release(&block_at(&rig, 0)->hdr, sb_hdr_make(9, 0, SB_HTX, rig.owner + 16));
+    sb_store_release(&block_at(&rig, 0)->hdr, sb_hdr_make(9, 0, SB_BLOCK_FILLING, rig.owner + 16));
     CU_ASSERT_TRUE(is_hinted(&rig, 0));
     CU_ASSERT_EQUAL(take_all(&rig, &stock, list), 3);
     CU_ASSERT_FALSE(is_hinted(&rig, 0));
-    CU_ASSERT_EQUAL(hdr_of(&rig, 0), sb_hdr_make(9, 0, SB_HTX, rig.owner + 16));
+    CU_ASSERT_EQUAL(hdr_of(&rig, 0), sb_hdr_make(9, 0, SB_BLOCK_FILLING, rig.owner + 16));
     rig_end(&rig);
 }
 

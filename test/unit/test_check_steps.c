@@ -6,7 +6,7 @@
  */
 #include "fixture.h"
 
-#include "inspect/look.h"
+#include "inspect/inspect.h"
 #include "inspect/stat.h"
 
 static struct {
@@ -35,14 +35,14 @@ static void access_step(void)
     (access_step(), sb_block_is_in_slot(view, look, block))
 #define shmbus_check t_steps_check
 int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
-#define sb_cell_look t_check_cell_look
+#define sb_cell_snapshot t_check_cell_look
 #define sb_lane_settled t_check_lane_settled
 #define sb_cell_is_possible t_check_cell_is_possible
 #define sb_cell_is_leaked t_check_cell_is_leaked
 #define sb_lane_is_leaked t_check_lane_is_leaked
 #define sb_lane_is_full t_check_lane_is_full
 #include "inspect/check.c"
-#include "inspect/lanes_look.c"
+#include "inspect/lanes_inspect.c"
 
 #define BLOCKS 7u
 #define MOVES 12u /* three laps of the queue, more than the stream holds */

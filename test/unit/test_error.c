@@ -107,12 +107,12 @@ T_TEST(error, the_quick_sentence_copies_name_and_text)
     memset(longer, 'x', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
 
-    CU_ASSERT_EQUAL(sb_fail_quick(-EAGAIN, name, "the queue is full"), -EAGAIN);
+    CU_ASSERT_EQUAL(sb_fail_static(-EAGAIN, name, "the queue is full"), -EAGAIN);
     name[0] = 'X';
     CU_ASSERT_STRING_EQUAL(shmbus_detail(), "tasks: the queue is full");
-    CU_ASSERT_EQUAL(sb_fail_quick(-EAGAIN, NULL, "empty"), -EAGAIN);
+    CU_ASSERT_EQUAL(sb_fail_static(-EAGAIN, NULL, "empty"), -EAGAIN);
     CU_ASSERT_STRING_EQUAL(shmbus_detail(), "empty");
-    sb_fail_quick(-EAGAIN, longer, longer);
+    sb_fail_static(-EAGAIN, longer, longer);
     CU_ASSERT_EQUAL(strlen(shmbus_detail()), 511);
 }
 

@@ -60,7 +60,7 @@ T_TEST(exchange, what_was_forwarded_never_keeps_a_block_from_its_own_queue)
     rig_make(&rig);
     hold_own(&rig, &msg);
     T_OK(shmbus_forward(&msg, rig.r, 0));
-    CU_ASSERT_EQUAL(state_of(&rig, 4), SB_FREE);
+    CU_ASSERT_EQUAL(state_of(&rig, 4), SB_BLOCK_FREE);
     for (uint64_t i = 0; i < 4; i++)
         t_put(rig.q, i); /* three common ones, and its own, whatever waits in r */
     T_FAILS(t_send(rig.q, 4, 0), -SHMBUS_ERR_NO_BLOCKS);
@@ -152,7 +152,7 @@ T_TEST(exchange, a_forward_that_finds_no_place_leaves_the_message_with_its_holde
     t_put(rig.r, 9);
     T_FAILS(shmbus_forward(&msg, rig.r, 0), -EAGAIN);
     T_FAILS(shmbus_forward(&msg, rig.r, 10 * T_MS), -ETIMEDOUT);
-    CU_ASSERT_EQUAL(state_of(&rig, 4), SB_HRX);
+    CU_ASSERT_EQUAL(state_of(&rig, 4), SB_BLOCK_RECEIVED);
     CU_ASSERT_EQUAL(t_value(&msg), 4);
     CU_ASSERT_EQUAL(t_get(rig.r), 9);
     T_OK(shmbus_forward(&msg, rig.r, 0));
@@ -170,9 +170,10 @@ static struct t_corpse begin(struct rig *rig)
     struct sb_block *b = block_at(rig, 4), *x = block_at(rig, 0);
     struct shmbus_msg msg;
     hold_own(rig, &msg);
-    uint64_t hdr = sb_hdr_make(sb_hdr_gen(LOAD(&b->hdr)), 1, SB_HRX, dead.owner);
+    uint64_t hdr = sb_hdr_make(sb_hdr_gen(LOAD(&b->hdr)), 1, SB_BLOCK_RECEIVED, dead.owner);
     sb_store_release(&b->hdr, hdr);
-    sb_store_release(&x->hdr, sb_hdr_make(sb_hdr_gen(LOAD(&x->hdr)) + 1, 0, SB_HTX, dead.owner));
+    sb_store_release(&x->hdr,
+                     sb_hdr_make(sb_hdr_gen(LOAD(&x->hdr)) + 1, 0, SB_BLOCK_FILLING, dead.owner));
     memcpy(sb_payload_in(&rig->bus->view.blocks.classes[0], 0), &(uint64_t){4}, 8);
     sb_store_relaxed(&x->meta, LOAD(&b->meta));
     sb_exchange_begin(&rig->bus->view.blocks, 4, hdr, 0);
@@ -182,15 +183,15 @@ static struct t_corpse begin(struct rig *rig)
 /* Sends block 0 as the dead process. @commit: S3, too. */
 static void send_copy(struct rig *rig, const struct t_corpse *dead, bool commit)
 {
-    struct sb_ring ring;
+    struct sb_mpmc ring;
     uint64_t ticket, hdr = LOAD(&block_at(rig, 0)->hdr);
     if (!commit) {
         uint64_t gen = sb_gen_next(sb_hdr_gen(hdr));
-        sb_store_release(&block_at(rig, 0)->hdr, sb_hdr_make(gen, 0, SB_QUE, dead->owner));
+        sb_store_release(&block_at(rig, 0)->hdr, sb_hdr_make(gen, 0, SB_BLOCK_QUEUED, dead->owner));
         return;
     }
-    sb_ring_init(&ring, &rig->bus->view, t_index(rig->bus, "r"), dead->owner);
-    CU_ASSERT_EQUAL(sb_ring_send(&ring, 0, hdr, &ticket), SB_OK);
+    sb_mpmc_init(&ring, &rig->bus->view, t_index(rig->bus, "r"), dead->owner);
+    CU_ASSERT_EQUAL(sb_mpmc_send(&ring, 0, hdr, &ticket), SB_RING_OK);
 }
 
 static void recover(struct rig *rig, const struct t_corpse *dead)
@@ -208,7 +209,7 @@ T_TEST(exchange, killed_before_the_copy_is_sent_the_message_comes_again)
         if (announced)
             send_copy(&rig, &dead, false);
         recover(&rig, &dead);
-        CU_ASSERT_EQUAL(state_of(&rig, 0), SB_FREE);
+        CU_ASSERT_EQUAL(state_of(&rig, 0), SB_BLOCK_FREE);
         CU_ASSERT_EQUAL(t_take(rig.r, &msg), UINT64_MAX);
         CU_ASSERT_EQUAL(t_take(rig.q, &msg), 4);
         CU_ASSERT_EQUAL(msg.delivery_count, 2);
@@ -234,12 +235,12 @@ T_TEST(exchange, killed_after_the_copy_was_sent_the_message_is_not_there_twice)
         uint64_t gen = sb_hdr_gen(LOAD(&block_at(&rig, 0)->hdr)) + 1;
         if (stage > 2)
             sb_store_release(&block_at(&rig, 0)->hdr,
-                             sb_hdr_make(gen, 0, SB_HTX, rig.bus->member.owner));
+                             sb_hdr_make(gen, 0, SB_BLOCK_FILLING, rig.bus->member.owner));
         recover(&rig, &dead);
         if (stage > 2)
             CU_ASSERT_TRUE(
                 sb_block_free(&rig.bus->view.blocks, &rig.q->stock, 0, rig.bus->member.owner));
-        CU_ASSERT_EQUAL(state_of(&rig, 4), SB_FREE);
+        CU_ASSERT_EQUAL(state_of(&rig, 4), SB_BLOCK_FREE);
         CU_ASSERT_EQUAL(t_take(rig.q, &none), UINT64_MAX);
         if (stage == 0)
             CU_ASSERT_EQUAL(t_take(rig.r, &msg), 4);
@@ -259,7 +260,7 @@ T_TEST(exchange, a_twin_that_is_nonsense_leads_nowhere)
         sb_store_release(&block_at(&rig, 4)->twin, twins[i]);
         sb_store_release(&block_at(&rig, 0)->twin, twins[i]);
         recover(&rig, &dead);
-        CU_ASSERT_EQUAL(state_of(&rig, 0), SB_FREE);
+        CU_ASSERT_EQUAL(state_of(&rig, 0), SB_BLOCK_FREE);
         t_get(rig.q);
         rig_end(&rig);
     }

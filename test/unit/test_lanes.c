@@ -166,7 +166,7 @@ T_TEST(lanes, a_commit_goes_where_the_room_was_whatever_its_word_says)
     T_OK(shmbus_reserve(ch, 8, &out, 0));
     memset(out.data, 0, 8);
     for (uint64_t i = 0; i < 4; i++)
-        sb_store_release(&sb_cell_at(ch->view, i)->w, sb_hdr_make(77, 0, SB_QUE, 0));
+        sb_store_release(&sb_cell_at(ch->view, i)->w, sb_hdr_make(77, 0, SB_BLOCK_QUEUED, 0));
     T_OK(shmbus_commit(&out, 0));
     CU_ASSERT_EQUAL(t_get(ch), 0);
     t_bus_end(bus, name);

@@ -182,7 +182,7 @@ T_TEST(life, silent_with_a_reservation_half_a_send_or_a_region_is_stalled)
     expect_stalled(bus);
     T_OK(shmbus_abort(&msg));
     CU_ASSERT_EQUAL(life_in_silence(bus), SHMBUS_LIFE_IDLE);
-    sb_store_relaxed(&b->hdr, sb_hdr_make(8, 0, SB_QUE, bus->member.owner));
+    sb_store_relaxed(&b->hdr, sb_hdr_make(8, 0, SB_BLOCK_QUEUED, bus->member.owner));
     sb_store_relaxed(&b->loc[0], sb_loc_make(q->index, 1)); /* as between S2 and S3 */
     CU_ASSERT_EQUAL(look(bus, bus->member.slot).half_sent, 1);
     expect_stalled(bus);

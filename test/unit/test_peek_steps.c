@@ -24,14 +24,14 @@ static void access_step(void)
 #define shmbus_peek t_steps_peek
 int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek_fn each,
                 void *context);
-#define sb_cell_look t_peek_cell_look
+#define sb_cell_snapshot t_peek_cell_look
 #define sb_lane_settled t_peek_lane_settled
 #define sb_cell_is_possible t_peek_cell_is_possible
 #define sb_cell_is_leaked t_peek_cell_is_leaked
 #define sb_lane_is_leaked t_peek_lane_is_leaked
 #define sb_lane_is_full t_peek_lane_is_full
 #include "inspect/peek.c"
-#include "inspect/lanes_look.c"
+#include "inspect/lanes_inspect.c"
 
 #define MESSAGES 4u
 #define SIZE 100u

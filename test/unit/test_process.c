@@ -70,7 +70,7 @@ static pid_t guest_start(struct guest *guest, int (*run)(void *))
 
 static bool is_dead(struct shmbus *bus, const struct guest *guest)
 {
-    return sb_process_is_dead(&bus->view, &bus->oracle, guest->slot, guest->w);
+    return sb_process_is_dead(&bus->view, &bus->liveness, guest->slot, guest->w);
 }
 
 static uint64_t word_of(const struct shmbus *bus, uint32_t slot)
@@ -328,7 +328,7 @@ T_TEST(process, a_forked_child_can_neither_use_nor_end_its_parents_membership)
     uint64_t w = word_of(bus, slot);
     CU_ASSERT_EQUAL(t_wait_exit(t_fork(child_with_handles, bus)), 0);
     CU_ASSERT_EQUAL(word_of(bus, slot), w);
-    CU_ASSERT_FALSE(sb_process_is_dead(&other->view, &other->oracle, slot, w));
+    CU_ASSERT_FALSE(sb_process_is_dead(&other->view, &other->liveness, slot, w));
     T_OK(shmbus_heartbeat(bus));
     shmbus_detach(other);
     t_bus_end(bus, name);
@@ -576,7 +576,7 @@ T_TEST(process, a_slot_with_nonsense_in_it_is_left_alone)
     sb_store_release(&bus->view.processes[1].w, 0xdeadbeefcafeull << 8 | 77);
     struct shmbus *other = t_attach(name);
     CU_ASSERT_EQUAL(other->member.slot, 2);
-    CU_ASSERT_FALSE(sb_process_is_dead(&bus->view, &bus->oracle, 1, word_of(bus, 1)));
+    CU_ASSERT_FALSE(sb_process_is_dead(&bus->view, &bus->liveness, 1, word_of(bus, 1)));
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0);
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus *third = NULL;
@@ -658,7 +658,7 @@ T_TEST(process, coming_and_going_is_never_taken_for_death)
     while (t_now_ns() - start < 2 * T_S || (seen_active <= 100 && t_now_ns() - start < 40 * T_S)) {
         uint64_t w = word_of(bus, 1);
         seen_active += sb_proc_state(w) == SB_PROC_ACTIVE;
-        taken_for_dead += sb_process_is_dead(&bus->view, &bus->oracle, 1, w);
+        taken_for_dead += sb_process_is_dead(&bus->view, &bus->liveness, 1, w);
     }
     t_gate_post(&guest->out);
     CU_ASSERT_EQUAL(t_wait_exit(pid), 0);

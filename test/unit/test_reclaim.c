@@ -10,7 +10,7 @@
 #include "fixture.h"
 #include "protocol/event.h"
 #include "protocol/reclaim.h"
-#include "protocol/role.h"
+#include "protocol/stream_end.h"
 
 #define BLOCKS 6u
 
@@ -73,10 +73,10 @@ static void bitmap_set(const struct rig *rig, uint32_t block, bool on)
         sb_and(word, ~(1ull << (block % 64)));
 }
 
-/* Block 0 as the dead process held it to fill it: HTX(D), generation 5. */
+/* Block 0 as the dead process held it to fill it: FILLING(D), generation 5. */
 static uint64_t hold_to_send(const struct rig *rig)
 {
-    uint64_t value = 77, hdr = sb_hdr_make(5, 0, SB_HTX, rig->d.owner);
+    uint64_t value = 77, hdr = sb_hdr_make(5, 0, SB_BLOCK_FILLING, rig->d.owner);
     struct sb_block *b = block_at(rig, 0);
     memcpy(sb_payload_in(&rig->bus->view.blocks.classes[0], 0), &value, sizeof value);
     sb_store_relaxed(&b->meta, sb_meta_make(sizeof value, rig->d.slot, SHMBUS_TYPE_DATA));
@@ -94,8 +94,9 @@ static uint64_t take_for_the_dead(const struct rig *rig, struct shmbus_channel *
     ticket = ch->ring.tail - 1;
     *ret_block = sb_slot_block(sb_load_acquire(slot_of(rig, ch, ticket)));
     hdr = hdr_of(rig, *ret_block);
-    CU_ASSERT_EQUAL(sb_hdr_state(hdr), SB_QUE);
-    set_hdr(rig, *ret_block, sb_hdr_make(sb_hdr_gen(hdr), deliveries, SB_HRX, rig->d.owner));
+    CU_ASSERT_EQUAL(sb_hdr_state(hdr), SB_BLOCK_QUEUED);
+    set_hdr(rig, *ret_block,
+            sb_hdr_make(sb_hdr_gen(hdr), deliveries, SB_BLOCK_RECEIVED, rig->d.owner));
     return ticket;
 }
 
@@ -129,8 +130,8 @@ static void recover(struct rig *rig)
     CU_ASSERT_EQUAL(w, sb_proc_word(sb_proc_epoch(rig->d.w) + 1, SB_PROC_FREE));
     for (uint32_t i = 0; i < BLOCKS; i++) {
         uint64_t hdr = hdr_of(rig, i);
-        CU_ASSERT_TRUE(sb_hdr_owner(hdr) != rig->d.owner || sb_hdr_state(hdr) == SB_QUE ||
-                       sb_hdr_state(hdr) == SB_QFW);
+        CU_ASSERT_TRUE(sb_hdr_owner(hdr) != rig->d.owner || sb_hdr_state(hdr) == SB_BLOCK_QUEUED ||
+                       sb_hdr_state(hdr) == SB_BLOCK_FORWARDED);
     }
 }
 
@@ -208,7 +209,7 @@ ROW(killed_between_F1_and_F2_the_hidden_block_is_found)
         struct rig rig;
         rig_make(&rig, 4);
         hold_to_send(&rig);
-        set_hdr(&rig, 0, sb_hdr_make(5, 0, SB_FREE, 0));
+        set_hdr(&rig, 0, sb_hdr_make(5, 0, SB_BLOCK_FREE, 0));
         maybe(&rig, busy);
         recover(&rig);
         nothing_left(&rig);
@@ -240,7 +241,7 @@ ROW(killed_between_S1_and_S2_nothing_was_sent)
             struct rig rig;
             rig_make(&rig, 4);
             hold_to_send(&rig);
-            set_hdr(&rig, 0, sb_hdr_make(6, 0, SB_QUE, rig.d.owner));
+            set_hdr(&rig, 0, sb_hdr_make(6, 0, SB_BLOCK_QUEUED, rig.d.owner));
             sb_store_release(&block_at(&rig, 0)->loc[0], locations[i]);
             maybe(&rig, busy);
             recover(&rig);
@@ -256,7 +257,7 @@ ROW(killed_between_S2_and_S3_nothing_was_sent)
         struct rig rig;
         rig_make(&rig, 4);
         hold_to_send(&rig);
-        set_hdr(&rig, 0, sb_hdr_make(6, 0, SB_QUE, rig.d.owner));
+        set_hdr(&rig, 0, sb_hdr_make(6, 0, SB_BLOCK_QUEUED, rig.d.owner));
         sb_store_release(&block_at(&rig, 0)->loc[0], sb_loc_make(rig.a->index, rig.a->ring.tail));
         maybe(&rig, busy);
         recover(&rig);
@@ -273,7 +274,7 @@ ROW(killed_after_S3_it_was_sent)
         rig_make(&rig, 4);
         hold_to_send(&rig);
         uint64_t t = rig.a->ring.tail;
-        set_hdr(&rig, 0, sb_hdr_make(6, 0, SB_QUE, rig.d.owner));
+        set_hdr(&rig, 0, sb_hdr_make(6, 0, SB_BLOCK_QUEUED, rig.d.owner));
         sb_store_release(&block_at(&rig, 0)->loc[0], sb_loc_make(rig.a->index, t));
         sb_store_release(slot_of(&rig, rig.a, t), full(rig.a, t, 0));
         if (busy)
@@ -446,7 +447,7 @@ ROW(killed_between_Q1_and_Q2_the_receivers_are_told)
         rig_make(&rig, 4);
         uint64_t ticket = take_for_the_dead(&rig, rig.a, 1, &block);
         clear_slot(&rig, rig.a, ticket);
-        set_hdr(&rig, block, sb_hdr_make(sb_hdr_gen(hdr_of(&rig, block)), 1, SB_ORPHAN, 0));
+        set_hdr(&rig, block, sb_hdr_make(sb_hdr_gen(hdr_of(&rig, block)), 1, SB_BLOCK_ORPHAN, 0));
         maybe(&rig, busy);
         recover(&rig);
         comes_again(&rig, rig.a, 2);
@@ -456,14 +457,14 @@ ROW(killed_between_Q1_and_Q2_the_receivers_are_told)
 
 /* --------------------------------------------------------------------------------- forwarding */
 
-/* The state at QFW: in @ch's slot of @to or not. */
+/* The state at FORWARDED: in @ch's slot of @to or not. */
 static void forward_for_the_dead(struct rig *rig, bool place, bool commit)
 {
     uint32_t block = 0;
     uint64_t ticket = take_for_the_dead(rig, rig->a, 1, &block);
     uint64_t gen = sb_hdr_gen(hdr_of(rig, block)) + 1, t = rig->b->ring.tail;
     clear_slot(rig, rig->a, ticket);
-    set_hdr(rig, block, sb_hdr_make(gen, 1, SB_QFW, rig->d.owner)); /* S1 */
+    set_hdr(rig, block, sb_hdr_make(gen, 1, SB_BLOCK_FORWARDED, rig->d.owner)); /* S1 */
     if (place)
         sb_store_release(&block_at(rig, block)->loc[gen & 1], sb_loc_make(rig->b->index, t));
     if (commit)
@@ -505,7 +506,7 @@ ROW(killed_before_a_dead_letter_is_forwarded_it_is_a_dead_letter_again)
     struct sb_block *b = sb_block_at(&bus->view.blocks, sb_msg_number(&msg));
     uint64_t gen = sb_hdr_gen(msg.opaque_[0]) + 1;
     sb_store_release(&b->holder, 0);
-    sb_store_release(&b->hdr, sb_hdr_make(gen, 1, SB_QFW, d.owner)); /* S1 */
+    sb_store_release(&b->hdr, sb_hdr_make(gen, 1, SB_BLOCK_FORWARDED, d.owner)); /* S1 */
     shmbus_channel_close(q);
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 1);
     CU_ASSERT_EQUAL(t_blocks(bus).dead_letters, 1);
@@ -541,7 +542,7 @@ ROW(killed_in_a_second_forward_the_message_goes_back_one_step_only)
     CU_ASSERT_EQUAL(t_take(rig.b, &msg), 77);
     uint32_t block = sb_msg_number(&msg);
     uint64_t gen = sb_hdr_gen(hdr_of(&rig, block)) + 1;
-    set_hdr(&rig, block, sb_hdr_make(gen, 1, SB_QFW, rig.d.owner));
+    set_hdr(&rig, block, sb_hdr_make(gen, 1, SB_BLOCK_FORWARDED, rig.d.owner));
     sb_store_release(&block_at(&rig, block)->loc[gen & 1],
                      sb_loc_make(rig.a->index, rig.a->ring.tail));
     recover(&rig);
@@ -564,7 +565,7 @@ ROW(a_dead_process_leaves_no_handle_and_no_end_of_a_stream)
     recover(&rig);
     CU_ASSERT_EQUAL(sb_load_acquire(&s->endpoints[0].w), 0);
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.a->view->endpoints[5].w), 0);
-    CU_ASSERT_EQUAL(sb_load_acquire(&s->shared->sender), sb_role_left(rig.d.owner64, SB_ROLE_DEAD));
+    CU_ASSERT_EQUAL(sb_load_acquire(&s->shared->sender), sb_end_left(rig.d.owner64, SB_END_DEAD));
     CU_ASSERT_NOT_EQUAL(sb_load_acquire(&rig.a->view->shared->orphan_seq), orphan_seq);
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.bus->view.super->recoveries), recoveries + 1);
     nothing_left(&rig);
@@ -577,14 +578,15 @@ ROW(a_late_recovery_takes_nothing_from_the_next_owner_of_the_slot)
     rig_make(&rig, 4);
     recover(&rig);
     struct t_corpse next = t_corpse(rig.bus);
-    set_hdr(&rig, 3, sb_hdr_make(9, 0, SB_HTX, next.owner));
-    set_hdr(&rig, 4, sb_hdr_make(9, 0, SB_HTX, rig.d.owner)); /* 16 lives later: the same word */
+    set_hdr(&rig, 3, sb_hdr_make(9, 0, SB_BLOCK_FILLING, next.owner));
+    set_hdr(&rig, 4,
+            sb_hdr_make(9, 0, SB_BLOCK_FILLING, rig.d.owner)); /* 16 lives later: the same word */
     sb_reclaim_blocks(&rig.bus->view, rig.d.slot, rig.d.w);
     CU_ASSERT_FALSE(sb_reclaim_slot(&rig.bus->view, rig.d.slot, rig.d.w));
-    CU_ASSERT_EQUAL(hdr_of(&rig, 3), sb_hdr_make(9, 0, SB_HTX, next.owner));
-    CU_ASSERT_EQUAL(hdr_of(&rig, 4), sb_hdr_make(9, 0, SB_HTX, rig.d.owner));
+    CU_ASSERT_EQUAL(hdr_of(&rig, 3), sb_hdr_make(9, 0, SB_BLOCK_FILLING, next.owner));
+    CU_ASSERT_EQUAL(hdr_of(&rig, 4), sb_hdr_make(9, 0, SB_BLOCK_FILLING, rig.d.owner));
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.bus->view.processes[next.slot].w), next.w);
-    set_hdr(&rig, 4, sb_hdr_make(9, 0, SB_HTX, next.owner));
+    set_hdr(&rig, 4, sb_hdr_make(9, 0, SB_BLOCK_FILLING, next.owner));
     rig.d = next;
     recover(&rig);
     nothing_left(&rig);
@@ -676,13 +678,13 @@ ROW(a_late_recoverer_of_a_forward_finds_another_word)
     rig_make(&rig, 4);
     forward_for_the_dead(&rig, true, false);
     uint32_t block = 0;
-    while (block + 1 < BLOCKS && sb_hdr_state(hdr_of(&rig, block)) != SB_QFW)
+    while (block + 1 < BLOCKS && sb_hdr_state(hdr_of(&rig, block)) != SB_BLOCK_FORWARDED)
         block++;
     uint64_t late = hdr_of(&rig, block);
     becomes_the_sixteenth(&rig);
     CU_ASSERT_EQUAL(held_by_the_sixteenth(&rig, rig.a), block);
     uint64_t gen = sb_hdr_gen(hdr_of(&rig, block)) + 1; /* forwarded likewise: S1 */
-    CU_ASSERT_NOT_EQUAL(sb_hdr_make(gen, 1, SB_QFW, rig.d.owner), late);
+    CU_ASSERT_NOT_EQUAL(sb_hdr_make(gen, 1, SB_BLOCK_FORWARDED, rig.d.owner), late);
     recover(&rig);
     CU_ASSERT_EQUAL(t_get(rig.dead), 77);
     nothing_left(&rig);
@@ -727,12 +729,13 @@ ROW(forward_undone_at_generation_zero_goes_back_to_where_it_was)
     struct rig rig;
     rig_make(&rig, 4);
     for (uint32_t b = 0; b < BLOCKS; b++)
-        set_hdr(&rig, b, sb_hdr_make((1ull << 40) - 4, 0, SB_FREE, 0)); /* +2 alloc, +1 S1: -1 */
+        set_hdr(&rig, b,
+                sb_hdr_make((1ull << 40) - 4, 0, SB_BLOCK_FREE, 0)); /* +2 alloc, +1 S1: -1 */
     uint32_t block = 0;
     uint64_t ticket = take_for_the_dead(&rig, rig.a, 1, &block);
     CU_ASSERT_EQUAL(sb_hdr_gen(hdr_of(&rig, block)), (1ull << 40) - 1);
     clear_slot(&rig, rig.a, ticket);
-    set_hdr(&rig, block, sb_hdr_make(0, 1, SB_QFW, rig.d.owner));
+    set_hdr(&rig, block, sb_hdr_make(0, 1, SB_BLOCK_FORWARDED, rig.d.owner));
     sb_store_release(&block_at(&rig, block)->loc[0], sb_loc_make(rig.b->index, rig.b->ring.tail));
     recover(&rig);
     comes_again(&rig, rig.a, 2);

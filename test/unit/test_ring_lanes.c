@@ -56,7 +56,7 @@ static struct tx tx_of(struct rig *rig)
 {
     struct tx tx = {.owner64 = rig->openers};
     rig->openers += 0x10000;
-    CU_ASSERT_EQUAL_FATAL(sb_lane_open(&tx.lane, rig->ch, tx.owner64), SB_OK);
+    CU_ASSERT_EQUAL_FATAL(sb_lane_open(&tx.lane, rig->ch, tx.owner64), SB_RING_OK);
     return tx;
 }
 
@@ -67,10 +67,10 @@ static struct tx next_tx(struct rig *rig, struct tx *dead)
     return tx_of(rig);
 }
 
-static struct sb_lanes_rx rx_of(const struct rig *rig)
+static struct sb_lane_rx rx_of(const struct rig *rig)
 {
-    struct sb_lanes_rx rx;
-    sb_lanes_rx_init(&rx, &rig->bus->view, rig->index, rig->owner);
+    struct sb_lane_rx rx;
+    sb_lane_rx_init(&rx, &rig->bus->view, rig->index, rig->owner);
     return rx;
 }
 
@@ -94,7 +94,7 @@ static void set_lane(const struct rig *rig, uint32_t lane, uint64_t ticket)
 {
     for (uint64_t t = ticket; t < ticket + rig->depth; t++)
         sb_store_release(&cell_of(rig, lane, t)->w,
-                         sb_hdr_make(sb_gen_prev(lap_of(rig, t)), 0, SB_FREE, 0));
+                         sb_hdr_make(sb_gen_prev(lap_of(rig, t)), 0, SB_BLOCK_FREE, 0));
     sb_store_release(&rig->ch->lanes[lane].next, ticket);
     sb_store_release(&rig->ch->lanes[lane].skip, ticket - 3);
 }
@@ -117,12 +117,12 @@ static bool put(struct tx *tx, uint64_t value)
 }
 
 /* Receives and keeps: the value, UINT64_MAX for empty. */
-static uint64_t take(struct sb_lanes_rx *rx, struct sb_lane_msg *msg)
+static uint64_t take(struct sb_lane_rx *rx, struct sb_lane_msg *msg)
 {
-    enum sb_ring_result r = sb_lanes_take(rx, msg);
-    if (r == SB_EMPTY)
+    enum sb_ring_result r = sb_lane_take(rx, msg);
+    if (r == SB_RING_EMPTY)
         return UINT64_MAX;
-    CU_ASSERT_EQUAL_FATAL(r, SB_OK);
+    CU_ASSERT_EQUAL_FATAL(r, SB_RING_OK);
     CU_ASSERT_EQUAL(sb_load_acquire(&msg->cell->w), msg->hdr);
     CU_ASSERT_EQUAL(sb_hdr_owner(msg->hdr), rx->owner);
     CU_ASSERT_PTR_EQUAL(sb_lane_held(rx->scan.view, msg->channel, msg->number, msg->hdr, rx->owner),
@@ -137,7 +137,7 @@ static void release(const struct sb_lane_msg *msg)
     sb_lane_release(msg->cell, msg->hdr);
 }
 
-static uint64_t get(struct sb_lanes_rx *rx)
+static uint64_t get(struct sb_lane_rx *rx)
 {
     struct sb_lane_msg msg;
     uint64_t value = take(rx, &msg);
@@ -147,29 +147,29 @@ static uint64_t get(struct sb_lanes_rx *rx)
 }
 
 /* A lane works at this place: fills up to the last cell, refuses the next, empties in order. */
-static void fill_and_empty(struct rig *rig, struct tx *tx, struct sb_lanes_rx *rx)
+static void fill_and_empty(struct rig *rig, struct tx *tx, struct sb_lane_rx *rx)
 {
     for (uint64_t i = 0; i < rig->depth; i++)
         CU_ASSERT_TRUE(put(tx, i));
     CU_ASSERT_FALSE(put(tx, 999));
-    CU_ASSERT_TRUE(sb_lanes_readable(rx));
-    CU_ASSERT_EQUAL(sb_lanes_depth(rig->ch), rig->depth);
+    CU_ASSERT_TRUE(sb_lane_readable(rx));
+    CU_ASSERT_EQUAL(sb_lane_depth(rig->ch), rig->depth);
     for (uint64_t i = 0; i < rig->depth; i++)
         CU_ASSERT_EQUAL(get(rx), i);
     CU_ASSERT_EQUAL(get(rx), UINT64_MAX);
-    CU_ASSERT_FALSE(sb_lanes_readable(rx));
-    CU_ASSERT_EQUAL(sb_lanes_depth(rig->ch), 0);
+    CU_ASSERT_FALSE(sb_lane_readable(rx));
+    CU_ASSERT_EQUAL(sb_lane_depth(rig->ch), 0);
 }
 
 /* ------------------------------------------------------------------------- order, laps, numbers */
 
-T_TEST(lane, fills_to_the_last_cell_and_empties_in_order_for_every_small_depth)
+T_TEST(ring_lanes, fills_to_the_last_cell_and_empties_in_order_for_every_small_depth)
 {
     for (uint32_t depth = 1; depth <= 64; depth *= 2) {
         struct rig rig;
         rig_make(&rig, 2, depth);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig);
         for (int lap = 0; lap < 5; lap++)
             fill_and_empty(&rig, &tx, &rx);
         CU_ASSERT_EQUAL(tx.lane.depth_max, depth <= 16 ? depth : depth - depth / 16 + 1);
@@ -177,13 +177,13 @@ T_TEST(lane, fills_to_the_last_cell_and_empties_in_order_for_every_small_depth)
     }
 }
 
-T_TEST(lane, one_message_at_a_time_goes_round_many_laps)
+T_TEST(ring_lanes, one_message_at_a_time_goes_round_many_laps)
 {
     for (uint32_t depth = 1; depth <= 4; depth *= 2) {
         struct rig rig;
         rig_make(&rig, 1, depth);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig);
         for (uint64_t i = 0; i < 1000; i++) {
             CU_ASSERT_TRUE(put(&tx, i));
             CU_ASSERT_EQUAL(get(&rx), i);
@@ -194,7 +194,7 @@ T_TEST(lane, one_message_at_a_time_goes_round_many_laps)
     }
 }
 
-T_TEST(lane, laps_come_round_their_last_number)
+T_TEST(ring_lanes, laps_come_round_their_last_number)
 {
     static const uint32_t depths[] = {1, 2, 8, 1024};
     for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
@@ -204,7 +204,7 @@ T_TEST(lane, laps_come_round_their_last_number)
         set_lane(&rig, 0, last - 2 * rig.depth - 1);
         CU_ASSERT_EQUAL(lap_of(&rig, last), 0);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig);
         for (int lap = 0; lap < 5; lap++) {
             struct sb_lane_msg held;
             fill_and_empty(&rig, &tx, &rx);
@@ -219,30 +219,30 @@ T_TEST(lane, laps_come_round_their_last_number)
             release(&held);
         }
         tx = next_tx(&rig, &tx);
-        struct sb_lanes_rx later = rx_of(&rig);
+        struct sb_lane_rx later = rx_of(&rig);
         fill_and_empty(&rig, &tx, &later);
         fill_and_empty(&rig, &tx, &rx);
         rig_end(&rig);
     }
 }
 
-T_TEST(lane, a_receiver_that_comes_late_or_was_lapped_gets_the_oldest_message)
+T_TEST(ring_lanes, a_receiver_that_comes_late_or_was_lapped_gets_the_oldest_message)
 {
     for (uint32_t depth = 1; depth <= 64; depth *= 4) {
         for (uint64_t waiting = 1; waiting <= depth; waiting += depth / 4 + 1) {
             struct rig rig;
             rig_make(&rig, 1, depth);
             struct tx tx = tx_of(&rig);
-            struct sb_lanes_rx rx = rx_of(&rig), sleepy = rx_of(&rig);
+            struct sb_lane_rx rx = rx_of(&rig), sleepy = rx_of(&rig);
             for (uint64_t i = 0; i < 1000; i++) {
                 CU_ASSERT_TRUE(put(&tx, i));
                 CU_ASSERT_EQUAL(get(&rx), i);
             }
             for (uint64_t i = 0; i < waiting; i++)
                 CU_ASSERT_TRUE(put(&tx, 1000 + i));
-            struct sb_lanes_rx late = rx_of(&rig);
-            CU_ASSERT_TRUE(sb_lanes_readable(&late));
-            CU_ASSERT_TRUE(sb_lanes_readable(&sleepy));
+            struct sb_lane_rx late = rx_of(&rig);
+            CU_ASSERT_TRUE(sb_lane_readable(&late));
+            CU_ASSERT_TRUE(sb_lane_readable(&sleepy));
             for (uint64_t i = 0; i < waiting; i++)
                 CU_ASSERT_EQUAL(get(i % 2 ? &late : &sleepy), 1000 + i);
             CU_ASSERT_EQUAL(get(&late), UINT64_MAX);
@@ -253,13 +253,13 @@ T_TEST(lane, a_receiver_that_comes_late_or_was_lapped_gets_the_oldest_message)
     }
 }
 
-T_TEST(lane, the_high_water_mark_is_exact_up_to_sixteen_and_lags_by_an_eighth_above)
+T_TEST(ring_lanes, the_high_water_mark_is_exact_up_to_sixteen_and_lags_by_an_eighth_above)
 {
     for (uint32_t depth = 8; depth <= 64; depth *= 8) {
         struct rig rig;
         rig_make(&rig, 1, depth);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig);
         uint64_t high = 0, waiting = 0, next = 0, oldest = 0;
         for (int i = 0; i < 5000; i++) {
             if (waiting < depth && (waiting == 0 || t_random_below(10) < 5)) {
@@ -270,7 +270,7 @@ T_TEST(lane, the_high_water_mark_is_exact_up_to_sixteen_and_lags_by_an_eighth_ab
                 waiting--;
             }
             CU_ASSERT_TRUE(tx.lane.depth_max <= high && tx.lane.depth_max + depth / 8 >= high);
-            CU_ASSERT_EQUAL(sb_lanes_depth(rig.ch), waiting);
+            CU_ASSERT_EQUAL(sb_lane_depth(rig.ch), waiting);
         }
         rig_end(&rig);
     }
@@ -278,13 +278,13 @@ T_TEST(lane, the_high_water_mark_is_exact_up_to_sixteen_and_lags_by_an_eighth_ab
 
 /* ---------------------------------------------------------------------------------------- lanes */
 
-T_TEST(lane, each_producer_has_its_own_and_no_more_than_there_are)
+T_TEST(ring_lanes, each_producer_has_its_own_and_no_more_than_there_are)
 {
     struct rig rig;
     rig_make(&rig, 3, 4);
     struct tx a = tx_of(&rig), b = tx_of(&rig), c = tx_of(&rig), d;
-    CU_ASSERT_EQUAL(sb_lanes_used(rig.ch), 3);
-    CU_ASSERT_EQUAL(sb_lane_open(&d.lane, rig.ch, 7), SB_FULL);
+    CU_ASSERT_EQUAL(sb_lane_used(rig.ch), 3);
+    CU_ASSERT_EQUAL(sb_lane_open(&d.lane, rig.ch, 7), SB_RING_FULL);
     CU_ASSERT_TRUE(put(&b, 1));
     sb_lane_close(&b.lane, b.owner64);
     d = tx_of(&rig); /* the same lane, behind what is in it */
@@ -292,7 +292,7 @@ T_TEST(lane, each_producer_has_its_own_and_no_more_than_there_are)
     CU_ASSERT_TRUE(put(&d, 2));
     sb_lane_close(&d.lane, b.owner64); /* not his any more */
     CU_ASSERT_EQUAL(sb_load_acquire(&d.lane.lane->owner), d.owner64);
-    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig);
     CU_ASSERT_EQUAL(get(&rx), 1);
     CU_ASSERT_EQUAL(get(&rx), 2);
     CU_ASSERT_TRUE(put(&a, 3) && put(&c, 4));
@@ -302,12 +302,12 @@ T_TEST(lane, each_producer_has_its_own_and_no_more_than_there_are)
 }
 
 /* Nobody is kept waiting for longer than a quantum of each other lane. */
-T_TEST(lane, all_have_their_turn)
+T_TEST(ring_lanes, all_have_their_turn)
 {
     struct rig rig;
     rig_make(&rig, 3, 256);
     struct tx tx[3] = {tx_of(&rig), tx_of(&rig), tx_of(&rig)};
-    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig);
     uint64_t next[3] = {0}, last[3] = {0};
     for (uint64_t i = 0; i < 256; i++) {
         for (uint64_t k = 0; k < 3; k++)
@@ -327,13 +327,13 @@ T_TEST(lane, all_have_their_turn)
 
 /* However many lanes there are, and however much has been taken by others since: a message that is
  * there is found by one call. */
-T_TEST(lane, one_call_finds_the_only_message_in_any_lane)
+T_TEST(ring_lanes, one_call_finds_the_only_message_in_any_lane)
 {
     struct rig rig;
     rig_make(&rig, 256, 1);
     struct tx *tx = calloc(256, sizeof *tx);
     CU_ASSERT_PTR_NOT_NULL_FATAL(tx);
-    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig);
     for (uint32_t i = 0; i < 256; i++)
         tx[i] = tx_of(&rig);
     for (uint32_t i = 0; i < 256; i++) {
@@ -346,12 +346,12 @@ T_TEST(lane, one_call_finds_the_only_message_in_any_lane)
     rig_end(&rig);
 }
 
-T_TEST(lane, one_call_passes_all_that_others_have_taken)
+T_TEST(ring_lanes, one_call_passes_all_that_others_have_taken)
 {
     struct rig rig;
     rig_make(&rig, 16, 64);
     struct tx tx[16];
-    struct sb_lanes_rx rx = rx_of(&rig), sleepy = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig), sleepy = rx_of(&rig);
     for (int i = 0; i < 16; i++) {
         tx[i] = tx_of(&rig);
         fill_and_empty(&rig, &tx[i], &rx);
@@ -364,13 +364,13 @@ T_TEST(lane, one_call_passes_all_that_others_have_taken)
 
 /* ---------------------------------------------------------------------- held cells, full lanes */
 
-T_TEST(lane, is_full_when_a_message_waits_in_front_of_the_producer)
+T_TEST(ring_lanes, is_full_when_a_message_waits_in_front_of_the_producer)
 {
     for (uint32_t depth = 2; depth <= 8; depth *= 2) {
         struct rig rig;
         rig_make(&rig, 1, depth);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig);
         struct sb_lane_msg held;
         for (uint64_t i = 0; i < depth; i++)
             CU_ASSERT_TRUE(put(&tx, i));
@@ -389,14 +389,14 @@ T_TEST(lane, is_full_when_a_message_waits_in_front_of_the_producer)
     }
 }
 
-T_TEST(lane, is_full_when_every_cell_is_held)
+T_TEST(ring_lanes, is_full_when_every_cell_is_held)
 {
     for (uint32_t depth = 1; depth <= 8; depth *= 2) {
         struct rig rig;
         struct sb_lane_msg held[8];
         rig_make(&rig, 1, depth);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig);
         for (uint64_t i = 0; i < depth; i++) {
             CU_ASSERT_TRUE(put(&tx, i));
             CU_ASSERT_EQUAL(take(&rx, &held[i]), i);
@@ -414,13 +414,13 @@ T_TEST(lane, is_full_when_every_cell_is_held)
 }
 
 /* One message is held for many laps; the lane goes on around it, for every receiver. */
-T_TEST(lane, a_held_cell_is_passed_over_by_producer_and_receivers)
+T_TEST(ring_lanes, a_held_cell_is_passed_over_by_producer_and_receivers)
 {
     for (uint32_t depth = 2; depth <= 8; depth *= 2) {
         struct rig rig;
         rig_make(&rig, 1, depth);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig), other = rx_of(&rig), sleepy = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig), other = rx_of(&rig), sleepy = rx_of(&rig);
         struct sb_lane_msg held;
         CU_ASSERT_TRUE(put(&tx, 77));
         CU_ASSERT_EQUAL(take(&rx, &held), 77);
@@ -433,7 +433,7 @@ T_TEST(lane, a_held_cell_is_passed_over_by_producer_and_receivers)
         for (uint64_t i = 0; i + 1u < depth; i++) /* all but the held one */
             CU_ASSERT_TRUE(put(&tx, i));
         CU_ASSERT_FALSE(put(&tx, 9));
-        struct sb_lanes_rx late = rx_of(&rig);
+        struct sb_lane_rx late = rx_of(&rig);
         for (uint64_t i = 0; i + 1u < depth; i++)
             CU_ASSERT_EQUAL(get(i % 2 ? &late : &sleepy), i);
         release(&held); /* FREE of a lap long past */
@@ -446,12 +446,12 @@ T_TEST(lane, a_held_cell_is_passed_over_by_producer_and_receivers)
 
 /* E1 .. E2: between the two looks the passed-over cell is released, or a message was there after
  * all. The receiver's own steps are taken by hand. */
-T_TEST(lane, a_cell_that_changes_while_it_is_passed_over_is_looked_at_again)
+T_TEST(ring_lanes, a_cell_that_changes_while_it_is_passed_over_is_looked_at_again)
 {
     struct rig rig;
     rig_make(&rig, 1, 2);
     struct tx tx = tx_of(&rig);
-    struct sb_lanes_rx rx = rx_of(&rig), other = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig), other = rx_of(&rig);
     struct sb_lane_msg held;
     CU_ASSERT_TRUE(put(&tx, 1)); /* tickets 0, 1 */
     CU_ASSERT_EQUAL(take(&rx, &held), 1);
@@ -461,19 +461,19 @@ T_TEST(lane, a_cell_that_changes_while_it_is_passed_over_is_looked_at_again)
     CU_ASSERT_EQUAL(tx.lane.next, 4);
     CU_ASSERT_EQUAL(sb_load_acquire(&tx.lane.lane->skip), 3);
     release(&held); /* FREE of the lap before that of ticket 2, as at E0 the held cell was */
-    CU_ASSERT_TRUE(sb_lanes_readable(&rx));
+    CU_ASSERT_TRUE(sb_lane_readable(&rx));
     CU_ASSERT_EQUAL(get(&rx), 3);
     CU_ASSERT_EQUAL(get(&other), UINT64_MAX);
     fill_and_empty(&rig, &tx, &other);
     rig_end(&rig);
 }
 
-T_TEST(lane, drop_oldest_throws_away_the_oldest_that_nobody_has_taken)
+T_TEST(ring_lanes, drop_oldest_throws_away_the_oldest_that_nobody_has_taken)
 {
     struct rig rig;
     rig_make(&rig, 1, 4);
     struct tx tx = tx_of(&rig);
-    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig);
     struct sb_lane_msg held;
     CU_ASSERT_FALSE(sb_lane_drop_oldest(&tx.lane)); /* there is room */
     for (uint64_t i = 0; i < 4; i++)
@@ -484,7 +484,7 @@ T_TEST(lane, drop_oldest_throws_away_the_oldest_that_nobody_has_taken)
     CU_ASSERT_FALSE(put(&tx, 9));
     CU_ASSERT_TRUE(sb_lane_drop_oldest(&tx.lane)); /* 2 */
     CU_ASSERT_TRUE(put(&tx, 5));
-    struct sb_lanes_rx late = rx_of(&rig);
+    struct sb_lane_rx late = rx_of(&rig);
     CU_ASSERT_EQUAL(get(&rx), 3);
     CU_ASSERT_EQUAL(get(&late), 4);
     CU_ASSERT_EQUAL(get(&rx), 5);
@@ -495,13 +495,13 @@ T_TEST(lane, drop_oldest_throws_away_the_oldest_that_nobody_has_taken)
     rig_end(&rig);
 }
 
-T_TEST(lane, drop_oldest_around_held_cells_keeps_order_and_loses_no_account)
+T_TEST(ring_lanes, drop_oldest_around_held_cells_keeps_order_and_loses_no_account)
 {
     for (uint32_t depth = 1; depth <= 16; depth *= 2) {
         struct rig rig;
         rig_make(&rig, 1, depth);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx[2] = {rx_of(&rig), rx_of(&rig)};
+        struct sb_lane_rx rx[2] = {rx_of(&rig), rx_of(&rig)};
         struct sb_lane_msg held[16];
         uint32_t in_hand = 0;
         uint64_t sent = 0, dropped = 0, received = 0, latest = 0;
@@ -527,7 +527,7 @@ T_TEST(lane, drop_oldest_around_held_cells_keeps_order_and_loses_no_account)
                 release(&held[k]);
                 held[k] = held[--in_hand];
             }
-            CU_ASSERT_EQUAL_FATAL(sent, dropped + received + sb_lanes_depth(rig.ch));
+            CU_ASSERT_EQUAL_FATAL(sent, dropped + received + sb_lane_depth(rig.ch));
         }
         rig_end(&rig);
     }
@@ -538,19 +538,19 @@ T_TEST(lane, drop_oldest_around_held_cells_keeps_order_and_loses_no_account)
 #define EACH_DEPTH for (uint32_t depth = 1; depth <= 8; depth *= 2)
 
 /* P0..P2: the cell is filled, its word still says FREE. */
-T_TEST(lane, killed_before_P2_nothing_was_sent)
+T_TEST(ring_lanes, killed_before_P2_nothing_was_sent)
 {
     EACH_DEPTH
     {
         struct rig rig;
         rig_make(&rig, 1, depth);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig);
         CU_ASSERT_EQUAL(get(&rx), UINT64_MAX);
         for (uint64_t i = 0; i < 3; i++) {
             struct sb_cell *cell = sb_lane_place(&tx.lane);
             fill(cell, 666);
-            CU_ASSERT_FALSE(sb_lanes_readable(&rx));
+            CU_ASSERT_FALSE(sb_lane_readable(&rx));
             CU_ASSERT_EQUAL(get(&rx), UINT64_MAX);
             tx = next_tx(&rig, &tx);
             CU_ASSERT_PTR_EQUAL(sb_lane_place(&tx.lane), cell);
@@ -563,13 +563,13 @@ T_TEST(lane, killed_before_P2_nothing_was_sent)
 }
 
 /* P1..P2: skip is ahead of next, and nothing was published at it. */
-T_TEST(lane, killed_between_P1_and_P2_nothing_was_sent_and_the_next_goes_on_there)
+T_TEST(ring_lanes, killed_between_P1_and_P2_nothing_was_sent_and_the_next_goes_on_there)
 {
     for (int receiver_first = 0; receiver_first < 2; receiver_first++) {
         struct rig rig;
         rig_make(&rig, 1, 4);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig), other = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig), other = rx_of(&rig);
         struct sb_lane_msg held[2];
         for (uint64_t i = 0; i < 4; i++)
             CU_ASSERT_TRUE(put(&tx, i));
@@ -583,7 +583,7 @@ T_TEST(lane, killed_between_P1_and_P2_nothing_was_sent_and_the_next_goes_on_ther
         if (receiver_first) {
             CU_ASSERT_EQUAL(get(&rx), 3);
             CU_ASSERT_EQUAL(get(&rx), UINT64_MAX);
-            CU_ASSERT_FALSE(sb_lanes_readable(&rx));
+            CU_ASSERT_FALSE(sb_lane_readable(&rx));
             release(&held[0]); /* what is passed over stays so */
         }
         tx = next_tx(&rig, &tx);
@@ -603,7 +603,7 @@ T_TEST(lane, killed_between_P1_and_P2_nothing_was_sent_and_the_next_goes_on_ther
 }
 
 /* P2..P3: published, next is one behind. */
-T_TEST(lane, killed_between_P2_and_P3_it_was_sent_and_the_next_goes_on_behind_it)
+T_TEST(ring_lanes, killed_between_P2_and_P3_it_was_sent_and_the_next_goes_on_behind_it)
 {
     EACH_DEPTH
     {
@@ -611,7 +611,7 @@ T_TEST(lane, killed_between_P2_and_P3_it_was_sent_and_the_next_goes_on_behind_it
             struct rig rig;
             rig_make(&rig, 1, depth);
             struct tx tx = tx_of(&rig);
-            struct sb_lanes_rx rx = rx_of(&rig);
+            struct sb_lane_rx rx = rx_of(&rig);
             for (uint64_t i = 0; i < 5; i++) {
                 struct sb_lane_msg msg;
                 CU_ASSERT_TRUE(put(&tx, i));
@@ -623,7 +623,7 @@ T_TEST(lane, killed_between_P2_and_P3_it_was_sent_and_the_next_goes_on_behind_it
                 tx = next_tx(&rig, &tx);
                 CU_ASSERT_EQUAL(tx.lane.next, i + 1u);
                 CU_ASSERT_EQUAL(sb_load_acquire(&tx.lane.lane->next), i + 1u);
-                struct sb_lanes_rx late = rx_of(&rig);
+                struct sb_lane_rx late = rx_of(&rig);
                 if (taken == 0)
                     CU_ASSERT_EQUAL(get(&late), i);
                 if (taken == 1)
@@ -637,12 +637,12 @@ T_TEST(lane, killed_between_P2_and_P3_it_was_sent_and_the_next_goes_on_behind_it
 }
 
 /* The same behind cells that were passed over: skip is where it was published, next far behind. */
-T_TEST(lane, killed_between_P2_and_P3_beyond_held_cells_the_next_goes_on_behind_it)
+T_TEST(ring_lanes, killed_between_P2_and_P3_beyond_held_cells_the_next_goes_on_behind_it)
 {
     struct rig rig;
     rig_make(&rig, 1, 4);
     struct tx tx = tx_of(&rig);
-    struct sb_lanes_rx rx = rx_of(&rig), other = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig), other = rx_of(&rig);
     struct sb_lane_msg held[2];
     for (uint64_t i = 0; i < 4; i++)
         CU_ASSERT_TRUE(put(&tx, i));
@@ -667,14 +667,14 @@ T_TEST(lane, killed_between_P2_and_P3_beyond_held_cells_the_next_goes_on_behind_
 }
 
 /* D1: thrown away, nothing put in its place. */
-T_TEST(lane, killed_after_D1_the_place_is_free_for_the_next)
+T_TEST(ring_lanes, killed_after_D1_the_place_is_free_for_the_next)
 {
     EACH_DEPTH
     {
         struct rig rig;
         rig_make(&rig, 1, depth);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig);
         for (uint64_t i = 0; i < depth; i++)
             CU_ASSERT_TRUE(put(&tx, i));
         CU_ASSERT_TRUE(sb_lane_drop_oldest(&tx.lane));
@@ -688,51 +688,51 @@ T_TEST(lane, killed_after_D1_the_place_is_free_for_the_next)
     }
 }
 
-T_TEST(lane, a_lane_whose_words_are_impossible_is_refused_and_stays_free)
+T_TEST(ring_lanes, a_lane_whose_words_are_impossible_is_refused_and_stays_free)
 {
     struct rig rig;
     rig_make(&rig, 1, 4);
     struct tx tx;
-    sb_store_release(&cell_of(&rig, 0, 2)->w, sb_hdr_make(9, 0, SB_FREE, 0));
+    sb_store_release(&cell_of(&rig, 0, 2)->w, sb_hdr_make(9, 0, SB_BLOCK_FREE, 0));
     sb_store_release(&rig.ch->lanes[0].next, 2);
-    CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 7), SB_CORRUPT);
+    CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 7), SB_RING_CORRUPT);
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->lanes[0].owner), 0);
     for (uint64_t t = 0; t < 4; t++) /* the same lap for ever */
-        sb_store_release(&cell_of(&rig, 0, t)->w, sb_hdr_make(t < 2 ? 2 : 1, 0, SB_FREE, 0));
-    CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 7), SB_OK);
+        sb_store_release(&cell_of(&rig, 0, t)->w, sb_hdr_make(t < 2 ? 2 : 1, 0, SB_BLOCK_FREE, 0));
+    CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 7), SB_RING_OK);
     CU_ASSERT_EQUAL(tx.lane.next, 6);
     rig_end(&rig);
 }
 
-T_TEST(lane, a_damaged_lane_does_not_keep_producers_from_the_others)
+T_TEST(ring_lanes, a_damaged_lane_does_not_keep_producers_from_the_others)
 {
     struct rig rig;
     rig_make(&rig, 2, 4);
     struct tx tx;
-    sb_store_release(&cell_of(&rig, 0, 0)->w, sb_hdr_make(9, 0, SB_FREE, 0));
-    CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 7), SB_OK);
+    sb_store_release(&cell_of(&rig, 0, 0)->w, sb_hdr_make(9, 0, SB_BLOCK_FREE, 0));
+    CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 7), SB_RING_OK);
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->lanes[0].owner), 0);
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->lanes[1].owner), 7);
-    CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 8), SB_CORRUPT);
+    CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 8), SB_RING_CORRUPT);
     rig_end(&rig);
 }
 
 /* Laps are circular: from so far behind, the newest one looks older. */
-T_TEST(lane, a_receiver_that_slept_through_half_of_all_laps_finds_its_way)
+T_TEST(ring_lanes, a_receiver_that_slept_through_half_of_all_laps_finds_its_way)
 {
     struct rig rig;
     struct sb_lane_msg msg;
-    enum sb_ring_result r = SB_EMPTY;
+    enum sb_ring_result r = SB_RING_EMPTY;
     uint64_t far = (1ull << 39) + 5;
     rig_make(&rig, 1, 1);
-    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig);
     struct sb_cell *cell = cell_of(&rig, 0, 0);
     sb_store_release(&rig.ch->shared->lanes_used, 1);
     sb_store_release(&cell->w, sb_lane_published(sb_lane_lap(far, 0)));
     sb_store_release(&rig.ch->lanes[0].next, far + 1u);
-    for (int n = 0; n < 300 && r != SB_OK; n++)
-        r = sb_lanes_take(&rx, &msg);
-    CU_ASSERT_EQUAL(r, SB_OK);
+    for (int n = 0; n < 300 && r != SB_RING_OK; n++)
+        r = sb_lane_take(&rx, &msg);
+    CU_ASSERT_EQUAL(r, SB_RING_OK);
     CU_ASSERT_EQUAL(msg.ticket, far);
     rig_end(&rig);
 }
@@ -743,11 +743,11 @@ T_TEST(lane, a_receiver_that_slept_through_half_of_all_laps_finds_its_way)
 static void take_for_the_dead(struct rig *rig, struct tx *tx, struct t_corpse *d, uint64_t value,
                               struct sb_lane_msg *ret)
 {
-    struct sb_lanes_rx rx = rx_of(rig);
+    struct sb_lane_rx rx = rx_of(rig);
     *d = t_corpse(rig->bus);
     rx.owner = rx.scan.owner = d->owner;
     CU_ASSERT_TRUE(put(tx, value));
-    CU_ASSERT_EQUAL(sb_lanes_take(&rx, ret), SB_OK);
+    CU_ASSERT_EQUAL(sb_lane_take(&rx, ret), SB_RING_OK);
 }
 
 /* Torn recovery first: its parts, as if several did it at once or were killed at it. */
@@ -759,13 +759,13 @@ static void recover(struct rig *rig, const struct t_corpse *d)
     CU_ASSERT_EQUAL(shmbus_reclaim(rig->bus), 0);
 }
 
-T_TEST(lane, killed_after_C1_the_message_comes_again_and_nobody_waited)
+T_TEST(ring_lanes, killed_after_C1_the_message_comes_again_and_nobody_waited)
 {
     for (int busy = 0; busy < 2; busy++) {
         struct rig rig;
         rig_make(&rig, 2, 4);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig);
         struct sb_lane_msg theirs, msg;
         struct t_corpse d;
         CU_ASSERT_EQUAL(get(&rx), UINT64_MAX);
@@ -776,7 +776,7 @@ T_TEST(lane, killed_after_C1_the_message_comes_again_and_nobody_waited)
         }
         CU_ASSERT_EQUAL(get(&rx), UINT64_MAX);
         recover(&rig, &d);
-        CU_ASSERT_TRUE(sb_lanes_readable(&rx));
+        CU_ASSERT_TRUE(sb_lane_readable(&rx));
         CU_ASSERT_EQUAL_FATAL(take(&rx, &msg), 77);
         CU_ASSERT_EQUAL(sb_hdr_deliveries(msg.hdr), 2);
         CU_ASSERT_EQUAL(msg.number, theirs.number);
@@ -788,21 +788,22 @@ T_TEST(lane, killed_after_C1_the_message_comes_again_and_nobody_waited)
     }
 }
 
-T_TEST(lane, killed_at_its_last_delivery_the_message_is_set_aside_and_counted_once)
+T_TEST(ring_lanes, killed_at_its_last_delivery_the_message_is_set_aside_and_counted_once)
 {
     struct rig rig;
     rig_make(&rig, 1, 4);
     struct tx tx = tx_of(&rig);
-    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig);
     struct sb_lane_scan undertaker;
     struct sb_lane_msg theirs, msg;
     struct t_corpse d;
     sb_lane_scan_init(&undertaker, &rig.bus->view, rig.dead_index, rig.owner);
     take_for_the_dead(&rig, &tx, &d, 77, &theirs);
-    sb_store_release(&theirs.cell->w, sb_hdr_make(sb_hdr_gen(theirs.hdr), 2, SB_HRX, d.owner));
+    sb_store_release(&theirs.cell->w,
+                     sb_hdr_make(sb_hdr_gen(theirs.hdr), 2, SB_BLOCK_RECEIVED, d.owner));
     sb_store_release(&theirs.cell->holder, (rig.index + 1ull) << 16 | 1u);
     recover(&rig, &d);
-    CU_ASSERT_EQUAL(sb_hdr_state(sb_load_acquire(&theirs.cell->w)), SB_DEADL);
+    CU_ASSERT_EQUAL(sb_hdr_state(sb_load_acquire(&theirs.cell->w)), SB_BLOCK_DEAD_LETTER);
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->shared->dead_lettered), 1);
     CU_ASSERT_EQUAL(get(&rx), UINT64_MAX);
     uint64_t seq = sb_load_acquire(&rig.dead->shared->orphan_seq);
@@ -815,7 +816,7 @@ T_TEST(lane, killed_at_its_last_delivery_the_message_is_set_aside_and_counted_on
 }
 
 /* The receiver of a dead letter is killed: it stays a dead letter, and is not a new one. */
-T_TEST(lane, killed_with_a_dead_letter_it_is_one_still_and_counted_once)
+T_TEST(ring_lanes, killed_with_a_dead_letter_it_is_one_still_and_counted_once)
 {
     struct rig rig;
     rig_make(&rig, 1, 4);
@@ -823,10 +824,11 @@ T_TEST(lane, killed_with_a_dead_letter_it_is_one_still_and_counted_once)
     struct sb_lane_msg theirs, msg;
     struct t_corpse d;
     take_for_the_dead(&rig, &tx, &d, 77, &theirs);
-    sb_store_release(&theirs.cell->w, sb_hdr_make(sb_hdr_gen(theirs.hdr), 2, SB_HRX, d.owner));
+    sb_store_release(&theirs.cell->w,
+                     sb_hdr_make(sb_hdr_gen(theirs.hdr), 2, SB_BLOCK_RECEIVED, d.owner));
     sb_store_release(&theirs.cell->holder, (rig.dead_index + 1ull) << 16 | 1u);
     recover(&rig, &d);
-    CU_ASSERT_EQUAL(sb_hdr_state(sb_load_acquire(&theirs.cell->w)), SB_DEADL);
+    CU_ASSERT_EQUAL(sb_hdr_state(sb_load_acquire(&theirs.cell->w)), SB_BLOCK_DEAD_LETTER);
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->shared->dead_lettered), 0);
     struct sb_lane_scan undertaker;
     sb_lane_scan_init(&undertaker, &rig.bus->view, rig.dead_index, rig.owner);
@@ -836,7 +838,7 @@ T_TEST(lane, killed_with_a_dead_letter_it_is_one_still_and_counted_once)
 }
 
 /* C1 alone, then A1 by its holder before, or instead of, recovery: two words at once never fit. */
-T_TEST(lane, a_recovery_that_is_late_changes_nothing)
+T_TEST(ring_lanes, a_recovery_that_is_late_changes_nothing)
 {
     struct rig rig;
     rig_make(&rig, 1, 4);
@@ -856,15 +858,15 @@ T_TEST(lane, a_recovery_that_is_late_changes_nothing)
     rig_end(&rig);
 }
 
-T_TEST(lane, recovery_leaves_what_waits_and_what_others_hold_and_frees_the_lane)
+T_TEST(ring_lanes, recovery_leaves_what_waits_and_what_others_hold_and_frees_the_lane)
 {
     struct rig rig;
     rig_make(&rig, 1, 8);
     struct t_corpse d = t_corpse(rig.bus);
     struct tx tx = {.owner64 = d.owner64};
-    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig);
     struct sb_lane_msg held;
-    CU_ASSERT_EQUAL_FATAL(sb_lane_open(&tx.lane, rig.ch, d.owner64), SB_OK);
+    CU_ASSERT_EQUAL_FATAL(sb_lane_open(&tx.lane, rig.ch, d.owner64), SB_RING_OK);
     for (uint64_t i = 0; i < 3; i++)
         CU_ASSERT_TRUE(put(&tx, i));
     CU_ASSERT_EQUAL(take(&rx, &held), 0);
@@ -881,19 +883,19 @@ T_TEST(lane, recovery_leaves_what_waits_and_what_others_hold_and_frees_the_lane)
 }
 
 /* Q1..Q2: given back, nobody told. It waits for its holder; nothing else is held up. */
-T_TEST(lane, a_message_given_back_is_found_when_its_holder_has_told)
+T_TEST(ring_lanes, a_message_given_back_is_found_when_its_holder_has_told)
 {
     for (int killed = 0; killed < 2; killed++) {
         struct rig rig;
         rig_make(&rig, 1, 4);
         struct tx tx = tx_of(&rig);
-        struct sb_lanes_rx rx = rx_of(&rig);
+        struct sb_lane_rx rx = rx_of(&rig);
         struct sb_lane_msg theirs, msg;
         struct t_corpse d;
         CU_ASSERT_EQUAL(get(&rx), UINT64_MAX); /* the scan of a new handle is over */
         take_for_the_dead(&rig, &tx, &d, 1, &theirs);
         sb_store_release(&theirs.cell->w,
-                         sb_hdr_make(sb_hdr_gen(theirs.hdr), 1, SB_ORPHAN, 0)); /* Q1 */
+                         sb_hdr_make(sb_hdr_gen(theirs.hdr), 1, SB_BLOCK_ORPHAN, 0)); /* Q1 */
         CU_ASSERT_TRUE(put(&tx, 2));
         CU_ASSERT_EQUAL(get(&rx), 2);
         CU_ASSERT_EQUAL(get(&rx), UINT64_MAX);
@@ -901,7 +903,7 @@ T_TEST(lane, a_message_given_back_is_found_when_its_holder_has_told)
             recover(&rig, &d);
         else
             sb_fetch_add(&rig.ch->shared->orphan_seq, 1); /* Q2 */
-        CU_ASSERT_TRUE(sb_lanes_readable(&rx));
+        CU_ASSERT_TRUE(sb_lane_readable(&rx));
         CU_ASSERT_EQUAL(take(&rx, &msg), 1);
         CU_ASSERT_EQUAL(sb_hdr_deliveries(msg.hdr), 2);
         release(&msg);
@@ -912,12 +914,12 @@ T_TEST(lane, a_message_given_back_is_found_when_its_holder_has_told)
 
 /* ---------------------------------------------------------------------------------- given back */
 
-T_TEST(lane, what_is_given_back_comes_first_with_its_count_raised)
+T_TEST(ring_lanes, what_is_given_back_comes_first_with_its_count_raised)
 {
     struct rig rig;
     rig_make(&rig, 2, 4);
     struct tx a = tx_of(&rig), b = tx_of(&rig);
-    struct sb_lanes_rx rx = rx_of(&rig), other = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig), other = rx_of(&rig);
     struct sb_lane_msg one, two, msg;
     CU_ASSERT_TRUE(put(&a, 1) && put(&a, 2) && put(&b, 3) && put(&b, 4));
     CU_ASSERT_EQUAL(take(&rx, &one), 1);
@@ -939,12 +941,12 @@ T_TEST(lane, what_is_given_back_comes_first_with_its_count_raised)
 }
 
 /* A second one is given back while a scan is under way, before and behind where it stands. */
-T_TEST(lane, what_is_given_back_during_a_scan_is_found_too)
+T_TEST(ring_lanes, what_is_given_back_during_a_scan_is_found_too)
 {
     struct rig rig;
     rig_make(&rig, 1, 8);
     struct tx tx = tx_of(&rig);
-    struct sb_lanes_rx rx = rx_of(&rig), other = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig), other = rx_of(&rig);
     struct sb_lane_msg held[8], msg;
     bool seen[8] = {false};
     for (uint64_t i = 0; i < 8; i++) {
@@ -973,12 +975,12 @@ T_TEST(lane, what_is_given_back_during_a_scan_is_found_too)
     rig_end(&rig);
 }
 
-T_TEST(lane, at_its_last_delivery_it_is_set_aside_unless_it_never_was_received)
+T_TEST(ring_lanes, at_its_last_delivery_it_is_set_aside_unless_it_never_was_received)
 {
     struct rig rig;
     rig_make(&rig, 1, 4);
     struct tx tx = tx_of(&rig);
-    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig);
     struct sb_lane_scan undertaker;
     struct sb_lane_msg msg;
     const struct sb_view *view = &rig.bus->view;
@@ -1012,17 +1014,17 @@ T_TEST(lane, at_its_last_delivery_it_is_set_aside_unless_it_never_was_received)
 }
 
 /* An orphan whose count is that of the last delivery already: whoever finds it sets it aside. */
-T_TEST(lane, an_orphan_that_was_delivered_too_often_is_set_aside_by_who_finds_it)
+T_TEST(ring_lanes, an_orphan_that_was_delivered_too_often_is_set_aside_by_who_finds_it)
 {
     struct rig rig;
     rig_make(&rig, 1, 4);
     struct tx tx = tx_of(&rig);
-    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig);
     struct sb_lane_scan undertaker;
     struct sb_lane_msg msg;
     CU_ASSERT_TRUE(put(&tx, 7));
     CU_ASSERT_EQUAL(take(&rx, &msg), 7);
-    sb_store_release(&msg.cell->w, sb_hdr_make(sb_hdr_gen(msg.hdr), 2, SB_ORPHAN, 0));
+    sb_store_release(&msg.cell->w, sb_hdr_make(sb_hdr_gen(msg.hdr), 2, SB_BLOCK_ORPHAN, 0));
     sb_fetch_add(&rig.ch->shared->orphan_seq, 1);
     CU_ASSERT_EQUAL(get(&rx), UINT64_MAX);
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->shared->dead_lettered), 1);
@@ -1033,12 +1035,12 @@ T_TEST(lane, an_orphan_that_was_delivered_too_often_is_set_aside_by_who_finds_it
     rig_end(&rig);
 }
 
-T_TEST(lane, only_the_holder_with_the_right_word_holds_a_cell)
+T_TEST(ring_lanes, only_the_holder_with_the_right_word_holds_a_cell)
 {
     struct rig rig;
     rig_make(&rig, 1, 4);
     struct tx tx = tx_of(&rig);
-    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig);
     struct sb_lane_msg msg;
     const struct sb_view *view = &rig.bus->view;
     CU_ASSERT_TRUE(put(&tx, 7));
@@ -1049,23 +1051,23 @@ T_TEST(lane, only_the_holder_with_the_right_word_holds_a_cell)
     CU_ASSERT_PTR_NULL(sb_lane_held(view, rig.index, 4, msg.hdr, rig.owner));
     CU_ASSERT_PTR_NULL(sb_lane_held(view, rig.index, 1, msg.hdr, rig.owner));
     CU_ASSERT_PTR_NULL(sb_lane_held(view, rig.index, 0, msg.hdr, rig.owner + 1));
-    CU_ASSERT_PTR_NULL(
-        sb_lane_held(view, rig.index, 0, sb_hdr_make(gen + 1, 1, SB_HRX, rig.owner), rig.owner));
+    CU_ASSERT_PTR_NULL(sb_lane_held(
+        view, rig.index, 0, sb_hdr_make(gen + 1, 1, SB_BLOCK_RECEIVED, rig.owner), rig.owner));
     release(&msg);
     CU_ASSERT_PTR_NULL(sb_lane_held(view, rig.index, 0, msg.hdr, rig.owner));
     CU_ASSERT_PTR_NULL(
-        sb_lane_held(view, rig.index, 0, sb_hdr_make(gen, 0, SB_FREE, 0), rig.owner));
+        sb_lane_held(view, rig.index, 0, sb_hdr_make(gen, 0, SB_BLOCK_FREE, 0), rig.owner));
     rig_end(&rig);
 }
 
 /* ----------------------------------------------------------------------------- hostile words */
 
-T_TEST(lane, random_words_in_cells_and_lanes_never_crash_or_hang)
+T_TEST(ring_lanes, random_words_in_cells_and_lanes_never_crash_or_hang)
 {
     struct rig rig;
     rig_make(&rig, 3, 8);
     struct tx tx = tx_of(&rig);
-    struct sb_lanes_rx rx = rx_of(&rig);
+    struct sb_lane_rx rx = rx_of(&rig);
     struct sb_lane_scan undertaker;
     sb_lane_scan_init(&undertaker, &rig.bus->view, rig.dead_index, rig.owner);
     for (int i = 0; i < 200000; i++) {
@@ -1097,9 +1099,9 @@ T_TEST(lane, random_words_in_cells_and_lanes_never_crash_or_hang)
             break;
         case 6:
             sb_store_release(&tx.lane.lane->owner, 0);
-            if (sb_lane_open(&tx.lane, rig.ch, 7) != SB_OK) {
+            if (sb_lane_open(&tx.lane, rig.ch, 7) != SB_RING_OK) {
                 set_lane(&rig, 0, value);
-                CU_ASSERT_EQUAL_FATAL(sb_lane_open(&tx.lane, rig.ch, 7), SB_OK);
+                CU_ASSERT_EQUAL_FATAL(sb_lane_open(&tx.lane, rig.ch, 7), SB_RING_OK);
             }
             break;
         case 7:
@@ -1107,14 +1109,14 @@ T_TEST(lane, random_words_in_cells_and_lanes_never_crash_or_hang)
                 CU_ASSERT_TRUE(msg.number < 24);
             break;
         default:
-            sb_lanes_readable(&rx);
-            if (sb_lanes_take(&rx, &msg) == SB_OK) {
+            sb_lane_readable(&rx);
+            if (sb_lane_take(&rx, &msg) == SB_RING_OK) {
                 CU_ASSERT_TRUE(msg.number < 24);
                 CU_ASSERT_PTR_EQUAL(msg.cell, sb_cell_at(rig.ch, msg.number));
             }
             break;
         }
-        CU_ASSERT_TRUE(sb_lanes_depth(rig.ch) <= 24);
+        CU_ASSERT_TRUE(sb_lane_depth(rig.ch) <= 24);
     }
     rig_end(&rig);
 }
@@ -1209,21 +1211,21 @@ static void *stress_recv(void *argument)
     struct stress_thread *me = argument;
     struct stress *all = me->all;
     const struct rig *rig = all->rig;
-    struct sb_lanes_rx rx = rx_of(rig);
+    struct sb_lane_rx rx = rx_of(rig);
     struct sb_lane_msg held[8], msg;
     uint64_t latest[STRESS_THREADS] = {0}, turn = 0;
     uint32_t in_hand = 0;
 
     for (;;) {
         bool over = sb_load_acquire(&all->senders_done) == STRESS_THREADS;
-        enum sb_ring_result r = sb_lanes_take(&rx, &msg);
-        if (r == SB_EMPTY && over)
+        enum sb_ring_result r = sb_lane_take(&rx, &msg);
+        if (r == SB_RING_EMPTY && over)
             break;
-        if (r == SB_EMPTY || r == SB_BUSY) {
+        if (r == SB_RING_EMPTY || r == SB_RING_BUSY) {
             sched_yield();
             continue;
         }
-        if (r != SB_OK || !stress_check(all, &msg, latest)) {
+        if (r != SB_RING_OK || !stress_check(all, &msg, latest)) {
             stress_fail(all);
             return NULL;
         }
@@ -1285,20 +1287,20 @@ static void stress(uint32_t depth, uint32_t requeue_every, uint32_t hold, bool d
     rig_end(&rig);
 }
 
-T_TEST(lane, many_threads_on_small_lanes_lose_and_double_nothing)
+T_TEST(ring_lanes, many_threads_on_small_lanes_lose_and_double_nothing)
 {
     stress(1, 0, 0, false, 2000);
     stress(4, 0, 0, false, 10000);
     stress(64, 0, 0, false, 30000);
 }
 
-T_TEST(lane, many_threads_with_messages_held_and_given_back)
+T_TEST(ring_lanes, many_threads_with_messages_held_and_given_back)
 {
     stress(16, 0, 4, false, 10000);
     stress(32, 7, 4, false, 10000);
 }
 
-T_TEST(lane, many_threads_that_drop_account_for_every_message)
+T_TEST(ring_lanes, many_threads_that_drop_account_for_every_message)
 {
     stress(2, 0, 0, true, 10000);
     stress(8, 0, 2, true, 10000);

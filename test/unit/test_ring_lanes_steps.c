@@ -12,16 +12,16 @@
 #define sb_lane_drop_oldest t_steps_lane_drop_oldest
 #define sb_lane_drop_letter t_steps_lane_drop_letter
 #define sb_lane_note_depth t_steps_lane_note_depth
-#define sb_lanes_rx_init t_steps_lanes_rx_init
-#define sb_lanes_turn t_steps_lanes_turn
-#define sb_lanes_take_any t_steps_lanes_take_any
-#define sb_lanes_readable t_steps_lanes_readable
+#define sb_lane_rx_init t_steps_lanes_rx_init
+#define sb_lane_turn t_steps_lanes_turn
+#define sb_lane_take_slow t_steps_lanes_take_any
+#define sb_lane_readable t_steps_lanes_readable
 #define sb_lane_scan_init t_steps_lane_scan_init
 #define sb_lane_scan_recv t_steps_lane_scan_recv
 #define sb_lane_held t_steps_lane_held
 #define sb_lane_requeue t_steps_lane_requeue
-#define sb_lanes_depth t_steps_lanes_depth
-#define sb_lanes_holder t_steps_lanes_holder
+#define sb_lane_depth t_steps_lanes_depth
+#define sb_lane_holder t_steps_lanes_holder
 #include "protocol/ring_lanes.c"
 
 #include <setjmp.h>
@@ -48,7 +48,7 @@ static struct world {
     struct sb_channel_view view;
     struct sb_view all;
     struct sb_lane_tx tx[LANES];
-    struct sb_lanes_rx rx[RECEIVERS];
+    struct sb_lane_rx rx[RECEIVERS];
     struct sb_lane_msg held;
     bool holds;
     uint8_t sent[VALUES], got[VALUES]; /* how often each value was */
@@ -97,7 +97,7 @@ static bool run_until(void (*op)(void), uint64_t at, void (*stop)(void))
 
 static void open_lane(uint32_t n)
 {
-    now.bad += sb_lane_open(&now.tx[n], &now.view, 7 + n) != SB_OK;
+    now.bad += sb_lane_open(&now.tx[n], &now.view, 7 + n) != SB_RING_OK;
 }
 
 static void make(uint32_t lanes)
@@ -116,7 +116,7 @@ static void make(uint32_t lanes)
     for (uint32_t i = 0; i < lanes; i++)
         open_lane(i);
     for (uint32_t i = 0; i < RECEIVERS; i++) {
-        sb_lanes_rx_init(&now.rx[i], &now.all, 0, 100 + i);
+        sb_lane_rx_init(&now.rx[i], &now.all, 0, 100 + i);
         now.rx[i].scan.seen = 0;
     }
 }
@@ -140,7 +140,7 @@ static uint64_t take(uint32_t receiver, struct sb_lane_msg *msg)
 {
     uint64_t value;
 
-    if (sb_lanes_take(&now.rx[receiver], msg) != SB_OK)
+    if (sb_lane_take(&now.rx[receiver], msg) != SB_RING_OK)
         return 0;
     value = *(uint64_t *)sb_cell_payload(msg->cell);
     if (value >= VALUES) {
@@ -170,7 +170,7 @@ static void drain_and_check(void)
     for (uint32_t i = 1; i < VALUES; i++)
         CU_ASSERT_EQUAL(now.got[i], now.sent[i]);
     for (uint32_t i = 0; i < CELLS; i++)
-        CU_ASSERT_EQUAL(sb_hdr_state(sb_load_relaxed(&now.cells[i].header.w)), SB_FREE);
+        CU_ASSERT_EQUAL(sb_hdr_state(sb_load_relaxed(&now.cells[i].header.w)), SB_BLOCK_FREE);
     CU_ASSERT_EQUAL(now.bad, 0);
 }
 
@@ -218,7 +218,7 @@ static void let_go_and_send(void)
     send_two();
 }
 
-T_TEST(lane_steps, a_receiver_paused_before_any_access_loses_and_doubles_nothing)
+T_TEST(ring_lanes_steps, a_receiver_paused_before_any_access_loses_and_doubles_nothing)
 {
     static void (*const others[])(void) = {go_round, send_two, let_go_and_send};
     for (int empty = 0; empty < 2; empty++) {
@@ -247,12 +247,12 @@ static void third_lane(void)
 static void op_take_any(void)
 {
     struct sb_lane_msg msg;
-    now.bad += sb_lanes_take_any(&now.rx[0], &msg) != SB_OK;
+    now.bad += sb_lane_take_slow(&now.rx[0], &msg) != SB_RING_OK;
     now.got[2]++;
     sb_lane_release(msg.cell, msg.hdr);
 }
 
-T_TEST(lane_steps, a_lane_taken_meanwhile_hides_no_message_in_another)
+T_TEST(ring_lanes_steps, a_lane_taken_meanwhile_hides_no_message_in_another)
 {
     bool over = false;
     make(2);
@@ -280,12 +280,12 @@ static void op_put(void)
 static void note_published(void)
 {
     for (uint32_t i = 0; i < CELLS; i++) {
-        if (sb_hdr_state(sb_load_relaxed(&now.cells[i].header.w)) == SB_QUE)
+        if (sb_hdr_state(sb_load_relaxed(&now.cells[i].header.w)) == SB_BLOCK_QUEUED)
             now.sent[now.cells[i].value] = 1;
     }
 }
 
-T_TEST(lane_steps, a_producer_killed_before_any_access_has_sent_or_not_and_the_next_goes_on)
+T_TEST(ring_lanes_steps, a_producer_killed_before_any_access_has_sent_or_not_and_the_next_goes_on)
 {
     for (int with_room = 0; with_room < 3; with_room++) { /* next free, past the held one, full */
         bool over = false;
@@ -320,7 +320,7 @@ static void op_open(void)
     put(0);
 }
 
-T_TEST(lane_steps, a_producer_killed_while_it_takes_a_lane_leaves_it_as_it_was)
+T_TEST(ring_lanes_steps, a_producer_killed_while_it_takes_a_lane_leaves_it_as_it_was)
 {
     bool over = false;
     make_busy();
@@ -353,7 +353,7 @@ static void take_one(void)
     get(1);
 }
 
-T_TEST(lane_steps, the_oldest_message_is_dropped_or_taken_never_both)
+T_TEST(ring_lanes_steps, the_oldest_message_is_dropped_or_taken_never_both)
 {
     bool over = false;
     make_busy();

@@ -43,10 +43,10 @@ static void rig_end(struct rig *rig)
     t_bus_end(rig->bus, rig->name);
 }
 
-static struct sb_ring ring_of(const struct rig *rig)
+static struct sb_mpmc ring_of(const struct rig *rig)
 {
-    struct sb_ring ring;
-    sb_ring_init(&ring, &rig->bus->view, rig->index, rig->owner);
+    struct sb_mpmc ring;
+    sb_mpmc_init(&ring, &rig->bus->view, rig->index, rig->owner);
     return ring;
 }
 
@@ -87,28 +87,28 @@ static void rig_set(const struct rig *rig, uint64_t ticket)
     sb_store_release(&rig->ch->shared->head, ticket);
 }
 
-static enum sb_ring_result put(struct rig *rig, struct sb_ring *ring, uint64_t value)
+static enum sb_ring_result put(struct rig *rig, struct sb_mpmc *ring, uint64_t value)
 {
     uint32_t block = sb_block_alloc(rig->blocks, &rig->stock, 0, rig->owner);
     uint64_t ticket = 0;
     enum sb_ring_result r;
     CU_ASSERT_NOT_EQUAL_FATAL(block, SB_NONE);
     *payload_of(rig, block) = value;
-    r = sb_ring_send(ring, block, hdr_of(rig, block), &ticket);
-    if (r != SB_OK)
+    r = sb_mpmc_send(ring, block, hdr_of(rig, block), &ticket);
+    if (r != SB_RING_OK)
         CU_ASSERT_TRUE(sb_block_free(rig->blocks, &rig->stock, block, rig->owner));
     return r;
 }
 
 /* The value, UINT64_MAX for empty. */
-static uint64_t get(struct rig *rig, struct sb_ring *ring)
+static uint64_t get(struct rig *rig, struct sb_mpmc *ring)
 {
     uint32_t block = 0;
     uint64_t hdr = 0, ticket = 0;
-    enum sb_ring_result r = sb_ring_recv(ring, &block, &hdr, &ticket);
-    if (r == SB_EMPTY)
+    enum sb_ring_result r = sb_mpmc_recv(ring, &block, &hdr, &ticket);
+    if (r == SB_RING_EMPTY)
         return UINT64_MAX;
-    CU_ASSERT_EQUAL_FATAL(r, SB_OK);
+    CU_ASSERT_EQUAL_FATAL(r, SB_RING_OK);
     CU_ASSERT_EQUAL(hdr_of(rig, block), hdr);
     uint64_t value = *payload_of(rig, block);
     CU_ASSERT_TRUE(sb_block_free(rig->blocks, &rig->stock, block, rig->owner));
@@ -116,26 +116,26 @@ static uint64_t get(struct rig *rig, struct sb_ring *ring)
 }
 
 /* A queue works at this place: fills up to the last slot, refuses the next, empties in order. */
-static void fill_and_empty(struct rig *rig, struct sb_ring *tx, struct sb_ring *rx)
+static void fill_and_empty(struct rig *rig, struct sb_mpmc *tx, struct sb_mpmc *rx)
 {
     for (uint64_t i = 0; i < rig->depth; i++)
-        CU_ASSERT_EQUAL(put(rig, tx, i), SB_OK);
-    CU_ASSERT_EQUAL(put(rig, tx, 999), SB_FULL);
-    CU_ASSERT_TRUE(sb_ring_readable(rx));
+        CU_ASSERT_EQUAL(put(rig, tx, i), SB_RING_OK);
+    CU_ASSERT_EQUAL(put(rig, tx, 999), SB_RING_FULL);
+    CU_ASSERT_TRUE(sb_mpmc_readable(rx));
     for (uint64_t i = 0; i < rig->depth; i++)
         CU_ASSERT_EQUAL(get(rig, rx), i);
     CU_ASSERT_EQUAL(get(rig, rx), UINT64_MAX);
-    CU_ASSERT_FALSE(sb_ring_readable(rx));
+    CU_ASSERT_FALSE(sb_mpmc_readable(rx));
 }
 
 /* ------------------------------------------------------------------------- order, laps, numbers */
 
-T_TEST(ring, fills_to_the_last_slot_and_empties_in_order_for_every_small_depth)
+T_TEST(ring_mpmc, fills_to_the_last_slot_and_empties_in_order_for_every_small_depth)
 {
     for (uint32_t depth = 1; depth <= 64; depth *= 2) {
         struct rig rig;
         rig_make(&rig, depth, 80);
-        struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
+        struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
         for (int lap = 0; lap < 5; lap++)
             fill_and_empty(&rig, &tx, &rx);
         CU_ASSERT_EQUAL(tx.depth_max, depth);
@@ -143,14 +143,14 @@ T_TEST(ring, fills_to_the_last_slot_and_empties_in_order_for_every_small_depth)
     }
 }
 
-T_TEST(ring, one_message_at_a_time_goes_round_many_laps)
+T_TEST(ring_mpmc, one_message_at_a_time_goes_round_many_laps)
 {
     for (uint32_t depth = 1; depth <= 4; depth *= 2) {
         struct rig rig;
         rig_make(&rig, depth, 8);
-        struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
+        struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
         for (uint64_t i = 0; i < 1000; i++) {
-            CU_ASSERT_EQUAL(put(&rig, &tx, i), SB_OK);
+            CU_ASSERT_EQUAL(put(&rig, &tx, i), SB_RING_OK);
             CU_ASSERT_EQUAL(get(&rig, &rx), i);
         }
         CU_ASSERT_EQUAL(tx.depth_max, 1);
@@ -160,7 +160,7 @@ T_TEST(ring, one_message_at_a_time_goes_round_many_laps)
 }
 
 /* Laps have 40 bits, tickets in a location 48: both come round. */
-T_TEST(ring, laps_and_tickets_come_round_their_last_number)
+T_TEST(ring_mpmc, laps_and_tickets_come_round_their_last_number)
 {
     static const uint32_t depths[] = {1, 2, 8, 256, 1024};
     for (size_t d = 0; d < sizeof depths / sizeof *depths; d++) {
@@ -169,22 +169,23 @@ T_TEST(ring, laps_and_tickets_come_round_their_last_number)
         uint32_t shift = rig.ch->depth_shift;
         uint64_t last_lap = 1ull << (sb_lap_bits(shift) + shift);
         rig_set(&rig, last_lap - 2 * rig.depth - 1);
-        struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
+        struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
         for (int lap = 0; lap < 5; lap++)
             fill_and_empty(&rig, &tx, &rx);
-        struct sb_ring later_tx = ring_of(&rig), later_rx = ring_of(&rig);
+        struct sb_mpmc later_tx = ring_of(&rig), later_rx = ring_of(&rig);
         fill_and_empty(&rig, &later_tx, &later_rx);
         rig_end(&rig);
     }
 }
 
-T_TEST(ring, generations_come_round_their_last_number)
+T_TEST(ring_mpmc, generations_come_round_their_last_number)
 {
     struct rig rig;
     rig_make(&rig, 4, 5);
     for (uint32_t b = 0; b < 5; b++)
-        sb_store_release(&block_at(&rig, b)->hdr, sb_hdr_make((1ull << 40) - 3, 0, SB_FREE, 0));
-    struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
+        sb_store_release(&block_at(&rig, b)->hdr,
+                         sb_hdr_make((1ull << 40) - 3, 0, SB_BLOCK_FREE, 0));
+    struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
     for (int lap = 0; lap < 4; lap++)
         fill_and_empty(&rig, &tx, &rx);
     for (uint32_t b = 0; b < 5; b++)
@@ -193,20 +194,20 @@ T_TEST(ring, generations_come_round_their_last_number)
 }
 
 /* Hints may be anything that does not lead, for new handles and for those that stood still. */
-T_TEST(ring, hints_of_zero_or_far_behind_are_made_up_for)
+T_TEST(ring_mpmc, hints_of_zero_or_far_behind_are_made_up_for)
 {
     for (uint32_t depth = 1; depth <= 64; depth *= 8) {
         for (uint64_t behind = 0; behind <= 1000; behind += 37) {
             struct rig rig;
             rig_make(&rig, depth, 80);
             rig_set(&rig, 1000);
-            struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
-            CU_ASSERT_EQUAL(put(&rig, &tx, 7), SB_OK);
+            struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
+            CU_ASSERT_EQUAL(put(&rig, &tx, 7), SB_RING_OK);
             sb_store_release(&rig.ch->shared->tail, 1000 - behind);
             sb_store_release(&rig.ch->shared->head, 1000 - behind);
-            struct sb_ring late_tx = ring_of(&rig), late_rx = ring_of(&rig);
+            struct sb_mpmc late_tx = ring_of(&rig), late_rx = ring_of(&rig);
             if (depth > 1)
-                CU_ASSERT_EQUAL(put(&rig, &late_tx, 8), SB_OK);
+                CU_ASSERT_EQUAL(put(&rig, &late_tx, 8), SB_RING_OK);
             CU_ASSERT_EQUAL(get(&rig, &late_rx), 7);
             CU_ASSERT_EQUAL(get(&rig, &rx), depth > 1 ? 8 : UINT64_MAX);
             fill_and_empty(&rig, &late_tx, &rx);
@@ -216,30 +217,30 @@ T_TEST(ring, hints_of_zero_or_far_behind_are_made_up_for)
     }
 }
 
-T_TEST(ring, a_handle_that_slept_for_many_laps_catches_up)
+T_TEST(ring_mpmc, a_handle_that_slept_for_many_laps_catches_up)
 {
     struct rig rig;
     rig_make(&rig, 8, 16);
-    struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
-    struct sb_ring sleepy_tx = ring_of(&rig), sleepy_rx = ring_of(&rig);
+    struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
+    struct sb_mpmc sleepy_tx = ring_of(&rig), sleepy_rx = ring_of(&rig);
     for (int lap = 0; lap < 100; lap++)
         fill_and_empty(&rig, &tx, &rx);
-    CU_ASSERT_EQUAL(put(&rig, &sleepy_tx, 1), SB_OK);
+    CU_ASSERT_EQUAL(put(&rig, &sleepy_tx, 1), SB_RING_OK);
     CU_ASSERT_EQUAL(get(&rig, &sleepy_rx), 1);
     fill_and_empty(&rig, &sleepy_tx, &sleepy_rx);
     rig_end(&rig);
 }
 
 /* Laps are circular: after half of them a slot ahead looks like one behind. */
-T_TEST(ring, a_handle_that_slept_for_half_of_all_laps_and_more_catches_up)
+T_TEST(ring_mpmc, a_handle_that_slept_for_half_of_all_laps_and_more_catches_up)
 {
     for (uint32_t depth = 1; depth <= 1024; depth *= 32) {
         struct rig rig;
         rig_make(&rig, depth, 1100);
         uint64_t half = 1ull << (sb_lap_bits(rig.ch->depth_shift) - 1 + rig.ch->depth_shift);
-        struct sb_ring sleepy_tx = ring_of(&rig), sleepy_rx = ring_of(&rig);
+        struct sb_mpmc sleepy_tx = ring_of(&rig), sleepy_rx = ring_of(&rig);
         rig_set(&rig, half + 5 * depth);
-        struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
+        struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
         fill_and_empty(&rig, &tx, &rx);
         fill_and_empty(&rig, &sleepy_tx, &rx);
         fill_and_empty(&rig, &tx, &sleepy_rx);
@@ -247,61 +248,63 @@ T_TEST(ring, a_handle_that_slept_for_half_of_all_laps_and_more_catches_up)
     }
 }
 
-T_TEST(ring, the_high_water_mark_is_exact)
+T_TEST(ring_mpmc, the_high_water_mark_is_exact)
 {
     struct rig rig;
     rig_make(&rig, 64, 80);
-    struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
+    struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
     uint64_t high = 0, depth = 0, next = 0, oldest = 0;
     for (int i = 0; i < 5000; i++) {
         if (depth < 64 && (depth == 0 || t_random_below(10) < 5)) {
-            CU_ASSERT_EQUAL(put(&rig, &tx, next++), SB_OK);
+            CU_ASSERT_EQUAL(put(&rig, &tx, next++), SB_RING_OK);
             high = ++depth > high ? depth : high;
         } else {
             CU_ASSERT_EQUAL(get(&rig, &rx), oldest++);
             depth--;
         }
         CU_ASSERT_EQUAL(tx.depth_max, high);
-        CU_ASSERT_EQUAL(sb_ring_depth(rig.ch), depth);
+        CU_ASSERT_EQUAL(sb_mpmc_depth(rig.ch), depth);
     }
     rig_end(&rig);
 }
 
 /* ---------------------------------------------------------------------- refusals change nothing */
 
-T_TEST(ring, a_refused_send_leaves_the_block_as_it_was)
+T_TEST(ring_mpmc, a_refused_send_leaves_the_block_as_it_was)
 {
     struct rig rig;
     rig_make(&rig, 2, 4);
-    struct sb_ring tx = ring_of(&rig);
-    CU_ASSERT_EQUAL(put(&rig, &tx, 0), SB_OK);
-    CU_ASSERT_EQUAL(put(&rig, &tx, 1), SB_OK);
+    struct sb_mpmc tx = ring_of(&rig);
+    CU_ASSERT_EQUAL(put(&rig, &tx, 0), SB_RING_OK);
+    CU_ASSERT_EQUAL(put(&rig, &tx, 1), SB_RING_OK);
     uint32_t block = sb_block_alloc(rig.blocks, &rig.stock, 0, rig.owner);
     uint64_t hdr = hdr_of(&rig, block), ticket = 77;
-    CU_ASSERT_EQUAL(sb_ring_send(&tx, block, hdr, &ticket), SB_FULL);
+    CU_ASSERT_EQUAL(sb_mpmc_send(&tx, block, hdr, &ticket), SB_RING_FULL);
     CU_ASSERT_EQUAL(hdr_of(&rig, block), hdr);
     CU_ASSERT_EQUAL(ticket, 77);
     CU_ASSERT_TRUE(sb_block_free(rig.blocks, &rig.stock, block, rig.owner));
     rig_end(&rig);
 }
 
-T_TEST(ring, only_the_holder_with_the_right_word_sends_or_gives_back)
+T_TEST(ring_mpmc, only_the_holder_with_the_right_word_sends_or_gives_back)
 {
     struct rig rig;
     rig_make(&rig, 4, 4);
-    struct sb_ring tx = ring_of(&rig);
+    struct sb_mpmc tx = ring_of(&rig);
     uint32_t block = sb_block_alloc(rig.blocks, &rig.stock, 0, rig.owner);
     uint64_t hdr = hdr_of(&rig, block), ticket = 0, gen = sb_hdr_gen(hdr);
-    CU_ASSERT_EQUAL(sb_ring_send(&tx, rig.blocks->count, hdr, &ticket), SB_NOT_OWNER);
-    CU_ASSERT_EQUAL(sb_ring_send(&tx, block, sb_hdr_make(gen + 1, 0, SB_HTX, rig.owner), &ticket),
-                    SB_NOT_OWNER);
-    CU_ASSERT_EQUAL(sb_ring_send(&tx, block, sb_hdr_make(gen, 0, SB_FREE, 0), &ticket),
-                    SB_NOT_OWNER);
-    CU_ASSERT_EQUAL(sb_ring_send(&tx, block, sb_hdr_make(gen, 0, SB_QUE, rig.owner), &ticket),
-                    SB_NOT_OWNER);
-    CU_ASSERT_EQUAL(sb_ring_requeue(&tx, block, hdr, false), SB_NONE); /* not received */
-    CU_ASSERT_EQUAL(sb_ring_send(&tx, block, hdr, &ticket), SB_OK);
-    CU_ASSERT_EQUAL(sb_ring_send(&tx, block, hdr, &ticket), SB_NOT_OWNER);
+    CU_ASSERT_EQUAL(sb_mpmc_send(&tx, rig.blocks->count, hdr, &ticket), SB_RING_NOT_OWNER);
+    CU_ASSERT_EQUAL(sb_mpmc_send(&tx, block, sb_hdr_make(gen + 1, 0, SB_BLOCK_FILLING, rig.owner),
+                                 &ticket),
+                    SB_RING_NOT_OWNER);
+    CU_ASSERT_EQUAL(sb_mpmc_send(&tx, block, sb_hdr_make(gen, 0, SB_BLOCK_FREE, 0), &ticket),
+                    SB_RING_NOT_OWNER);
+    CU_ASSERT_EQUAL(sb_mpmc_send(&tx, block, sb_hdr_make(gen, 0, SB_BLOCK_QUEUED, rig.owner),
+                                 &ticket),
+                    SB_RING_NOT_OWNER);
+    CU_ASSERT_EQUAL(sb_mpmc_requeue(&tx, block, hdr, false), SB_NONE); /* not received */
+    CU_ASSERT_EQUAL(sb_mpmc_send(&tx, block, hdr, &ticket), SB_RING_OK);
+    CU_ASSERT_EQUAL(sb_mpmc_send(&tx, block, hdr, &ticket), SB_RING_NOT_OWNER);
     CU_ASSERT_FALSE(sb_block_free(rig.blocks, &rig.stock, block, rig.owner));
     CU_ASSERT_NOT_EQUAL(get(&rig, &tx), UINT64_MAX);
     rig_end(&rig);
@@ -315,41 +318,42 @@ static struct shmbus_msg no_message(void)
 }
 
 /* S1..S3: the header says "being sent", the slot does not say so yet. */
-T_TEST(ring, a_sender_stopped_before_its_commit_holds_nobody_up)
+T_TEST(ring_mpmc, a_sender_stopped_before_its_commit_holds_nobody_up)
 {
     struct rig rig;
     rig_make(&rig, 2, 6);
-    struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
+    struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
     uint32_t theirs = sb_block_alloc(rig.blocks, &rig.stock, 0, rig.owner);
     uint64_t gen = sb_hdr_gen(hdr_of(&rig, theirs)) + 1;
-    sb_store_release(&block_at(&rig, theirs)->hdr, sb_hdr_make(gen, 0, SB_QUE, rig.owner));
+    sb_store_release(&block_at(&rig, theirs)->hdr, sb_hdr_make(gen, 0, SB_BLOCK_QUEUED, rig.owner));
     sb_store_release(&block_at(&rig, theirs)->loc[gen & 1], sb_loc_make(rig.index, 0));
     for (int lap = 0; lap < 3; lap++)
         fill_and_empty(&rig, &tx, &rx);
     /* It goes on: its CAS on the slot fails, the lap has gone by. */
     CU_ASSERT_FALSE(
         sb_cas(slot_of(&rig, 0), sb_slot_make(0, SB_SLOT_EMPTY), sb_slot_make(0, theirs)));
-    CU_ASSERT_EQUAL(sb_hdr_state(hdr_of(&rig, theirs)), SB_QUE);
-    sb_store_release(&block_at(&rig, theirs)->hdr, sb_hdr_make(gen, 0, SB_HTX, rig.owner));
+    CU_ASSERT_EQUAL(sb_hdr_state(hdr_of(&rig, theirs)), SB_BLOCK_QUEUED);
+    sb_store_release(&block_at(&rig, theirs)->hdr,
+                     sb_hdr_make(gen, 0, SB_BLOCK_FILLING, rig.owner));
     CU_ASSERT_TRUE(sb_block_free(rig.blocks, &rig.stock, theirs, rig.owner));
     rig_end(&rig);
 }
 
 /* S3..S4: in the slot, tail not moved. */
-T_TEST(ring, a_sender_stopped_after_its_commit_has_sent)
+T_TEST(ring_mpmc, a_sender_stopped_after_its_commit_has_sent)
 {
     struct rig rig;
     rig_make(&rig, 4, 6);
-    struct sb_ring idle_tx = ring_of(&rig), idle_rx = ring_of(&rig);
+    struct sb_mpmc idle_tx = ring_of(&rig), idle_rx = ring_of(&rig);
     uint32_t theirs = sb_block_alloc(rig.blocks, &rig.stock, 0, rig.owner);
     uint64_t gen = sb_hdr_gen(hdr_of(&rig, theirs)) + 1;
     *payload_of(&rig, theirs) = 41;
-    sb_store_release(&block_at(&rig, theirs)->hdr, sb_hdr_make(gen, 0, SB_QUE, rig.owner));
+    sb_store_release(&block_at(&rig, theirs)->hdr, sb_hdr_make(gen, 0, SB_BLOCK_QUEUED, rig.owner));
     sb_store_release(&block_at(&rig, theirs)->loc[gen & 1], sb_loc_make(rig.index, 0));
     sb_store_release(slot_of(&rig, 0), full_word(&rig, 0, theirs));
-    CU_ASSERT_EQUAL(sb_ring_depth(rig.ch), 1);
-    CU_ASSERT_TRUE(sb_ring_readable(&idle_rx));
-    CU_ASSERT_EQUAL(put(&rig, &idle_tx, 42), SB_OK); /* passes by */
+    CU_ASSERT_EQUAL(sb_mpmc_depth(rig.ch), 1);
+    CU_ASSERT_TRUE(sb_mpmc_readable(&idle_rx));
+    CU_ASSERT_EQUAL(put(&rig, &idle_tx, 42), SB_RING_OK); /* passes by */
     CU_ASSERT_EQUAL(get(&rig, &idle_rx), 41);
     CU_ASSERT_EQUAL(get(&rig, &idle_rx), 42);
     CU_ASSERT_EQUAL(get(&rig, &idle_rx), UINT64_MAX);
@@ -357,23 +361,23 @@ T_TEST(ring, a_sender_stopped_after_its_commit_has_sent)
 }
 
 /* R1..R2: taken, the slot still says FULL. Both sides pass by; late R2 and R3 do no harm. */
-T_TEST(ring, a_receiver_stopped_before_it_clears_the_slot_holds_nobody_up)
+T_TEST(ring_mpmc, a_receiver_stopped_before_it_clears_the_slot_holds_nobody_up)
 {
     for (int sender_first = 0; sender_first < 2; sender_first++) {
         struct rig rig;
         rig_make(&rig, 2, 6);
-        struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig), theirs = ring_of(&rig);
-        struct sb_ring other_tx = ring_of(&rig);
-        CU_ASSERT_EQUAL(put(&rig, &tx, 1), SB_OK);
-        CU_ASSERT_EQUAL(put(&rig, &tx, 2), SB_OK);
+        struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig), theirs = ring_of(&rig);
+        struct sb_mpmc other_tx = ring_of(&rig);
+        CU_ASSERT_EQUAL(put(&rig, &tx, 1), SB_RING_OK);
+        CU_ASSERT_EQUAL(put(&rig, &tx, 2), SB_RING_OK);
         uint64_t full = sb_load_acquire(slot_of(&rig, 0));
         uint32_t block = sb_slot_block(full);
         uint64_t hdr = hdr_of(&rig, block);
         CU_ASSERT_TRUE(sb_cas(&block_at(&rig, block)->hdr, hdr,
-                              sb_hdr_make(sb_hdr_gen(hdr), 1, SB_HRX, rig.owner)));
+                              sb_hdr_make(sb_hdr_gen(hdr), 1, SB_BLOCK_RECEIVED, rig.owner)));
         if (sender_first) {
-            CU_ASSERT_EQUAL(put(&rig, &other_tx, 3), SB_OK); /* wraps: clears slot 0 */
-            CU_ASSERT_EQUAL(put(&rig, &other_tx, 4), SB_FULL);
+            CU_ASSERT_EQUAL(put(&rig, &other_tx, 3), SB_RING_OK); /* wraps: clears slot 0 */
+            CU_ASSERT_EQUAL(put(&rig, &other_tx, 4), SB_RING_FULL);
         }
         CU_ASSERT_EQUAL(get(&rig, &rx), 2);
         CU_ASSERT_EQUAL(get(&rig, &rx), sender_first ? 3 : UINT64_MAX);
@@ -388,15 +392,15 @@ T_TEST(ring, a_receiver_stopped_before_it_clears_the_slot_holds_nobody_up)
 }
 
 /* R2..R3: cleared, head not moved. */
-T_TEST(ring, a_receiver_stopped_before_it_moves_the_head_holds_nobody_up)
+T_TEST(ring_mpmc, a_receiver_stopped_before_it_moves_the_head_holds_nobody_up)
 {
     struct rig rig;
     rig_make(&rig, 4, 8);
-    struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
-    CU_ASSERT_EQUAL(put(&rig, &tx, 1), SB_OK);
+    struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
+    CU_ASSERT_EQUAL(put(&rig, &tx, 1), SB_RING_OK);
     CU_ASSERT_EQUAL(get(&rig, &rx), 1);
     sb_store_release(&rig.ch->shared->head, 0);
-    struct sb_ring late = ring_of(&rig);
+    struct sb_mpmc late = ring_of(&rig);
     CU_ASSERT_EQUAL(late.head, 0);
     CU_ASSERT_EQUAL(get(&rig, &late), UINT64_MAX);
     fill_and_empty(&rig, &tx, &late);
@@ -404,24 +408,24 @@ T_TEST(ring, a_receiver_stopped_before_it_moves_the_head_holds_nobody_up)
 }
 
 /* Q1..Q2: given back, nobody told. It waits for its holder; nothing else is held up. */
-T_TEST(ring, a_message_given_back_is_found_when_its_holder_has_told)
+T_TEST(ring_mpmc, a_message_given_back_is_found_when_its_holder_has_told)
 {
     struct rig rig;
     rig_make(&rig, 4, 8);
-    struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
+    struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
     uint32_t block = 0;
     uint64_t hdr = 0, ticket = 0;
     CU_ASSERT_EQUAL(get(&rig, &rx), UINT64_MAX); /* the scan of a new handle is over */
-    CU_ASSERT_EQUAL(put(&rig, &tx, 1), SB_OK);
-    CU_ASSERT_EQUAL(put(&rig, &tx, 2), SB_OK);
-    CU_ASSERT_EQUAL(sb_ring_recv(&rx, &block, &hdr, &ticket), SB_OK);
+    CU_ASSERT_EQUAL(put(&rig, &tx, 1), SB_RING_OK);
+    CU_ASSERT_EQUAL(put(&rig, &tx, 2), SB_RING_OK);
+    CU_ASSERT_EQUAL(sb_mpmc_recv(&rx, &block, &hdr, &ticket), SB_RING_OK);
     sb_store_release(&block_at(&rig, block)->hdr,
-                     sb_hdr_make(sb_hdr_gen(hdr), 1, SB_ORPHAN, 0)); /* Q1 */
+                     sb_hdr_make(sb_hdr_gen(hdr), 1, SB_BLOCK_ORPHAN, 0)); /* Q1 */
     CU_ASSERT_EQUAL(get(&rig, &rx), 2);
     CU_ASSERT_EQUAL(get(&rig, &rx), UINT64_MAX);
     sb_fetch_add(&rig.ch->shared->orphan_seq, 1); /* Q2 */
-    CU_ASSERT_TRUE(sb_ring_readable(&rx));
-    CU_ASSERT_EQUAL(sb_ring_recv(&rx, &block, &hdr, &ticket), SB_OK);
+    CU_ASSERT_TRUE(sb_mpmc_readable(&rx));
+    CU_ASSERT_EQUAL(sb_mpmc_recv(&rx, &block, &hdr, &ticket), SB_RING_OK);
     CU_ASSERT_EQUAL(*payload_of(&rig, block), 1);
     CU_ASSERT_EQUAL(sb_hdr_deliveries(hdr), 2);
     CU_ASSERT_EQUAL(ticket, 0);
@@ -429,7 +433,7 @@ T_TEST(ring, a_message_given_back_is_found_when_its_holder_has_told)
     rig_end(&rig);
 }
 
-T_TEST(ring, a_redelivered_message_appears_on_its_own_queue_only)
+T_TEST(ring_mpmc, a_redelivered_message_appears_on_its_own_queue_only)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(64, 64, 8);
@@ -453,37 +457,37 @@ T_TEST(ring, a_redelivered_message_appears_on_its_own_queue_only)
 
 /* ----------------------------------------------------------------------------- impossible words */
 
-T_TEST(ring, impossible_slots_end_in_corrupt_and_nonsense_blocks_are_thrown_out)
+T_TEST(ring_mpmc, impossible_slots_end_in_corrupt_and_nonsense_blocks_are_thrown_out)
 {
     struct rig rig;
     rig_make(&rig, 4, 8);
-    struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
+    struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
     uint32_t block = 0;
     uint64_t hdr = 0, ticket = 0;
 
-    CU_ASSERT_EQUAL(put(&rig, &tx, 1), SB_OK);
-    CU_ASSERT_EQUAL(put(&rig, &tx, 2), SB_OK);
+    CU_ASSERT_EQUAL(put(&rig, &tx, 1), SB_RING_OK);
+    CU_ASSERT_EQUAL(put(&rig, &tx, 2), SB_RING_OK);
     sb_store_release(slot_of(&rig, 0), full_word(&rig, 0, rig.blocks->count)); /* no such block */
     CU_ASSERT_EQUAL(get(&rig, &rx), 2);
 
     sb_store_release(slot_of(&rig, 2), sb_slot_make(1000, 0)); /* a lap that nobody has come to */
-    CU_ASSERT_EQUAL(put(&rig, &tx, 3), SB_CORRUPT);
-    CU_ASSERT_EQUAL(sb_ring_recv(&rx, &block, &hdr, &ticket), SB_CORRUPT);
+    CU_ASSERT_EQUAL(put(&rig, &tx, 3), SB_RING_CORRUPT);
+    CU_ASSERT_EQUAL(sb_mpmc_recv(&rx, &block, &hdr, &ticket), SB_RING_CORRUPT);
     rig_set(&rig, 400);
-    struct sb_ring late = ring_of(&rig);
+    struct sb_mpmc late = ring_of(&rig);
     sb_store_release(slot_of(&rig, 400), sb_slot_make(98, 0)); /* a lap long past */
-    CU_ASSERT_EQUAL(put(&rig, &late, 3), SB_CORRUPT);
-    CU_ASSERT_EQUAL(sb_ring_recv(&late, &block, &hdr, &ticket), SB_CORRUPT);
+    CU_ASSERT_EQUAL(put(&rig, &late, 3), SB_RING_CORRUPT);
+    CU_ASSERT_EQUAL(sb_mpmc_recv(&late, &block, &hdr, &ticket), SB_RING_CORRUPT);
     sb_store_release(slot_of(&rig, 400), sb_slot_make(99, SB_SLOT_EMPTY)); /* cleared by nobody */
-    CU_ASSERT_EQUAL(put(&rig, &late, 3), SB_CORRUPT);
+    CU_ASSERT_EQUAL(put(&rig, &late, 3), SB_RING_CORRUPT);
     rig_end(&rig);
 }
 
-T_TEST(ring, random_words_in_slots_headers_and_hints_never_crash_or_hang)
+T_TEST(ring_mpmc, random_words_in_slots_headers_and_hints_never_crash_or_hang)
 {
     struct rig rig;
     rig_make(&rig, 8, 16);
-    struct sb_ring tx = ring_of(&rig), rx = ring_of(&rig);
+    struct sb_mpmc tx = ring_of(&rig), rx = ring_of(&rig);
     for (int i = 0; i < 200000; i++) {
         uint32_t block = (uint32_t)t_random_below(16);
         uint64_t hdr = 0, ticket = 0, value = t_random();
@@ -504,19 +508,19 @@ T_TEST(ring, random_words_in_slots_headers_and_hints_never_crash_or_hang)
             sb_fetch_add(&rig.ch->shared->orphan_seq, value & 1);
             break;
         case 5:
-            if (sb_ring_recv(&rx, &block, &hdr, &ticket) == SB_OK)
+            if (sb_mpmc_recv(&rx, &block, &hdr, &ticket) == SB_RING_OK)
                 CU_ASSERT_TRUE(block < rig.blocks->count);
             break;
         case 6:
-            sb_ring_requeue(&rx, block, hdr_of(&rig, block), value & 1);
+            sb_mpmc_requeue(&rx, block, hdr_of(&rig, block), value & 1);
             break;
         default:
             sb_store_release(&block_at(&rig, block)->hdr,
-                             sb_hdr_make(value >> 24, 0, SB_HTX, rig.owner));
-            sb_ring_send(&tx, block, hdr_of(&rig, block), &ticket);
+                             sb_hdr_make(value >> 24, 0, SB_BLOCK_FILLING, rig.owner));
+            sb_mpmc_send(&tx, block, hdr_of(&rig, block), &ticket);
             break;
         }
-        sb_ring_depth(rig.ch);
+        sb_mpmc_depth(rig.ch);
     }
     rig_end(&rig);
 }
@@ -551,7 +555,7 @@ static void *stress_send(void *argument)
 {
     struct stress_thread *me = argument;
     struct stress *all = me->all;
-    struct sb_ring ring = ring_of(all->rig);
+    struct sb_mpmc ring = ring_of(all->rig);
     struct sb_stock stock = {0};
     const struct sb_blocks *blocks = all->rig->blocks;
     uint64_t i = 0;
@@ -567,12 +571,12 @@ static void *stress_send(void *argument)
         for (uint64_t k = 0; k < 7; k++)
             payload[k] = (me->id << 48 | i) * CHECKED + k;
         payload[7] = me->id << 48 | i;
-        switch (sb_ring_send(&ring, block, hdr_of(all->rig, block), &ticket)) {
-        case SB_OK:
+        switch (sb_mpmc_send(&ring, block, hdr_of(all->rig, block), &ticket)) {
+        case SB_RING_OK:
             i++;
             break;
-        case SB_FULL:
-        case SB_BUSY:
+        case SB_RING_FULL:
+        case SB_RING_BUSY:
             if (!sb_block_free(blocks, &stock, block, all->rig->owner))
                 stress_fail(all);
             break;
@@ -611,25 +615,25 @@ static void *stress_recv(void *argument)
 {
     struct stress_thread *me = argument;
     struct stress *all = me->all;
-    struct sb_ring ring = ring_of(all->rig);
+    struct sb_mpmc ring = ring_of(all->rig);
     struct sb_stock stock = {0};
     uint64_t latest[STRESS_THREADS] = {0}, hdr = 0, ticket = 0, turn = 0;
     uint32_t block = 0;
 
     while (sb_load_acquire(&all->senders_done) < STRESS_THREADS ||
            sb_load_acquire(&all->received) < sb_load_acquire(&all->sent)) {
-        enum sb_ring_result r = sb_ring_recv(&ring, &block, &hdr, &ticket);
-        if (r == SB_EMPTY || r == SB_BUSY) {
+        enum sb_ring_result r = sb_mpmc_recv(&ring, &block, &hdr, &ticket);
+        if (r == SB_RING_EMPTY || r == SB_RING_BUSY) {
             sched_yield();
             continue;
         }
-        if (r != SB_OK || !stress_check(all, block, hdr, latest)) {
+        if (r != SB_RING_OK || !stress_check(all, block, hdr, latest)) {
             stress_fail(all);
             return NULL;
         }
         if (all->requeue_every != 0 && ++turn % all->requeue_every == 0 &&
             sb_hdr_deliveries(hdr) < 3) {
-            if (sb_ring_requeue(&ring, block, hdr, false) != all->rig->index)
+            if (sb_mpmc_requeue(&ring, block, hdr, false) != all->rig->index)
                 stress_fail(all);
             continue;
         }
@@ -668,28 +672,28 @@ static void stress(uint32_t depth, uint64_t blocks, uint32_t requeue_every, uint
     CU_ASSERT_EQUAL(sb_load_acquire(&all.failures), 0);
     CU_ASSERT_EQUAL(sb_load_acquire(&all.received), sb_load_acquire(&all.sent));
     CU_ASSERT_EQUAL(t_free_and_hinted(rig.bus), blocks);
-    CU_ASSERT_EQUAL(sb_ring_depth(rig.ch), 0);
+    CU_ASSERT_EQUAL(sb_mpmc_depth(rig.ch), 0);
     free(all.seen);
     rig_end(&rig);
 }
 
-T_TEST(ring, many_threads_on_a_small_ring_lose_and_double_nothing)
+T_TEST(ring_mpmc, many_threads_on_a_small_ring_lose_and_double_nothing)
 {
     stress(4, 16, 0, 3000);
 }
 
-T_TEST(ring, many_threads_on_a_ring_of_one_or_two_slots)
+T_TEST(ring_mpmc, many_threads_on_a_ring_of_one_or_two_slots)
 {
     stress(1, 16, 0, 800);
     stress(2, 16, 0, 1500);
 }
 
-T_TEST(ring, many_threads_with_fewer_blocks_than_threads)
+T_TEST(ring_mpmc, many_threads_with_fewer_blocks_than_threads)
 {
     stress(8, 4, 0, 2000);
 }
 
-T_TEST(ring, many_threads_with_stocks_and_redeliveries)
+T_TEST(ring_mpmc, many_threads_with_stocks_and_redeliveries)
 {
     stress(64, 1024, 7, 5000);
 }

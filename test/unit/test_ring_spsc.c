@@ -18,8 +18,8 @@
 /* A channel and its ring, each ending right in front of an inaccessible page. */
 struct rig {
     struct sb_channel_view view;
-    struct sb_stream_tx tx;
-    struct sb_stream_rx rx;
+    struct sb_spsc_tx tx;
+    struct sb_spsc_rx rx;
 };
 
 static uint8_t *guarded(size_t bytes)
@@ -65,8 +65,8 @@ static void rig_set(struct rig *rig, uint64_t position, uint64_t seq)
 
 static void rig_open(struct rig *rig)
 {
-    CU_ASSERT_EQUAL_FATAL(sb_stream_tx_init(&rig->tx, &rig->view), SB_OK);
-    CU_ASSERT_EQUAL_FATAL(sb_stream_rx_init(&rig->rx, &rig->view), SB_OK);
+    CU_ASSERT_EQUAL_FATAL(sb_spsc_tx_init(&rig->tx, &rig->view), SB_RING_OK);
+    CU_ASSERT_EQUAL_FATAL(sb_spsc_rx_init(&rig->rx, &rig->view), SB_RING_OK);
 }
 
 static uint8_t pattern(uint64_t seq, uint64_t i)
@@ -95,15 +95,15 @@ static enum sb_ring_result send_one(struct rig *rig, uint64_t size)
 {
     static uint8_t data[1u << 16];
     fill(data, size, rig->tx.seq + 1);
-    return sb_stream_send(&rig->tx, data, size, 64 + (uint32_t)(rig->tx.seq % 100),
-                          rig->tx.seq + 1000);
+    return sb_spsc_send(&rig->tx, data, size, 64 + (uint32_t)(rig->tx.seq % 100),
+                        rig->tx.seq + 1000);
 }
 
 /* Receives and checks everything about the message but its size and delivery count. */
 static bool recv_one(struct rig *rig, struct shmbus_msg *msg)
 {
     uint64_t seq = rig->rx.seq + 1;
-    if (sb_stream_recv(&rig->rx, NULL, 0, msg) != SB_OK) {
+    if (sb_spsc_recv(&rig->rx, NULL, 0, msg) != SB_RING_OK) {
         return false;
     }
     return msg->sequence == seq && msg->type == 64 + (seq - 1) % 100 &&
@@ -113,48 +113,48 @@ static bool recv_one(struct rig *rig, struct shmbus_msg *msg)
 
 /* ---------------------------------------------------------------------------------- contents */
 
-T_TEST(stream, every_size_comes_out_as_it_went_in)
+T_TEST(ring_spsc, every_size_comes_out_as_it_went_in)
 {
     for (unsigned stamps = 0; stamps < 2; stamps++) {
         for (uint64_t bytes = 64; bytes <= 8192; bytes *= 2) {
             struct rig rig;
-            uint64_t max = sb_stream_size_max(bytes, stamps != 0), bad = 0;
+            uint64_t max = sb_spsc_size_max(bytes, stamps != 0), bad = 0;
             rig_make(&rig, bytes, stamps != 0);
             rig_open(&rig);
             for (uint64_t size = 0; size <= max; size++) {
                 struct shmbus_msg msg;
-                bad += send_one(&rig, size) != SB_OK;
-                bad += !sb_stream_readable(&rig.rx);
+                bad += send_one(&rig, size) != SB_RING_OK;
+                bad += !sb_spsc_readable(&rig.rx);
                 bad += !recv_one(&rig, &msg) || msg.size_bytes != size || msg.delivery_count != 1;
-                bad += !sb_stream_release(&rig.rx, msg.sequence);
-                bad += sb_stream_release(&rig.rx, msg.sequence); /* a second time */
-                bad += sb_stream_readable(&rig.rx) ||
-                       sb_stream_recv(&rig.rx, NULL, 0, &msg) != SB_EMPTY;
+                bad += !sb_spsc_release(&rig.rx, msg.sequence);
+                bad += sb_spsc_release(&rig.rx, msg.sequence); /* a second time */
+                bad += sb_spsc_readable(&rig.rx) ||
+                       sb_spsc_recv(&rig.rx, NULL, 0, &msg) != SB_RING_EMPTY;
             }
             CU_ASSERT_EQUAL(bad, 0);
         }
     }
 }
 
-T_TEST(stream, the_largest_message_fits_an_empty_ring_wherever_it_stands)
+T_TEST(ring_spsc, the_largest_message_fits_an_empty_ring_wherever_it_stands)
 {
     for (unsigned stamps = 0; stamps < 2; stamps++) {
         for (uint64_t bytes = 32; bytes <= 1024; bytes *= 2) {
             struct rig rig;
             struct shmbus_msg msg;
             void *place;
-            uint64_t max = sb_stream_size_max(bytes, stamps != 0), bad = 0, refused = 0;
+            uint64_t max = sb_spsc_size_max(bytes, stamps != 0), bad = 0, refused = 0;
             rig_make(&rig, bytes, stamps != 0);
             for (uint64_t at = 0; at < bytes; at += 8) {
                 rig_set(&rig, 10 * bytes + at, 77);
                 rig_open(&rig);
-                bad += send_one(&rig, max) != SB_OK || !recv_one(&rig, &msg) ||
-                       msg.size_bytes != max || !sb_stream_release(&rig.rx, msg.sequence);
+                bad += send_one(&rig, max) != SB_RING_OK || !recv_one(&rig, &msg) ||
+                       msg.size_bytes != max || !sb_spsc_release(&rig.rx, msg.sequence);
                 rig_set(&rig, 10 * bytes + at, 77);
                 rig_open(&rig);
-                refused += send_one(&rig, max + 8) == SB_FULL; /* does not fit everywhere */
-                bad += send_one(&rig, 4 * bytes) != SB_FULL;
-                bad += sb_stream_reserve(&rig.tx, UINT32_MAX, &place) != SB_FULL;
+                refused += send_one(&rig, max + 8) == SB_RING_FULL; /* does not fit everywhere */
+                bad += send_one(&rig, 4 * bytes) != SB_RING_FULL;
+                bad += sb_spsc_reserve(&rig.tx, UINT32_MAX, &place) != SB_RING_FULL;
             }
             CU_ASSERT_EQUAL(bad, 0);
             CU_ASSERT_TRUE(refused > 0);
@@ -209,7 +209,7 @@ static void model_release(struct model *m, uint64_t seq)
 
 static uint64_t walk_send(struct rig *rig, struct model *m)
 {
-    uint64_t max = sb_stream_size_max(m->bytes, m->head_bytes > 8), bad = 0;
+    uint64_t max = sb_spsc_size_max(m->bytes, m->head_bytes > 8), bad = 0;
     uint64_t size = t_random_below(max + 1), less = t_random_below(size + 1);
     uint8_t *data;
     switch (t_random_below(4)) {
@@ -217,7 +217,7 @@ static uint64_t walk_send(struct rig *rig, struct model *m)
         struct model before = *m;
         void *place;
         bool fits = model_send(m, size);
-        bad += (sb_stream_reserve(&rig->tx, size, &place) == SB_OK) != fits;
+        bad += (sb_spsc_reserve(&rig->tx, size, &place) == SB_RING_OK) != fits;
         if (fits && t_random_below(4) == 0) { /* given up */
             memset(place, 0xff, size);
             *m = before;
@@ -225,16 +225,15 @@ static uint64_t walk_send(struct rig *rig, struct model *m)
             uint64_t pad_end = model_end(&before, before.tail, size) - (size + 7) / 8 * 8;
             data = place;
             fill(data, less, rig->tx.seq + 1);
-            sb_stream_commit(&rig->tx, less, 64 + (uint32_t)(rig->tx.seq % 100),
-                             rig->tx.seq + 1000);
-            sb_stream_commit(&rig->tx, less, 0, 0); /* nothing is open any more */
+            sb_spsc_commit(&rig->tx, less, 64 + (uint32_t)(rig->tx.seq % 100), rig->tx.seq + 1000);
+            sb_spsc_commit(&rig->tx, less, 0, 0); /* nothing is open any more */
             m->tail = record_of(m, m->sent)->end = pad_end + (less + 7) / 8 * 8;
             record_of(m, m->sent)->size = less;
         }
         return bad;
     }
     default:
-        return (send_one(rig, size) == SB_OK) != model_send(m, size);
+        return (send_one(rig, size) == SB_RING_OK) != model_send(m, size);
     }
 }
 
@@ -242,7 +241,7 @@ static uint64_t walk_batch(struct rig *rig, struct model *m)
 {
     static uint8_t data[8][8192];
     struct iovec items[8];
-    uint64_t max = sb_stream_size_max(m->bytes, m->head_bytes > 8), fitted = 0, seq = rig->tx.seq;
+    uint64_t max = sb_spsc_size_max(m->bytes, m->head_bytes > 8), fitted = 0, seq = rig->tx.seq;
     for (unsigned i = 0; i < 8; i++) {
         items[i].iov_len = t_random_below(t_random_below(3) == 0 ? max + 1 : max / 4 + 1);
         items[i].iov_base = data[i];
@@ -251,27 +250,26 @@ static uint64_t walk_batch(struct rig *rig, struct model *m)
     while (fitted < 8 && model_send(m, items[fitted].iov_len)) {
         fitted++;
     }
-    return sb_stream_send_batch(&rig->tx, items, 8, seq + 1000) != fitted;
+    return sb_spsc_send_batch(&rig->tx, items, 8, seq + 1000) != fitted;
 }
 
 static uint64_t walk_recv(struct rig *rig, struct model *m)
 {
     struct shmbus_msg msg;
     struct model_record *record = record_of(m, m->taken + 1);
-    enum sb_ring_result expected = m->taken == m->sent                         ? SB_EMPTY
-                                   : m->taken - m->freed >= SB_STREAM_HELD_MAX ? SB_BUSY
-                                                                               : SB_OK;
-    if (sb_stream_recv(&rig->rx, NULL, 0, &msg) != expected) {
+    enum sb_ring_result expected = m->taken == m->sent                       ? SB_RING_EMPTY
+                                   : m->taken - m->freed >= SB_SPSC_HELD_MAX ? SB_RING_BUSY
+                                                                             : SB_RING_OK;
+    if (sb_spsc_recv(&rig->rx, NULL, 0, &msg) != expected) {
         return 1;
     }
-    if (expected != SB_OK) {
+    if (expected != SB_RING_OK) {
         return 0;
     }
     m->taken++;
     if (t_random_below(8) == 0) {
         m->taken--;
-        return !sb_stream_unrecv(&rig->rx, msg.sequence) ||
-               sb_stream_unrecv(&rig->rx, msg.sequence);
+        return !sb_spsc_unrecv(&rig->rx, msg.sequence) || sb_spsc_unrecv(&rig->rx, msg.sequence);
     }
     return msg.sequence != m->taken || msg.size_bytes != record->size || msg.delivery_count != 1 ||
            !is_filled(msg.data, msg.size_bytes, msg.sequence);
@@ -280,11 +278,11 @@ static uint64_t walk_recv(struct rig *rig, struct model *m)
 /* May stop early, but never go too far. */
 static uint64_t walk_recv_batch(struct rig *rig, struct model *m)
 {
-    struct shmbus_msg msgs[SB_STREAM_HELD_MAX + 2];
-    size_t max = 2 + t_random_below(t_random_below(2) == 0 ? 4 : SB_STREAM_HELD_MAX);
-    size_t n = sb_stream_recv_batch(&rig->rx, NULL, 0, msgs, max);
+    struct shmbus_msg msgs[SB_SPSC_HELD_MAX + 2];
+    size_t max = 2 + t_random_below(t_random_below(2) == 0 ? 4 : SB_SPSC_HELD_MAX);
+    size_t n = sb_spsc_recv_batch(&rig->rx, NULL, 0, msgs, max);
     uint64_t bad =
-        n > max || n > m->sent - m->taken || n > SB_STREAM_HELD_MAX - (m->taken - m->freed);
+        n > max || n > m->sent - m->taken || n > SB_SPSC_HELD_MAX - (m->taken - m->freed);
     for (size_t i = 0; i < n && bad == 0; i++) {
         const struct model_record *record = record_of(m, ++m->taken);
         bad += msgs[i].sequence != m->taken || msgs[i].size_bytes != record->size ||
@@ -300,11 +298,11 @@ static uint64_t walk_release(struct rig *rig, struct model *m)
     uint64_t seq = m->freed + 1 + t_random_below(m->taken - m->freed + 1), bad = 0;
     bool is_held = seq <= m->taken && !record_of(m, seq)->released;
     if (seq <= m->taken) {
-        bad += sb_stream_release(&rig->rx, seq) != is_held;
+        bad += sb_spsc_release(&rig->rx, seq) != is_held;
         model_release(m, seq);
     }
     return bad + (sb_load_relaxed(&rig->view.shared->acked) != m->acked) +
-           (sb_stream_depth(&rig->view) != m->tail - m->acked);
+           (sb_spsc_depth(&rig->view) != m->tail - m->acked);
 }
 
 static uint64_t random_walk(uint64_t bytes, bool timestamps, uint64_t start, uint64_t steps)
@@ -337,7 +335,7 @@ static uint64_t random_walk(uint64_t bytes, bool timestamps, uint64_t start, uin
             bad += walk_release(&rig, &m);
         }
         if (t_random_below(50) == 0) { /* another sender goes on */
-            bad += sb_stream_tx_init(&rig.tx, &rig.view) != SB_OK || rig.tx.tail != m.tail ||
+            bad += sb_spsc_tx_init(&rig.tx, &rig.view) != SB_RING_OK || rig.tx.tail != m.tail ||
                    rig.tx.seq != m.sent;
         }
     }
@@ -345,7 +343,7 @@ static uint64_t random_walk(uint64_t bytes, bool timestamps, uint64_t start, uin
     return bad + (bytes >= 256 && m.longest < 2);
 }
 
-T_TEST(stream, a_random_walk_agrees_with_the_model_to_the_byte)
+T_TEST(ring_spsc, a_random_walk_agrees_with_the_model_to_the_byte)
 {
     for (uint64_t bytes = 32; bytes <= 2048; bytes *= 2) {
         for (unsigned stamps = 0; stamps < 2; stamps++) {
@@ -354,7 +352,7 @@ T_TEST(stream, a_random_walk_agrees_with_the_model_to_the_byte)
     }
 }
 
-T_TEST(stream, positions_may_pass_56_bits)
+T_TEST(ring_spsc, positions_may_pass_56_bits)
 {
     CU_ASSERT_EQUAL(random_walk(256, false, (1ull << 56) - 512, 20000), 0);
     CU_ASSERT_EQUAL(random_walk(256, true, (1ull << 63) - 512, 20000), 0);
@@ -362,7 +360,7 @@ T_TEST(stream, positions_may_pass_56_bits)
 
 /* -------------------------------------------------------------------------------- take-over */
 
-T_TEST(stream, a_successor_knows_the_sequence_number_whatever_the_hints_say)
+T_TEST(ring_spsc, a_successor_knows_the_sequence_number_whatever_the_hints_say)
 {
     const uint64_t starts[] = {0, 65530, 65536, (1ull << 32) - 3, (1ull << 48) - 3};
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
@@ -373,9 +371,9 @@ T_TEST(stream, a_successor_knows_the_sequence_number_whatever_the_hints_say)
             rig_set(&rig, 512, starts[i]);
             rig_open(&rig);
             for (uint64_t n = 0; n < 70; n++) {
-                CU_ASSERT_EQUAL(send_one(&rig, 8), SB_OK);
+                CU_ASSERT_EQUAL(send_one(&rig, 8), SB_RING_OK);
                 CU_ASSERT_TRUE(recv_one(&rig, &msg));
-                sb_stream_release(&rig.rx, msg.sequence);
+                sb_spsc_release(&rig.rx, msg.sequence);
             }
             sb_store_relaxed(&rig.view.shared->tail_hint, 0);
             sb_store_relaxed(&rig.view.shared->tail_seq, 0);
@@ -383,8 +381,8 @@ T_TEST(stream, a_successor_knows_the_sequence_number_whatever_the_hints_say)
             rig_open(&rig); /* empty ring: from the marker */
             CU_ASSERT_EQUAL(rig.tx.seq, starts[i] + 70);
             CU_ASSERT_EQUAL(rig.rx.seq, starts[i] + 70);
-            CU_ASSERT_EQUAL(send_one(&rig, 8), SB_OK);
-            CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK); /* from the header */
+            CU_ASSERT_EQUAL(send_one(&rig, 8), SB_RING_OK);
+            CU_ASSERT_EQUAL(sb_spsc_rx_init(&rig.rx, &rig.view), SB_RING_OK); /* from the header */
             CU_ASSERT_EQUAL(rig.rx.seq, starts[i] + 70);
             CU_ASSERT_TRUE(recv_one(&rig, &msg));
             CU_ASSERT_EQUAL(msg.sequence, starts[i] + 71);
@@ -392,7 +390,7 @@ T_TEST(stream, a_successor_knows_the_sequence_number_whatever_the_hints_say)
     }
 }
 
-T_TEST(stream, every_receiver_that_takes_over_sees_the_delivery_count_raised)
+T_TEST(ring_spsc, every_receiver_that_takes_over_sees_the_delivery_count_raised)
 {
     struct rig rig;
     struct shmbus_msg msg;
@@ -401,20 +399,20 @@ T_TEST(stream, every_receiver_that_takes_over_sees_the_delivery_count_raised)
     send_one(&rig, 10);
     send_one(&rig, 20);
     for (uint32_t n = 1; n <= 70; n++) {
-        CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
+        CU_ASSERT_EQUAL(sb_spsc_rx_init(&rig.rx, &rig.view), SB_RING_OK);
         CU_ASSERT_TRUE(recv_one(&rig, &msg));
         CU_ASSERT_EQUAL(msg.delivery_count, n < SHMBUS_DELIVERIES_MAX ? n : SHMBUS_DELIVERIES_MAX);
     }
-    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msg.sequence));
+    CU_ASSERT_TRUE(sb_spsc_release(&rig.rx, msg.sequence));
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
     CU_ASSERT_EQUAL(msg.delivery_count, 1); /* the next one is a new one */
-    CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
+    CU_ASSERT_EQUAL(sb_spsc_rx_init(&rig.rx, &rig.view), SB_RING_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
     CU_ASSERT_EQUAL(msg.sequence, 2);
     CU_ASSERT_EQUAL(msg.delivery_count, 2);
 }
 
-T_TEST(stream, of_several_messages_in_hand_none_comes_again_as_if_it_were_new)
+T_TEST(ring_spsc, of_several_messages_in_hand_none_comes_again_as_if_it_were_new)
 {
     struct rig rig;
     struct shmbus_msg msg;
@@ -427,21 +425,21 @@ T_TEST(stream, of_several_messages_in_hand_none_comes_again_as_if_it_were_new)
         CU_ASSERT_TRUE(recv_one(&rig, &msg));
         CU_ASSERT_EQUAL(msg.delivery_count, 1);
     }
-    CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
+    CU_ASSERT_EQUAL(sb_spsc_rx_init(&rig.rx, &rig.view), SB_RING_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg)); /* only the first of the three, then dead again */
     CU_ASSERT_EQUAL(msg.delivery_count, 2);
-    CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
+    CU_ASSERT_EQUAL(sb_spsc_rx_init(&rig.rx, &rig.view), SB_RING_OK);
     for (unsigned i = 0; i < 5; i++) {
         CU_ASSERT_TRUE(recv_one(&rig, &msg));
         CU_ASSERT_EQUAL(msg.sequence, i + 1);
         CU_ASSERT_EQUAL(msg.delivery_count, i < 3 ? 3 : 1);
     }
-    CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
+    CU_ASSERT_EQUAL(sb_spsc_rx_init(&rig.rx, &rig.view), SB_RING_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg)); /* the new ones did not make the old ones forgotten */
     CU_ASSERT_EQUAL(msg.delivery_count, 4);
 }
 
-T_TEST(stream, a_message_put_back_was_never_handed_out)
+T_TEST(ring_spsc, a_message_put_back_was_never_handed_out)
 {
     struct rig rig;
     struct shmbus_msg msg;
@@ -449,112 +447,112 @@ T_TEST(stream, a_message_put_back_was_never_handed_out)
     rig_open(&rig);
     send_one(&rig, 10);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    CU_ASSERT_TRUE(sb_stream_unrecv(&rig.rx, msg.sequence));
-    CU_ASSERT_FALSE(sb_stream_release(&rig.rx, msg.sequence));
+    CU_ASSERT_TRUE(sb_spsc_unrecv(&rig.rx, msg.sequence));
+    CU_ASSERT_FALSE(sb_spsc_release(&rig.rx, msg.sequence));
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
     CU_ASSERT_EQUAL(msg.delivery_count, 1);
-    CU_ASSERT_TRUE(sb_stream_unrecv(&rig.rx, msg.sequence));
-    CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
+    CU_ASSERT_TRUE(sb_spsc_unrecv(&rig.rx, msg.sequence));
+    CU_ASSERT_EQUAL(sb_spsc_rx_init(&rig.rx, &rig.view), SB_RING_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
     CU_ASSERT_EQUAL(msg.delivery_count, 1);
 }
 
-T_TEST(stream, a_receiver_may_hold_64_and_frees_them_in_order)
+T_TEST(ring_spsc, a_receiver_may_hold_64_and_frees_them_in_order)
 {
     struct rig rig;
-    struct shmbus_msg msgs[SB_STREAM_HELD_MAX + 1];
+    struct shmbus_msg msgs[SB_SPSC_HELD_MAX + 1];
     rig_make(&rig, 8192, false);
     rig_open(&rig);
-    for (unsigned i = 0; i <= SB_STREAM_HELD_MAX; i++) {
-        CU_ASSERT_EQUAL(send_one(&rig, i), SB_OK);
+    for (unsigned i = 0; i <= SB_SPSC_HELD_MAX; i++) {
+        CU_ASSERT_EQUAL(send_one(&rig, i), SB_RING_OK);
     }
-    for (unsigned i = 0; i < SB_STREAM_HELD_MAX; i++) {
+    for (unsigned i = 0; i < SB_SPSC_HELD_MAX; i++) {
         CU_ASSERT_TRUE(recv_one(&rig, &msgs[i]));
     }
-    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, &msgs[64]), SB_BUSY);
-    for (unsigned i = SB_STREAM_HELD_MAX - 1; i > 0; i--) {
-        CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msgs[i].sequence));
+    CU_ASSERT_EQUAL(sb_spsc_recv(&rig.rx, NULL, 0, &msgs[64]), SB_RING_BUSY);
+    for (unsigned i = SB_SPSC_HELD_MAX - 1; i > 0; i--) {
+        CU_ASSERT_TRUE(sb_spsc_release(&rig.rx, msgs[i].sequence));
         CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), 0);
     }
-    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msgs[0].sequence));
+    CU_ASSERT_TRUE(sb_spsc_release(&rig.rx, msgs[0].sequence));
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 64);
     CU_ASSERT_TRUE(recv_one(&rig, &msgs[64]));
-    CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.ends[64 % SB_STREAM_HELD_MAX]);
+    CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.ends[64 % SB_SPSC_HELD_MAX]);
 }
 
-T_TEST(stream, a_batch_stops_at_what_needs_care_and_goes_no_further_than_64)
+T_TEST(ring_spsc, a_batch_stops_at_what_needs_care_and_goes_no_further_than_64)
 {
     struct rig rig;
-    struct shmbus_msg msgs[SB_STREAM_HELD_MAX + 2];
+    struct shmbus_msg msgs[SB_SPSC_HELD_MAX + 2];
     rig_make(&rig, 4096, false);
     rig_set(&rig, 4096 - 40, 7);
     rig_open(&rig);
-    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, 9), 0);
+    CU_ASSERT_EQUAL(sb_spsc_recv_batch(&rig.rx, NULL, 0, msgs, 9), 0);
     send_one(&rig, 8);
     send_one(&rig, 24); /* behind a padding */
-    for (unsigned i = 2; i <= SB_STREAM_HELD_MAX; i++) {
+    for (unsigned i = 2; i <= SB_SPSC_HELD_MAX; i++) {
         send_one(&rig, 8);
     }
-    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, 9), 1);
-    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, 9), 0);
-    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, msgs), SB_OK);
-    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, SB_STREAM_HELD_MAX + 2),
-                    SB_STREAM_HELD_MAX - 2);
-    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, 1), 0);
-    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, msgs), SB_BUSY);
+    CU_ASSERT_EQUAL(sb_spsc_recv_batch(&rig.rx, NULL, 0, msgs, 9), 1);
+    CU_ASSERT_EQUAL(sb_spsc_recv_batch(&rig.rx, NULL, 0, msgs, 9), 0);
+    CU_ASSERT_EQUAL(sb_spsc_recv(&rig.rx, NULL, 0, msgs), SB_RING_OK);
+    CU_ASSERT_EQUAL(sb_spsc_recv_batch(&rig.rx, NULL, 0, msgs, SB_SPSC_HELD_MAX + 2),
+                    SB_SPSC_HELD_MAX - 2);
+    CU_ASSERT_EQUAL(sb_spsc_recv_batch(&rig.rx, NULL, 0, msgs, 1), 0);
+    CU_ASSERT_EQUAL(sb_spsc_recv(&rig.rx, NULL, 0, msgs), SB_RING_BUSY);
     /* a successor, to whom all of it comes once more, gets it one by one */
-    CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_OK);
-    CU_ASSERT_EQUAL(sb_stream_recv_batch(&rig.rx, NULL, 0, msgs, 9), 0);
-    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, msgs), SB_OK);
+    CU_ASSERT_EQUAL(sb_spsc_rx_init(&rig.rx, &rig.view), SB_RING_OK);
+    CU_ASSERT_EQUAL(sb_spsc_recv_batch(&rig.rx, NULL, 0, msgs, 9), 0);
+    CU_ASSERT_EQUAL(sb_spsc_recv(&rig.rx, NULL, 0, msgs), SB_RING_OK);
     CU_ASSERT_EQUAL(msgs[0].delivery_count, 2);
     CU_ASSERT_EQUAL(msgs[0].sequence, 8);
 }
 
-T_TEST(stream, a_batch_is_released_by_one_store_up_to_the_first_that_was_already)
+T_TEST(ring_spsc, a_batch_is_released_by_one_store_up_to_the_first_that_was_already)
 {
     struct rig rig;
     struct shmbus_msg msgs[6];
     rig_make(&rig, 1024, false);
     rig_open(&rig);
     for (unsigned i = 0; i < 6; i++) {
-        CU_ASSERT_EQUAL(send_one(&rig, i), SB_OK);
+        CU_ASSERT_EQUAL(send_one(&rig, i), SB_RING_OK);
         CU_ASSERT_TRUE(recv_one(&rig, &msgs[i]));
     }
-    CU_ASSERT_EQUAL(sb_stream_release_batch(&rig.rx, &msgs[1], 2), 2); /* behind the oldest */
+    CU_ASSERT_EQUAL(sb_spsc_release_batch(&rig.rx, &msgs[1], 2), 2); /* behind the oldest */
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 0);
-    CU_ASSERT_EQUAL(sb_stream_release_batch(&rig.rx, &msgs[0], 3), 1);
+    CU_ASSERT_EQUAL(sb_spsc_release_batch(&rig.rx, &msgs[0], 3), 1);
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 3);
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.ends[3]);
-    CU_ASSERT_EQUAL(sb_stream_release_batch(&rig.rx, &msgs[3], 3), 3);
+    CU_ASSERT_EQUAL(sb_spsc_release_batch(&rig.rx, &msgs[3], 3), 3);
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked_seq), 6);
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->acked), rig.rx.next);
-    CU_ASSERT_EQUAL(sb_stream_release_batch(&rig.rx, &msgs[3], 3), 0);
+    CU_ASSERT_EQUAL(sb_spsc_release_batch(&rig.rx, &msgs[3], 3), 0);
 }
 
-T_TEST(stream, room_is_returned_seldom_but_full_is_never_a_lie)
+T_TEST(ring_spsc, room_is_returned_seldom_but_full_is_never_a_lie)
 {
     struct rig rig;
     struct shmbus_msg msg;
     uint64_t sent = 0;
     rig_make(&rig, 1024, false);
     rig_open(&rig);
-    while (send_one(&rig, 8) == SB_OK) {
+    while (send_one(&rig, 8) == SB_RING_OK) {
         sent++;
     }
     CU_ASSERT_EQUAL(sent, 1024 / 16 - 1);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    CU_ASSERT_TRUE(sb_stream_release(&rig.rx, msg.sequence));
+    CU_ASSERT_TRUE(sb_spsc_release(&rig.rx, msg.sequence));
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->room), 0); /* not yet told */
-    CU_ASSERT_EQUAL(send_one(&rig, 8), SB_OK);
-    CU_ASSERT_EQUAL(send_one(&rig, 8), SB_FULL);
+    CU_ASSERT_EQUAL(send_one(&rig, 8), SB_RING_OK);
+    CU_ASSERT_EQUAL(send_one(&rig, 8), SB_RING_FULL);
     while (recv_one(&rig, &msg)) {
-        sb_stream_release(&rig.rx, msg.sequence);
+        sb_spsc_release(&rig.rx, msg.sequence);
     }
-    CU_ASSERT_EQUAL(send_one(&rig, 8), SB_OK);
+    CU_ASSERT_EQUAL(send_one(&rig, 8), SB_RING_OK);
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    sb_stream_release(&rig.rx, msg.sequence);
+    sb_spsc_release(&rig.rx, msg.sequence);
     CU_ASSERT_NOT_EQUAL(sb_load_relaxed(&rig.view.shared->room), rig.tx.tail);
-    CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, &msg), SB_EMPTY);
+    CU_ASSERT_EQUAL(sb_spsc_recv(&rig.rx, NULL, 0, &msg), SB_RING_EMPTY);
     CU_ASSERT_EQUAL(sb_load_relaxed(&rig.view.shared->room), rig.tx.tail); /* empty: told */
     CU_ASSERT_TRUE(rig.tx.depth_max >= 1024 - 16 - 1024 / 16);
     CU_ASSERT_TRUE(rig.tx.depth_max <= 1024);
@@ -562,34 +560,34 @@ T_TEST(stream, room_is_returned_seldom_but_full_is_never_a_lie)
 
 /* -------------------------------------------------------------------------------- observers */
 
-T_TEST(stream, an_observer_sees_what_waits_and_changes_nothing)
+T_TEST(ring_spsc, an_observer_sees_what_waits_and_changes_nothing)
 {
     struct rig rig;
     struct shmbus_msg msg, seen;
-    struct sb_stream_look look;
+    struct sb_spsc_peek look;
     static uint64_t buffer[1024];
     rig_make(&rig, 1024, true);
     rig_set(&rig, 1024 - 64, 7);
     rig_open(&rig);
     for (unsigned i = 0; i < 6; i++) {
-        CU_ASSERT_EQUAL(send_one(&rig, 20 + i), SB_OK); /* across the end */
+        CU_ASSERT_EQUAL(send_one(&rig, 20 + i), SB_RING_OK); /* across the end */
     }
     CU_ASSERT_TRUE(recv_one(&rig, &msg));
-    sb_stream_release(&rig.rx, msg.sequence);
+    sb_spsc_release(&rig.rx, msg.sequence);
     CU_ASSERT_TRUE(recv_one(&rig, &msg)); /* in hand: still waiting */
     read_only(rig.view.ring);
     read_only(rig.view.shared);
-    sb_stream_look_init(&look, &rig.view);
+    sb_spsc_peek_init(&look, &rig.view);
     for (unsigned i = 1; i < 6; i++) {
-        CU_ASSERT_EQUAL_FATAL(sb_stream_look(&look, buffer, &seen), SB_OK);
+        CU_ASSERT_EQUAL_FATAL(sb_spsc_peek(&look, buffer, &seen), SB_RING_OK);
         CU_ASSERT_EQUAL(seen.sequence, 8 + i);
         CU_ASSERT_EQUAL(seen.size_bytes, 20 + i);
         CU_ASSERT_EQUAL(seen.time_ns, 8 + i + 999);
         CU_ASSERT_EQUAL(seen.delivery_count, i == 1 ? 2 : 1);
         CU_ASSERT_TRUE(is_filled((const uint8_t *)buffer, seen.size_bytes, seen.sequence));
     }
-    CU_ASSERT_EQUAL(sb_stream_look(&look, buffer, &seen), SB_EMPTY);
-    CU_ASSERT_EQUAL(sb_stream_depth(&rig.view), rig.tx.tail - rig.rx.acked);
+    CU_ASSERT_EQUAL(sb_spsc_peek(&look, buffer, &seen), SB_RING_EMPTY);
+    CU_ASSERT_EQUAL(sb_spsc_depth(&rig.view), rig.tx.tail - rig.rx.acked);
 }
 
 /* ----------------------------------------------------------------------------------- damage */
@@ -647,35 +645,35 @@ static uint64_t use_damaged(struct rig *rig, bool sender, bool receiver)
     static uint8_t data[1024];
     const struct iovec items[3] = {{data, 8}, {data, 100}, {data, 0}};
     struct shmbus_msg msg;
-    struct sb_stream_look look;
+    struct sb_spsc_peek look;
     void *place;
     uint64_t size = t_random_below(200), bad = 0;
     if (sender) {
-        sb_stream_send(&rig->tx, data, size, 0, 0);
-        sb_stream_send_batch(&rig->tx, items, 3, 0);
-        if (sb_stream_reserve(&rig->tx, size, &place) == SB_OK) {
+        sb_spsc_send(&rig->tx, data, size, 0, 0);
+        sb_spsc_send_batch(&rig->tx, items, 3, 0);
+        if (sb_spsc_reserve(&rig->tx, size, &place) == SB_RING_OK) {
             bad += !is_inside(rig, place, size);
-            sb_stream_commit(&rig->tx, t_random_below(300), 0, 0);
+            sb_spsc_commit(&rig->tx, t_random_below(300), 0, 0);
         }
     }
-    if (receiver && sb_stream_recv(&rig->rx, NULL, 0, &msg) == SB_OK) {
+    if (receiver && sb_spsc_recv(&rig->rx, NULL, 0, &msg) == SB_RING_OK) {
         bad += !is_inside(rig, msg.data, msg.size_bytes);
         if (t_random_below(3) > 0) {
-            sb_stream_release(&rig->rx, msg.sequence);
+            sb_spsc_release(&rig->rx, msg.sequence);
         } else if (t_random_below(2) > 0) {
-            sb_stream_unrecv(&rig->rx, msg.sequence);
+            sb_spsc_unrecv(&rig->rx, msg.sequence);
         }
-        sb_stream_release(&rig->rx, t_random_below(4));
+        sb_spsc_release(&rig->rx, t_random_below(4));
     }
-    bad += sb_stream_depth(&rig->view) > rig->view.ring_bytes;
-    sb_stream_look_init(&look, &rig->view);
-    while (sb_stream_look(&look, buffer, &msg) == SB_OK) {
+    bad += sb_spsc_depth(&rig->view) > rig->view.ring_bytes;
+    sb_spsc_peek_init(&look, &rig->view);
+    while (sb_spsc_peek(&look, buffer, &msg) == SB_RING_OK) {
         bad += msg.size_bytes > sizeof buffer;
     }
     return bad;
 }
 
-T_TEST(stream, damaged_words_never_lead_outside_or_into_a_loop)
+T_TEST(ring_spsc, damaged_words_never_lead_outside_or_into_a_loop)
 {
     uint64_t bad = 0, corrupt = 0, usable = 0;
     uint64_t rounds = t_is_sanitized() ? 2000 : 20000;
@@ -689,8 +687,8 @@ T_TEST(stream, damaged_words_never_lead_outside_or_into_a_loop)
             } else {
                 rig_set(&rig, t_random_below(100) * 8, t_random_below(3));
             }
-            sender = sb_stream_tx_init(&rig.tx, &rig.view) == SB_OK;
-            receiver = sb_stream_rx_init(&rig.rx, &rig.view) == SB_OK;
+            sender = sb_spsc_tx_init(&rig.tx, &rig.view) == SB_RING_OK;
+            receiver = sb_spsc_rx_init(&rig.rx, &rig.view) == SB_RING_OK;
             usable += (sender ? 1u : 0u) + (receiver ? 1u : 0u);
             corrupt += (sender ? 0u : 1u) + (receiver ? 0u : 1u);
             for (unsigned i = 0; i < 10; i++) {
@@ -704,7 +702,7 @@ T_TEST(stream, damaged_words_never_lead_outside_or_into_a_loop)
 }
 
 /* An impossible header of each kind in an otherwise sound ring. */
-T_TEST(stream, an_impossible_header_is_corrupt_for_receiver_and_next_sender)
+T_TEST(ring_spsc, an_impossible_header_is_corrupt_for_receiver_and_next_sender)
 {
     const uint64_t good = (8ull << 32) | (8u << 16) | 1;
     const uint64_t headers[] = {
@@ -724,41 +722,41 @@ T_TEST(stream, an_impossible_header_is_corrupt_for_receiver_and_next_sender)
         rig_open(&rig);
         sb_store_relaxed((sb_word *)(void *)rig.view.ring, behind[i]);
         sb_store_relaxed((sb_word *)(void *)(rig.view.ring + 512), headers[i]);
-        CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, &msg), SB_CORRUPT);
-        CU_ASSERT_EQUAL(sb_stream_recv(&rig.rx, NULL, 0, &msg), SB_CORRUPT);
+        CU_ASSERT_EQUAL(sb_spsc_recv(&rig.rx, NULL, 0, &msg), SB_RING_CORRUPT);
+        CU_ASSERT_EQUAL(sb_spsc_recv(&rig.rx, NULL, 0, &msg), SB_RING_CORRUPT);
         if (i != 2) {
-            CU_ASSERT_EQUAL(sb_stream_tx_init(&rig.tx, &rig.view), SB_CORRUPT);
+            CU_ASSERT_EQUAL(sb_spsc_tx_init(&rig.tx, &rig.view), SB_RING_CORRUPT);
         }
     }
 }
 
-T_TEST(stream, impossible_positions_are_corrupt)
+T_TEST(ring_spsc, impossible_positions_are_corrupt)
 {
     struct rig rig;
     static uint8_t data[2000];
     rig_make(&rig, 1024, false);
     rig_set(&rig, 512, 7);
     sb_store_relaxed(&rig.view.shared->acked, 513);
-    CU_ASSERT_EQUAL(sb_stream_tx_init(&rig.tx, &rig.view), SB_CORRUPT);
-    CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_CORRUPT);
+    CU_ASSERT_EQUAL(sb_spsc_tx_init(&rig.tx, &rig.view), SB_RING_CORRUPT);
+    CU_ASSERT_EQUAL(sb_spsc_rx_init(&rig.rx, &rig.view), SB_RING_CORRUPT);
     rig_set(&rig, 512, 7);
     sb_store_relaxed(&rig.view.shared->tail_hint, 512 + 1024);
-    CU_ASSERT_EQUAL(sb_stream_tx_init(&rig.tx, &rig.view), SB_CORRUPT);
+    CU_ASSERT_EQUAL(sb_spsc_tx_init(&rig.tx, &rig.view), SB_RING_CORRUPT);
     rig_set(&rig, 512, 7);
     sb_store_relaxed(&rig.view.shared->room, 520);
-    CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_CORRUPT);
+    CU_ASSERT_EQUAL(sb_spsc_rx_init(&rig.rx, &rig.view), SB_RING_CORRUPT);
     rig_set(&rig, 512, 7);
     sb_store_relaxed(&rig.view.shared->attempt, (512 + 1032) << 8 | 1);
-    CU_ASSERT_EQUAL(sb_stream_rx_init(&rig.rx, &rig.view), SB_CORRUPT);
+    CU_ASSERT_EQUAL(sb_spsc_rx_init(&rig.rx, &rig.view), SB_RING_CORRUPT);
     rig_set(&rig, 512, 7);
     rig_open(&rig);
-    while (send_one(&rig, 8) == SB_OK) {
+    while (send_one(&rig, 8) == SB_RING_OK) {
     }
     sb_store_relaxed(&rig.view.shared->room, 4096); /* more than was sent */
-    CU_ASSERT_EQUAL(sb_stream_send(&rig.tx, data, 8, 0, 0), SB_CORRUPT);
+    CU_ASSERT_EQUAL(sb_spsc_send(&rig.tx, data, 8, 0, 0), SB_RING_CORRUPT);
     sb_store_relaxed(&rig.view.shared->room, 512);
     sb_store_relaxed(&rig.view.shared->acked, 0); /* backwards */
-    CU_ASSERT_EQUAL(sb_stream_send(&rig.tx, data, 8, 0, 0), SB_CORRUPT);
+    CU_ASSERT_EQUAL(sb_spsc_send(&rig.tx, data, 8, 0, 0), SB_RING_CORRUPT);
 }
 
 /* ------------------------------------------------------------------------------ both at once */
@@ -779,8 +777,8 @@ struct both {
 static void *sending(void *arg)
 {
     struct both *both = arg;
-    struct sb_stream_tx *tx = &both->rig.tx;
-    uint64_t max = sb_stream_size_max(tx->bytes, tx->head_bytes > 8);
+    struct sb_spsc_tx *tx = &both->rig.tx;
+    uint64_t max = sb_spsc_size_max(tx->bytes, tx->head_bytes > 8);
     static uint8_t data[4][8192];
     while (tx->seq < both->messages) {
         if (both->start_ns != 0 && t_is_enough(both->start_ns)) {
@@ -795,7 +793,7 @@ static void *sending(void *arg)
             fill(data[i], items[i].iov_len, tx->seq + 1 + i);
         }
         while (sent < count) {
-            sent += sb_stream_send_batch(tx, items + sent, count - sent, tx->seq);
+            sent += sb_spsc_send_batch(tx, items + sent, count - sent, tx->seq);
             if (sent < count) {
                 sched_yield();
             }
@@ -807,15 +805,15 @@ static void *sending(void *arg)
 static void *receiving(void *arg)
 {
     struct both *both = arg;
-    struct sb_stream_rx *rx = &both->rig.rx;
-    uint64_t max = sb_stream_size_max(rx->bytes, rx->head_bytes > 8);
+    struct sb_spsc_rx *rx = &both->rig.rx;
+    uint64_t max = sb_spsc_size_max(rx->bytes, rx->head_bytes > 8);
     struct shmbus_msg msgs[3];
     unsigned n = 0;
     for (;;) {
         bool more = rx->seq < __atomic_load_n(&both->messages, __ATOMIC_SEQ_CST);
         if (!more && n == 0)
             break;
-        if (more && n < 3 && sb_stream_recv(rx, NULL, 0, &msgs[n]) == SB_OK) {
+        if (more && n < 3 && sb_spsc_recv(rx, NULL, 0, &msgs[n]) == SB_RING_OK) {
             struct shmbus_msg *msg = &msgs[n++];
             both->bad +=
                 msg->sequence != rx->seq || msg->size_bytes != size_of(msg->sequence, max) ||
@@ -824,14 +822,14 @@ static void *receiving(void *arg)
         }
         while (n > 0) { /* the youngest first */
             n--;
-            both->bad += !sb_stream_release(rx, msgs[n].sequence);
+            both->bad += !sb_spsc_release(rx, msgs[n].sequence);
         }
         sched_yield(); /* the processor may be wanted for the sender */
     }
     return NULL;
 }
 
-T_TEST(stream, two_threads_pass_every_byte_unharmed)
+T_TEST(ring_spsc, two_threads_pass_every_byte_unharmed)
 {
     for (uint64_t bytes = 64; bytes <= 8192; bytes *= 8) {
         /* The smallest ring holds one message: each costs a switch on a busy machine. */
@@ -845,7 +843,7 @@ T_TEST(stream, two_threads_pass_every_byte_unharmed)
         pthread_join(sender, NULL);
         pthread_join(receiver, NULL);
         CU_ASSERT_EQUAL(both.bad, 0);
-        CU_ASSERT_EQUAL(sb_stream_depth(&both.rig.view), 0);
+        CU_ASSERT_EQUAL(sb_spsc_depth(&both.rig.view), 0);
     }
 }
 
@@ -864,9 +862,9 @@ static int mortal_sender(void *arg)
 {
     struct ledger *ledger = arg;
     struct both both = {.rig.view = ledger->rig.view};
-    struct sb_stream_tx *tx = &both.rig.tx;
+    struct sb_spsc_tx *tx = &both.rig.tx;
     uint64_t known = sb_load_acquire(&ledger->sent);
-    BLAME(ledger, sb_stream_tx_init(tx, &both.rig.view) != SB_OK);
+    BLAME(ledger, sb_spsc_tx_init(tx, &both.rig.view) != SB_RING_OK);
     BLAME(ledger, tx->seq < known || tx->seq > known + 4);
     sb_store_release(&ledger->sent, tx->seq);
     while (sb_load_acquire(&ledger->bad) == 0) {
@@ -877,11 +875,11 @@ static int mortal_sender(void *arg)
     return 1;
 }
 
-static void mortal_take(struct ledger *ledger, struct sb_stream_rx *rx, uint64_t max)
+static void mortal_take(struct ledger *ledger, struct sb_spsc_rx *rx, uint64_t max)
 {
     struct shmbus_msg msg;
     uint64_t handed = sb_load_acquire(&ledger->handed);
-    if (sb_stream_recv(rx, NULL, 0, &msg) != SB_OK) {
+    if (sb_spsc_recv(rx, NULL, 0, &msg) != SB_RING_OK) {
         sched_yield();
         return;
     }
@@ -892,17 +890,17 @@ static void mortal_take(struct ledger *ledger, struct sb_stream_rx *rx, uint64_t
     if (msg.sequence > handed) {
         sb_store_release(&ledger->handed, msg.sequence);
     }
-    BLAME(ledger, !sb_stream_release(rx, msg.sequence));
+    BLAME(ledger, !sb_spsc_release(rx, msg.sequence));
     sb_store_release(&ledger->released, msg.sequence);
 }
 
 static int mortal_receiver(void *arg)
 {
     struct ledger *ledger = arg;
-    struct sb_stream_rx rx;
+    struct sb_spsc_rx rx;
     uint64_t known = sb_load_acquire(&ledger->released);
-    uint64_t max = sb_stream_size_max(ledger->rig.view.ring_bytes, false);
-    BLAME(ledger, sb_stream_rx_init(&rx, &ledger->rig.view) != SB_OK);
+    uint64_t max = sb_spsc_size_max(ledger->rig.view.ring_bytes, false);
+    BLAME(ledger, sb_spsc_rx_init(&rx, &ledger->rig.view) != SB_RING_OK);
     BLAME(ledger, rx.seq < known || rx.seq > known + 1);
     sb_store_release(&ledger->released, rx.seq);
     while (sb_load_acquire(&ledger->bad) == 0) {
@@ -920,14 +918,14 @@ static void watch(const struct ledger *ledger, const sb_word *word, uint64_t mor
     }
 }
 
-T_TEST_TIMEOUT(stream, processes_killed_at_random_lose_and_repeat_nothing, 120)
+T_TEST_TIMEOUT(ring_spsc, processes_killed_at_random_lose_and_repeat_nothing, 120)
 {
     unsigned rounds = t_is_sanitized() ? 40 : 1000;
     for (uint64_t bytes = 128; bytes <= 4096; bytes *= 32) {
         struct ledger *ledger = t_shared(sizeof *ledger);
         struct shmbus_msg msg;
         pid_t sender, receiver;
-        uint64_t max = sb_stream_size_max(bytes, false);
+        uint64_t max = sb_spsc_size_max(bytes, false);
         rig_make(&ledger->rig, bytes, false);
         sender = t_fork(mortal_sender, ledger);
         receiver = t_fork(mortal_receiver, ledger);
@@ -951,7 +949,7 @@ T_TEST_TIMEOUT(stream, processes_killed_at_random_lose_and_repeat_nothing, 120)
         while (ledger->rig.rx.seq < ledger->rig.tx.seq) {
             mortal_take(ledger, &ledger->rig.rx, max);
         }
-        CU_ASSERT_EQUAL(sb_stream_recv(&ledger->rig.rx, NULL, 0, &msg), SB_EMPTY);
+        CU_ASSERT_EQUAL(sb_spsc_recv(&ledger->rig.rx, NULL, 0, &msg), SB_RING_EMPTY);
         CU_ASSERT_EQUAL(sb_load_acquire(&ledger->bad), 0);
     }
 }

@@ -6,22 +6,22 @@
  */
 #define SB_EXPLORE 1
 #define sb_explore_step t_stream_step
-#define sb_stream_size_max t_steps_size_max
-#define sb_stream_tx_init t_steps_tx_init
-#define sb_stream_rx_init t_steps_rx_init
-#define sb_stream_reserve t_steps_reserve
-#define sb_stream_commit t_steps_commit
-#define sb_stream_send t_steps_send
-#define sb_stream_send_batch t_steps_send_batch
-#define sb_stream_recv t_steps_recv
-#define sb_stream_recv_batch t_steps_recv_batch
-#define sb_stream_release t_steps_release
-#define sb_stream_release_batch t_steps_release_batch
-#define sb_stream_unrecv t_steps_unrecv
-#define sb_stream_readable t_steps_readable
-#define sb_stream_depth t_steps_depth
-#define sb_stream_look_init t_steps_look_init
-#define sb_stream_look t_steps_look
+#define sb_spsc_size_max t_steps_size_max
+#define sb_spsc_tx_init t_steps_tx_init
+#define sb_spsc_rx_init t_steps_rx_init
+#define sb_spsc_reserve t_steps_reserve
+#define sb_spsc_commit t_steps_commit
+#define sb_spsc_send t_steps_send
+#define sb_spsc_send_batch t_steps_send_batch
+#define sb_spsc_recv t_steps_recv
+#define sb_spsc_recv_batch t_steps_recv_batch
+#define sb_spsc_release t_steps_release
+#define sb_spsc_release_batch t_steps_release_batch
+#define sb_spsc_unrecv t_steps_unrecv
+#define sb_spsc_readable t_steps_readable
+#define sb_spsc_depth t_steps_depth
+#define sb_spsc_peek_init t_steps_look_init
+#define sb_spsc_peek t_steps_look
 #include "protocol/ring_spsc.c"
 
 #include <setjmp.h>
@@ -37,8 +37,8 @@ static struct world {
     struct sb_channel channel;
     _Alignas(SB_LINE) uint8_t ring[RING_BYTES];
     struct sb_channel_view view;
-    struct sb_stream_tx tx;
-    struct sb_stream_rx rx;
+    struct sb_spsc_tx tx;
+    struct sb_spsc_rx rx;
     struct shmbus_msg held[HELD_MAX]; /* in the receiver's hands, oldest first */
     uint32_t held_count;
     uint64_t handed;   /* youngest message that a receiver was given */
@@ -117,25 +117,25 @@ static void op_send(void)
     uint64_t seq = now.tx.seq + 1;
     enum sb_ring_result result;
     fill_for(data, seq);
-    result = sb_stream_send(&now.tx, data, size_for(seq), (uint32_t)seq, seq);
-    now.bad += result != SB_OK && result != SB_FULL;
+    result = sb_spsc_send(&now.tx, data, size_for(seq), (uint32_t)seq, seq);
+    now.bad += result != SB_RING_OK && result != SB_RING_FULL;
 }
 
 static void op_reserve(void)
 {
     uint64_t seq = now.tx.seq + 1;
     void *place;
-    if (sb_stream_reserve(&now.tx, SIZE_MAX_HERE, &place) == SB_OK) {
+    if (sb_spsc_reserve(&now.tx, SIZE_MAX_HERE, &place) == SB_RING_OK) {
         memset(place, 0xff, SIZE_MAX_HERE); /* looks like headers if anybody should look */
         fill_for(place, seq);
-        sb_stream_commit(&now.tx, size_for(seq), (uint32_t)seq, seq);
+        sb_spsc_commit(&now.tx, size_for(seq), (uint32_t)seq, seq);
     }
 }
 
 static void op_abandon(void)
 {
     void *place;
-    if (sb_stream_reserve(&now.tx, SIZE_MAX_HERE, &place) == SB_OK) {
+    if (sb_spsc_reserve(&now.tx, SIZE_MAX_HERE, &place) == SB_RING_OK) {
         memset(place, 0xff, SIZE_MAX_HERE);
     }
 }
@@ -150,7 +150,7 @@ static void op_batch(void)
         fill_for(data[i], seq);
         items[i] = (struct iovec){data[i], size_for(seq)};
     }
-    sb_stream_send_batch(&now.tx, items, 3, 0);
+    sb_spsc_send_batch(&now.tx, items, 3, 0);
 }
 
 /* Checks a message that was handed out. */
@@ -174,9 +174,9 @@ static void op_recv(void)
     if (now.held_count == HELD_MAX) {
         return;
     }
-    result = sb_stream_recv(&now.rx, NULL, 0, &msg);
-    now.bad += result != SB_OK && result != SB_EMPTY;
-    if (result == SB_OK) {
+    result = sb_spsc_recv(&now.rx, NULL, 0, &msg);
+    now.bad += result != SB_RING_OK && result != SB_RING_EMPTY;
+    if (result == SB_RING_OK) {
         now.bad += msg.sequence != now.rx.seq;
         take(msg);
     }
@@ -186,7 +186,7 @@ static void op_recv_batch(void)
 {
     struct shmbus_msg msgs[HELD_MAX];
     uint64_t seq = now.rx.seq;
-    size_t n = sb_stream_recv_batch(&now.rx, NULL, 0, msgs, HELD_MAX - now.held_count);
+    size_t n = sb_spsc_recv_batch(&now.rx, NULL, 0, msgs, HELD_MAX - now.held_count);
     now.bad += now.rx.seq != seq + n;
     for (size_t i = 0; i < n; i++) {
         now.bad += msgs[i].sequence != ++seq;
@@ -201,7 +201,7 @@ static void release_at(uint32_t index)
     for (uint32_t i = index; i < now.held_count; i++) {
         now.held[i] = now.held[i + 1];
     }
-    now.bad += !sb_stream_release(&now.rx, msg.sequence);
+    now.bad += !sb_spsc_release(&now.rx, msg.sequence);
     if (now.held_count == 0) {
         now.released = now.rx.seq;
     } else if (index == 0) {
@@ -221,7 +221,7 @@ static void op_release_batch(void)
     size_t count = now.held_count;
     if (count > 0) {
         now.held_count = 0; /* killed before the store: all come again; after: none does */
-        now.bad += sb_stream_release_batch(&now.rx, now.held, count) != count;
+        now.bad += sb_spsc_release_batch(&now.rx, now.held, count) != count;
         now.released = now.rx.seq;
     }
 }
@@ -237,9 +237,9 @@ static void op_unrecv(void)
 {
     struct shmbus_msg msg;
     uint64_t handed = now.handed;
-    if (now.held_count < HELD_MAX && sb_stream_recv(&now.rx, NULL, 0, &msg) == SB_OK) {
+    if (now.held_count < HELD_MAX && sb_spsc_recv(&now.rx, NULL, 0, &msg) == SB_RING_OK) {
         now.handed = msg.sequence > handed ? msg.sequence : handed; /* until it is put back */
-        now.bad += !sb_stream_unrecv(&now.rx, msg.sequence);
+        now.bad += !sb_spsc_unrecv(&now.rx, msg.sequence);
         now.handed = handed;
     }
 }
@@ -247,14 +247,14 @@ static void op_unrecv(void)
 static void op_tx_init(void)
 {
     uint64_t seq = now.tx.seq;
-    now.bad += sb_stream_tx_init(&now.tx, &now.view) != SB_OK;
+    now.bad += sb_spsc_tx_init(&now.tx, &now.view) != SB_RING_OK;
     now.bad += now.tx.seq < seq;
 }
 
 static void op_rx_init(void)
 {
     now.held_count = 0;
-    now.bad += sb_stream_rx_init(&now.rx, &now.view) != SB_OK;
+    now.bad += sb_spsc_rx_init(&now.rx, &now.view) != SB_RING_OK;
     now.bad += now.rx.seq < now.released;
     now.released = now.rx.seq;
 }
@@ -282,21 +282,21 @@ static void op_flood(void)
 static void op_look(void)
 {
     static uint64_t buffer[RING_BYTES / WORD];
-    struct sb_stream_look look;
+    struct sb_spsc_peek look;
     struct shmbus_msg msg;
     enum sb_ring_result result;
     uint64_t seq = 0;
-    sb_stream_look_init(&look, &now.view);
-    while ((result = sb_stream_look(&look, buffer, &msg)) == SB_OK) {
+    sb_spsc_peek_init(&look, &now.view);
+    while ((result = sb_spsc_peek(&look, buffer, &msg)) == SB_RING_OK) {
         now.bad += !is_sound(&msg) || msg.sequence <= seq;
         seq = msg.sequence;
     }
-    now.bad += result != SB_EMPTY;
+    now.bad += result != SB_RING_EMPTY;
 }
 
 static void op_depth(void)
 {
-    uint64_t depth = sb_stream_depth(&now.view);
+    uint64_t depth = sb_spsc_depth(&now.view);
     now.bad += depth > RING_BYTES - WORD || depth % WORD != 0;
 }
 
@@ -375,7 +375,7 @@ static uint64_t finish(uint64_t committed_at_least)
     for (unsigned lap = 0; lap < 6; lap++) {
         op_drain();
         now.bad += now.rx.seq != now.tx.seq || now.rx.seq < committed_at_least;
-        now.bad += sb_stream_depth(&now.view) != 0;
+        now.bad += sb_spsc_depth(&now.view) != 0;
         op_flood();
     }
     op_drain();
@@ -479,22 +479,22 @@ static void in_every_state(everywhere_fn everywhere)
     CU_ASSERT_TRUE(runs > 5000);
 }
 
-T_TEST(stream_steps, killed_before_any_access_it_loses_and_repeats_nothing)
+T_TEST(ring_spsc_steps, killed_before_any_access_it_loses_and_repeats_nothing)
 {
     in_every_state(kill_alone);
 }
 
-T_TEST(stream_steps, killed_anywhere_it_serves_two_successors)
+T_TEST(ring_spsc_steps, killed_anywhere_it_serves_two_successors)
 {
     in_every_state(kill_both);
 }
 
-T_TEST(stream_steps, paused_before_any_access_it_holds_nobody_up)
+T_TEST(ring_spsc_steps, paused_before_any_access_it_holds_nobody_up)
 {
     in_every_state(pause_everywhere);
 }
 
-T_TEST(stream_steps, an_observer_paused_before_any_access_is_shown_nothing_torn)
+T_TEST(ring_spsc_steps, an_observer_paused_before_any_access_is_shown_nothing_torn)
 {
     in_every_state(observe_everywhere);
 }

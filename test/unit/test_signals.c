@@ -77,7 +77,7 @@ static void *calls_everything(void *argument)
     T_OK(shmbus_process_stat(bus, bus->member.slot, &process));
     CU_ASSERT_TRUE(shmbus_check(bus, ignore, NULL) >= 0);
     /* As closefrom() does: the next look opens it again, under a mutex. */
-    syscall(SYS_close, bus->oracle.fd);
+    syscall(SYS_close, bus->liveness.fd);
     CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0);
     shmbus_channel_close(tx);
     shmbus_channel_close(rx);

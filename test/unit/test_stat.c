@@ -564,7 +564,8 @@ T_TEST(check, blocks_that_nobody_will_give_back_are_found)
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *observer = observe(name);
     struct sb_block *b = sb_block_at(&bus->view.blocks, 7);
-    const enum sb_block_state states[] = {SB_HTX, SB_HRX, SB_QUE, SB_QFW};
+    const enum sb_block_state states[] = {SB_BLOCK_FILLING, SB_BLOCK_RECEIVED, SB_BLOCK_QUEUED,
+                                          SB_BLOCK_FORWARDED};
     uint32_t nobody = sb_owner_make(3, 9);
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
         sb_store_relaxed(&b->hdr, sb_hdr_make(5, 1, states[i], nobody));
@@ -579,13 +580,13 @@ T_TEST(check, blocks_that_nobody_will_give_back_are_found)
     sb_store_relaxed(&b->hdr, sb_hdr_make(5, 0, (enum sb_block_state)9, bus->member.owner));
     CU_ASSERT_TRUE(
         finds(observer, SHMBUS_SEVERITY_CRITICAL, "1 blocks of 256 bytes belong to no process"));
-    sb_store_relaxed(&b->hdr, sb_hdr_make(5, 0, SB_FREE, 0));
+    sb_store_relaxed(&b->hdr, sb_hdr_make(5, 0, SB_BLOCK_FREE, 0));
     sb_and(&bus->view.blocks.classes[0].bitmap[0], ~(1ull << 7));
     CU_ASSERT_TRUE(
         finds(observer, SHMBUS_SEVERITY_NOTE, "1 free blocks of 256 bytes are not on offer"));
     for (uint32_t i = 0; i < 64; i++) {
         sb_store_relaxed(&sb_block_at(&bus->view.blocks, i)->hdr,
-                         sb_hdr_make(5, 1, SB_HRX, bus->member.owner));
+                         sb_hdr_make(5, 1, SB_BLOCK_RECEIVED, bus->member.owner));
     }
     CU_ASSERT_TRUE(
         finds(observer, SHMBUS_SEVERITY_WARNING, "none of the 64 blocks of 256 bytes is free"));

@@ -12,7 +12,7 @@ struct rig {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus[WATCHERS];
     struct sb_sweep sweep[WATCHERS];
-    struct sb_oracle *oracle[WATCHERS], blind[WATCHERS];
+    struct sb_liveness *liveness[WATCHERS], blind[WATCHERS];
     int64_t now_ns[WATCHERS];
 };
 
@@ -24,7 +24,7 @@ static void rig_make(struct rig *rig)
             rig->bus[i] = t_attach(rig->name);
         t_nobody_looks(rig->bus[i]);
         sb_sweep_init(&rig->sweep[i], &rig->bus[i]->view, &rig->bus[i]->member);
-        rig->oracle[i] = &rig->bus[i]->oracle;
+        rig->liveness[i] = &rig->bus[i]->liveness;
         rig->now_ns[i] = 1 + (int64_t)(i * T_S); /* whatever it is */
     }
 }
@@ -39,7 +39,7 @@ static void rig_end(struct rig *rig)
 static enum sb_sweep_role go_on(struct rig *rig, uint32_t i, int64_t ns, enum sb_sweep_why why)
 {
     rig->now_ns[i] += ns;
-    return sb_sweep_round(&rig->sweep[i], rig->oracle[i], rig->now_ns[i], why);
+    return sb_sweep_round(&rig->sweep[i], rig->liveness[i], rig->now_ns[i], why);
 }
 
 static enum sb_sweep_role tick(struct rig *rig, uint32_t i)
@@ -163,8 +163,8 @@ T_TEST(sweep_round, who_gets_no_answer_from_the_kernel_neither_sweeps_nor_is_a_d
     struct rig rig;
     settle(&rig);
     for (uint32_t i = 0; i < 2; i++) {
-        rig.blind[i] = (struct sb_oracle){.path = "/nonexistent", .fd = -1};
-        rig.oracle[i] = &rig.blind[i];
+        rig.blind[i] = (struct sb_liveness){.path = "/nonexistent", .fd = -1};
+        rig.liveness[i] = &rig.blind[i];
     }
     uint64_t before = seq(&rig);
     CU_ASSERT_EQUAL(tick(&rig, 0), SB_SWEEP_OTHER);

@@ -3,18 +3,18 @@
  * Lanes and their cells, looked at without touching: for the peek and the health check. Works on a
  * read-only mapping, bounds every loop and range-checks every value.
  */
-#ifndef SB_LANES_LOOK_H
-#define SB_LANES_LOOK_H
+#ifndef SB_LANES_INSPECT_H
+#define SB_LANES_INSPECT_H
 
 #include "protocol/ring_lanes.h"
 
 /* A cell at one instant. */
-struct sb_cell_look {
+struct sb_cell_snapshot {
     uint64_t w, meta, stamp_ns, correlation_id;
 };
 
 /* False if the cell changed hands all the time. */
-bool sb_cell_look(const struct sb_cell *cell, struct sb_cell_look *ret);
+bool sb_cell_snapshot(const struct sb_cell *cell, struct sb_cell_snapshot *ret);
 
 /* The ticket behind the last one of a lane that is settled. May lag: by the message that is being
  * published. */

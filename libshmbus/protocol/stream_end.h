@@ -10,17 +10,17 @@
  * process dies once, so "dead" comes once for ever; it may close, open and close again, which
  * leaves one word twice: see departure() in stream.c.
  */
-#ifndef SB_ROLE_H
-#define SB_ROLE_H
+#ifndef SB_STREAM_END_H
+#define SB_STREAM_END_H
 
 #include "layout/layout.h"
 
 /* False: a process holds it; *ret_holder says which. */
-static inline bool sb_role_take(sb_word *role, uint64_t owner64, uint64_t *ret_holder)
+static inline bool sb_end_take(sb_word *role, uint64_t owner64, uint64_t *ret_holder)
 {
     for (;;) {
         uint64_t now = sb_load_acquire(role);
-        if (sb_role_is_held(now)) {
+        if (sb_end_is_held(now)) {
             *ret_holder = now;
             return false;
         }
@@ -31,10 +31,10 @@ static inline bool sb_role_take(sb_word *role, uint64_t owner64, uint64_t *ret_h
 }
 
 /* Nothing happens if somebody else has it. */
-static inline void sb_role_leave(sb_word *role, uint64_t owner64, enum sb_role_how how)
+static inline void sb_end_leave(sb_word *role, uint64_t owner64, enum sb_end_how how)
 {
     if (sb_load_relaxed(role) == owner64) {
-        sb_cas(role, owner64, sb_role_left(owner64, how));
+        sb_cas(role, owner64, sb_end_left(owner64, how));
     }
 }
 

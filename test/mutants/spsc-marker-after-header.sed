@@ -3,4 +3,4 @@
 # check: model tiny_stream
 /B: C orders it/d
 s|^    sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);.*|&\n    sb_store_relaxed(word_at(tx->ring, tx->bytes, end), sb_marker_make(seq));|
-/^enum sb_ring_result sb_stream_send(/,/^}/ s|^    tx->tail = end;|    sb_store_relaxed(word_at(ring, mask + 1, end), sb_marker_make(seq));\n&|
+/^enum sb_ring_result sb_spsc_send(/,/^}/ s|^    tx->tail = end;|    sb_store_relaxed(word_at(ring, mask + 1, end), sb_marker_make(seq));\n&|

@@ -29,10 +29,10 @@ T_TEST(check, a_block_of_an_earlier_incarnation_is_found)
     uint64_t before = sb_load_relaxed(&b->hdr);
     uint32_t earlier = sb_owner_make(bus->member.slot, bus->member.epoch - 1u);
     unsigned leaks = 0;
-    sb_store_relaxed(&b->hdr, sb_hdr_make(5, 1, SB_HRX, bus->member.owner));
+    sb_store_relaxed(&b->hdr, sb_hdr_make(5, 1, SB_BLOCK_RECEIVED, bus->member.owner));
     CU_ASSERT_TRUE(shmbus_check(bus, count_leaks, &leaks) >= 0);
     CU_ASSERT_EQUAL(leaks, 0);
-    sb_store_relaxed(&b->hdr, sb_hdr_make(5, 1, SB_HRX, earlier));
+    sb_store_relaxed(&b->hdr, sb_hdr_make(5, 1, SB_BLOCK_RECEIVED, earlier));
     CU_ASSERT_TRUE(shmbus_check(bus, count_leaks, &leaks) >= 0);
     CU_ASSERT_EQUAL(leaks, 1);
     sb_store_relaxed(&b->hdr, before);

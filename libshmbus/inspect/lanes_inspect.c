@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "inspect/lanes_look.h"
+#include "inspect/lanes_inspect.h"
 
-#include "inspect/look.h"
+#include "inspect/inspect.h"
 
 #define LOOKS 3u      /* a suspicion must be seen so often */
 #define LOOK_TRIES 8u /* for one cell at one instant */
 
-bool sb_cell_look(const struct sb_cell *cell, struct sb_cell_look *ret)
+bool sb_cell_snapshot(const struct sb_cell *cell, struct sb_cell_snapshot *ret)
 {
     for (unsigned i = 0; i < LOOK_TRIES; i++) {
         ret->w = sb_load_acquire(&cell->w);
@@ -48,15 +48,15 @@ static bool is_possible(const struct sb_channel_view *channel, uint64_t cell, ui
         return false; /* not published yet */
     }
     switch (sb_hdr_state(w)) {
-    case SB_FREE:
+    case SB_BLOCK_FREE:
         return deliveries == 0 && sb_hdr_owner(w) == 0;
-    case SB_QUE: /* never passed over: of the last lap */
+    case SB_BLOCK_QUEUED: /* never passed over: of the last lap */
         return deliveries == 0 && sb_hdr_owner(w) == 0 && ahead >= 0;
-    case SB_HRX:
+    case SB_BLOCK_RECEIVED:
         return sb_hdr_owner(w) != 0;
-    case SB_ORPHAN:
+    case SB_BLOCK_ORPHAN:
         return sb_hdr_owner(w) == 0;
-    case SB_DEADL:
+    case SB_BLOCK_DEAD_LETTER:
         return sb_hdr_owner(w) == 0 && channel->dead_letter != SB_NONE;
     default:
         return false;
@@ -83,7 +83,8 @@ bool sb_cell_is_leaked(const struct sb_view *view, const struct sb_channel_view 
     const sb_word *w = &sb_cell_at(channel, cell)->w;
     uint64_t seen = sb_load_acquire(w);
 
-    return sb_hdr_state(seen) == SB_HRX && !sb_owner_is_listed(view, sb_hdr_owner(seen)) &&
+    return sb_hdr_state(seen) == SB_BLOCK_RECEIVED &&
+           !sb_owner_is_listed(view, sb_hdr_owner(seen)) &&
            sb_load_acquire(w) == seen; /* not given back before the process left */
 }
 
@@ -108,10 +109,10 @@ static bool has_place(const struct sb_channel_view *channel, uint32_t lane, uint
         if (sb_lane_ahead(w, t, channel->depth_shift) >= 0) {
             continue; /* published meanwhile: the hint lags */
         }
-        if (sb_hdr_state(w) == SB_FREE) {
+        if (sb_hdr_state(w) == SB_BLOCK_FREE) {
             return true;
         }
-        if (sb_hdr_state(w) == SB_QUE) {
+        if (sb_hdr_state(w) == SB_BLOCK_QUEUED) {
             return false;
         }
     }

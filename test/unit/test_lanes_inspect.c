@@ -59,7 +59,7 @@ static struct seen peek(struct shmbus *bus, const char *channel)
     return seen;
 }
 
-T_TEST(lanes_look, peek_shows_lane_after_lane_each_in_order_and_takes_nothing)
+T_TEST(lanes_inspect, peek_shows_lane_after_lane_each_in_order_and_takes_nothing)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *observer = observe(name);
@@ -98,7 +98,7 @@ T_TEST(lanes_look, peek_shows_lane_after_lane_each_in_order_and_takes_nothing)
     t_bus_end(bus, name);
 }
 
-T_TEST(lanes_look, peek_shows_what_was_given_back_first_and_not_what_is_held)
+T_TEST(lanes_inspect, peek_shows_what_was_given_back_first_and_not_what_is_held)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);
@@ -129,7 +129,7 @@ T_TEST(lanes_look, peek_shows_what_was_given_back_first_and_not_what_is_held)
     t_bus_end(bus, name);
 }
 
-T_TEST(lanes_look, peek_shows_a_dead_letter_in_the_queue_it_was_meant_for)
+T_TEST(lanes_inspect, peek_shows_a_dead_letter_in_the_queue_it_was_meant_for)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *observer = observe(name);
@@ -165,7 +165,7 @@ T_TEST(lanes_look, peek_shows_a_dead_letter_in_the_queue_it_was_meant_for)
 }
 
 /* What a producer leaves that is stopped, or killed, between two stores. */
-T_TEST(lanes_look, peek_shows_what_was_sent_where_the_hints_lag)
+T_TEST(lanes_inspect, peek_shows_what_was_sent_where_the_hints_lag)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);
@@ -193,7 +193,7 @@ T_TEST(lanes_look, peek_shows_what_was_sent_where_the_hints_lag)
 
 /* ------------------------------------------------------------------------------------ numbers */
 
-T_TEST(lanes_look, messages_held_in_cells_are_counted_for_their_holder)
+T_TEST(lanes_inspect, messages_held_in_cells_are_counted_for_their_holder)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name), *other = t_attach(name);
@@ -313,21 +313,21 @@ static struct sb_cell *cell_in_state(const struct rig *rig, enum sb_block_state 
     return NULL;
 }
 
-T_TEST(lanes_look, impossible_words_of_cells_are_found)
+T_TEST(lanes_inspect, impossible_words_of_cells_are_found)
 {
     static const struct {
         enum sb_block_state of;
         uint64_t xor ;
     } damage[] = {
-        {SB_FREE, 7ull << 14}, /* no such state */
-        {SB_FREE, 1},          /* free, and somebody's */
-        {SB_FREE, 1ull << 18}, /* free, and delivered */
-        {SB_FREE, 1ull << 30}, /* many laps ahead */
-        {SB_QUE, 5},           /* waiting, and somebody's */
-        {SB_QUE, 1ull << 18},  /* waiting, and delivered */
-        {SB_QUE, 3ull << 24},  /* of lap 0 instead of 3: passed over, though it waits */
-        {SB_ORPHAN, 17},       /* given back, and somebody's */
-        {SB_HRX, 1ull << 40},  /* many laps ahead */
+        {SB_BLOCK_FREE, 7ull << 14},     /* no such state */
+        {SB_BLOCK_FREE, 1},              /* free, and somebody's */
+        {SB_BLOCK_FREE, 1ull << 18},     /* free, and delivered */
+        {SB_BLOCK_FREE, 1ull << 30},     /* many laps ahead */
+        {SB_BLOCK_QUEUED, 5},            /* waiting, and somebody's */
+        {SB_BLOCK_QUEUED, 1ull << 18},   /* waiting, and delivered */
+        {SB_BLOCK_QUEUED, 3ull << 24},   /* of lap 0 instead of 3: passed over, though it waits */
+        {SB_BLOCK_ORPHAN, 17},           /* given back, and somebody's */
+        {SB_BLOCK_RECEIVED, 1ull << 40}, /* many laps ahead */
     };
     struct rig rig;
     rig_up(&rig);
@@ -344,7 +344,7 @@ T_TEST(lanes_look, impossible_words_of_cells_are_found)
     t_bus_end(rig.bus, rig.name);
 }
 
-T_TEST(lanes_look, what_a_stopped_producer_has_not_noted_yet_is_no_damage)
+T_TEST(lanes_inspect, what_a_stopped_producer_has_not_noted_yet_is_no_damage)
 {
     struct rig rig;
     uint64_t next;
@@ -358,19 +358,19 @@ T_TEST(lanes_look, what_a_stopped_producer_has_not_noted_yet_is_no_damage)
     t_bus_end(rig.bus, rig.name);
 }
 
-T_TEST(lanes_look, a_message_held_by_nobody_in_the_table_is_found)
+T_TEST(lanes_inspect, a_message_held_by_nobody_in_the_table_is_found)
 {
     struct rig rig;
     struct sb_cell *cell;
     uint64_t sound, w;
     rig_up(&rig);
-    cell = cell_in_state(&rig, SB_HRX);
+    cell = cell_in_state(&rig, SB_BLOCK_RECEIVED);
     sound = sb_load_acquire(&cell->w);
-    w = sb_hdr_make(sb_hdr_gen(sound), 1, SB_HRX, sb_owner_make(2, 3));
+    w = sb_hdr_make(sb_hdr_gen(sound), 1, SB_BLOCK_RECEIVED, sb_owner_make(2, 3));
     sb_store_release(&cell->w, w);
     CU_ASSERT_TRUE(
         finds(rig.bus, SHMBUS_SEVERITY_CRITICAL, "1 received messages are held by no process"));
-    w = sb_hdr_make(sb_hdr_gen(sound), 1, SB_HRX,
+    w = sb_hdr_make(sb_hdr_gen(sound), 1, SB_BLOCK_RECEIVED,
                     sb_owner_make(rig.bus->member.slot, rig.bus->member.epoch - 1u));
     sb_store_release(&cell->w, w);
     CU_ASSERT_TRUE(
@@ -380,7 +380,7 @@ T_TEST(lanes_look, a_message_held_by_nobody_in_the_table_is_found)
     t_bus_end(rig.bus, rig.name);
 }
 
-T_TEST(lanes_look, a_lane_of_nobody_in_the_table_is_found)
+T_TEST(lanes_inspect, a_lane_of_nobody_in_the_table_is_found)
 {
     struct rig rig;
     struct t_corpse dead;
@@ -399,7 +399,7 @@ T_TEST(lanes_look, a_lane_of_nobody_in_the_table_is_found)
     t_bus_end(rig.bus, rig.name);
 }
 
-T_TEST(lanes_look, a_full_lane_beside_others_that_have_room_is_found)
+T_TEST(lanes_inspect, a_full_lane_beside_others_that_have_room_is_found)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus *bus = make_bus(name);

@@ -3,13 +3,14 @@
  * What may be said about a block, a channel, an owner by looking at its words: the basics of all
  * that looks.
  */
-#include "inspect/look.h"
+#include "inspect/inspect.h"
 
 #include "layout/name.h"
 
 #define LOOK_TRIES 8u
 
-bool sb_block_look(const struct sb_blocks *blocks, uint32_t block, struct sb_block_look *ret)
+bool sb_block_snapshot(const struct sb_blocks *blocks, uint32_t block,
+                       struct sb_block_snapshot *ret)
 {
     const struct sb_block *b = sb_block_at(blocks, block);
     for (unsigned i = 0; i < LOOK_TRIES; i++) {
@@ -26,16 +27,16 @@ bool sb_block_look(const struct sb_blocks *blocks, uint32_t block, struct sb_blo
     return false;
 }
 
-bool sb_is_letter(const struct sb_view *view, const struct sb_block_look *look)
+bool sb_is_letter(const struct sb_view *view, const struct sb_block_snapshot *look)
 {
     uint32_t channel = sb_loc_channel(look->loc);
 
     switch (sb_hdr_state(look->hdr)) {
-    case SB_DEADL:
+    case SB_BLOCK_DEAD_LETTER:
         return true;
-    case SB_QUE:
-    case SB_QFW:
-    case SB_ORPHAN:
+    case SB_BLOCK_QUEUED:
+    case SB_BLOCK_FORWARDED:
+    case SB_BLOCK_ORPHAN:
         return sb_meta_aside(look->meta) > 0 && channel < view->channel_count &&
                view->channels[channel].takes_letters;
     default:
@@ -43,30 +44,30 @@ bool sb_is_letter(const struct sb_view *view, const struct sb_block_look *look)
     }
 }
 
-void sb_census_add(struct sb_census *census, const struct sb_view *view,
-                   const struct sb_block_look *look)
+void sb_block_counts_add(struct sb_block_counts *census, const struct sb_view *view,
+                         const struct sb_block_snapshot *look)
 {
     if (sb_is_letter(view, look)) {
         census->dead_letters++;
         return;
     }
     switch (sb_hdr_state(look->hdr)) {
-    case SB_FREE:
+    case SB_BLOCK_FREE:
         census->free++;
         break;
-    case SB_HTX:
+    case SB_BLOCK_FILLING:
         census->held += look->holder != 0;
         census->stock += look->holder == 0;
         break;
-    case SB_HRX:
-    case SB_HFW:
+    case SB_BLOCK_RECEIVED:
+    case SB_BLOCK_EXCHANGED:
         census->held++;
         break;
-    case SB_QUE:
-    case SB_QFW:
+    case SB_BLOCK_QUEUED:
+    case SB_BLOCK_FORWARDED:
         census->queued++;
         break;
-    case SB_ORPHAN:
+    case SB_BLOCK_ORPHAN:
         census->redeliverable++;
         break;
     default:
@@ -74,13 +75,13 @@ void sb_census_add(struct sb_census *census, const struct sb_view *view,
     }
 }
 
-uint32_t sb_waits_for(const struct sb_view *view, const struct sb_block_look *look)
+uint32_t sb_waits_for(const struct sb_view *view, const struct sb_block_snapshot *look)
 {
     uint32_t channel = sb_loc_channel(look->loc);
     if (channel >= view->channel_count) {
         return SB_NONE;
     }
-    if (sb_hdr_state(look->hdr) == SB_DEADL &&
+    if (sb_hdr_state(look->hdr) == SB_BLOCK_DEAD_LETTER &&
         view->channels[channel].dead_letter < view->channel_count) {
         return view->channels[channel].dead_letter;
     }
@@ -119,7 +120,7 @@ bool sb_owner64_is_listed(const struct sb_view *view, uint64_t owner64)
     return sb_proc_state(w) == SB_PROC_ACTIVE && sb_owner64_make(slot, sb_proc_epoch(w)) == owner64;
 }
 
-bool sb_block_is_in_slot(const struct sb_view *view, const struct sb_block_look *look,
+bool sb_block_is_in_slot(const struct sb_view *view, const struct sb_block_snapshot *look,
                          uint32_t block)
 {
     uint32_t channel = sb_loc_channel(look->loc);

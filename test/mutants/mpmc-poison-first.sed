@@ -2,4 +2,4 @@
 # files: libshmbus/protocol/redelivery.c
 # check: model yields
 # bounds: 0/2/0
-/^uint64_t sb_ring_holder/,/^}/ s|ring->died_with == 0|true|
+/^uint64_t sb_mpmc_holder/,/^}/ s|ring->died_with == 0|true|
