@@ -70,8 +70,7 @@ int shmbus_create(const char *name, const struct shmbus_plan *plan,
     if (r < 0) {
         return r;
     }
-    keeper = sb_keeper_start();
-    r = sb_keeper_do(keeper, create_job, &c);
+    keeper = sb_keeper_start(create_job, &c, &r);
     sb_keeper_stop(keeper);
     return r;
 }
@@ -98,30 +97,6 @@ static int open_or_create(const char *name, const struct shmbus_attach_opts *opt
         *ret_made = r == 0;
     }
     return r;
-}
-
-/* A page that is zero in a forked child. */
-static const uint64_t *make_cookie(void)
-{
-    size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
-    uint64_t *page = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-    if (page == MAP_FAILED) {
-        return NULL;
-    }
-    *page = SB_COOKIE;
-    if (sb_inherit_not(page, bytes, SB_INHERIT_WIPE)) {
-        mprotect(page, bytes, PROT_READ);
-    }
-    return page;
-}
-
-static void drop_cookie(const uint64_t *cookie)
-{
-    if (cookie != NULL) {
-        sb_inherit_forget(cookie);
-        munmap((void *)(uintptr_t)cookie, (size_t)sysconf(_SC_PAGESIZE));
-    }
 }
 
 static uint32_t next_bus_id(void)
@@ -177,7 +152,6 @@ struct attachment {
     struct shmbus *bus;
     const char *name;
     const struct shmbus_attach_opts *opts;
-    bool apart; /* the thread has a descriptor table of its own */
 };
 
 static int join(const struct attachment *a)
@@ -189,8 +163,19 @@ static int join(const struct attachment *a)
     if (bus->observer) {
         return 0;
     }
-    return sb_process_join(&bus->view, &bus->liveness, bus->segment.fd, a->apart, name,
+    return sb_process_join(&bus->view, &bus->liveness, bus->segment.fd, sb_keeper_is_here(), name,
                            &bus->member);
+}
+
+/* Where nobody looks for the dead for us, because processes come one at a time and are gone before
+ * their clock tells them to look, each looks as it comes. */
+static void look_first(struct shmbus *bus)
+{
+    bool kept = bus->observer || sb_sweep_is_kept(&bus->view, &bus->liveness);
+
+    if (!kept) {
+        sb_bus_sweep(bus);
+    }
 }
 
 /* Leaves no descriptor behind but that of the liveness check, and none if it fails. */
@@ -217,8 +202,10 @@ static int attach_job(void *argument)
     bus->segment.fd = -1;
     if (r < 0) {
         sb_liveness_close(&bus->liveness);
+        return r;
     }
-    return r;
+    look_first(bus);
+    return 0;
 }
 
 static int close_job(void *argument)
@@ -245,9 +232,9 @@ static void keep_or_end(struct shmbus *bus, struct sb_keeper *keeper)
 /* What is opened meanwhile, other threads can neither inherit nor hit. */
 static int attach_apart(struct shmbus *bus, const char *name, const struct shmbus_attach_opts *opts)
 {
-    struct sb_keeper *keeper = sb_keeper_start();
-    struct attachment a = {bus, name, opts, sb_keeper_is_apart(keeper)};
-    int r = sb_keeper_do(keeper, attach_job, &a);
+    struct attachment a = {bus, name, opts};
+    int r;
+    struct sb_keeper *keeper = sb_keeper_start(attach_job, &a, &r);
 
     if (r < 0) {
         sb_keeper_stop(keeper);
@@ -264,7 +251,7 @@ static void free_bus(struct shmbus *bus)
     sb_view_clear(&bus->view);
     sb_segment_close(&bus->segment);
     sb_geometry_free(bus->geometry);
-    drop_cookie(bus->cookie);
+    sb_mark_drop(bus->cookie);
     pthread_mutex_destroy(&bus->lock);
     pthread_mutex_destroy(&bus->liveness_lock);
     free(bus);
@@ -296,23 +283,6 @@ static int check_opts(const char *name, const struct shmbus_attach_opts *opts,
     return 0;
 }
 
-/* Where nobody looks for the dead for us, because processes come one at a time and are gone before
- * their clock tells them to look, each looks as it comes. */
-static void look_first(struct shmbus *bus)
-{
-    bool kept;
-
-    if (bus->observer) {
-        return;
-    }
-    pthread_mutex_lock(&bus->liveness_lock);
-    kept = sb_sweep_is_kept(&bus->view, &bus->liveness);
-    pthread_mutex_unlock(&bus->liveness_lock);
-    if (!kept) {
-        sb_bus_sweep(bus);
-    }
-}
-
 static int attach(const char *name, const struct shmbus_attach_opts *opts, struct shmbus **ret_bus)
 {
     struct shmbus_attach_opts o;
@@ -338,7 +308,7 @@ static int attach(const char *name, const struct shmbus_attach_opts *opts, struc
     bus->no_watcher = (o.flags & SHMBUS_ATTACH_NO_WATCHER) != 0;
     bus->minds_signals = (o.flags & SHMBUS_ATTACH_EINTR) != 0;
     bus->spin_ns = o.spin_ns == 0 ? SPIN_DEFAULT_NS : o.spin_ns == SHMBUS_SPIN_NONE ? 0 : o.spin_ns;
-    bus->cookie = make_cookie();
+    bus->cookie = sb_mark_take(SB_COOKIE);
     if (bus->cookie == NULL) {
         r = sb_fail(-ENOMEM, "bus \"%s\": out of memory", name);
         goto fail;
@@ -347,7 +317,6 @@ static int attach(const char *name, const struct shmbus_attach_opts *opts, struc
     if (r < 0) {
         goto fail;
     }
-    look_first(bus);
     sb_store_relaxed(&bus->looked_ns, (uint64_t)sb_now_ns());
     *ret_bus = bus;
     return 0;
@@ -390,6 +359,7 @@ void shmbus_detach(struct shmbus *bus)
     sb_watcher_stop(bus);
     sb_threads_forget(bus);
     close_handles(bus);
+    sb_keeper_tell_to_stop(bus->keeper);
     if (!bus->observer && sb_bus_is_ours(bus)) {
         uint64_t w = sb_proc_word(bus->member.epoch, SB_PROC_ACTIVE);
         sb_reclaim_slot(&bus->view, bus->member.slot, w);

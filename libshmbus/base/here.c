@@ -19,9 +19,11 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/inherit.h"
 
 #define NS_PER_S 1000000000
-#define FUTURE_NS NS_PER_S /* a stamp further ahead is not from this clock */
+#define FIRST_TIME_NAMESPACE 0xeffffffau /* Linux gives that one the same inode everywhere */
+#define FUTURE_NS NS_PER_S               /* a stamp further ahead is not from this clock */
 
 static uint64_t inode_of(const char *path)
 {
@@ -45,9 +47,29 @@ static bool read_text(const char *path, char *ret_text, size_t bytes)
     return n > 0;
 }
 
-uint64_t sb_own_pid_namespace(void)
+/* What lasts as long as the process is asked once; not knowing does not last. */
+static uint64_t remembered(enum sb_own what, uint64_t (*ask)(void))
+{
+    sb_word *word = sb_own_word(what);
+    uint64_t value = word == NULL ? 0 : sb_load_relaxed(word);
+
+    if (value == 0) {
+        value = ask();
+        if (word != NULL) {
+            sb_store_relaxed(word, value);
+        }
+    }
+    return value;
+}
+
+static uint64_t ask_pid_namespace(void)
 {
     return inode_of("/proc/self/ns/pid");
+}
+
+uint64_t sb_own_pid_namespace(void)
+{
+    return remembered(SB_OWN_PID_NAMESPACE, ask_pid_namespace);
 }
 
 const char *sb_pid_mark(uint64_t pid_namespace)
@@ -65,6 +87,9 @@ static int64_t own_offset_ns(uint64_t time_namespace, const char *clock)
     const char *at;
     long long seconds, ns;
 
+    if (time_namespace == FIRST_TIME_NAMESPACE) {
+        return 0;
+    }
     if (time_namespace == 0) {
         return inode_of("/proc/self/ns/pid") != 0 ? 0 : SB_OFFSET_UNKNOWN;
     }
@@ -154,10 +179,17 @@ static uint64_t start_time_in(const char *p)
     return ticks > 0 ? (uint64_t)ticks : 0;
 }
 
+static uint64_t ask_start_time(void)
+{
+    char text[1024];
+    return start_time_in(fields_of(0, text, sizeof text));
+}
+
 uint64_t sb_start_time_ticks(pid_t pid)
 {
     char text[1024];
-    return start_time_in(fields_of(pid, text, sizeof text));
+    return pid == 0 ? remembered(SB_OWN_START_TICKS, ask_start_time)
+                    : start_time_in(fields_of(pid, text, sizeof text));
 }
 
 /* Ticks are rounded after the offset was added: one more or less is the same moment. */

@@ -59,7 +59,6 @@ struct sb_keeper {
     pid_t pid; /* whose thread it is */
     pid_t tid;
     bool is_private;      /* the table is its own, and was empty */
-    bool is_apart;        /* it is its own, perhaps as a copy */
     pthread_mutex_t lock; /* one job at a time */
     sb_word32 turn;
     int (*job)(void *);
@@ -71,6 +70,8 @@ struct sb_keeper {
 #ifdef SB_TEST
 bool sb_keeper_refused;
 #endif
+
+static __thread bool is_apart; /* this thread's table is its own, perhaps as a copy */
 
 static void wait_while(sb_word32 *word, uint32_t value)
 {
@@ -85,24 +86,22 @@ static void give_turn(sb_word32 *word, uint32_t value)
 
 /* ------------------------------------------------------------------------------- in the thread */
 
-/* Job 0: leaves the process's descriptor table. */
-static int leave_table(void *argument)
+/* Leaves the process's descriptor table. */
+static void leave_table(struct sb_keeper *keeper)
 {
-    struct sb_keeper *keeper = argument;
-
     prctl(PR_SET_NAME, "shmbus-keeper", 0, 0, 0);
     keeper->tid = (pid_t)syscall(SYS_gettid);
 #if defined(CLOSE_RANGE_UNSHARE) && !defined(SB_TSAN) /* TSan takes equal numbers for one file */
     keeper->is_private = syscall(SYS_close_range, FIRST_CLOSED, UINT_MAX, CLOSE_RANGE_UNSHARE) == 0;
-    keeper->is_apart = keeper->is_private || unshare(CLONE_FILES) == 0;
+    is_apart = keeper->is_private || unshare(CLONE_FILES) == 0;
 #endif
-    return 0;
 }
 
 static void *keeper_main(void *argument)
 {
     struct sb_keeper *keeper = argument;
 
+    leave_table(keeper);
     for (;;) {
         uint32_t turn = sb_load32_acquire(&keeper->turn);
         if (turn == STOP) {
@@ -143,7 +142,8 @@ int sb_thread_start(pthread_t *ret_thread, void *(*thread_main)(void *), void *a
     return e;
 }
 
-struct sb_keeper *sb_keeper_start(void)
+/* The first job is there when the thread is: nobody is woken for it. */
+static struct sb_keeper *start(int (*job)(void *), void *argument)
 {
     struct sb_keeper *keeper;
 
@@ -160,13 +160,43 @@ struct sb_keeper *sb_keeper_start(void)
         return NULL;
     }
     keeper->pid = getpid();
+    keeper->job = job;
+    keeper->argument = argument;
+    sb_store32_release(&keeper->turn, JOB);
+    pthread_mutex_init(&keeper->lock, NULL);
     if (sb_thread_start(&keeper->thread, keeper_main, keeper) != 0) {
+        pthread_mutex_destroy(&keeper->lock);
         free(keeper);
         return NULL;
     }
-    pthread_mutex_init(&keeper->lock, NULL);
-    sb_keeper_do(keeper, leave_table, keeper);
     return keeper;
+}
+
+/* The end of the job that is under way. */
+static int await(struct sb_keeper *keeper)
+{
+    while (sb_load32_acquire(&keeper->turn) == JOB) {
+        wait_while(&keeper->turn, JOB);
+    }
+    if (keeper->result < 0) {
+        sb_sentence("%s", keeper->detail);
+    }
+    return keeper->result;
+}
+
+struct sb_keeper *sb_keeper_start(int (*job)(void *), void *argument, int *ret_result)
+{
+    struct sb_keeper *keeper = start(job, argument);
+
+    *ret_result = keeper == NULL ? job(argument) : await(keeper);
+    return keeper;
+}
+
+void sb_keeper_tell_to_stop(struct sb_keeper *keeper)
+{
+    if (keeper != NULL && getpid() == keeper->pid) {
+        give_turn(&keeper->turn, STOP);
+    }
 }
 
 void sb_keeper_stop(struct sb_keeper *keeper)
@@ -175,9 +205,12 @@ void sb_keeper_stop(struct sb_keeper *keeper)
         return;
     }
     if (getpid() == keeper->pid) {
-        give_turn(&keeper->turn, STOP);
+        if (sb_load32_acquire(&keeper->turn) != STOP) {
+            give_turn(&keeper->turn, STOP);
+        }
         pthread_join(keeper->thread, NULL);
     }
+    pthread_mutex_destroy(&keeper->lock);
     free(keeper);
 }
 
@@ -186,9 +219,9 @@ bool sb_keeper_is_private(const struct sb_keeper *keeper)
     return keeper->is_private;
 }
 
-bool sb_keeper_is_apart(const struct sb_keeper *keeper)
+bool sb_keeper_is_here(void)
 {
-    return keeper != NULL && keeper->is_apart;
+    return is_apart;
 }
 
 pid_t sb_keeper_tid(const struct sb_keeper *keeper)
@@ -210,13 +243,7 @@ int sb_keeper_do(struct sb_keeper *keeper, int (*job)(void *), void *argument)
     keeper->job = job;
     keeper->argument = argument;
     give_turn(&keeper->turn, JOB);
-    while (sb_load32_acquire(&keeper->turn) == JOB) {
-        wait_while(&keeper->turn, JOB);
-    }
-    r = keeper->result;
-    if (r < 0) {
-        sb_sentence("%s", keeper->detail);
-    }
+    r = await(keeper);
     pthread_mutex_unlock(&keeper->lock);
     return r;
 }

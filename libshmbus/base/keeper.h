@@ -12,17 +12,21 @@
 
 struct sb_keeper;
 
-/* NULL: there is no thread to be had. */
-struct sb_keeper *sb_keeper_start(void);
+/* Starts the thread and has it do a first job, as sb_keeper_do() would. NULL: there is no thread to
+ * be had, and the caller's has done it. */
+struct sb_keeper *sb_keeper_start(int (*job)(void *), void *argument, int *ret_result);
 
 /* Ends the thread and with it its descriptors. NULL is fine. In a forked child: frees memory. */
 void sb_keeper_stop(struct sb_keeper *keeper);
 
+/* The same in two parts: what is done between them, is done while the thread ends. */
+void sb_keeper_tell_to_stop(struct sb_keeper *keeper);
+
 /* Whether its table holds nothing but what jobs opened, so that it may stay for long. */
 bool sb_keeper_is_private(const struct sb_keeper *keeper);
 
-/* Whether other threads' forks cannot copy what jobs open. False for NULL. */
-bool sb_keeper_is_apart(const struct sb_keeper *keeper);
+/* Whether what the calling job opens, other threads' forks cannot copy. */
+bool sb_keeper_is_here(void);
 
 /* For a path below /proc/self/task. */
 pid_t sb_keeper_tid(const struct sb_keeper *keeper);
