@@ -21,7 +21,6 @@
 #include "channel/threads.h"
 #include "inspect/compare.h"
 #include "protocol/event.h"
-#include "protocol/reclaim.h"
 #include "protocol/sweep.h"
 #include "region.h"
 
@@ -361,9 +360,7 @@ void shmbus_detach(struct shmbus *bus)
     close_handles(bus);
     sb_keeper_tell_to_stop(bus->keeper);
     if (!bus->observer && sb_bus_is_ours(bus)) {
-        uint64_t w = sb_proc_word(bus->member.epoch, SB_PROC_ACTIVE);
-        sb_reclaim_slot(&bus->view, bus->member.slot, w);
-        sb_process_leave(&bus->view, &bus->member);
+        sb_process_leave(&bus->view, &bus->member); /* with its handles it gave back all it had */
     }
     free_bus(bus);
     sb_cancel_back(state);

@@ -38,6 +38,7 @@ struct shmbus_channel {
     uint32_t full_pauses;  /* queue: how long to keep away from a full one */
     uint32_t empty_pauses; /* lanes: how long to let messages gather */
     uint64_t in_cells;     /* messages received from cells and not given back */
+    uint64_t in_blocks;    /* the same of blocks, and reservations */
     struct sb_spsc_tx tx;
     struct sb_spsc_rx rx;
     struct sb_stock stock;

@@ -94,7 +94,8 @@ static void look_at_held(struct shmbus_channel *ch, struct sb_returned *list)
 }
 
 /* What this handle gave to the application and did not get back: received messages go back to
- * their queue, the older ones first (ring_mpmc.c); reservations are freed. */
+ * their queue, the older ones first (ring_mpmc.c); reservations are freed. Who has nothing looks
+ * at no block. */
 static void give_back_held(struct shmbus_channel *ch)
 {
     uint32_t passes_left = ch->bus->view.blocks.count / SB_RETURNED_MAX + 1u;
@@ -114,7 +115,9 @@ static void give_back_held(struct shmbus_channel *ch)
 
 void sb_queue_close(struct shmbus_channel *ch)
 {
-    give_back_held(ch);
+    if (ch->in_blocks > 0) {
+        give_back_held(ch);
+    }
     sb_lanes_give_back(ch);
     sb_stock_close(&ch->bus->view.blocks, &ch->stock);
 }
@@ -447,6 +450,7 @@ static SB_INLINE void hand_reservation(struct shmbus_channel *ch, uint32_t block
         .sender = (uint16_t)ch->slot,
         .opaque_ = {hdr, sb_msg_tag(ch, SB_MSG_QUEUE_TX, block), size_bytes},
     };
+    ch->in_blocks++;
 }
 
 /* There was no block at the first look. */
@@ -584,6 +588,7 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
         }
         return refused(ch, r);
     }
+    msg->channel->in_blocks--;
     if (forward) {
         sb_count(ch, SHMBUS_COUNT_forwarded, 1);
     }
@@ -597,6 +602,7 @@ SB_FLAT int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *m
         return sb_stale(ch);
     }
     sb_block_free(blocks_of(ch), &ch->stock, sb_msg_number(msg), ch->owner);
+    ch->in_blocks--;
     return 0;
 }
 
@@ -631,6 +637,7 @@ static SB_INLINE void hand_out(struct shmbus_channel *ch, uint32_t block, uint64
     uint64_t size = sb_meta_size(meta);
 
     sb_store_relaxed(&b->holder, ch->holder);
+    ch->in_blocks++;
     msg->data = sb_payload_in(cls, block);
     msg->size_bytes = size <= cls->size_bytes ? size : cls->size_bytes;
     msg->channel = ch;
@@ -758,6 +765,7 @@ SB_FLAT int sb_queue_release(struct shmbus_channel *ch, const struct shmbus_msg 
         return sb_stale(ch);
     }
     sb_block_free(blocks_of(ch), &ch->stock, sb_msg_number(msg), ch->owner);
+    ch->in_blocks--;
     sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
     return 0;
 }
@@ -773,6 +781,7 @@ int sb_queue_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bo
     if (where == SB_NONE) {
         return sb_stale(ch);
     }
+    ch->in_blocks--;
     sb_event_wake(&ch->bus->view.channels[where].shared->readable);
     sb_count_given_back(ch, msg, undo);
     return 0;
