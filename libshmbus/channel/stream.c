@@ -9,6 +9,7 @@
 #include "channel/outcome.h"
 #include "channel/wait.h"
 #include "protocol/event.h"
+#include "protocol/spsc_records.h"
 #include "protocol/stream_end.h"
 
 #define LIMIT "its largest message has"

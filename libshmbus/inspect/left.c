@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/here.h"
-#include "inspect/life.h"
 #include "inspect/inspect.h"
+#include "inspect/life.h"
 #include "protocol/ring_lanes.h"
 
 /* The threads of one process, seen from any process of its pid namespace. */

@@ -9,11 +9,12 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "inspect/lanes_inspect.h"
 #include "inspect/inspect.h"
+#include "inspect/lanes_inspect.h"
+#include "inspect/spsc_inspect.h"
 #include "inspect/stat.h"
 #include "layout/name.h"
-#include "protocol/ring_spsc.h"
+#include "protocol/spsc_records.h"
 #include "protocol/stream_end.h"
 
 struct peek {

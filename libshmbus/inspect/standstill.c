@@ -14,12 +14,12 @@
 #include <string.h>
 
 #include "base/here.h"
-#include "inspect/life.h"
 #include "inspect/inspect.h"
+#include "inspect/life.h"
+#include "inspect/spsc_inspect.h"
 #include "layout/name.h"
 #include "protocol/ring_lanes.h"
 #include "protocol/ring_mpmc.h"
-#include "protocol/ring_spsc.h"
 
 #define LOOKS 3u
 #define NAMED_MAX 4u

@@ -11,14 +11,14 @@
 
 #include "base/error.h"
 #include "base/sized.h"
+#include "inspect/inspect.h"
 #include "inspect/left.h"
 #include "inspect/life.h"
-#include "inspect/inspect.h"
+#include "inspect/spsc_inspect.h"
 #include "layout/name.h"
 #include "protocol/region_lock.h"
 #include "protocol/ring_lanes.h"
 #include "protocol/ring_mpmc.h"
-#include "protocol/ring_spsc.h"
 
 /* -------------------------------------------------------------------------------- the basics */
 

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 
 #include "base/sized.h"
-#include "inspect/life.h"
 #include "inspect/inspect.h"
+#include "inspect/life.h"
 #include "inspect/stat.h"
 
 bool sb_bus_is_unlinked(const struct shmbus *bus)

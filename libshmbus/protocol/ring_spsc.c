@@ -58,6 +58,7 @@
  * Nothing read from the segment is used unchecked: the header once from a local copy against the
  * capacity, the distance to the end and its sequence number; positions against the sender's or
  * receiver's own. Offsets are masked, walks are bounded by the capacity.
+ * Records are walked and checked in spsc_records.c; observers look at them in spsc_inspect.c.
  * Checked by: test/unit/test_ring_spsc.c, test_ring_spsc_steps.c
  */
 #include "protocol/ring_spsc.h"
@@ -65,9 +66,8 @@
 #include "base/branch.h"
 #include "base/copy.h"
 #include "base/prefetch.h"
+#include "protocol/spsc_records.h"
 
-#define WORD 8u
-#define DEPTH_TRIES 8u
 #define BATCH_BYTES 4096u   /* publish at least so often within a batch */
 #define ROOMS 16u           /* room is stored so often a lap */
 #define HINTS 16u           /* tail_hint is stored so often a lap */
@@ -83,75 +83,12 @@
 #endif
 #define PAUSES 32u /* 150 to 1300 ns, depending on the processor */
 
-/* ------------------------------------------------------------------------------------- words */
-
-static inline uint64_t round_up(uint64_t bytes)
-{
-    return (bytes + 7u) & ~7ull;
-}
-
-/* The word at a position; @ring has a multiple of 8 bytes, @position is one. */
-static inline sb_word *word_at(uint8_t *ring, uint64_t bytes, uint64_t position)
-{
-    return (sb_word *)(void *)(ring + (position & (bytes - 1)));
-}
-
-static inline uint64_t to_end(uint64_t bytes, uint64_t position)
-{
-    return bytes - (position & (bytes - 1));
-}
-
-static inline uint32_t head_bytes_of(const struct sb_channel_view *ch)
-{
-    return (ch->flags & SB_CHANNEL_TIMESTAMPS) != 0 ? 2 * WORD : WORD;
-}
-
-uint64_t sb_spsc_size_max(uint64_t bytes, bool timestamps)
-{
-    uint64_t head = timestamps ? 2 * WORD : WORD;
-    uint64_t most = bytes / 2 > head ? bytes / 2 - head : 0;
-    return most < UINT32_MAX - 7u ? most : UINT32_MAX - 7u;
-}
-
-/* -------------------------------------------------------------------------------------- walk */
-
-/* A record as found, every field checked. */
-struct record {
-    uint64_t at;  /* position of its header, behind a padding */
-    uint64_t end; /* position behind it */
-    uint64_t header;
-};
-
-/* Checks the record whose header (or whose padding's header) was read at @position. @seq: its
- * sequence number or any with the same low 16 bits; @limit: where it must end at the latest. */
-static inline bool record_check(uint8_t *ring, uint64_t bytes, uint32_t head_bytes,
-                                uint64_t position, uint64_t header, uint64_t seq, uint64_t limit,
-                                struct record *ret)
-{
-    uint64_t need;
-    if ((header & SB_RECORD_PAD) != 0) {
-        uint64_t rest = to_end(bytes, position);
-        if (sb_record_size(header) != rest) {
-            return false;
-        }
-        position += rest;
-        header = sb_load_acquire(word_at(ring, bytes, position));
-    }
-    need = head_bytes + round_up(sb_record_size(header));
-    ret->at = position;
-    ret->end = position + need;
-    ret->header = header;
-    return (header & (SB_RECORD_VALID | SB_RECORD_PAD)) == SB_RECORD_VALID &&
-           sb_record_seq(header) == (uint16_t)seq && need <= to_end(bytes, position) &&
-           limit - position <= bytes && need <= limit - position;
-}
-
 /* ------------------------------------------------------------------------------------ sender */
 
 /* A line of the ring will be written soon: taken from the receiver while nobody waits for it. */
 static inline void prefetch_ahead(const struct sb_spsc_tx *tx)
 {
-    sb_prefetch_to_write(word_at(tx->ring, tx->bytes, tx->tail + AHEAD));
+    sb_prefetch_to_write(sb_spsc_word(tx->ring, tx->bytes, tx->tail + AHEAD));
 }
 
 /* The limit is what is surely free, but at most a sixteenth of the capacity above the high-water
@@ -167,7 +104,7 @@ static void set_room(struct sb_spsc_tx *tx, uint64_t released)
 /* See struct sb_spsc_tx. */
 static void set_easy_tx(struct sb_spsc_tx *tx)
 {
-    uint64_t lap = tx->tail + to_end(tx->bytes, tx->tail) + WORD;
+    uint64_t lap = tx->tail + sb_spsc_to_end(tx->bytes, tx->tail) + SB_SPSC_WORD;
 
     tx->fast_limit = tx->limit < lap ? tx->limit : lap;
 }
@@ -196,8 +133,8 @@ SB_NOINLINE static enum sb_ring_result make_room(struct sb_spsc_tx *tx, uint64_t
     if (released - tx->room > tx->tail - tx->room) {
         return SB_RING_CORRUPT;
     }
-    if (end - WORD - released > tx->depth_max && end - released <= tx->bytes) {
-        tx->depth_max = end - WORD - released;
+    if (end - SB_SPSC_WORD - released > tx->depth_max && end - released <= tx->bytes) {
+        tx->depth_max = end - SB_SPSC_WORD - released;
     }
     set_room(tx, released);
     return end - released <= tx->bytes ? SB_RING_OK : SB_RING_FULL;
@@ -208,10 +145,10 @@ static SB_INLINE enum sb_ring_result place_record(struct sb_spsc_tx *tx, uint64_
                                                   uint64_t size_bytes, uint64_t *ret_pad,
                                                   uint64_t *ret_need)
 {
-    uint64_t need = tx->head_bytes + round_up(size_bytes);
-    uint64_t rest = to_end(tx->bytes, position);
+    uint64_t need = tx->head_bytes + sb_spsc_round_up(size_bytes);
+    uint64_t rest = sb_spsc_to_end(tx->bytes, position);
     uint64_t pad = need > rest ? rest : 0;
-    uint64_t end = position + pad + need + WORD;
+    uint64_t end = position + pad + need + SB_SPSC_WORD;
     *ret_pad = pad;
     *ret_need = need;
     if (sb_unlikely(end > tx->limit)) {
@@ -226,11 +163,11 @@ static SB_INLINE enum sb_ring_result place_record(struct sb_spsc_tx *tx, uint64_
 static SB_INLINE uint64_t write_head(struct sb_spsc_tx *tx, uint64_t at, uint64_t pad,
                                      uint64_t header, uint64_t stamp_ns)
 {
-    if (tx->head_bytes > WORD) {
-        sb_store_relaxed(word_at(tx->ring, tx->bytes, at + WORD), stamp_ns);
+    if (tx->head_bytes > SB_SPSC_WORD) {
+        sb_store_relaxed(sb_spsc_word(tx->ring, tx->bytes, at + SB_SPSC_WORD), stamp_ns);
     }
     if (sb_unlikely(pad != 0)) {
-        sb_store_relaxed(word_at(tx->ring, tx->bytes, at), header);
+        sb_store_relaxed(sb_spsc_word(tx->ring, tx->bytes, at), header);
         header = sb_record_make(pad, 0, 0, SB_RECORD_VALID | SB_RECORD_PAD);
     }
     return header;
@@ -248,8 +185,9 @@ SB_NOINLINE static void store_hints(struct sb_spsc_tx *tx)
 /* B, C and D for what lies between tx->tail and @end, whose first header is @header. */
 static SB_INLINE void publish(struct sb_spsc_tx *tx, uint64_t end, uint64_t header, uint64_t seq)
 {
-    sb_store_relaxed(word_at(tx->ring, tx->bytes, end), sb_marker_make(seq)); /* B: C orders it */
-    sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);         /* C */
+    sb_store_relaxed(sb_spsc_word(tx->ring, tx->bytes, end),
+                     sb_marker_make(seq));                                 /* B: C orders it */
+    sb_store_release(sb_spsc_word(tx->ring, tx->bytes, tx->tail), header); /* C */
     tx->tail = end;
     tx->seq = seq;
     if (sb_unlikely(end >= tx->hint_due)) {
@@ -268,14 +206,14 @@ enum sb_ring_result sb_spsc_reserve(struct sb_spsc_tx *tx, uint64_t size_bytes, 
     tx->reserved = need;
     tx->pad = pad;
     tx->serial++;
-    *ret_data = (uint8_t *)word_at(tx->ring, tx->bytes, tx->tail + pad) + tx->head_bytes;
+    *ret_data = (uint8_t *)sb_spsc_word(tx->ring, tx->bytes, tx->tail + pad) + tx->head_bytes;
     return SB_RING_OK;
 }
 
 void sb_spsc_commit(struct sb_spsc_tx *tx, uint64_t size_bytes, uint32_t type, uint64_t stamp_ns)
 {
     uint64_t at = tx->tail + tx->pad;
-    uint64_t need = tx->head_bytes + round_up(size_bytes);
+    uint64_t need = tx->head_bytes + sb_spsc_round_up(size_bytes);
     uint64_t header = sb_record_make(size_bytes, tx->seq + 1, type, SB_RECORD_VALID);
     if (need > tx->reserved) {
         return; /* no open reservation, or larger than it */
@@ -310,10 +248,10 @@ static SB_INLINE void write_plain(uint8_t *ring, uint64_t mask, uint32_t head_by
     uint8_t *record = ring + (at & mask);
 
     sb_copy(record + head_bytes, data, size_bytes);
-    if (head_bytes > WORD) {
-        sb_store_relaxed((sb_word *)(void *)(record + WORD), stamp_ns);
+    if (head_bytes > SB_SPSC_WORD) {
+        sb_store_relaxed((sb_word *)(void *)(record + SB_SPSC_WORD), stamp_ns);
     }
-    sb_store_relaxed(word_at(ring, mask + 1, end), sb_marker_make(seq)); /* B: C orders it */
+    sb_store_relaxed(sb_spsc_word(ring, mask + 1, end), sb_marker_make(seq)); /* B: C orders it */
 }
 
 enum sb_ring_result sb_spsc_send(struct sb_spsc_tx *tx, const void *data, uint64_t size_bytes,
@@ -322,13 +260,13 @@ enum sb_ring_result sb_spsc_send(struct sb_spsc_tx *tx, const void *data, uint64
     uint8_t *const ring = tx->ring;
     const uint64_t mask = tx->bytes - 1, tail = tx->tail, seq = tx->seq + 1;
     const uint32_t head_bytes = tx->head_bytes;
-    const uint64_t end = tail + head_bytes + round_up(size_bytes);
+    const uint64_t end = tail + head_bytes + sb_spsc_round_up(size_bytes);
 
-    if (sb_unlikely(end + WORD > tx->fast_limit)) {
+    if (sb_unlikely(end + SB_SPSC_WORD > tx->fast_limit)) {
         return send_slow(tx, data, size_bytes, type, stamp_ns);
     }
     write_plain(ring, mask, head_bytes, tail, end, data, size_bytes, stamp_ns, seq);
-    sb_store_release(word_at(ring, mask + 1, tail), /* C */
+    sb_store_release(sb_spsc_word(ring, mask + 1, tail), /* C */
                      sb_record_make(size_bytes, seq, type, SB_RECORD_VALID));
     tx->tail = end;
     tx->seq = seq;
@@ -355,9 +293,9 @@ static size_t send_some(struct sb_spsc_tx *tx, const struct iovec *items, size_t
 
     for (n = 0; n < count && at - tail < BATCH_BYTES; n++) {
         uint64_t size_bytes = items[n].iov_len;
-        uint64_t end = at + head_bytes + round_up(size_bytes);
+        uint64_t end = at + head_bytes + sb_spsc_round_up(size_bytes);
 
-        if (sb_unlikely(end + WORD > fast_limit)) {
+        if (sb_unlikely(end + SB_SPSC_WORD > fast_limit)) {
             break;
         }
         if (end + AHEAD <= fast_limit) {
@@ -366,14 +304,14 @@ static size_t send_some(struct sb_spsc_tx *tx, const struct iovec *items, size_t
         write_plain(ring, mask, head_bytes, at, end, items[n].iov_base, size_bytes, stamp_ns,
                     seq + n + 1);
         if (n > 0) {
-            sb_store_relaxed(word_at(ring, mask + 1, at),
+            sb_store_relaxed(sb_spsc_word(ring, mask + 1, at),
                              sb_record_make(size_bytes, seq + n + 1, SHMBUS_TYPE_DATA,
                                             SB_RECORD_VALID));
         }
         at = end;
     }
     if (n > 0) {
-        sb_store_release(word_at(ring, mask + 1, tail), /* C */
+        sb_store_release(sb_spsc_word(ring, mask + 1, tail), /* C */
                          sb_record_make(items[0].iov_len, seq + 1, SHMBUS_TYPE_DATA,
                                         SB_RECORD_VALID));
         tx->tail = at;
@@ -401,36 +339,6 @@ size_t sb_spsc_send_batch(struct sb_spsc_tx *tx, const struct iovec *items, size
     return sent;
 }
 
-/* Walks the committed records from @position to the marker. */
-static bool find_tail(const struct sb_channel_view *ch, uint64_t acked, uint64_t position,
-                      uint64_t *ret_tail, uint64_t *ret_seq)
-{
-    uint32_t head_bytes = head_bytes_of(ch);
-    uint64_t limit = acked + ch->ring_bytes - WORD;
-    uint64_t header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, position));
-    uint64_t seq = sb_record_seq(header);
-    bool first = true;
-    while ((header & SB_RECORD_VALID) !=
-           0) { /* each round moves position up by 8 or more, to limit at most */
-        struct record record;
-        if (first && (header & SB_RECORD_PAD) != 0) { /* has no number: that of its record */
-            uint64_t behind = position + to_end(ch->ring_bytes, position);
-            seq = sb_record_seq(sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, behind)));
-        }
-        if (!record_check(ch->ring, ch->ring_bytes, head_bytes, position, header, seq, limit,
-                          &record)) {
-            return false;
-        }
-        first = false;
-        seq++;
-        position = record.end;
-        header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, position));
-    }
-    *ret_tail = position;
-    *ret_seq = sb_marker_seq(header);
-    return first || (uint16_t)(seq - 1) == (uint16_t)sb_marker_seq(header);
-}
-
 enum sb_ring_result sb_spsc_tx_init(struct sb_spsc_tx *tx, const struct sb_channel_view *ch)
 {
     uint64_t acked = sb_load_acquire(&ch->shared->acked);
@@ -439,8 +347,8 @@ enum sb_ring_result sb_spsc_tx_init(struct sb_spsc_tx *tx, const struct sb_chann
     if ((int64_t)(hint - acked) < 0) {
         hint = acked; /* released before the hint was written */
     }
-    if (((acked | hint) & 7u) != 0 || hint - acked > ch->ring_bytes - WORD ||
-        !find_tail(ch, acked, hint, &tail, &seq)) {
+    if (((acked | hint) & 7u) != 0 || hint - acked > ch->ring_bytes - SB_SPSC_WORD ||
+        !sb_spsc_find_tail(ch, acked, hint, &tail, &seq)) {
         return SB_RING_CORRUPT;
     }
     *tx = (struct sb_spsc_tx){.shared = ch->shared,
@@ -449,7 +357,7 @@ enum sb_ring_result sb_spsc_tx_init(struct sb_spsc_tx *tx, const struct sb_chann
                               .tail = tail,
                               .seq = seq,
                               .depth_max = tail - acked,
-                              .head_bytes = head_bytes_of(ch)};
+                              .head_bytes = sb_spsc_head_bytes(ch)};
     set_room(tx, acked);
     set_easy_tx(tx);
     store_hints(tx);
@@ -473,27 +381,13 @@ static inline bool is_settled(const struct sb_spsc_rx *rx)
 /* See struct sb_spsc_rx. */
 static void set_easy_rx(struct sb_spsc_rx *rx)
 {
-    uint64_t left = rx->acked + rx->bytes - WORD - rx->next, rest = to_end(rx->bytes, rx->next);
+    uint64_t left = rx->acked + rx->bytes - SB_SPSC_WORD - rx->next,
+             rest = sb_spsc_to_end(rx->bytes, rx->next);
 
     rx->fast_limit = rx->next;
     if (is_settled(rx)) {
         rx->fast_limit += left < rest ? left : rest;
     }
-}
-
-/* Sequence number of the last message before @position, where @header was read; @hint lags by less
- * than 2^16. */
-static uint64_t seq_before(const struct sb_channel_view *ch, uint64_t position, uint64_t header,
-                           uint64_t hint)
-{
-    if ((header & SB_RECORD_VALID) == 0) {
-        return sb_marker_seq(header);
-    }
-    if ((header & SB_RECORD_PAD) != 0) {
-        position += to_end(ch->ring_bytes, position);
-        header = sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, position));
-    }
-    return hint + (uint16_t)(sb_record_seq(header) - 1u - hint);
 }
 
 enum sb_ring_result sb_spsc_rx_init(struct sb_spsc_rx *rx, const struct sb_channel_view *ch)
@@ -507,27 +401,22 @@ enum sb_ring_result sb_spsc_rx_init(struct sb_spsc_rx *rx, const struct sb_chann
     if ((acked & 7u) != 0 || acked - room > ch->ring_bytes || ahead > (int64_t)ch->ring_bytes) {
         return SB_RING_CORRUPT;
     }
-    header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, acked));
+    header = sb_load_acquire(sb_spsc_word(ch->ring, ch->ring_bytes, acked));
     memset(rx, 0, sizeof *rx);
     rx->shared = ch->shared;
     rx->ring = ch->ring;
     rx->bytes = ch->ring_bytes;
     rx->next = acked;
     rx->acked = acked;
-    rx->seq = seq_before(ch, acked, header, hint);
+    rx->seq = sb_spsc_seq_before(ch, acked, header, hint);
     rx->acked_seq = rx->seq;
     rx->gap = rx->seq;
-    rx->head_bytes = head_bytes_of(ch);
+    rx->head_bytes = sb_spsc_head_bytes(ch);
     rx->inherited = ahead > 0 ? acked + (uint64_t)ahead : acked;
     rx->attempts = ahead > 0 ? sb_attempt_count(attempt) : 0;
     set_easy_rx(rx);
     publish_room(rx);
     return SB_RING_OK;
-}
-
-static inline uint32_t next_attempt(uint32_t attempts)
-{
-    return attempts < SHMBUS_DELIVERIES_MAX ? attempts + 1 : SHMBUS_DELIVERIES_MAX;
 }
 
 static inline void store_attempt(struct sb_spsc_rx *rx, uint64_t handed, uint32_t attempts)
@@ -548,7 +437,7 @@ static uint32_t note_attempt(struct sb_spsc_rx *rx, uint64_t end)
     }
     if (!rx->raised) { /* handed out before, by a receiver that died */
         rx->raised = true;
-        rx->attempts = next_attempt(rx->attempts);
+        rx->attempts = sb_spsc_next_attempt(rx->attempts);
         store_attempt(rx, rx->inherited, rx->attempts);
     }
     return rx->attempts;
@@ -579,8 +468,9 @@ static SB_INLINE void fill_in(const struct sb_spsc_rx *rx, struct shmbus_channel
     ret->size_bytes = sb_record_size(header);
     ret->channel = channel;
     ret->sequence = seq;
-    ret->time_ns =
-        rx->head_bytes > WORD ? (int64_t)sb_load_relaxed((sb_word *)(void *)(record + WORD)) : 0;
+    ret->time_ns = rx->head_bytes > SB_SPSC_WORD
+                       ? (int64_t)sb_load_relaxed((sb_word *)(void *)(record + SB_SPSC_WORD))
+                       : 0;
     ret->correlation_id = 0;
     ret->delivery_count = delivery_count;
     ret->sender = sender;
@@ -597,8 +487,8 @@ SB_NOINLINE static enum sb_ring_result take_slow(struct sb_spsc_rx *rx,
                                                  struct shmbus_channel *channel, uint16_t sender,
                                                  struct shmbus_msg *ret)
 {
-    uint64_t header = sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)); /* E */
-    struct record record;
+    uint64_t header = sb_load_acquire(sb_spsc_word(rx->ring, rx->bytes, rx->next)); /* E */
+    struct sb_spsc_record record;
 
     if ((header & SB_RECORD_VALID) == 0) {
         return on_empty(rx);
@@ -606,14 +496,14 @@ SB_NOINLINE static enum sb_ring_result take_slow(struct sb_spsc_rx *rx,
     if (rx->seq - rx->acked_seq == SB_SPSC_HELD_MAX) {
         return SB_RING_BUSY;
     }
-    if (!record_check(rx->ring, rx->bytes, rx->head_bytes, rx->next, header, rx->seq + 1,
-                      rx->acked + rx->bytes - WORD, &record)) {
+    if (!sb_spsc_record_check(rx->ring, rx->bytes, rx->head_bytes, rx->next, header, rx->seq + 1,
+                              rx->acked + rx->bytes - SB_SPSC_WORD, &record)) {
         return SB_RING_CORRUPT;
     }
     rx->next = record.end;
     rx->ends[++rx->seq % SB_SPSC_HELD_MAX] = record.end;
-    fill_in(rx, channel, sender, (uint8_t *)word_at(rx->ring, rx->bytes, record.at), record.header,
-            rx->seq, note_attempt(rx, record.end), ret);
+    fill_in(rx, channel, sender, (uint8_t *)sb_spsc_word(rx->ring, rx->bytes, record.at),
+            record.header, rx->seq, note_attempt(rx, record.end), ret);
     set_easy_rx(rx);
     return SB_RING_OK;
 }
@@ -632,7 +522,7 @@ enum sb_ring_result sb_spsc_recv(struct sb_spsc_rx *rx, struct shmbus_channel *c
     const uint64_t mask = rx->bytes - 1, next = rx->next, seq = rx->seq + 1;
     uint8_t *record = ring + (next & mask);
     uint64_t header = sb_load_acquire((sb_word *)(void *)record); /* E */
-    uint64_t end = next + rx->head_bytes + round_up(sb_record_size(header));
+    uint64_t end = next + rx->head_bytes + sb_spsc_round_up(sb_record_size(header));
 
     if (sb_unlikely(!is_plain(header, seq, end, rx->fast_limit) ||
                     seq - rx->acked_seq > SB_SPSC_HELD_MAX)) {
@@ -661,7 +551,7 @@ size_t sb_spsc_recv_batch(struct sb_spsc_rx *rx, struct shmbus_channel *channel,
     for (n = 0; n < max && n < most; n++) {
         uint8_t *record = ring + (next & mask);
         uint64_t header = sb_load_acquire((sb_word *)(void *)record); /* E */
-        uint64_t end = next + rx->head_bytes + round_up(sb_record_size(header));
+        uint64_t end = next + rx->head_bytes + sb_spsc_round_up(sb_record_size(header));
 
         if (sb_unlikely(!is_plain(header, seq + 1, end, fast_limit))) {
             break;
@@ -806,94 +696,5 @@ bool sb_spsc_unrecv(struct sb_spsc_rx *rx, uint64_t seq)
 
 bool sb_spsc_readable(const struct sb_spsc_rx *rx)
 {
-    return (sb_load_acquire(word_at(rx->ring, rx->bytes, rx->next)) & SB_RECORD_VALID) != 0;
-}
-
-/* --------------------------------------------------------------------------------- observers */
-
-/* Walks from the hint to the marker like a new sender. Where the walk began may be overwritten
- * meanwhile, but only after acked has passed it. */
-uint64_t sb_spsc_depth(const struct sb_channel_view *channel)
-{
-    uint64_t acked = 0, hint = 0, tail = 0, seq;
-    for (unsigned n = 0; n < DEPTH_TRIES; n++) {
-        bool found;
-        acked = sb_load_acquire(&channel->shared->acked) & ~7ull;
-        hint = sb_load_acquire(&channel->shared->tail_hint) & ~7ull;
-        if ((int64_t)(hint - acked) < 0) {
-            hint = acked;
-        }
-        found = hint - acked <= channel->ring_bytes - WORD &&
-                find_tail(channel, acked, hint, &tail, &seq);
-        sb_fence(); /* the walk is done before acked is read again */
-        if (found && (int64_t)(sb_load_acquire(&channel->shared->acked) - hint) <= 0) {
-            return tail - acked;
-        }
-    }
-    return hint - acked < channel->ring_bytes ? hint - acked : channel->ring_bytes;
-}
-
-void sb_spsc_peek_init(struct sb_spsc_peek *look, const struct sb_channel_view *channel)
-{
-    look->channel = channel;
-    look->next = sb_load_acquire(&channel->shared->acked) & ~7ull;
-    look->seq = 0;
-    look->steps = 2 * channel->ring_bytes / WORD + 1024;
-}
-
-/* Copies what the sender may be writing over at this moment; the caller finds out afterwards. */
-static void copy_racy(uint64_t *to, uint8_t *ring, uint64_t bytes, uint64_t at, uint64_t size_bytes)
-{
-    for (uint64_t i = 0; i < round_up(size_bytes); i += WORD) {
-        to[i / WORD] = sb_load_relaxed(word_at(ring, bytes, at + i));
-    }
-}
-
-enum sb_ring_result sb_spsc_peek(struct sb_spsc_peek *look, void *buffer, struct shmbus_msg *ret)
-{
-    const struct sb_channel_view *ch = look->channel;
-    uint32_t head_bytes = head_bytes_of(ch);
-    while (look->steps-- > 0) {
-        struct record record;
-        uint64_t hint = sb_load_relaxed(&ch->shared->acked_seq), acked;
-        uint64_t attempt = sb_load_relaxed(&ch->shared->attempt);
-        uint64_t header = sb_load_acquire(word_at(ch->ring, ch->ring_bytes, look->next));
-        uint64_t seq = look->seq != 0 ? look->seq : seq_before(ch, look->next, header, hint) + 1;
-        uint64_t stamp_ns = 0;
-        bool good =
-            (header & SB_RECORD_VALID) != 0 &&
-            record_check(ch->ring, ch->ring_bytes, head_bytes, look->next, header, seq,
-                         look->next + ch->ring_bytes - WORD, &record) &&
-            sb_record_size(record.header) <= sb_spsc_size_max(ch->ring_bytes, head_bytes > WORD);
-        if (good) {
-            copy_racy(buffer, ch->ring, ch->ring_bytes, record.at + head_bytes,
-                      sb_record_size(record.header));
-            stamp_ns = head_bytes > WORD
-                           ? sb_load_relaxed(word_at(ch->ring, ch->ring_bytes, record.at + WORD))
-                           : 0;
-        }
-        sb_fence(); /* the copy is done before acked is read */
-        acked = sb_load_acquire(&ch->shared->acked) & ~7ull;
-        if ((int64_t)(acked - look->next) > 0) {
-            look->next = acked; /* taken meanwhile: what was read may be anything */
-            look->seq = 0;
-            continue;
-        }
-        if (!good) {
-            return (header & SB_RECORD_VALID) != 0 ? SB_RING_CORRUPT : SB_RING_EMPTY;
-        }
-        look->next = record.end;
-        look->seq = seq + 1;
-        *ret = (struct shmbus_msg){.data = buffer};
-        ret->size_bytes = sb_record_size(record.header);
-        ret->type = sb_record_type(record.header);
-        ret->sequence = seq;
-        ret->time_ns = (int64_t)stamp_ns;
-        ret->delivery_count = 1;
-        if ((int64_t)(sb_attempt_make(record.end, 0) - (attempt & ~0xffull)) <= 0) {
-            ret->delivery_count = next_attempt(sb_attempt_count(attempt));
-        }
-        return SB_RING_OK;
-    }
-    return SB_RING_EMPTY;
+    return (sb_load_acquire(sb_spsc_word(rx->ring, rx->bytes, rx->next)) & SB_RECORD_VALID) != 0;
 }

@@ -52,9 +52,6 @@ struct sb_spsc_rx {
     uint64_t ends[SB_SPSC_HELD_MAX]; /* by number: where the record of a message held ends */
 };
 
-/* Largest message of a ring of @bytes: fits an empty ring wherever the ring stands. */
-uint64_t sb_spsc_size_max(uint64_t bytes, bool timestamps);
-
 /* Starts where the last sender (receiver) stopped, dead or not. The caller owns the role.
  * SB_RING_CORRUPT. */
 enum sb_ring_result sb_spsc_tx_init(struct sb_spsc_tx *tx, const struct sb_channel_view *ch);
@@ -90,20 +87,5 @@ size_t sb_spsc_release_batch(struct sb_spsc_rx *rx, const struct shmbus_msg *msg
  * last one or was released. */
 bool sb_spsc_unrecv(struct sb_spsc_rx *rx, uint64_t seq);
 bool sb_spsc_readable(const struct sb_spsc_rx *rx);
-
-/* Bytes waiting. Reads only. */
-uint64_t sb_spsc_depth(const struct sb_channel_view *channel);
-
-/* A look at the waiting records without taking them, by anybody. Reads only. */
-struct sb_spsc_peek {
-    const struct sb_channel_view *channel;
-    uint64_t next;  /* position */
-    uint64_t seq;   /* of the record there, 0: not known */
-    uint64_t steps; /* loop limit against hostile values */
-};
-void sb_spsc_peek_init(struct sb_spsc_peek *look, const struct sb_channel_view *channel);
-/* Copies the next record into @buffer (sb_spsc_size_max() bytes, 8-byte aligned); its delivery
- * count is what the next receiver would see. SB_RING_EMPTY: no more; SB_RING_CORRUPT. */
-enum sb_ring_result sb_spsc_peek(struct sb_spsc_peek *look, void *buffer, struct shmbus_msg *ret);
 
 #endif

@@ -21,6 +21,7 @@
 #include "channel/stream.h"
 #include "protocol/event.h"
 #include "protocol/process.h"
+#include "protocol/spsc_records.h"
 
 #define FIRST_EPOCH 5u
 

@@ -2,5 +2,5 @@
 # files: libshmbus/protocol/ring_spsc.c
 # check: model tiny_stream
 /B: C orders it/d
-s|^    sb_store_release(word_at(tx->ring, tx->bytes, tx->tail), header);.*|&\n    sb_store_relaxed(word_at(tx->ring, tx->bytes, end), sb_marker_make(seq));|
-/^enum sb_ring_result sb_spsc_send(/,/^}/ s|^    tx->tail = end;|    sb_store_relaxed(word_at(ring, mask + 1, end), sb_marker_make(seq));\n&|
+s|^    sb_store_release(sb_spsc_word(tx->ring, tx->bytes, tx->tail), header);.*|&\n    sb_store_relaxed(sb_spsc_word(tx->ring, tx->bytes, end), sb_marker_make(seq));|
+/^enum sb_ring_result sb_spsc_send(/,/^}/ s|^    tx->tail = end;|    sb_store_relaxed(sb_spsc_word(ring, mask + 1, end), sb_marker_make(seq));\n&|

@@ -11,7 +11,9 @@
 #include <sys/mman.h>
 
 #include "harness.h"
+#include "inspect/spsc_inspect.h"
 #include "protocol/ring_spsc.h"
+#include "protocol/spsc_records.h"
 
 #define PAGE 4096u
 

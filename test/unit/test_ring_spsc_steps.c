@@ -22,14 +22,18 @@
 #define sb_spsc_depth t_steps_depth
 #define sb_spsc_peek_init t_steps_look_init
 #define sb_spsc_peek t_steps_look
+#define sb_spsc_find_tail t_steps_find_tail
+#define sb_spsc_seq_before t_steps_seq_before
 #include "protocol/ring_spsc.c"
+#include "protocol/spsc_records.c"
+#include "inspect/spsc_inspect.c"
 
 #include <setjmp.h>
 
 #include "harness.h"
 
 #define RING_BYTES 256u
-#define SIZE_MAX_HERE (RING_BYTES / 2 - 2 * WORD)
+#define SIZE_MAX_HERE (RING_BYTES / 2 - 2 * SB_SPSC_WORD)
 #define HELD_MAX 16u
 
 /* Everything there is, so that a run can be repeated from a copy. */
@@ -108,7 +112,7 @@ static bool is_sound(const struct shmbus_msg *msg)
         }
     }
     return msg->size_bytes == size_for(msg->sequence) && msg->type == (uint8_t)msg->sequence &&
-           msg->time_ns == (now.rx.head_bytes > WORD ? msg->sequence : 0);
+           msg->time_ns == (now.rx.head_bytes > SB_SPSC_WORD ? msg->sequence : 0);
 }
 
 static void op_send(void)
@@ -158,7 +162,7 @@ static void take(struct shmbus_msg msg)
 {
     if (msg.type == 0) { /* from a batch */
         msg.type = (uint8_t)msg.sequence;
-        msg.time_ns = now.rx.head_bytes > WORD ? (int64_t)msg.sequence : 0;
+        msg.time_ns = now.rx.head_bytes > SB_SPSC_WORD ? (int64_t)msg.sequence : 0;
     }
     now.bad += !is_sound(&msg);
     now.bad += msg.sequence <= now.handed && msg.delivery_count < 2;
@@ -281,7 +285,7 @@ static void op_flood(void)
 /* Everything that waits, by an observer; what he is shown must be sound. */
 static void op_look(void)
 {
-    static uint64_t buffer[RING_BYTES / WORD];
+    static uint64_t buffer[RING_BYTES / SB_SPSC_WORD];
     struct sb_spsc_peek look;
     struct shmbus_msg msg;
     enum sb_ring_result result;
@@ -297,7 +301,7 @@ static void op_look(void)
 static void op_depth(void)
 {
     uint64_t depth = sb_spsc_depth(&now.view);
-    now.bad += depth > RING_BYTES - WORD || depth % WORD != 0;
+    now.bad += depth > RING_BYTES - SB_SPSC_WORD || depth % SB_SPSC_WORD != 0;
 }
 
 /* Two laps: whatever an observer was looking at is overwritten. */
@@ -345,7 +349,7 @@ static void make_start(uint64_t position, uint64_t sent, uint64_t taken, uint64_
     now.view.ring = now.ring;
     now.view.ring_bytes = RING_BYTES;
     now.view.flags = timestamps ? SB_CHANNEL_TIMESTAMPS : 0;
-    sb_store_relaxed(word_at(now.ring, RING_BYTES, position), sb_marker_make(before));
+    sb_store_relaxed(sb_spsc_word(now.ring, RING_BYTES, position), sb_marker_make(before));
     sb_store_relaxed(&now.channel.acked, position);
     sb_store_relaxed(&now.channel.room, position);
     sb_store_relaxed(&now.channel.tail_hint, position);
@@ -462,12 +466,12 @@ static uint64_t kill_both(const struct op *op, uint64_t *runs)
 static void in_every_state(everywhere_fn everywhere)
 {
     uint64_t runs = 0, bad = 0;
-    uint64_t stride = t_is_sanitized() ? 5 * WORD : WORD;
+    uint64_t stride = t_is_sanitized() ? 5 * SB_SPSC_WORD : SB_SPSC_WORD;
     for (uint64_t position = RING_BYTES; position < 2 * RING_BYTES; position += stride) {
         for (uint64_t sent = 0; sent <= 4; sent++) {
             for (uint64_t taken = 0; taken <= sent; taken++) {
                 for (uint64_t freed = 0; freed <= taken; freed++) {
-                    make_start(position, sent, taken, freed, (position / WORD) % 2 != 0);
+                    make_start(position, sent, taken, freed, (position / SB_SPSC_WORD) % 2 != 0);
                     for (unsigned i = 0; i < OPS; i++) {
                         bad += everywhere(&ops[i], &runs);
                     }
