@@ -10,6 +10,7 @@
 #include "channel/outcome.h"
 #include "channel/wait.h"
 #include "protocol/event.h"
+#include "protocol/lane_redelivery.h"
 
 #define LIMIT "its `message_bytes` are"
 

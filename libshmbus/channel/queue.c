@@ -14,7 +14,7 @@
 #include "protocol/block.h"
 #include "protocol/event.h"
 #include "protocol/exchange.h"
-#include "protocol/redelivery.h"
+#include "protocol/mpmc_redelivery.h"
 
 #define BUSY_TRIES 64u
 

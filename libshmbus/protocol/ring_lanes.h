@@ -157,10 +157,6 @@ static SB_INLINE void sb_lane_publish(struct sb_lane_tx *tx, struct sb_cell *cel
 void sb_lane_rx_init(struct sb_lane_rx *rx, const struct sb_view *view, uint32_t channel,
                      uint32_t owner);
 
-/* Takes a message, those given back first. SB_RING_OK, SB_RING_EMPTY; SB_RING_BUSY: others were
- * faster too often. */
-enum sb_ring_result sb_lane_take_slow(struct sb_lane_rx *rx, struct sb_lane_msg *ret_msg);
-
 /* Whether the message @ahead places behind the next one of the present lane was published. */
 static inline bool sb_lane_is_published(const struct sb_lane_rx *rx, uint64_t ahead)
 {
@@ -204,16 +200,9 @@ static SB_INLINE bool sb_lane_claim(struct sb_lane_rx *rx, uint32_t lane,
     return true;
 }
 
-/* The same as sb_lane_take_slow(), with what is usual here. */
-static SB_INLINE enum sb_ring_result sb_lane_take(struct sb_lane_rx *rx,
-                                                  struct sb_lane_msg *ret_msg)
-{
-    if (sb_likely(sb_load_acquire(&rx->channel->shared->orphan_seq) == rx->scan.seen &&
-                  sb_lane_claim(rx, rx->lane, ret_msg))) {
-        return SB_RING_OK;
-    }
-    return sb_lane_take_slow(rx, ret_msg);
-}
+/* The next message of any lane, not those given back: see sb_lane_take(). SB_RING_OK,
+ * SB_RING_EMPTY; SB_RING_BUSY: others were faster too often. */
+enum sb_ring_result sb_lane_take_published(struct sb_lane_rx *rx, struct sb_lane_msg *ret);
 
 /* Whether a receive would find something or has something to look at. Changes nothing. */
 bool sb_lane_readable(const struct sb_lane_rx *rx);
@@ -221,12 +210,6 @@ bool sb_lane_readable(const struct sb_lane_rx *rx);
 /* For the receivers of @channel: its own cells, and those of which it is the dead-letter queue. */
 void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, uint32_t channel,
                        uint32_t owner);
-/* The oldest message of them whose turn it is. @seq: orphan_seq, read before. */
-bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq, struct sb_lane_msg *ret_msg);
-
-/* What the holder word of the last message delivered again must be, for the handle @holder (Y1). */
-uint64_t sb_lane_holder(const struct sb_lane_rx *rx, uint64_t holder);
-
 /* The cell that the caller still holds by @hdr; NULL if it is not his any more. */
 struct sb_cell *sb_lane_held(const struct sb_view *view, uint32_t channel, uint32_t cell,
                              uint64_t hdr, uint32_t owner);
@@ -236,12 +219,6 @@ static SB_INLINE void sb_lane_release(struct sb_cell *cell, uint64_t hdr)
 {
     sb_store_release(&cell->w, sb_hdr_make(sb_hdr_gen(hdr), 0, SB_BLOCK_FREE, 0)); /* A1 */
 }
-
-/* Gives a held cell back: ORPHAN, or DEAD_LETTER at max_deliveries. @undo: the delivery did not
- * count. @by: the channel whose receiver gives it back. Returns the channel whose receivers must be
- * woken. */
-uint32_t sb_lane_requeue(const struct sb_view *view, uint32_t channel, struct sb_cell *cell,
-                         uint64_t hdr, bool undo, uint32_t by);
 
 /* The ticket of a message that waits or is held in cell @number of a channel, by its word. */
 static inline uint64_t sb_cell_ticket(const struct sb_channel_view *channel, uint64_t number,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Records in the ring of a stream: where their words are, and whether what stands there can be true.
- * For the two ends (ring_spsc.c) and for observers (spsc_inspect.c). Reads only.
+ * Records in the ring of a stream: where their words are, and whether what stands there can be
+ * true. For the two ends (ring_spsc.c) and for observers (spsc_inspect.c). Reads only.
  */
 #ifndef SB_SPSC_RECORDS_H
 #define SB_SPSC_RECORDS_H

@@ -45,7 +45,8 @@ check() {
     failed=1
 }
 
-for file in block.c exchange.c 'ring_mpmc.c redelivery.c' letters.c ring_lanes.c ring_spsc.c event.c \
+for file in block.c exchange.c 'ring_mpmc.c mpmc_redelivery.c' letters.c \
+    'ring_lanes.c lane_redelivery.c' ring_spsc.c event.c \
     'process.c liveness.c' reclaim.c sweep.c anchor.c directory.c region_lock.c; do
     # shellcheck disable=SC2086
     check $file

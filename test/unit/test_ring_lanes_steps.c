@@ -12,17 +12,19 @@
 #define sb_lane_drop_oldest t_steps_lane_drop_oldest
 #define sb_lane_drop_letter t_steps_lane_drop_letter
 #define sb_lane_note_depth t_steps_lane_note_depth
-#define sb_lane_rx_init t_steps_lanes_rx_init
-#define sb_lane_turn t_steps_lanes_turn
-#define sb_lane_take_slow t_steps_lanes_take_any
-#define sb_lane_readable t_steps_lanes_readable
+#define sb_lane_rx_init t_steps_lane_rx_init
+#define sb_lane_turn t_steps_lane_turn
+#define sb_lane_take_slow t_steps_lane_take_slow
+#define sb_lane_readable t_steps_lane_readable
 #define sb_lane_scan_init t_steps_lane_scan_init
 #define sb_lane_scan_recv t_steps_lane_scan_recv
 #define sb_lane_held t_steps_lane_held
 #define sb_lane_requeue t_steps_lane_requeue
-#define sb_lane_depth t_steps_lanes_depth
-#define sb_lane_holder t_steps_lanes_holder
+#define sb_lane_depth t_steps_lane_depth
+#define sb_lane_holder t_steps_lane_holder
+#define sb_lane_take_published t_steps_lane_take_published
 #include "protocol/ring_lanes.c"
+#include "protocol/lane_redelivery.c"
 
 #include <setjmp.h>
 #include <string.h>

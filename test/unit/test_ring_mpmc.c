@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "fixture.h"
-#include "protocol/redelivery.h"
+#include "protocol/mpmc_redelivery.h"
 #include "protocol/ring_mpmc.h"
 
 /* A queue "q" and one membership; the test drives rings of its own on it. */

@@ -3,8 +3,8 @@
  * What is delivered again, and how a queue is received from: first what was given back. See
  * ring_mpmc.c.
  */
-#ifndef SB_REDELIVERY_H
-#define SB_REDELIVERY_H
+#ifndef SB_MPMC_REDELIVERY_H
+#define SB_MPMC_REDELIVERY_H
 
 #include "protocol/ring_mpmc.h"
 

@@ -3,7 +3,7 @@
  * What is delivered again: the steps Q, O, N and Y, whose order and proof are at the top of
  * ring_mpmc.c, with those of sending and receiving.
  */
-#include "protocol/redelivery.h"
+#include "protocol/mpmc_redelivery.h"
 
 #include "base/branch.h"
 #include "protocol/event.h"
