@@ -144,13 +144,15 @@ static int join(struct demo *d)
 static int make_bus(struct demo *d)
 {
     struct shmbus_bus_stat stat = {.struct_bytes = sizeof stat};
+    struct shmbus_plan_opts whole = SHMBUS_PLAN_OPTS_INIT;
     struct shmbus_plan *plan = NULL;
     int result = task_plan(d->config, &plan);
 
     if (result < 0)
         return program_fail(result, "cannot use the configuration");
     if (d->bus_name == NULL) {
-        task_text(d->bus_buffer, sizeof d->bus_buffer, *plan->name != 0 ? plan->name : TASK_BUS);
+        shmbus_plan_get(plan, &whole);
+        task_text(d->bus_buffer, sizeof d->bus_buffer, whole.name != NULL ? whole.name : TASK_BUS);
         d->bus_name = d->bus_buffer;
     }
     result = create(d, plan);

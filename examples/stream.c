@@ -40,13 +40,13 @@ static void must(int result, const char *what)
 /* Makes the bus with its stream, unless it is there already. */
 static struct shmbus *join(void)
 {
-    struct shmbus_channel_plan ticks = {.name = "ticks", .kind = SHMBUS_KIND_STREAM, .bytes = 4096};
+    struct shmbus_channel_opts ticks = {sizeof ticks, .kind = SHMBUS_KIND_STREAM, .bytes = 4096};
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
     struct shmbus_plan *plan = NULL;
     struct shmbus *bus = NULL;
 
     must(shmbus_plan_new(1 << 20, &plan), "plan");
-    must(shmbus_plan_add_channel(plan, &ticks), "plan");
+    must(shmbus_plan_add_channel(plan, "ticks", &ticks), "plan");
     opts.plan = plan;
     must(shmbus_attach(bus_name, &opts, &bus), "attach");
     shmbus_plan_free(plan);

@@ -148,10 +148,7 @@ SB_COLD static int take_opts(struct shmbus_send_opts *ret, const struct shmbus_s
 {
     int r = sb_take_opts(ret, sizeof *ret, opts, "shmbus_send_with");
 
-    if (r == 0 && ret->reserved_ != 0) {
-        r = sb_fail(-EINVAL, "shmbus_send_with: reserved_ is %u, not 0", ret->reserved_);
-    }
-    return r;
+    return r < 0 ? r : sb_check_reserved(ret->reserved_, "shmbus_send_with");
 }
 
 int shmbus_send_with(struct shmbus_channel *ch, const struct shmbus_send_opts *opts,

@@ -31,16 +31,36 @@ void create_options_free(struct create_options *options);
  * said. Free with shmbus_plan_free(). */
 int create_plan(const struct create_options *options, struct shmbus_plan **ret_plan);
 
+/* A plan read out once; what is in there is the plan's, which must not change meanwhile. */
+struct create_channel {
+    const char *name;
+    struct shmbus_channel_opts is;
+};
+
+struct create_view {
+    const struct shmbus_plan *plan;
+    struct shmbus_plan_opts is;
+    uint32_t spare_channels; /* 0: none */
+    struct create_channel *channels;
+    size_t channel_count;
+    struct shmbus_block_opts blocks[SHMBUS_BLOCK_CLASSES_MAX];
+    size_t block_count;
+};
+
+/* Returns the exit code; all is said. */
+int create_view_read(const struct shmbus_plan *plan, struct create_view *ret_view);
+void create_view_free(struct create_view *view);
+
 /* What the library rounds up, one note each. */
-void create_note_rounding(const struct shmbus_plan *plan);
+void create_note_rounding(const struct create_view *plan);
 
 /* Which queues are deeper than the blocks allow, one note each. */
-void create_note_room(const struct shmbus_plan *plan);
+void create_note_room(const struct create_view *plan);
 
 /* What kind of place it is in, if not a good one. */
 void create_note_place(const char *name);
 
 /* Prints the plan, and whether @name could be made now; returns the exit code. */
-int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t bytes);
+int create_dry_run(const char *name, const struct create_view *plan, uint64_t bytes);
 
 #endif

@@ -27,7 +27,7 @@ void create_options_free(struct create_options *options)
     free(options->items);
 }
 
-static bool set_on_full(const char *value, enum shmbus_on_full *ret_on_full)
+static bool set_on_full(const char *value, uint32_t *ret_on_full)
 {
     const char *const names[] = {shmbus_on_full_name(SHMBUS_FULL_BLOCK),
                                  shmbus_on_full_name(SHMBUS_FULL_REJECT),
@@ -36,7 +36,7 @@ static bool set_on_full(const char *value, enum shmbus_on_full *ret_on_full)
 
     for (int i = 0; names[i]; i++)
         if (strcmp(names[i], value) == 0) {
-            *ret_on_full = (enum shmbus_on_full)(SHMBUS_FULL_BLOCK + i);
+            *ret_on_full = (uint32_t)(SHMBUS_FULL_BLOCK + i);
             return true;
         }
     ctl_note("on_full: '%s' is none of block, reject, drop_oldest%s%s%s", value,
@@ -54,17 +54,22 @@ static bool set_number(const char *key, const char *value, uint32_t *ret_number)
     return true;
 }
 
-static bool set_name(const char *key, const char *value, char ret_name[SHMBUS_NAME_BYTES])
+static bool is_name(const char *key, const char *value)
 {
-    if (!value[0] || strlen(value) >= SHMBUS_NAME_BYTES) {
-        ctl_note("%s: '%s' is not a name; 1 to %d characters", key, value, SHMBUS_NAME_BYTES - 1);
-        return false;
-    }
-    memcpy(ret_name, value, strlen(value) + 1);
-    return true;
+    if (value[0] && strlen(value) < SHMBUS_NAME_BYTES)
+        return true;
+    ctl_note("%s: '%s' is not a name; 1 to %d characters", key, value, SHMBUS_NAME_BYTES - 1);
+    return false;
 }
 
-static bool set_switch(const char *key, const char *value, enum shmbus_switch *ret_switch)
+/* The name stays where it was said. */
+static bool set_name(const char *key, const char *value, const char **ret_name)
+{
+    *ret_name = value;
+    return is_name(key, value);
+}
+
+static bool set_switch(const char *key, const char *value, uint32_t *ret_switch)
 {
     bool yes;
 
@@ -87,7 +92,7 @@ static bool unknown_key(const char *option, const char *key, const char *const *
     return false;
 }
 
-static bool set_order(const char *value, enum shmbus_order *ret_order)
+static bool set_order(const char *value, uint32_t *ret_order)
 {
     static const enum shmbus_order orders[] = {SHMBUS_ORDER_TOTAL, SHMBUS_ORDER_PRODUCER};
 
@@ -100,7 +105,7 @@ static bool set_order(const char *value, enum shmbus_order *ret_order)
     return false;
 }
 
-static bool set_queue_key(struct shmbus_channel_plan *channel, const char *key, const char *value)
+static bool set_queue_key(struct shmbus_channel_opts *channel, const char *key, const char *value)
 {
     static const char *const keys[] = {
         "depth", "on_full",       "max_deliveries", "dead_letter", "endpoints", "timestamps",
@@ -113,7 +118,7 @@ static bool set_queue_key(struct shmbus_channel_plan *channel, const char *key, 
     if (strcmp(key, "max_deliveries") == 0)
         return set_number(key, value, &channel->max_deliveries);
     if (strcmp(key, "dead_letter") == 0)
-        return set_name(key, value, channel->dead_letter);
+        return set_name(key, value, &channel->dead_letter);
     if (strcmp(key, "endpoints") == 0)
         return set_number(key, value, &channel->endpoints);
     if (strcmp(key, "timestamps") == 0)
@@ -129,7 +134,7 @@ static bool set_queue_key(struct shmbus_channel_plan *channel, const char *key, 
     return unknown_key("--queue", key, keys);
 }
 
-static bool set_stream_key(struct shmbus_channel_plan *channel, const char *key, const char *value)
+static bool set_stream_key(struct shmbus_channel_opts *channel, const char *key, const char *value)
 {
     static const char *const keys[] = {"bytes", "timestamps", NULL};
 
@@ -152,14 +157,15 @@ static int added(int result, const char *name)
 static int add_channel(struct shmbus_plan *plan, enum create_what what, char *spec)
 {
     const char *option = what == CREATE_QUEUE ? "--queue" : "--stream";
-    struct shmbus_channel_plan channel = {
+    struct shmbus_channel_opts channel = {
+        .struct_bytes = sizeof(channel),
         .kind = what == CREATE_QUEUE ? SHMBUS_KIND_QUEUE : SHMBUS_KIND_STREAM,
         .depth = what == CREATE_QUEUE ? 1024 : 0,
         .bytes = what == CREATE_QUEUE ? 0 : 1u << 20,
     };
     char *name = strsep(&spec, ":"), *key;
 
-    if (!set_name(option, name, channel.name))
+    if (!is_name(option, name))
         return CTL_USAGE;
     while ((key = strsep(&spec, ",")) != NULL) {
         char *value = strchr(key, '=');
@@ -170,34 +176,34 @@ static int add_channel(struct shmbus_plan *plan, enum create_what what, char *sp
         if (!(what == CREATE_QUEUE ? set_queue_key : set_stream_key)(&channel, key, value))
             return CTL_USAGE;
     }
-    return added(shmbus_plan_add_channel(plan, &channel), channel.name);
+    return added(shmbus_plan_add_channel(plan, name, &channel), name);
 }
 
 /* NAME:SIZE */
 static int add_region(struct shmbus_plan *plan, char *spec)
 {
     const char *name = strsep(&spec, ":");
-    uint64_t bytes;
+    struct shmbus_region_opts region = SHMBUS_REGION_OPTS_INIT;
 
     if (!spec)
         return ctl_fail(CTL_USAGE, "--region: '%s' is not NAME:SIZE", name);
-    if (!ctl_arg_size("--region", spec, &bytes))
+    if (!ctl_arg_size("--region", spec, &region.bytes))
         return CTL_USAGE;
-    return added(shmbus_plan_add_region(plan, name, bytes), name);
+    return added(shmbus_plan_add_region(plan, name, &region), name);
 }
 
 /* SIZE:COUNT */
 static int add_blocks(struct shmbus_plan *plan, char *spec)
 {
     const char *size = strsep(&spec, ":");
-    uint64_t bytes, count;
+    struct shmbus_block_opts blocks = SHMBUS_BLOCK_OPTS_INIT;
 
     if (!spec)
         return ctl_fail(CTL_USAGE, "--blocks: '%s' is not SIZE:COUNT", size);
-    if (!ctl_arg_size("--blocks", size, &bytes) ||
-        !ctl_arg_count("--blocks", spec, 1, 1u << 24, &count))
+    if (!ctl_arg_size("--blocks", size, &blocks.size_bytes) ||
+        !ctl_arg_count("--blocks", spec, 1, 1u << 24, &blocks.count))
         return CTL_USAGE;
-    return added(shmbus_plan_add_blocks(plan, bytes, count), size);
+    return added(shmbus_plan_add_blocks(plan, &blocks), size);
 }
 
 static int add_item(struct shmbus_plan *plan, const struct create_item *item)
@@ -217,34 +223,25 @@ static int add_item(struct shmbus_plan *plan, const struct create_item *item)
     return code;
 }
 
-static bool has_channel(const struct shmbus_plan *plan, const char *name)
-{
-    for (size_t i = 0; i < plan->channel_count; i++)
-        if (strcmp(plan->channels[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 /* Dead-letter queues that nobody declared, as deep as the queue they serve; as in YAML. */
 static int add_dead_letter_queues(struct shmbus_plan *plan)
 {
-    int code = CTL_DONE;
+    struct shmbus_channel_opts served = SHMBUS_CHANNEL_OPTS_INIT;
 
-    for (size_t i = 0; i < plan->channel_count && code == CTL_DONE; i++) {
-        const struct shmbus_channel_plan *served = &plan->channels[i];
-        struct shmbus_channel_plan channel = {
-            .kind = SHMBUS_KIND_QUEUE,
-            .depth = served->depth,
-            .timestamps = served->timestamps,
-            .endpoints = served->endpoints,
-        };
+    for (uint32_t i = 0; shmbus_plan_get_channel(plan, i, NULL, &served) == 0; i++) {
+        struct shmbus_channel_opts letters = SHMBUS_CHANNEL_OPTS_INIT;
+        int result;
 
-        if (!served->dead_letter[0] || has_channel(plan, served->dead_letter))
+        if (!served.dead_letter)
             continue;
-        memcpy(channel.name, served->dead_letter, sizeof(channel.name));
-        code = added(shmbus_plan_add_channel(plan, &channel), channel.name);
+        letters.depth = served.depth;
+        letters.timestamps = served.timestamps;
+        letters.endpoints = served.endpoints;
+        result = shmbus_plan_add_channel(plan, served.dead_letter, &letters);
+        if (result < 0 && result != -EEXIST)
+            return ctl_fail_bus(result, "--queue");
     }
-    return code;
+    return CTL_DONE;
 }
 
 static bool has_blocks(const struct create_options *options)
@@ -253,6 +250,22 @@ static bool has_blocks(const struct create_options *options)
         if (options->items[i].what == CREATE_BLOCKS)
             return true;
     return false;
+}
+
+/* What is said of the whole segment. */
+static int set_whole(struct shmbus_plan *plan, const struct create_options *options)
+{
+    struct shmbus_plan_opts whole = SHMBUS_PLAN_OPTS_INIT;
+    int result;
+
+    if (options->mode_given && options->mode == 0)
+        return ctl_fail(CTL_USAGE, "--mode: 0 gives nobody access; use 0600, 0660 or 0666");
+    whole.processes = options->processes;
+    whole.mode = options->mode_given ? options->mode : 0;
+    if (options->spare_given)
+        whole.spare_channels = options->spare ? options->spare : SHMBUS_SPARE_NONE;
+    result = shmbus_plan_set(plan, &whole);
+    return result < 0 ? ctl_fail_bus(result, "the plan") : CTL_DONE;
 }
 
 int create_plan(const struct create_options *options, struct shmbus_plan **ret_plan)
@@ -269,13 +282,8 @@ int create_plan(const struct create_options *options, struct shmbus_plan **ret_p
     if (result < 0)
         return ctl_fail_bus(result, options->config ? options->config : "--memory");
     if (blocks && !options->config)
-        plan->block_count = 0; /* those asked for stand in for the built-in ones */
-    if (options->processes)
-        plan->processes = options->processes;
-    if (options->spare_given)
-        plan->spare_channels = options->spare;
-    if (options->mode_given)
-        plan->mode = options->mode;
+        shmbus_plan_clear_blocks(plan); /* those asked for stand in for the built-in ones */
+    code = set_whole(plan, options);
     for (size_t i = 0; i < options->item_count && code == CTL_DONE; i++)
         code = add_item(plan, &options->items[i]);
     if (code == CTL_DONE)

@@ -28,20 +28,20 @@ static uint64_t power_of_two(uint64_t value)
     return power;
 }
 
-static uint64_t block_bytes(const struct shmbus_block_plan *block)
+static uint64_t block_bytes(const struct shmbus_block_opts *block)
 {
     return (block->size_bytes + 63) / 64 * 64;
 }
 
-void create_note_rounding(const struct shmbus_plan *plan)
+void create_note_rounding(const struct create_view *plan)
 {
     for (size_t i = 0; i < plan->channel_count; i++) {
-        const struct shmbus_channel_plan *channel = &plan->channels[i];
+        const struct shmbus_channel_opts *channel = &plan->channels[i].is;
         bool queue = channel->kind == SHMBUS_KIND_QUEUE;
         uint64_t asked = queue ? channel->depth : channel->bytes, got = power_of_two(asked);
 
         if (asked != got)
-            ctl_note("%s: %s %ju -> %ju", channel->name, queue ? "depth" : "bytes",
+            ctl_note("%s: %s %ju -> %ju", plan->channels[i].name, queue ? "depth" : "bytes",
                      (uintmax_t)asked, (uintmax_t)got);
     }
     for (size_t i = 0; i < plan->block_count; i++)
@@ -70,24 +70,24 @@ static const struct table_column plan_columns[] = {
     {NULL, NULL, NULL, NULL, 0, false},
 };
 
-/* What the lanes of channel @index need: what the plan would save with total order. */
-static uint64_t lanes_bytes(const struct shmbus_plan *plan, size_t index)
+/* What the lanes of such a channel need: what it would save with total order, alone in a plan. */
+static uint64_t lanes_bytes(const struct shmbus_channel_opts *lanes)
 {
-    struct shmbus_plan other = *plan;
+    struct shmbus_channel_opts total = SHMBUS_CHANNEL_OPTS_INIT;
+    struct shmbus_plan *plan = NULL;
     uint64_t with = 0, without = 0;
+    bool good = shmbus_plan_new(0, &plan) == 0;
 
-    other.channels = malloc(plan->channel_count * sizeof(*plan->channels));
-    if (!other.channels)
-        return 0;
-    memcpy(other.channels, plan->channels, plan->channel_count * sizeof(*plan->channels));
-    other.channels[index].order = SHMBUS_ORDER_TOTAL;
-    other.channels[index].message_bytes = 0;
-    other.channels[index].producers = 0;
-    other.channels[index].share = 0;
-    if (shmbus_plan_check(plan, &with) < 0 || shmbus_plan_check(&other, &without) < 0)
-        with = without;
-    free(other.channels);
-    return with > without ? with - without : 0;
+    total.depth = lanes->depth;
+    good = good && shmbus_plan_add_channel(plan, "lanes", &total) == 0 &&
+           shmbus_plan_check(plan, &without) == 0;
+    total.order = SHMBUS_ORDER_PRODUCER;
+    total.message_bytes = lanes->message_bytes;
+    total.producers = lanes->producers;
+    good = good && shmbus_plan_set_channel(plan, "lanes", &total) == 0 &&
+           shmbus_plan_check(plan, &with) == 0;
+    shmbus_plan_free(plan);
+    return good && with > without ? with - without : 0;
 }
 
 /* Behind what is there already. */
@@ -104,25 +104,26 @@ static void add_detail(struct plan_row *row, const char *format, ...)
 }
 
 /* As the library settles what the plan leaves open: see shmbus.h. */
-static enum shmbus_on_full on_full_of(const struct shmbus_plan *plan, size_t index)
+static enum shmbus_on_full on_full_of(const struct create_view *plan, size_t index)
 {
-    const struct shmbus_channel_plan *channel = &plan->channels[index];
+    const struct shmbus_channel_opts *channel = &plan->channels[index].is;
 
     if (channel->on_full)
         return channel->on_full;
     for (size_t i = 0; i < plan->channel_count; i++)
-        if (strcmp(plan->channels[i].dead_letter, channel->name) == 0)
+        if (plan->channels[i].is.dead_letter &&
+            strcmp(plan->channels[i].is.dead_letter, plan->channels[index].name) == 0)
             return SHMBUS_FULL_DROP_OLDEST;
     return SHMBUS_FULL_BLOCK;
 }
 
-static struct plan_row channel_row_of(const struct shmbus_plan *plan, size_t index)
+static struct plan_row channel_row_of(const struct create_view *plan, size_t index)
 {
-    const struct shmbus_channel_plan *channel = &plan->channels[index];
+    const struct shmbus_channel_opts *channel = &plan->channels[index].is;
     struct plan_row row = {.has_bytes = channel->kind == SHMBUS_KIND_STREAM};
 
     snprintf(row.what, sizeof(row.what), "%s", shmbus_kind_name(channel->kind));
-    snprintf(row.name, sizeof(row.name), "%s", channel->name);
+    snprintf(row.name, sizeof(row.name), "%s", plan->channels[index].name);
     if (row.has_bytes) {
         row.bytes = power_of_two(channel->bytes);
         return row;
@@ -131,7 +132,7 @@ static struct plan_row channel_row_of(const struct shmbus_plan *plan, size_t ind
                shmbus_on_full_name(on_full_of(plan, index)));
     if (channel->order == SHMBUS_ORDER_PRODUCER) {
         row.has_bytes = true;
-        row.bytes = lanes_bytes(plan, index);
+        row.bytes = lanes_bytes(channel);
         add_detail(&row, " order=producer message_bytes=%ju producers=%u",
                    (uintmax_t)channel->message_bytes, channel->producers);
     }
@@ -147,7 +148,7 @@ static struct plan_row channel_row_of(const struct shmbus_plan *plan, size_t ind
 
 /* --------------------------------------------------------------------------- what is promised */
 
-static bool has_blocks(const struct shmbus_channel_plan *channel)
+static bool has_blocks(const struct shmbus_channel_opts *channel)
 {
     return channel->kind == SHMBUS_KIND_QUEUE && channel->order != SHMBUS_ORDER_PRODUCER;
 }
@@ -159,21 +160,21 @@ struct promise {
     uint32_t share, queues;
 };
 
-static struct promise promise_of(const struct shmbus_plan *plan, size_t index, uint64_t largest)
+static struct promise promise_of(const struct create_view *plan, size_t index, uint64_t largest)
 {
     bool spare = index == plan->channel_count;
-    uint64_t bytes = spare ? plan->spare_message_bytes : plan->channels[index].message_bytes;
-    uint32_t share = spare ? plan->spare_share : plan->channels[index].share;
+    uint64_t bytes = spare ? plan->is.spare_message_bytes : plan->channels[index].is.message_bytes;
+    uint32_t share = spare ? plan->is.spare_share : plan->channels[index].is.share;
 
     return (struct promise){
         .message_bytes = bytes ? bytes : largest,
         .share = share ? share : 1,
-        .queues = spare ? plan->spare_channels : has_blocks(&plan->channels[index]),
+        .queues = spare ? plan->spare_channels : has_blocks(&plan->channels[index].is),
     };
 }
 
 /* A queue that is alone needs no share. */
-static bool has_one_queue(const struct shmbus_plan *plan)
+static bool has_one_queue(const struct create_view *plan)
 {
     uint32_t queues = 0;
 
@@ -198,7 +199,7 @@ static void print_promise(const struct promise *promise)
 }
 
 /* What no other queue can take away. */
-static void print_promises(const struct shmbus_plan *plan, uint64_t largest)
+static void print_promises(const struct create_view *plan, uint64_t largest)
 {
     for (size_t i = 0; i <= plan->channel_count; i++) {
         struct promise all = promise_of(plan, i, largest);
@@ -217,28 +218,28 @@ static void print_promises(const struct shmbus_plan *plan, uint64_t largest)
     }
 }
 
-static uint64_t largest_block(const struct shmbus_plan *plan)
+static uint64_t largest_block(const struct create_view *plan)
 {
     return plan->block_count ? block_bytes(&plan->blocks[plan->block_count - 1]) : 0;
 }
 
 /* How many messages of @bytes fit into the common blocks. */
-static uint64_t common_room(const struct shmbus_plan *plan, uint64_t bytes)
+static uint64_t common_room(const struct create_view *plan, uint64_t bytes)
 {
     struct shmbus_block_stat block = {.struct_bytes = sizeof(block)};
     uint64_t room = 0;
 
-    for (uint32_t i = 0; shmbus_plan_block_stat(plan, i, &block) == 0; i++)
+    for (uint32_t i = 0; shmbus_plan_block_stat(plan->plan, i, &block) == 0; i++)
         room += block.size_bytes >= bytes ? block.common : 0;
     return room;
 }
 
 /* The depth counts messages, the blocks set a limit as well. Where the size of messages is not
  * declared, the smallest will do. */
-void create_note_room(const struct shmbus_plan *plan)
+void create_note_room(const struct create_view *plan)
 {
     for (size_t i = 0; i < plan->channel_count; i++) {
-        const struct shmbus_channel_plan *channel = &plan->channels[i];
+        const struct shmbus_channel_opts *channel = &plan->channels[i].is;
         struct promise own = promise_of(plan, i, largest_block(plan));
         uint64_t bytes = channel->message_bytes ? channel->message_bytes : 1;
         uint64_t room = common_room(plan, bytes) + (has_one_queue(plan) ? 0 : own.share);
@@ -247,14 +248,14 @@ void create_note_room(const struct shmbus_plan *plan)
             continue;
         if (channel->message_bytes)
             ctl_note("%s: depth %u, but room for %ju messages of %ju bytes; raise the blocks",
-                     channel->name, channel->depth, (uintmax_t)room, (uintmax_t)bytes);
+                     plan->channels[i].name, channel->depth, (uintmax_t)room, (uintmax_t)bytes);
         else
-            ctl_note("%s: depth %u, but room for %ju messages; raise the blocks", channel->name,
-                     channel->depth, (uintmax_t)room);
+            ctl_note("%s: depth %u, but room for %ju messages; raise the blocks",
+                     plan->channels[i].name, channel->depth, (uintmax_t)room);
     }
 }
 
-static void print_room(const struct shmbus_plan *plan)
+static void print_room(const struct create_view *plan)
 {
     struct shmbus_block_stat block = {.struct_bytes = sizeof(block)};
 
@@ -263,7 +264,7 @@ static void print_room(const struct shmbus_plan *plan)
         return;
     }
     print_promises(plan, largest_block(plan));
-    for (uint32_t i = 0; shmbus_plan_block_stat(plan, i, &block) == 0; i++) {
+    for (uint32_t i = 0; shmbus_plan_block_stat(plan->plan, i, &block) == 0; i++) {
         char size[TEXT_NUMBER_BYTES];
 
         text_size(block.size_bytes, false, size, sizeof(size));
@@ -278,14 +279,16 @@ static bool add_row(struct table *table, const struct plan_row *row, uint64_t *s
     return table_add(table, row);
 }
 
-static bool add_rows(struct table *table, const struct shmbus_plan *plan, uint64_t total)
+static bool add_rows(struct table *table, const struct create_view *plan, uint64_t total)
 {
     struct shmbus_block_stat block = {.struct_bytes = sizeof(block)};
+    struct shmbus_region_opts region = SHMBUS_REGION_OPTS_INIT;
+    const char *name;
     uint64_t sum = 0;
     struct plan_row row;
     bool good = true;
 
-    for (uint32_t i = 0; good && shmbus_plan_block_stat(plan, i, &block) == 0; i++) {
+    for (uint32_t i = 0; good && shmbus_plan_block_stat(plan->plan, i, &block) == 0; i++) {
         row = (struct plan_row){"blocks", "", "", block.size_bytes * block.count, true};
         text_size(block.size_bytes, false, row.name, sizeof(row.name));
         snprintf(row.detail, sizeof(row.detail), "count=%ju common=%ju", (uintmax_t)block.count,
@@ -296,14 +299,14 @@ static bool add_rows(struct table *table, const struct shmbus_plan *plan, uint64
         row = channel_row_of(plan, i);
         good = add_row(table, &row, &sum);
     }
-    for (size_t i = 0; i < plan->region_count && good; i++) {
-        row = (struct plan_row){"region", "", "", plan->regions[i].bytes, true};
-        snprintf(row.name, sizeof(row.name), "%s", plan->regions[i].name);
+    for (uint32_t i = 0; good && shmbus_plan_get_region(plan->plan, i, &name, &region) == 0; i++) {
+        row = (struct plan_row){"region", "", "", region.bytes, true};
+        snprintf(row.name, sizeof(row.name), "%s", name);
         good = add_row(table, &row, &sum);
     }
     row = (struct plan_row){"tables", "", "", total - sum, true};
     snprintf(row.detail, sizeof(row.detail), "headers, rings, %u processes, %u spare queues",
-             plan->processes, plan->spare_channels);
+             plan->is.processes, plan->spare_channels);
     good = good && add_row(table, &row, &sum);
     row = (struct plan_row){"total", "", "", total, true};
     return good && table_add(table, &row);
@@ -347,7 +350,7 @@ static int check_place(const char *name, uint64_t bytes)
     return ctl_fail(CTL_FAILED, "%s %s", name, text);
 }
 
-int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t bytes)
+int create_dry_run(const char *name, const struct create_view *plan, uint64_t bytes)
 {
     struct table_options options = {.width = table_width_of_output()};
     struct table table;
@@ -356,8 +359,8 @@ int create_dry_run(const char *name, const struct shmbus_plan *plan, uint64_t by
     if (!table_init(&table, plan_columns, "what,name,memory,detail", &options))
         return CTL_FAILED;
     if (add_rows(&table, plan, bytes)) {
-        printf("plan of %s, nothing created: %u processes, mode %04o\n", name, plan->processes,
-               (unsigned)plan->mode & 07777);
+        printf("plan of %s, nothing created: %u processes, mode %04o\n", name, plan->is.processes,
+               (unsigned)plan->is.mode & 07777);
         table_print(&table, stdout);
         print_room(plan);
         create_note_rounding(plan);

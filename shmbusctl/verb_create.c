@@ -105,11 +105,11 @@ static bool take_option(struct request *request, int id, const char *value)
 }
 
 /* The name of the bus: the operand, or else the one in the file. */
-static int set_name(struct request *request, const struct shmbus_plan *plan, const char *operand)
+static int set_name(struct request *request, const struct create_view *plan, const char *operand)
 {
-    const char *name = operand ? operand : plan->name;
+    const char *name = operand ? operand : plan->is.name;
 
-    if (!name[0])
+    if (!name)
         return ctl_fail(CTL_USAGE, "no NAME given%s",
                         request->plan.config ? ", and no 'bus:' in the file" : "");
     if (request->dir && strchr(name, '/'))
@@ -132,12 +132,12 @@ static int keep(const char *name)
     return code;
 }
 
-static int make(const struct request *request, const struct shmbus_plan *plan)
+static int make(const struct request *request, const struct create_view *plan)
 {
     struct shmbus_bus_stat stat = {.struct_bytes = sizeof(stat)};
     struct shmbus *bus;
     char size[TEXT_NUMBER_BYTES];
-    int result = shmbus_create(request->name, plan, NULL), code;
+    int result = shmbus_create(request->name, plan->plan, NULL), code;
 
     if (result == -EEXIST && request->if_missing)
         return keep(request->name);
@@ -161,22 +161,32 @@ static int make(const struct request *request, const struct shmbus_plan *plan)
     return CTL_DONE;
 }
 
+static int create_as(struct request *request, const struct create_view *plan, const char *operand)
+{
+    uint64_t bytes;
+    int code = set_name(request, plan, operand), result;
+
+    if (code != CTL_DONE)
+        return code;
+    result = shmbus_plan_check(plan->plan, &bytes);
+    if (result < 0)
+        return ctl_fail_bus(result, request->name);
+    return request->dry_run ? create_dry_run(request->name, plan, bytes) : make(request, plan);
+}
+
 static int create(struct request *request, const char *operand)
 {
     struct shmbus_plan *plan = NULL;
-    uint64_t bytes;
-    int code = create_plan(&request->plan, &plan), result;
+    struct create_view view;
+    int code = create_plan(&request->plan, &plan);
 
-    if (code == CTL_DONE)
-        code = set_name(request, plan, operand);
     if (code != CTL_DONE)
-        goto out;
-    result = shmbus_plan_check(plan, &bytes);
-    if (result < 0)
-        code = ctl_fail_bus(result, request->name);
-    else
-        code = request->dry_run ? create_dry_run(request->name, plan, bytes) : make(request, plan);
-out:
+        return code;
+    code = create_view_read(plan, &view);
+    if (code == CTL_DONE) {
+        code = create_as(request, &view, operand);
+        create_view_free(&view);
+    }
     shmbus_plan_free(plan);
     return code;
 }

@@ -16,22 +16,37 @@
 #include "bus/watcher.h"
 #include "channel/channel.h"
 #include "harness.h"
+#include "plan/plan.h"
 #include "protocol/directory.h"
 
 #define T_MS 1000000ll
 #define T_S 1000000000ll
 
+static inline int t_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes, uint64_t count)
+{
+    struct shmbus_block_opts blocks = {sizeof blocks, size_bytes, count};
+    return shmbus_plan_add_blocks(plan, &blocks);
+}
+
+static inline int t_add_region(struct shmbus_plan *plan, const char *name, uint64_t bytes)
+{
+    struct shmbus_region_opts region = {sizeof region, bytes};
+    return shmbus_plan_add_region(plan, name, &region);
+}
+
 /* A plan with one block class, no channels, two spare queues. Few blocks (below 2 * processes) mean
  * no stocks, so that a freed block is free at once. Each queue has one of the blocks to itself. */
 static inline struct shmbus_plan *t_plan(uint32_t processes, uint64_t block_bytes, uint64_t blocks)
 {
+    struct shmbus_plan_opts whole = {.struct_bytes = sizeof whole,
+                                     .processes = processes,
+                                     .spare_channels = 2,
+                                     .spare_depth = 16};
     struct shmbus_plan *plan = NULL;
     T_OK_FATAL(shmbus_plan_new(1 << 20, &plan));
-    plan->block_count = 0;
-    plan->processes = processes;
-    plan->spare_channels = 2;
-    plan->spare_depth = 16;
-    T_OK_FATAL(shmbus_plan_add_blocks(plan, block_bytes, blocks));
+    T_OK_FATAL(shmbus_plan_set(plan, &whole));
+    T_OK_FATAL(shmbus_plan_clear_blocks(plan));
+    T_OK_FATAL(t_add_blocks(plan, block_bytes, blocks));
     return plan;
 }
 
@@ -39,8 +54,9 @@ static inline struct shmbus_plan *t_plan(uint32_t processes, uint64_t block_byte
 static inline struct shmbus_plan *t_plan_alone(uint32_t processes, uint64_t block_bytes,
                                                uint64_t blocks)
 {
+    struct shmbus_plan_opts alone = {sizeof alone, .spare_channels = SHMBUS_SPARE_NONE};
     struct shmbus_plan *plan = t_plan(processes, block_bytes, blocks);
-    plan->spare_channels = 0;
+    T_OK_FATAL(shmbus_plan_set(plan, &alone));
     return plan;
 }
 
@@ -49,21 +65,21 @@ static inline void t_plan_queue(struct shmbus_plan *plan, const char *name, uint
                                 enum shmbus_on_full on_full, uint32_t max_deliveries,
                                 const char *dead_letter)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_QUEUE,
+    struct shmbus_channel_opts c = {.struct_bytes = sizeof c,
+                                    .kind = SHMBUS_KIND_QUEUE,
                                     .depth = depth,
                                     .on_full = on_full,
                                     .max_deliveries = max_deliveries,
                                     .timestamps = SHMBUS_SWITCH_ON};
-    snprintf(c.name, sizeof c.name, "%s", name);
-    snprintf(c.dead_letter, sizeof c.dead_letter, "%s", dead_letter != NULL ? dead_letter : "");
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
+    c.dead_letter = dead_letter;
+    T_OK_FATAL(shmbus_plan_add_channel(plan, name, &c));
 }
 
 static inline void t_plan_stream(struct shmbus_plan *plan, const char *name, uint64_t bytes)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_STREAM, .bytes = bytes};
-    snprintf(c.name, sizeof c.name, "%s", name);
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
+    struct shmbus_channel_opts c = {
+        .struct_bytes = sizeof c, .kind = SHMBUS_KIND_STREAM, .bytes = bytes};
+    T_OK_FATAL(shmbus_plan_add_channel(plan, name, &c));
 }
 
 /* Another membership of an existing bus. */

@@ -24,9 +24,16 @@ static const struct {
     F(shmbus_plan_new),
     F(shmbus_plan_load),
     F(shmbus_plan_parse),
+    F(shmbus_plan_set),
+    F(shmbus_plan_get),
     F(shmbus_plan_add_channel),
+    F(shmbus_plan_set_channel),
+    F(shmbus_plan_get_channel),
     F(shmbus_plan_add_region),
+    F(shmbus_plan_get_region),
     F(shmbus_plan_add_blocks),
+    F(shmbus_plan_get_blocks),
+    F(shmbus_plan_clear_blocks),
     F(shmbus_plan_check),
     F(shmbus_plan_compare),
     F(shmbus_plan_block_stat),
@@ -94,6 +101,10 @@ static const struct {
 int main(void)
 {
     struct shmbus_attach_opts opts = SHMBUS_ATTACH_OPTS_INIT;
+    struct shmbus_plan_opts plan_opts = SHMBUS_PLAN_OPTS_INIT;
+    struct shmbus_channel_opts channel_opts = SHMBUS_CHANNEL_OPTS_INIT;
+    struct shmbus_region_opts region_opts = SHMBUS_REGION_OPTS_INIT;
+    struct shmbus_block_opts block_opts = SHMBUS_BLOCK_OPTS_INIT;
     struct shmbus_create_opts create_opts = SHMBUS_CREATE_OPTS_INIT;
     struct shmbus_open_opts open_opts = SHMBUS_OPEN_OPTS_INIT;
     struct shmbus_send_opts send_opts = SHMBUS_SEND_OPTS_INIT;
@@ -112,6 +123,12 @@ int main(void)
     }
     if (opts.struct_bytes != sizeof opts || opts.spin_ns != 0 || name[0] != '/' || forever != -1 ||
         SHMBUS_SPIN_NONE != -1)
+        return 1;
+    if (plan_opts.struct_bytes != sizeof plan_opts ||
+        channel_opts.struct_bytes != sizeof channel_opts ||
+        region_opts.struct_bytes != sizeof region_opts ||
+        block_opts.struct_bytes != sizeof block_opts || SHMBUS_SPARE_NONE == 0 ||
+        SHMBUS_GROUP_ROOT == 0)
         return 1;
     if (create_opts.struct_bytes != sizeof create_opts ||
         open_opts.struct_bytes != sizeof open_opts || send_opts.struct_bytes != sizeof send_opts)

@@ -27,9 +27,11 @@ static int segment_channels(struct bench *b, struct shmbus_plan *plan)
     int error = 0;
 
     for (unsigned i = 0; i < b->channels && error == 0; i++) {
-        struct shmbus_channel_plan channel = {.on_full = SHMBUS_FULL_BLOCK};
+        struct shmbus_channel_opts channel = SHMBUS_CHANNEL_OPTS_INIT;
+        char name[SHMBUS_NAME_BYTES];
 
-        snprintf(channel.name, sizeof(channel.name), "c%u", i);
+        snprintf(name, sizeof(name), "c%u", i);
+        channel.on_full = SHMBUS_FULL_BLOCK;
         channel.kind = b->many ? SHMBUS_KIND_QUEUE : SHMBUS_KIND_STREAM;
         channel.depth = b->many ? b->depth : 0;
         if (b->many && SHMBUS_ORDER == SHMBUS_ORDER_PRODUCER) {
@@ -38,7 +40,7 @@ static int segment_channels(struct bench *b, struct shmbus_plan *plan)
             channel.producers = SEGMENT_PROCESSES;
         }
         channel.bytes = b->many ? 0 : (uint64_t)b->depth * (b->size_bytes + 16);
-        error = shmbus_plan_add_channel(plan, &channel);
+        error = shmbus_plan_add_channel(plan, name, &channel);
     }
     return error;
 }
@@ -47,16 +49,20 @@ static int segment_channels(struct bench *b, struct shmbus_plan *plan)
 static int segment_create(struct bench *b)
 {
     uint64_t count = b->depth + SEGMENT_PROCESSES * SEGMENT_HELD;
+    struct shmbus_block_opts blocks = {sizeof(blocks), b->size_bytes, b->many ? count : 1};
+    struct shmbus_plan_opts whole = SHMBUS_PLAN_OPTS_INIT;
     struct shmbus_plan *plan = NULL;
     int error = shmbus_plan_new(0, &plan);
 
     if (error < 0)
         return segment_failed(b, "shmbus_plan_new", error);
-    plan->processes = SEGMENT_PROCESSES;
-    plan->block_count = 0;
-    plan->channel_count = 0;
-    plan->spare_channels = 0;
-    error = shmbus_plan_add_blocks(plan, b->size_bytes, b->many ? count : 1);
+    whole.processes = SEGMENT_PROCESSES;
+    whole.spare_channels = SHMBUS_SPARE_NONE;
+    error = shmbus_plan_set(plan, &whole);
+    if (error == 0)
+        error = shmbus_plan_clear_blocks(plan);
+    if (error == 0)
+        error = shmbus_plan_add_blocks(plan, &blocks);
     if (error == 0)
         error = segment_channels(b, plan);
     snprintf(segment_name, sizeof(segment_name), "shmbus-bench.%d", (int)getpid());

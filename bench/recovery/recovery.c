@@ -81,13 +81,13 @@ static void must(int result, const char *what)
 static void make_bus(void)
 {
     struct shmbus_plan *plan = NULL;
-    struct shmbus_channel_plan tasks = {.name = "tasks", .kind = SHMBUS_KIND_QUEUE, .depth = 16};
-    struct shmbus_channel_plan ticks = {
-        .name = "ticks", .kind = SHMBUS_KIND_STREAM, .bytes = 65536};
+    struct shmbus_channel_opts tasks = {.struct_bytes = sizeof(tasks), .depth = 16};
+    struct shmbus_channel_opts ticks = {
+        .struct_bytes = sizeof(ticks), .kind = SHMBUS_KIND_STREAM, .bytes = 65536};
 
     must(shmbus_plan_new(4u << 20, &plan), "plan");
-    must(shmbus_plan_add_channel(plan, &tasks), "plan");
-    must(shmbus_plan_add_channel(plan, &ticks), "plan");
+    must(shmbus_plan_add_channel(plan, "tasks", &tasks), "plan");
+    must(shmbus_plan_add_channel(plan, "ticks", &ticks), "plan");
     must(shmbus_create(name, plan, NULL), "create");
     shmbus_plan_free(plan);
 }

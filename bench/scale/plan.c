@@ -4,23 +4,23 @@
 
 struct shmbus_plan *scale_plan_new(uint32_t processes, uint64_t block_bytes, uint64_t blocks)
 {
+    struct shmbus_plan_opts whole = {
+        .struct_bytes = sizeof(whole), .processes = processes, .spare_channels = SHMBUS_SPARE_NONE};
+    struct shmbus_block_opts some = {sizeof(some), block_bytes, blocks};
     struct shmbus_plan *plan = NULL;
 
     scale_must(shmbus_plan_new(0, &plan), "plan");
-    plan->processes = processes;
-    plan->block_count = 0;
-    plan->channel_count = 0;
-    plan->spare_channels = 0;
-    scale_must(shmbus_plan_add_blocks(plan, block_bytes, blocks), "plan of the blocks");
+    scale_must(shmbus_plan_set(plan, &whole), "plan of the segment");
+    scale_must(shmbus_plan_clear_blocks(plan), "plan of no blocks");
+    scale_must(shmbus_plan_add_blocks(plan, &some), "plan of the blocks");
     return plan;
 }
 
 void scale_plan_add_queue(struct shmbus_plan *plan, const char *name, uint32_t depth)
 {
-    struct shmbus_channel_plan channel = {.kind = SHMBUS_KIND_QUEUE, .depth = depth};
+    struct shmbus_channel_opts channel = {.struct_bytes = sizeof(channel), .depth = depth};
 
-    snprintf(channel.name, sizeof(channel.name), "%s", name);
-    scale_must(shmbus_plan_add_channel(plan, &channel), "plan of a queue");
+    scale_must(shmbus_plan_add_channel(plan, name, &channel), "plan of a queue");
 }
 
 void scale_create(const struct shmbus_plan *plan)

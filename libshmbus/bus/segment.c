@@ -22,6 +22,7 @@
 #include "layout/format.h"
 #include "layout/name.h"
 #include "layout/verify.h"
+#include "plan/plan.h"
 #include "plan/plan_geometry.h"
 #include "protocol/anchor.h"
 

@@ -449,7 +449,7 @@ static void check_standstill(struct check *check)
 int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context)
 {
     struct check check = {.bus = bus, .each = each, .context = context};
-    int result = sb_stat_check(bus, bus, 2 * sizeof(size_t));
+    int result = sb_look_check(bus);
     int state;
     if (result < 0) {
         return result;

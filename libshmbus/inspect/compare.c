@@ -16,6 +16,7 @@
 #include "bus/bus.h"
 #include "inspect/inspect.h"
 #include "inspect/stat.h"
+#include "plan/plan.h"
 #include "plan/plan_geometry.h"
 #include "protocol/directory.h"
 
@@ -235,7 +236,7 @@ int shmbus_plan_compare(struct shmbus *bus, const struct shmbus_plan *plan, shmb
                         void *context)
 {
     struct telling t = {.each = each, .context = context};
-    int r = sb_stat_check(bus, &t, sizeof t);
+    int r = sb_look_check(bus);
 
     if (r < 0) {
         return r;

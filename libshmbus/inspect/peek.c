@@ -289,9 +289,12 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
                 void *context)
 {
     struct peek peek = {.max = max, .each = each, .context = context, .stopped = max == 0};
-    int result = sb_stat_check(bus, channel, 2 * sizeof(size_t));
+    int result = sb_look_check(bus);
     if (result < 0) {
         return result;
+    }
+    if (channel == NULL) {
+        return sb_fail(-EINVAL, "peek needs the name of a channel");
     }
     if (each == NULL) {
         return sb_fail(-EINVAL, "peek needs a function to call for each message");

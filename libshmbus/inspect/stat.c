@@ -49,19 +49,23 @@ static int check_length(struct shmbus *bus)
                    (unsigned long long)bus->segment.bytes);
 }
 
-int sb_stat_check(struct shmbus *bus, const void *ret, size_t struct_bytes)
+int sb_look_check(struct shmbus *bus)
 {
-    if (bus == NULL || ret == NULL) {
-        return sb_fail(-EINVAL, "bus and the place for the answer must not be null");
-    }
-    if (struct_bytes < 2 * sizeof(size_t)) {
-        return sb_fail(-EINVAL, "struct_bytes must be set to the size of the struct");
+    if (bus == NULL) {
+        return sb_fail(-EINVAL, "the bus to look at is NULL");
     }
     if (!sb_bus_is_ours(bus)) {
         return sb_fail_static(-SHMBUS_ERR_FORKED, bus->segment.name,
                               shmbus_strerror(SHMBUS_ERR_FORKED));
     }
     return check_length(bus);
+}
+
+int sb_stat_check(struct shmbus *bus, const void *ret)
+{
+    int r = sb_check_sized(ret, "statistics");
+
+    return r < 0 ? r : sb_look_check(bus);
 }
 
 bool sb_owner64_is_dead(struct shmbus *bus, uint64_t owner64)
@@ -174,7 +178,7 @@ int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channe
 {
     struct shmbus_channel_stat stat = {0};
     const struct sb_channel_view *ch;
-    int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
+    int result = sb_stat_check(bus, ret_stat);
     if (result < 0) {
         return result;
     }
@@ -271,7 +275,7 @@ int shmbus_process_stat(struct shmbus *bus, uint32_t index, struct shmbus_proces
     const struct sb_proc *proc;
     struct sb_here here;
     uint64_t w;
-    int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
+    int result = sb_stat_check(bus, ret_stat);
     if (result < 0) {
         return result;
     }
@@ -306,7 +310,7 @@ int shmbus_block_stat(struct shmbus *bus, uint32_t index, struct shmbus_block_st
     struct shmbus_block_stat stat = {0};
     struct sb_block_counts census = {0}, own = {0};
     const struct sb_class_view *cls;
-    int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
+    int result = sb_stat_check(bus, ret_stat);
     if (result < 0) {
         return result;
     }
@@ -341,7 +345,7 @@ int shmbus_region_stat(struct shmbus *bus, uint32_t index, struct shmbus_region_
 {
     struct shmbus_region_stat stat = {0};
     const struct sb_region_view *region;
-    int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
+    int result = sb_stat_check(bus, ret_stat);
     if (result < 0) {
         return result;
     }

@@ -10,9 +10,12 @@
 /* Whether the kernel calls the holder of an owner64 dead, or nobody of that name is listed. */
 bool sb_owner64_is_dead(struct shmbus *bus, uint64_t owner64);
 
-/* How every one of these calls begins: handle, result and size are usable, and all of the mapping
- * is backed by the file (nothing could be looked at without a SIGBUS otherwise). */
-int sb_stat_check(struct shmbus *bus, const void *ret, size_t struct_bytes);
+/* How every one of these calls begins: the handle is usable, and all of the mapping is backed by
+ * the file (nothing could be looked at without a SIGBUS otherwise). */
+int sb_look_check(struct shmbus *bus);
+
+/* The same, and the caller has said how large its struct for the answer is. */
+int sb_stat_check(struct shmbus *bus, const void *ret);
 
 /* Whether the name still leads to this very segment. */
 bool sb_bus_is_unlinked(const struct shmbus *bus);

@@ -48,7 +48,7 @@ int shmbus_bus_stat(struct shmbus *bus, struct shmbus_bus_stat *ret_stat)
     struct shmbus_bus_stat stat = {0};
     const struct sb_super *super;
     char name[SHMBUS_NAME_BYTES];
-    int result = sb_stat_check(bus, ret_stat, ret_stat != NULL ? ret_stat->struct_bytes : 0);
+    int result = sb_stat_check(bus, ret_stat);
     if (result < 0) {
         return result;
     }

@@ -230,11 +230,10 @@ static int read_heartbeat(struct sb_yaml *y, const struct sb_yaml_key *key, void
 static int read_block(struct sb_yaml *y, const char *name)
 {
     static const struct sb_yaml_key keys[] = {
-        {"size", sb_yaml_size, offsetof(struct shmbus_block_plan, size_bytes), 1,
-         SB_BLOCK_BYTES_MAX},
-        {"count", sb_yaml_u64, offsetof(struct shmbus_block_plan, count), 1, 16u << 20},
+        {"size", sb_yaml_size, offsetof(struct sb_block_plan, size_bytes), 1, SB_BLOCK_BYTES_MAX},
+        {"count", sb_yaml_u64, offsetof(struct sb_block_plan, count), 1, 16u << 20},
     };
-    struct shmbus_block_plan block = {0, 0};
+    struct sb_block_plan block = {0, 0};
     yaml_mark_t mark;
     uint32_t seen = 0;
     int r = sb_yaml_mark(y, &mark);
@@ -244,7 +243,7 @@ static int read_block(struct sb_yaml *y, const char *name)
         return r;
     if (seen != 3)
         return sb_yaml_fail(y, mark, "a block class needs both `size` and `count`");
-    r = shmbus_plan_add_blocks(loader_of(y)->plan, block.size_bytes, block.count);
+    r = sb_plan_add_blocks(loader_of(y)->plan, block.size_bytes, block.count);
     if (r == -EEXIST || r == -EINVAL)
         return sb_yaml_fail(y, mark, "%s", shmbus_detail());
     return r;
@@ -298,7 +297,7 @@ enum {
 };
 #define BIT(i) (1u << (i))
 
-#define CHANNEL(member) offsetof(struct shmbus_channel_plan, member)
+#define CHANNEL(member) offsetof(struct sb_channel_plan, member)
 static const struct sb_yaml_key channel_keys[] = {
     [KIND] = {"kind", read_kind, CHANNEL(kind), 0, 0},
     [DEPTH] = {"depth", sb_yaml_u32, CHANNEL(depth), 1, SB_DEPTH_MAX},
@@ -319,7 +318,7 @@ static const struct sb_yaml_key channel_keys[] = {
 
 /* What fits a queue but not a stream, and the other way round. */
 static int check_keys_fit(const struct sb_yaml *y, const struct sb_yaml_text *name,
-                          const struct shmbus_channel_plan *channel, uint32_t seen)
+                          const struct sb_channel_plan *channel, uint32_t seen)
 {
     const uint32_t queue_only = BIT(DEPTH) | BIT(MAX_DELIVERIES) | BIT(DEAD_LETTER) | BIT(ORDER) |
                                 BIT(MESSAGE_BYTES) | BIT(PRODUCERS) | BIT(SHARE);
@@ -337,7 +336,7 @@ static int check_keys_fit(const struct sb_yaml *y, const struct sb_yaml_text *na
 }
 
 static int check_order(const struct sb_yaml *y, const struct sb_yaml_text *name,
-                       const struct shmbus_channel_plan *channel, uint32_t seen)
+                       const struct sb_channel_plan *channel, uint32_t seen)
 {
     bool has_lanes = channel->order == SHMBUS_ORDER_PRODUCER;
 
@@ -357,7 +356,7 @@ static int check_order(const struct sb_yaml *y, const struct sb_yaml_text *name,
 }
 
 static int check_dead_letter(const struct sb_yaml *y, const struct sb_yaml_text *name,
-                             const struct shmbus_channel_plan *channel)
+                             const struct sb_channel_plan *channel)
 {
     bool has_target = channel->dead_letter[0] != '\0';
 
@@ -382,7 +381,7 @@ static int check_dead_letter(const struct sb_yaml *y, const struct sb_yaml_text 
 
 static int read_channel(struct sb_yaml *y, const struct sb_yaml_text *name)
 {
-    struct shmbus_channel_plan channel;
+    struct sb_channel_plan channel;
     uint32_t seen;
 
     memset(&channel, 0, sizeof channel);
@@ -404,7 +403,7 @@ static int read_channel(struct sb_yaml *y, const struct sb_yaml_text *name)
                             name->value);
     }
     memcpy(channel.name, name->value, strlen(name->value) + 1);
-    r = shmbus_plan_add_channel(loader_of(y)->plan, &channel);
+    r = sb_plan_add_channel(loader_of(y)->plan, &channel);
     if (r == -EEXIST)
         return sb_yaml_fail(y, name->mark, "channel `%s` is there twice; remove one", name->value);
     return r;
@@ -435,7 +434,7 @@ static int read_region(struct sb_yaml *y, const struct sb_yaml_text *name)
         r = sb_yaml_size(y, &size, &bytes);
     if (r < 0)
         return r;
-    r = shmbus_plan_add_region(loader_of(y)->plan, name->value, bytes);
+    r = sb_plan_add_region(loader_of(y)->plan, name->value, bytes);
     if (r == -EEXIST)
         return sb_yaml_fail(y, name->mark, "region `%s` is there twice; remove one", name->value);
     return r;
@@ -493,7 +492,7 @@ static int add_dead_letter_queues(struct loader *l)
     size_t declared = l->plan->channel_count;
 
     for (size_t i = 0; i < declared; i++) {
-        struct shmbus_channel_plan added = l->plan->channels[i];
+        struct sb_channel_plan added = l->plan->channels[i];
         if (added.dead_letter[0] == '\0' || sb_plan_channel(l->plan, added.dead_letter) != NULL)
             continue;
         memcpy(added.name, added.dead_letter, sizeof added.name);
@@ -504,7 +503,7 @@ static int add_dead_letter_queues(struct loader *l)
         added.message_bytes = 0;
         added.producers = 0;
         added.share = 0;
-        int r = shmbus_plan_add_channel(l->plan, &added);
+        int r = sb_plan_add_channel(l->plan, &added);
         if (r < 0)
             return r;
     }

@@ -17,7 +17,7 @@
 
 /* About 43 MiB of blocks; the tables and sixteen spare queues make it 44. Of the largest each queue
  * has one for itself, see geometry.c. config/default.yaml says the same in words. */
-static const struct shmbus_block_plan built_in_blocks[] = {
+static const struct sb_block_plan built_in_blocks[] = {
     {64, 16384}, {256, 16384}, {4096, 1024}, {65536, 128}, {1048576, 24},
 };
 enum { BUILT_IN_CLASSES = sizeof built_in_blocks / sizeof built_in_blocks[0] };
@@ -45,7 +45,6 @@ static uint64_t power_of_two_above(uint64_t value)
 static void fill_defaults(struct shmbus_plan *plan)
 {
     memset(plan, 0, sizeof *plan);
-    plan->struct_bytes = sizeof *plan;
     plan->mode = 0600;
     plan->group = (gid_t)-1;
     plan->processes = 64;
@@ -58,8 +57,7 @@ static void fill_defaults(struct shmbus_plan *plan)
 static int add_built_in_blocks(struct shmbus_plan *plan)
 {
     for (size_t i = 0; i < BUILT_IN_CLASSES; i++) {
-        int r =
-            shmbus_plan_add_blocks(plan, built_in_blocks[i].size_bytes, built_in_blocks[i].count);
+        int r = sb_plan_add_blocks(plan, built_in_blocks[i].size_bytes, built_in_blocks[i].count);
         if (r < 0)
             return r;
     }
@@ -108,7 +106,7 @@ static void *grow(void *array, size_t count, size_t element_bytes)
     return larger;
 }
 
-struct shmbus_channel_plan *sb_plan_channel(const struct shmbus_plan *plan, const char *name)
+struct sb_channel_plan *sb_plan_channel(const struct shmbus_plan *plan, const char *name)
 {
     for (size_t i = 0; i < plan->channel_count; i++) {
         if (strncmp(plan->channels[i].name, name, SHMBUS_NAME_BYTES) == 0)
@@ -127,13 +125,8 @@ static int check_new_name(const char *what, const char *name)
                    SHMBUS_NAME_BYTES, name, what, SHMBUS_NAME_BYTES - 1);
 }
 
-int shmbus_plan_add_channel(struct shmbus_plan *plan, const struct shmbus_channel_plan *channel)
+int sb_plan_settle_channel(struct sb_channel_plan *channel)
 {
-    if (plan == NULL || channel == NULL)
-        return sb_fail(-EINVAL, "the plan or the channel is NULL");
-    int r = check_new_name("channel", channel->name);
-    if (r < 0)
-        return r;
     if (channel->kind != 0 && channel->kind != SHMBUS_KIND_QUEUE &&
         channel->kind != SHMBUS_KIND_STREAM) {
         return sb_fail(-EINVAL,
@@ -144,34 +137,42 @@ int shmbus_plan_add_channel(struct shmbus_plan *plan, const struct shmbus_channe
         return sb_fail(-EINVAL, "channel `%s`: timestamps %u is no enum shmbus_switch",
                        channel->name, (unsigned)channel->timestamps);
     }
-    if (sb_plan_channel(plan, channel->name) != NULL)
-        return sb_fail(-EEXIST, "channel `%s` is already in the plan", channel->name);
-    struct shmbus_channel_plan *channels =
-        grow(plan->channels, plan->channel_count, sizeof *channels);
-    if (channels == NULL)
-        return -ENOMEM;
-    plan->channels = channels;
-
-    struct shmbus_channel_plan *added = &plan->channels[plan->channel_count++];
-    *added = *channel;
-    if (added->kind == 0)
-        added->kind = SHMBUS_KIND_QUEUE;
-    if (added->on_full == 0 && added->kind == SHMBUS_KIND_STREAM)
-        added->on_full = SHMBUS_FULL_BLOCK; /* that of a queue: see sb_plan_on_full() */
-    if (added->kind == SHMBUS_KIND_QUEUE && added->depth == 0)
-        added->depth = SB_DEPTH_DEFAULT;
-    if (added->order == 0)
-        added->order = SHMBUS_ORDER_TOTAL;
-    if (added->order == SHMBUS_ORDER_PRODUCER && added->message_bytes == 0)
-        added->message_bytes = SB_LANE_MESSAGE_DEFAULT;
-    if (added->order == SHMBUS_ORDER_PRODUCER && added->producers == 0)
-        added->producers = SB_LANES_DEFAULT;
-    if (added->kind == SHMBUS_KIND_STREAM && added->bytes == 0)
-        added->bytes = SB_STREAM_BYTES_DEFAULT;
+    if (channel->kind == 0)
+        channel->kind = SHMBUS_KIND_QUEUE;
+    if (channel->on_full == 0 && channel->kind == SHMBUS_KIND_STREAM)
+        channel->on_full = SHMBUS_FULL_BLOCK; /* that of a queue: see sb_plan_on_full() */
+    if (channel->kind == SHMBUS_KIND_QUEUE && channel->depth == 0)
+        channel->depth = SB_DEPTH_DEFAULT;
+    if (channel->order == 0)
+        channel->order = SHMBUS_ORDER_TOTAL;
+    if (channel->order == SHMBUS_ORDER_PRODUCER && channel->message_bytes == 0)
+        channel->message_bytes = SB_LANE_MESSAGE_DEFAULT;
+    if (channel->order == SHMBUS_ORDER_PRODUCER && channel->producers == 0)
+        channel->producers = SB_LANES_DEFAULT;
+    if (channel->kind == SHMBUS_KIND_STREAM && channel->bytes == 0)
+        channel->bytes = SB_STREAM_BYTES_DEFAULT;
     return 0;
 }
 
-int shmbus_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t bytes)
+int sb_plan_add_channel(struct shmbus_plan *plan, const struct sb_channel_plan *channel)
+{
+    struct sb_channel_plan added = *channel;
+    int r = check_new_name("channel", added.name);
+    if (r == 0)
+        r = sb_plan_settle_channel(&added);
+    if (r < 0)
+        return r;
+    if (sb_plan_channel(plan, added.name) != NULL)
+        return sb_fail(-EEXIST, "channel `%s` is already in the plan", added.name);
+    struct sb_channel_plan *channels = grow(plan->channels, plan->channel_count, sizeof *channels);
+    if (channels == NULL)
+        return -ENOMEM;
+    plan->channels = channels;
+    plan->channels[plan->channel_count++] = added;
+    return 0;
+}
+
+int sb_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t bytes)
 {
     if (plan == NULL || name == NULL)
         return sb_fail(-EINVAL, "the plan or the name is NULL");
@@ -186,12 +187,12 @@ int shmbus_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t 
         if (strncmp(plan->regions[i].name, name, SHMBUS_NAME_BYTES) == 0)
             return sb_fail(-EEXIST, "region `%s` is already in the plan", name);
     }
-    struct shmbus_region_plan *regions = grow(plan->regions, plan->region_count, sizeof *regions);
+    struct sb_region_plan *regions = grow(plan->regions, plan->region_count, sizeof *regions);
     if (regions == NULL)
         return -ENOMEM;
     plan->regions = regions;
 
-    struct shmbus_region_plan *added = &plan->regions[plan->region_count++];
+    struct sb_region_plan *added = &plan->regions[plan->region_count++];
     memset(added, 0, sizeof *added);
     memcpy(added->name, name, strlen(name) + 1);
     added->bytes = bytes;
@@ -199,7 +200,7 @@ int shmbus_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t 
 }
 
 /* Keeps the classes in ascending order. */
-int shmbus_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes, uint64_t count)
+int sb_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes, uint64_t count)
 {
     if (plan == NULL)
         return sb_fail(-EINVAL, "the plan is NULL");
@@ -226,13 +227,13 @@ int shmbus_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes, uint64
     }
     if (plan->block_count >= SHMBUS_BLOCK_CLASSES_MAX)
         return sb_fail(-EINVAL, "more than %d block classes", SHMBUS_BLOCK_CLASSES_MAX);
-    struct shmbus_block_plan *blocks = grow(plan->blocks, plan->block_count, sizeof *blocks);
+    struct sb_block_plan *blocks = grow(plan->blocks, plan->block_count, sizeof *blocks);
     if (blocks == NULL)
         return -ENOMEM;
     plan->blocks = blocks;
 
     memmove(&blocks[at + 1], &blocks[at], (plan->block_count - at) * sizeof *blocks);
-    blocks[at] = (struct shmbus_block_plan){size_bytes, count};
+    blocks[at] = (struct sb_block_plan){size_bytes, count};
     plan->block_count++;
     plan->fit_blocks = false;
     return 0;
@@ -264,7 +265,7 @@ uint64_t sb_cell_bytes(uint64_t message_bytes)
 }
 
 /* What lanes need instead of slots. */
-static uint64_t lanes_cost(const struct shmbus_channel_plan *channel)
+static uint64_t lanes_cost(const struct sb_channel_plan *channel)
 {
     uint64_t cells = power_of_two_above(channel->depth) * sb_cell_bytes(channel->message_bytes);
     return channel->producers * (sizeof(struct sb_lane) + cells);
@@ -276,7 +277,7 @@ static uint64_t fixed_cost(const struct shmbus_plan *plan)
     uint64_t sum = sizeof(struct sb_super) + plan->processes * sizeof(struct sb_proc);
     sum += plan->spare_channels * queue_cost(plan, plan->spare_depth, 0);
     for (size_t i = 0; i < plan->channel_count; i++) {
-        const struct shmbus_channel_plan *channel = &plan->channels[i];
+        const struct sb_channel_plan *channel = &plan->channels[i];
         bool is_stream = channel->kind == SHMBUS_KIND_STREAM;
         sum += queue_cost(plan, is_stream ? 1 : channel->depth, channel->endpoints);
         if (is_stream)
@@ -305,7 +306,7 @@ static uint64_t least_of(const struct shmbus_plan *plan, size_t cls, size_t top)
     uint64_t least = COMMON_MIN;
 
     for (size_t i = 0; i < plan->channel_count; i++) {
-        const struct shmbus_channel_plan *c = &plan->channels[i];
+        const struct sb_channel_plan *c = &plan->channels[i];
         if (c->kind == SHMBUS_KIND_QUEUE && c->order != SHMBUS_ORDER_PRODUCER &&
             built_in_class(c->message_bytes, top) == cls)
             least += sb_plan_share(c->share);
@@ -400,7 +401,7 @@ int sb_plan_size_blocks(struct shmbus_plan *plan, uint64_t memory_bytes)
     for (size_t i = 0; i < BUILT_IN_CLASSES; i++) {
         if (counts[i] == 0)
             continue;
-        int r = shmbus_plan_add_blocks(plan, built_in_blocks[i].size_bytes, counts[i]);
+        int r = sb_plan_add_blocks(plan, built_in_blocks[i].size_bytes, counts[i]);
         if (r < 0)
             return r;
     }
@@ -417,8 +418,6 @@ static int bad(const char *option, const char *why)
 
 static int validate_limits(const struct shmbus_plan *plan)
 {
-    if (plan->struct_bytes != sizeof *plan)
-        return bad("struct_bytes", "the plan was not made by shmbus_plan_new() of this version");
     if ((plan->mode & ~(mode_t)0666) != 0 || (plan->mode & 0600) != 0600) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
                        "mode: 0%o is not possible: the owner needs read and write, nobody execute; "
@@ -472,7 +471,7 @@ static int validate_blocks(const struct shmbus_plan *plan)
                        plan->block_count, SHMBUS_BLOCK_CLASSES_MAX);
     }
     for (size_t i = 0; i < plan->block_count; i++) {
-        const struct shmbus_block_plan *b = &plan->blocks[i];
+        const struct sb_block_plan *b = &plan->blocks[i];
         if (b->size_bytes == 0 || b->size_bytes > SB_BLOCK_BYTES_MAX) {
             return sb_fail(-SHMBUS_ERR_CONFIG, "blocks: size %" PRIu64 " is not within 1 .. %llu",
                            b->size_bytes, SB_BLOCK_BYTES_MAX);
@@ -496,7 +495,7 @@ static int validate_blocks(const struct shmbus_plan *plan)
 }
 
 enum shmbus_on_full sb_plan_on_full(const struct shmbus_plan *plan,
-                                    const struct shmbus_channel_plan *channel)
+                                    const struct sb_channel_plan *channel)
 {
     if (channel->on_full != 0)
         return channel->on_full;
@@ -507,7 +506,7 @@ enum shmbus_on_full sb_plan_on_full(const struct shmbus_plan *plan,
     return SHMBUS_FULL_BLOCK;
 }
 
-static int validate_dead_letter(const struct shmbus_plan *plan, const struct shmbus_channel_plan *c)
+static int validate_dead_letter(const struct shmbus_plan *plan, const struct sb_channel_plan *c)
 {
     const char *name = c->name, *target_name = c->dead_letter;
 
@@ -531,7 +530,7 @@ static int validate_dead_letter(const struct shmbus_plan *plan, const struct shm
                        "`max_deliveries: 5` or remove it",
                        name);
     }
-    const struct shmbus_channel_plan *target = sb_plan_channel(plan, target_name);
+    const struct sb_channel_plan *target = sb_plan_channel(plan, target_name);
     if (target == NULL || target->kind != SHMBUS_KIND_QUEUE || target == c) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
                        "channel `%s`: dead_letter `%s` must be another queue of the plan", name,
@@ -571,7 +570,7 @@ static int validate_message(const struct shmbus_plan *plan, const char *name,
 }
 
 /* What depends on the order a queue keeps. */
-static int validate_order(const struct shmbus_plan *plan, const struct shmbus_channel_plan *c)
+static int validate_order(const struct shmbus_plan *plan, const struct sb_channel_plan *c)
 {
     switch ((int)c->order) {
     case SHMBUS_ORDER_PRODUCER:
@@ -606,7 +605,7 @@ static int validate_order(const struct shmbus_plan *plan, const struct shmbus_ch
     return 0;
 }
 
-static int validate_queue(const struct shmbus_plan *plan, const struct shmbus_channel_plan *c)
+static int validate_queue(const struct shmbus_plan *plan, const struct sb_channel_plan *c)
 {
     if (c->depth == 0 || c->depth > SB_DEPTH_MAX) {
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: depth %u is not within 1 .. %u", c->name,
@@ -626,7 +625,7 @@ static int validate_queue(const struct shmbus_plan *plan, const struct shmbus_ch
     return r < 0 ? r : validate_dead_letter(plan, c);
 }
 
-static int validate_stream(const struct shmbus_channel_plan *c)
+static int validate_stream(const struct sb_channel_plan *c)
 {
     if (c->bytes < SB_STREAM_BYTES_MIN || c->bytes > SB_STREAM_BYTES_MAX) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
@@ -695,7 +694,7 @@ static int validate_all_names(const struct shmbus_plan *plan)
     return r;
 }
 
-static int validate_channel(const struct shmbus_plan *plan, const struct shmbus_channel_plan *c)
+static int validate_channel(const struct shmbus_plan *plan, const struct sb_channel_plan *c)
 {
     if (c->endpoints > SB_ENDPOINTS_MAX) {
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: endpoints %u is above %u", c->name,
@@ -724,7 +723,7 @@ int sb_plan_validate(const struct shmbus_plan *plan)
     for (size_t i = 0; r == 0 && i < plan->channel_count; i++)
         r = validate_channel(plan, &plan->channels[i]);
     for (size_t i = 0; r == 0 && i < plan->region_count; i++) {
-        const struct shmbus_region_plan *region = &plan->regions[i];
+        const struct sb_region_plan *region = &plan->regions[i];
         if (region->bytes == 0 || region->bytes > SB_REGION_BYTES_MAX) {
             r = sb_fail(-SHMBUS_ERR_CONFIG,
                         "region `%s`: %" PRIu64 " bytes is not within 1 .. %llu", region->name,

@@ -52,12 +52,12 @@ static int take_classes(struct sb_geometry *g, const struct shmbus_plan *plan)
 
 static uint32_t channel_index(const struct shmbus_plan *plan, const char *name)
 {
-    const struct shmbus_channel_plan *found = name[0] == '\0' ? NULL : sb_plan_channel(plan, name);
+    const struct sb_channel_plan *found = name[0] == '\0' ? NULL : sb_plan_channel(plan, name);
 
     return found == NULL ? SB_NONE : (uint32_t)(found - plan->channels);
 }
 
-static void take_channel(const struct shmbus_plan *plan, const struct shmbus_channel_plan *from,
+static void take_channel(const struct shmbus_plan *plan, const struct sb_channel_plan *from,
                          struct sb_channel_geometry *to)
 {
     memcpy(to->name, from->name, sizeof to->name);
@@ -142,7 +142,7 @@ static int share_blocks(struct sb_geometry *g, bool fit)
 
 static void take_channels(struct sb_geometry *g, const struct shmbus_plan *plan)
 {
-    const struct shmbus_channel_plan spare = {
+    const struct sb_channel_plan spare = {
         .kind = SHMBUS_KIND_QUEUE,
         .depth = plan->spare_depth,
         .on_full = SHMBUS_FULL_BLOCK,
@@ -159,7 +159,7 @@ static void take_channels(struct sb_geometry *g, const struct shmbus_plan *plan)
 static void take_regions(struct sb_geometry *g, const struct shmbus_plan *plan)
 {
     for (uint32_t i = 0; i < g->region_count; i++) {
-        const struct shmbus_region_plan *region = &plan->regions[i];
+        const struct sb_region_plan *region = &plan->regions[i];
         memcpy(g->regions[i].name, region->name, sizeof g->regions[i].name);
         g->regions[i].bytes = region->bytes;
     }
@@ -217,9 +217,12 @@ int shmbus_plan_block_stat(const struct shmbus_plan *plan, uint32_t index,
     struct shmbus_block_stat stat = {0};
     struct sb_geometry *g;
 
-    if (plan == NULL || ret_stat == NULL || ret_stat->struct_bytes < 2 * sizeof(size_t))
-        return sb_fail(-EINVAL, "the plan or the result is NULL, or struct_bytes is not set");
-    int r = sb_geometry_from_plan(plan, &g);
+    if (plan == NULL)
+        return sb_fail(-EINVAL, "the plan is NULL");
+    int r = sb_check_sized(ret_stat, "shmbus_plan_block_stat");
+    if (r < 0)
+        return r;
+    r = sb_geometry_from_plan(plan, &g);
     if (r < 0)
         return r;
     if (index < g->class_count) {

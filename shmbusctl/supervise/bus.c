@@ -20,7 +20,7 @@ enum { EVENT_BYTES = 2048, EVENTS_KEPT = 256 };
 /* In a bus that is made here there is a channel for events that costs no blocks and never fills. */
 static int make_plan(const struct sup *s, struct shmbus_plan **ret_plan)
 {
-    struct shmbus_channel_plan events = {.kind = SHMBUS_KIND_QUEUE,
+    struct shmbus_channel_opts events = {.struct_bytes = sizeof events,
                                          .depth = EVENTS_KEPT,
                                          .on_full = SHMBUS_FULL_DROP_OLDEST,
                                          .order = SHMBUS_ORDER_PRODUCER,
@@ -32,8 +32,7 @@ static int make_plan(const struct sup *s, struct shmbus_plan **ret_plan)
     if (r < 0) {
         return r;
     }
-    snprintf(events.name, sizeof events.name, "%s", s->file->events);
-    r = shmbus_plan_add_channel(*ret_plan, &events);
+    r = shmbus_plan_add_channel(*ret_plan, s->file->events, &events);
     if (r < 0 && r != -EEXIST) {
         shmbus_plan_free(*ret_plan);
         return r;

@@ -185,17 +185,15 @@ static void start(void (*body)(uint32_t), uint32_t argument)
 static int create(void)
 {
     struct shmbus_plan *plan = NULL;
-    struct shmbus_channel_plan queue = {.kind = SHMBUS_KIND_QUEUE, .depth = 64};
-    struct shmbus_channel_plan stream = {.kind = SHMBUS_KIND_STREAM, .bytes = 16384};
+    struct shmbus_channel_opts queue = {sizeof queue, .depth = 64};
+    struct shmbus_channel_opts stream = {sizeof stream, .kind = SHMBUS_KIND_STREAM, .bytes = 16384};
     int r = shmbus_plan_new(0, &plan);
 
-    snprintf(queue.name, sizeof queue.name, "work");
-    snprintf(stream.name, sizeof stream.name, "bytes");
     if (r == 0) {
-        r = shmbus_plan_add_channel(plan, &queue);
+        r = shmbus_plan_add_channel(plan, "work", &queue);
     }
     if (r == 0) {
-        r = shmbus_plan_add_channel(plan, &stream);
+        r = shmbus_plan_add_channel(plan, "bytes", &stream);
     }
     if (r == 0) {
         r = shmbus_create(bus_name, plan, NULL);

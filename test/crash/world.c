@@ -62,55 +62,51 @@ static int64_t now_ns(void)
 
 /* --------------------------------------------------------------------------------------- making */
 
+/* Five of the blocks are shares. Stocks of five: refills and flushes happen. */
+static void plan_whole(struct shmbus_plan *plan)
+{
+    struct shmbus_plan_opts whole = {
+        .struct_bytes = sizeof whole, .processes = 4, .spare_channels = 1, .spare_depth = 4};
+    struct shmbus_block_opts blocks = {sizeof blocks, 64, 45};
+    struct shmbus_region_opts region = {sizeof region, T_REGION_BYTES};
+
+    shmbus_plan_set(plan, &whole);
+    shmbus_plan_clear_blocks(plan);
+    shmbus_plan_add_blocks(plan, &blocks);
+    shmbus_plan_add_region(plan, "r", &region);
+}
+
 static int make_plan(struct shmbus_plan **ret)
 {
-    struct shmbus_channel_plan ch = {
-        .kind = SHMBUS_KIND_QUEUE, .depth = T_DEPTH, .on_full = SHMBUS_FULL_BLOCK, .endpoints = 8};
+    struct shmbus_channel_opts ch = {sizeof ch, .depth = T_DEPTH, .on_full = SHMBUS_FULL_BLOCK,
+                                     .endpoints = 8};
     int r = shmbus_plan_new(1u << 20, ret);
 
     if (r < 0) {
         return r;
     }
-    (*ret)->processes = 4;
-    (*ret)->spare_channels = 1;
-    (*ret)->spare_depth = 4;
-    (*ret)->block_count = 0;
-    /* Five are shares. Stocks of five: refills and flushes happen. */
-    shmbus_plan_add_blocks(*ret, 64, 45);
-    snprintf(ch.name, sizeof ch.name, "dead");
-    shmbus_plan_add_channel(*ret, &ch);
-    snprintf(ch.name, sizeof ch.name, "q2");
-    shmbus_plan_add_channel(*ret, &ch);
-    snprintf(ch.name, sizeof ch.name, "q");
-    snprintf(ch.dead_letter, sizeof ch.dead_letter, "dead");
+    plan_whole(*ret);
+    shmbus_plan_add_channel(*ret, "dead", &ch);
+    shmbus_plan_add_channel(*ret, "q2", &ch);
+    ch.dead_letter = "dead";
     ch.max_deliveries = 3;
-    shmbus_plan_add_channel(*ret, &ch);
-    snprintf(ch.name, sizeof ch.name, "l");
+    shmbus_plan_add_channel(*ret, "q", &ch);
     ch.order = SHMBUS_ORDER_PRODUCER;
     ch.message_bytes = 16;
     ch.producers = T_LANES;
-    shmbus_plan_add_channel(*ret, &ch);
-    snprintf(ch.name, sizeof ch.name, "ld");
+    shmbus_plan_add_channel(*ret, "l", &ch);
     ch.on_full = SHMBUS_FULL_DROP_OLDEST;
-    shmbus_plan_add_channel(*ret, &ch);
-    snprintf(ch.name, sizeof ch.name, "lx");
-    snprintf(ch.dead_letter, sizeof ch.dead_letter, "letters");
+    shmbus_plan_add_channel(*ret, "ld", &ch);
+    ch.dead_letter = "letters";
     ch.on_full = SHMBUS_FULL_BLOCK;
     ch.max_deliveries = 1;
-    shmbus_plan_add_channel(*ret, &ch);
-    ch = (struct shmbus_channel_plan){.name = "letters",
-                                      .kind = SHMBUS_KIND_QUEUE,
-                                      .depth = T_DEPTH,
-                                      .on_full = SHMBUS_FULL_DROP_OLDEST,
+    shmbus_plan_add_channel(*ret, "lx", &ch);
+    ch = (struct shmbus_channel_opts){sizeof ch, .depth = T_DEPTH,
+                                      .on_full = SHMBUS_FULL_DROP_OLDEST, .endpoints = 8};
+    shmbus_plan_add_channel(*ret, "letters", &ch);
+    ch = (struct shmbus_channel_opts){sizeof ch, .kind = SHMBUS_KIND_STREAM, .bytes = 4096,
                                       .endpoints = 8};
-    shmbus_plan_add_channel(*ret, &ch);
-    ch = (struct shmbus_channel_plan){.name = "s",
-                                      .kind = SHMBUS_KIND_STREAM,
-                                      .bytes = 4096,
-                                      .on_full = SHMBUS_FULL_BLOCK,
-                                      .endpoints = 8};
-    shmbus_plan_add_channel(*ret, &ch);
-    return shmbus_plan_add_region(*ret, "r", T_REGION_BYTES);
+    return shmbus_plan_add_channel(*ret, "s", &ch);
 }
 
 static bool pass_messages(struct shmbus_channel *tx, struct shmbus_channel *rx, unsigned count)

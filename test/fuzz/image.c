@@ -50,19 +50,33 @@ void fuzz_name(const char *target, char ret_name[SHMBUS_NAME_BYTES])
 /* ----------------------------------------------------------------------------------- the plans */
 
 static void add_channel(struct shmbus_plan *plan, const char *name, enum shmbus_kind kind,
-                        struct shmbus_channel_plan with)
+                        struct shmbus_channel_opts with)
 {
+    with.struct_bytes = sizeof with;
     with.kind = kind;
     with.endpoints = 4;
-    snprintf(with.name, sizeof with.name, "%s", name);
-    must(shmbus_plan_add_channel(plan, &with), "add_channel");
+    must(shmbus_plan_add_channel(plan, name, &with), "add_channel");
+}
+
+static void add_region(struct shmbus_plan *plan, const char *name, uint64_t bytes)
+{
+    struct shmbus_region_opts region = {sizeof region, bytes};
+
+    must(shmbus_plan_add_region(plan, name, &region), "add_region");
+}
+
+static void add_blocks(struct shmbus_plan *plan, uint64_t size_bytes, uint64_t count)
+{
+    struct shmbus_block_opts blocks = {sizeof blocks, size_bytes, count};
+
+    must(shmbus_plan_add_blocks(plan, &blocks), "add_blocks");
 }
 
 /* The queues, all but the dead-letter queue with lanes or none. */
 static void add_queues(struct shmbus_plan *plan, bool lanes)
 {
-    struct shmbus_channel_plan q = {.depth = 4, .max_deliveries = 3, .dead_letter = "dead"};
-    struct shmbus_channel_plan drop = {
+    struct shmbus_channel_opts q = {.depth = 4, .max_deliveries = 3, .dead_letter = "dead"};
+    struct shmbus_channel_opts drop = {
         .depth = 4, .on_full = SHMBUS_FULL_DROP_OLDEST, .timestamps = SHMBUS_SWITCH_ON};
 
     if (lanes) {
@@ -71,7 +85,7 @@ static void add_queues(struct shmbus_plan *plan, bool lanes)
         q.message_bytes = 100;
         drop.message_bytes = 2000;
     }
-    add_channel(plan, "dead", SHMBUS_KIND_QUEUE, (struct shmbus_channel_plan){.depth = 4});
+    add_channel(plan, "dead", SHMBUS_KIND_QUEUE, (struct shmbus_channel_opts){.depth = 4});
     add_channel(plan, "q", SHMBUS_KIND_QUEUE, q);
     add_channel(plan, "drop", SHMBUS_KIND_QUEUE, drop);
 }
@@ -80,21 +94,23 @@ static struct shmbus_plan *make_plan(enum fuzz_kind kind)
 {
     struct shmbus_plan *plan = NULL;
     bool bare = kind == FUZZ_KIND_BARE;
+    struct shmbus_plan_opts whole = {.struct_bytes = sizeof whole,
+                                     .processes = 4,
+                                     .spare_channels = bare ? SHMBUS_SPARE_NONE : 2,
+                                     .spare_depth = 4};
 
     must(shmbus_plan_new(0, &plan), "plan_new");
-    plan->processes = 4;
-    plan->spare_channels = bare ? 0 : 2;
-    plan->spare_depth = 4;
-    plan->block_count = 0;
-    add_channel(plan, "s", SHMBUS_KIND_STREAM, (struct shmbus_channel_plan){.bytes = 4096});
+    must(shmbus_plan_set(plan, &whole), "plan_set");
+    must(shmbus_plan_clear_blocks(plan), "plan_clear_blocks");
+    add_channel(plan, "s", SHMBUS_KIND_STREAM, (struct shmbus_channel_opts){.bytes = 4096});
     add_channel(plan, "st", SHMBUS_KIND_STREAM,
-                (struct shmbus_channel_plan){.bytes = 4096, .timestamps = SHMBUS_SWITCH_ON});
-    must(shmbus_plan_add_region(plan, "r", 100), "add_region");
-    must(shmbus_plan_add_region(plan, "big", 5000), "add_region");
+                (struct shmbus_channel_opts){.bytes = 4096, .timestamps = SHMBUS_SWITCH_ON});
+    add_region(plan, "r", 100);
+    add_region(plan, "big", 5000);
     if (!bare) {
         add_queues(plan, kind == FUZZ_KIND_LANES);
-        must(shmbus_plan_add_blocks(plan, 64, 9), "add_blocks");
-        must(shmbus_plan_add_blocks(plan, 2048, 9), "add_blocks"); /* 5 are shares of queues */
+        add_blocks(plan, 64, 9);
+        add_blocks(plan, 2048, 9); /* 5 are shares of queues */
     }
     return plan;
 }

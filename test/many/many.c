@@ -105,16 +105,17 @@ static struct shmbus_channel *open_channel(struct shmbus *bus, const char *chann
 
 static void add_queue(struct shmbus_plan *plan, const char *queue, uint32_t depth)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_QUEUE, .depth = depth};
-    snprintf(c.name, sizeof c.name, "%s", queue);
-    check(shmbus_plan_add_channel(plan, &c), "plan");
+    struct shmbus_channel_opts c = {sizeof c, .depth = depth};
+    check(shmbus_plan_add_channel(plan, queue, &c), "plan");
 }
 
 static void create(void)
 {
+    struct shmbus_plan_opts whole = SHMBUS_PLAN_OPTS_INIT;
     struct shmbus_plan *plan = NULL;
     check(shmbus_plan_new(8 << 20, &plan), "plan");
-    plan->processes = count + OTHERS > SHMBUS_PROCESSES_MAX ? SHMBUS_PROCESSES_MAX : count + OTHERS;
+    whole.processes = count + OTHERS > SHMBUS_PROCESSES_MAX ? SHMBUS_PROCESSES_MAX : count + OTHERS;
+    check(shmbus_plan_set(plan, &whole), "plan");
 
     add_queue(plan, "held", 2048);
     add_queue(plan, "idle", 16);

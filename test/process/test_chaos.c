@@ -131,7 +131,7 @@ static struct chaos *chaos_new(enum shmbus_order order)
 {
     struct chaos *c = t_shared(sizeof *c);
     struct shmbus_plan *plan = t_plan(16, 64, 200);
-    struct shmbus_channel_plan q = {.name = "q",
+    struct shmbus_channel_opts q = {.struct_bytes = sizeof q,
                                     .kind = SHMBUS_KIND_QUEUE,
                                     .depth = 32,
                                     .order = order,
@@ -140,7 +140,7 @@ static struct chaos *chaos_new(enum shmbus_order order)
         q.depth = 8;
         q.producers = 2 * WORKERS; /* half of them are of dead ones now and then */
     }
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &q));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, "q", &q));
     t_plan_stream(plan, "s", 4096);
     T_OK_FATAL(shmbus_create(t_bus_name(c->name), plan, NULL));
     shmbus_plan_free(plan);

@@ -281,11 +281,11 @@ static bool one_sandbox(unsigned profile)
 {
     struct scene *scene = t_shared(sizeof *scene);
     struct shmbus_plan *plan = t_plan(8, 64, 32);
-    struct shmbus_channel_plan lane = {
-        .name = "lane", .kind = SHMBUS_KIND_QUEUE, .order = SHMBUS_ORDER_PRODUCER};
+    struct shmbus_channel_opts lane = {
+        .struct_bytes = sizeof lane, .kind = SHMBUS_KIND_QUEUE, .order = SHMBUS_ORDER_PRODUCER};
 
     t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &lane));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, "lane", &lane));
     struct shmbus *bus = t_bus_new(plan, scene->name);
     struct shmbus_channel *q = t_open(bus, "q", SHMBUS_OPEN_SEND);
     scene->refused = profile;

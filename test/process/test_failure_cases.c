@@ -37,7 +37,7 @@ static struct shmbus_plan *scene_plan(uint32_t processes)
     t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_queue(plan, "r", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
-    T_OK_FATAL(shmbus_plan_add_region(plan, "area", 4096));
+    T_OK_FATAL(t_add_region(plan, "area", 4096));
     plan->heartbeat_interval_ns = 100 * T_MS;
     plan->heartbeat_timeout_ns = 200 * T_MS;
     return plan;
@@ -252,7 +252,7 @@ T_TEST(failure, case_04_handlers_of_a_dead_letter_killed_in_turn_see_its_count_r
         for (int lanes = 0; lanes < 2; lanes++) {
             struct scene *scene = t_shared(sizeof *scene);
             struct shmbus_plan *plan = t_plan(8, 64, 32);
-            struct shmbus_channel_plan work = {.name = "work",
+            struct shmbus_channel_opts work = {.struct_bytes = sizeof work,
                                                .kind = SHMBUS_KIND_QUEUE,
                                                .depth = 8,
                                                .max_deliveries = max,
@@ -262,7 +262,7 @@ T_TEST(failure, case_04_handlers_of_a_dead_letter_killed_in_turn_see_its_count_r
                                                .producers = lanes ? 2 : 0};
             struct shmbus_msg msg = {0};
             t_plan_queue(plan, "dead", 8, SHMBUS_FULL_BLOCK, 0, NULL);
-            T_OK_FATAL(shmbus_plan_add_channel(plan, &work));
+            T_OK_FATAL(shmbus_plan_add_channel(plan, "work", &work));
             struct shmbus *bus = t_bus_new(plan, scene->name);
             struct shmbus_channel *q = t_open(bus, "work", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
             t_put(q, 42);

@@ -316,7 +316,7 @@ static struct shmbus *random_topology(void)
     char name[16], last[16];
 
     new_run(20 + (uint32_t)t_random_below(30));
-    T_OK_FATAL(shmbus_plan_add_blocks(plan, 256, large));
+    T_OK_FATAL(t_add_blocks(plan, 256, large));
     t_plan_queue(plan, "lost", 64, SHMBUS_FULL_BLOCK, 0, NULL);
     for (uint32_t q = 0; q < queues; q++) {
         snprintf(name, sizeof name, "q%u", q);

@@ -78,51 +78,63 @@ static int check(int result, const char *what)
 static void add_queue(struct shmbus_plan *plan, const char *name, uint32_t depth,
                       enum shmbus_on_full on_full, const char *dead_letter)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_QUEUE, .depth = depth, .on_full = on_full};
-    snprintf(c.name, sizeof c.name, "%s", name);
-    snprintf(c.dead_letter, sizeof c.dead_letter, "%s", dead_letter);
-    c.max_deliveries = dead_letter[0] != '\0' ? 4 : 0;
-    check(shmbus_plan_add_channel(plan, &c), name);
+    struct shmbus_channel_opts c = {.struct_bytes = sizeof c,
+                                    .depth = depth,
+                                    .on_full = on_full,
+                                    .dead_letter = dead_letter,
+                                    .max_deliveries = dead_letter != NULL ? 4 : 0};
+    check(shmbus_plan_add_channel(plan, name, &c), name);
 }
 
 /* A lane for every process there may be, the killed ones that nobody has cleaned up after too. */
 static void add_lanes(struct shmbus_plan *plan, const char *name, uint32_t depth,
                       enum shmbus_on_full on_full, const char *dead_letter)
 {
+    struct shmbus_plan_opts whole = SHMBUS_PLAN_OPTS_INIT;
+    struct shmbus_channel_opts c = {sizeof c, .order = SHMBUS_ORDER_PRODUCER,
+                                    .message_bytes = 1088};
+    check(shmbus_plan_get(plan, &whole), name);
+    c.producers = whole.processes;
     add_queue(plan, name, depth, on_full, dead_letter);
-    struct shmbus_channel_plan *c = &plan->channels[plan->channel_count - 1];
-    c->order = SHMBUS_ORDER_PRODUCER;
-    c->message_bytes = 1088;
-    c->producers = plan->processes;
+    check(shmbus_plan_set_channel(plan, name, &c), name);
+}
+
+static void add_blocks(struct shmbus_plan *plan, uint64_t size_bytes, uint64_t count)
+{
+    struct shmbus_block_opts blocks = {sizeof blocks, size_bytes, count};
+    check(shmbus_plan_add_blocks(plan, &blocks), "blocks");
 }
 
 static void create_bus(struct soak *soak)
 {
+    struct shmbus_plan_opts whole = {.struct_bytes = sizeof whole,
+                                     .processes = soak->options.processes * 2 + 8,
+                                     .spare_channels = 3,
+                                     .spare_depth = 16,
+                                     .heartbeat_timeout_ns = 200 * MS,
+                                     .heartbeat_interval_ns = 100 * MS};
     struct shmbus_plan *plan = NULL;
     check(shmbus_plan_new(1 << 20, &plan), "plan");
-    plan->block_count = 0;
-    plan->processes = soak->options.processes * 2 + 8;
-    plan->spare_channels = 3;
-    plan->spare_depth = 16;
     if (soak->can_be_nobody) {
-        plan->mode = 0660;
-        plan->group = NOBODY;
+        whole.mode = 0660;
+        whole.group = NOBODY;
     }
-    plan->heartbeat_timeout_ns = 200 * MS;
-    plan->heartbeat_interval_ns = 100 * MS;
-    check(shmbus_plan_add_blocks(plan, 64, 512), "blocks");
-    check(shmbus_plan_add_blocks(plan, 256, 300), "blocks");
-    check(shmbus_plan_add_blocks(plan, 1024, 64), "blocks");
+    check(shmbus_plan_set(plan, &whole), "plan");
+    check(shmbus_plan_clear_blocks(plan), "blocks");
+    add_blocks(plan, 64, 512);
+    add_blocks(plan, 256, 300);
+    add_blocks(plan, 1024, 64);
     add_queue(plan, "tasks", 256, SHMBUS_FULL_BLOCK, "dead");
-    add_queue(plan, "results", 64, SHMBUS_FULL_BLOCK, "");
-    add_queue(plan, "dead", 16, SHMBUS_FULL_BLOCK, "");
-    add_queue(plan, "news", 8, SHMBUS_FULL_DROP_OLDEST, "");
+    add_queue(plan, "results", 64, SHMBUS_FULL_BLOCK, NULL);
+    add_queue(plan, "dead", 16, SHMBUS_FULL_BLOCK, NULL);
+    add_queue(plan, "news", 8, SHMBUS_FULL_DROP_OLDEST, NULL);
     add_lanes(plan, "jobs", 64, SHMBUS_FULL_BLOCK, "dead");
-    add_lanes(plan, "rumours", 8, SHMBUS_FULL_DROP_OLDEST, "");
+    add_lanes(plan, "rumours", 8, SHMBUS_FULL_DROP_OLDEST, NULL);
     for (uint32_t i = 0; i < S_STREAMS; i++) {
-        struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_STREAM, .bytes = 16384};
-        snprintf(c.name, sizeof c.name, "s%u", i);
-        check(shmbus_plan_add_channel(plan, &c), c.name);
+        struct shmbus_channel_opts c = {sizeof c, .kind = SHMBUS_KIND_STREAM, .bytes = 16384};
+        char stream[SHMBUS_NAME_BYTES];
+        snprintf(stream, sizeof stream, "s%u", i);
+        check(shmbus_plan_add_channel(plan, stream, &c), stream);
     }
     snprintf(soak->name, sizeof soak->name, "soak-%ld", (long)getpid());
     check(shmbus_create(soak->name, plan, NULL), "create");

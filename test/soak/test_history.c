@@ -139,10 +139,10 @@ static void nothing_is_missed_that_was_sent(enum shmbus_kind kind, enum shmbus_o
 {
     struct pair *pair = t_shared(sizeof *pair);
     struct shmbus_plan *plan = t_plan(4, 64, 64);
-    struct shmbus_channel_plan c = {.name = "c", .kind = kind, .order = order};
+    struct shmbus_channel_opts c = {.struct_bytes = sizeof c, .kind = kind, .order = order};
     uint32_t missed = 0;
 
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, "c", &c));
     struct shmbus *bus = t_bus_new(plan, pair->name);
     struct shmbus_channel *ch = t_open(bus, "c", SHMBUS_OPEN_RECV);
     pid_t sender = t_fork(send_each, pair);

@@ -10,7 +10,8 @@ static inline void t_plan_lanes(struct shmbus_plan *plan, const char *name, uint
                                 uint32_t depth, enum shmbus_on_full on_full,
                                 uint32_t max_deliveries, const char *dead_letter)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_QUEUE,
+    struct shmbus_channel_opts c = {.struct_bytes = sizeof c,
+                                    .kind = SHMBUS_KIND_QUEUE,
                                     .depth = depth,
                                     .on_full = on_full,
                                     .max_deliveries = max_deliveries,
@@ -18,9 +19,8 @@ static inline void t_plan_lanes(struct shmbus_plan *plan, const char *name, uint
                                     .order = SHMBUS_ORDER_PRODUCER,
                                     .message_bytes = 64,
                                     .producers = producers};
-    snprintf(c.name, sizeof c.name, "%s", name);
-    snprintf(c.dead_letter, sizeof c.dead_letter, "%s", dead_letter != NULL ? dead_letter : "");
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
+    c.dead_letter = dead_letter != NULL ? dead_letter : "";
+    T_OK_FATAL(shmbus_plan_add_channel(plan, name, &c));
 }
 
 /* White box: cells of a queue that are not FREE. */

@@ -21,7 +21,7 @@ static void rig_make(struct rig *rig)
     t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_queue(plan, "r", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
-    T_OK_FATAL(shmbus_plan_add_region(plan, "area", 256));
+    T_OK_FATAL(t_add_region(plan, "area", 256));
     rig->bus = t_bus_new(plan, rig->name);
     rig->q = t_open(rig->bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     rig->r = t_open(rig->bus, "r", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
@@ -259,11 +259,13 @@ T_TEST(api, what_messages_cannot_say_yet_is_zero)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(4, 64, 16);
-    struct shmbus_channel_plan lanes = {
-        .name = "l", .kind = SHMBUS_KIND_QUEUE, .depth = 8, .order = SHMBUS_ORDER_PRODUCER};
+    struct shmbus_channel_opts lanes = {.struct_bytes = sizeof lanes,
+                                        .kind = SHMBUS_KIND_QUEUE,
+                                        .depth = 8,
+                                        .order = SHMBUS_ORDER_PRODUCER};
     t_plan_queue(plan, "q", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &lanes));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, "l", &lanes));
     struct shmbus *bus = t_bus_new(plan, name);
     const char *const names[] = {"q", "s", "l"};
     for (int i = 0; i < 3; i++) {

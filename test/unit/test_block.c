@@ -22,9 +22,9 @@ static void rig_make(struct rig *rig, uint64_t small, uint64_t middle, uint64_t 
 {
     struct shmbus_plan *plan = t_plan_alone(processes, 64, small);
     if (middle > 0)
-        T_OK_FATAL(shmbus_plan_add_blocks(plan, 256, middle));
+        T_OK_FATAL(t_add_blocks(plan, 256, middle));
     if (large > 0)
-        T_OK_FATAL(shmbus_plan_add_blocks(plan, 1024, large));
+        T_OK_FATAL(t_add_blocks(plan, 1024, large));
     rig->bus = t_bus_new(plan, rig->name);
     rig->blocks = &rig->bus->view.blocks;
     rig->owner = rig->bus->member.owner;

@@ -169,7 +169,7 @@ static bool note_false_alarm(void *context, enum shmbus_severity severity, const
 static void rig_up(void)
 {
     struct shmbus_plan *plan = t_plan(4, 64, BLOCKS);
-    struct shmbus_channel_plan jobs = {.name = "jobs",
+    struct shmbus_channel_opts jobs = {.struct_bytes = sizeof jobs,
                                        .kind = SHMBUS_KIND_QUEUE,
                                        .depth = 4,
                                        .on_full = SHMBUS_FULL_REJECT,
@@ -179,8 +179,8 @@ static void rig_up(void)
     struct shmbus *gone;
     t_plan_queue(plan, "tasks", 4, SHMBUS_FULL_REJECT, 0, NULL);
     t_plan_stream(plan, "ticks", 1024);
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &jobs));
-    T_OK_FATAL(shmbus_plan_add_region(plan, "data", 100));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, "jobs", &jobs));
+    T_OK_FATAL(t_add_region(plan, "data", 100));
     rig.bus = t_bus_new(plan, rig.name);
     rig.other = t_attach(rig.name);
     rig.tasks = t_open(rig.other, "tasks", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);

@@ -11,6 +11,7 @@
 #include <shmbus/shmbus.h>
 
 #include "harness.h"
+#include "plan/plan.h"
 
 static struct shmbus_plan *parse(const char *yaml)
 {
@@ -120,7 +121,7 @@ T_TEST(config, every_key_arrives_in_the_plan)
     CU_ASSERT_EQUAL(plan->blocks[1].size_bytes, 4096);
     CU_ASSERT_EQUAL_FATAL(plan->channel_count, 5);
 
-    const struct shmbus_channel_plan *c = plan->channels;
+    const struct sb_channel_plan *c = plan->channels;
     CU_ASSERT_STRING_EQUAL(c[0].name, "tasks");
     CU_ASSERT_EQUAL(c[0].kind, SHMBUS_KIND_QUEUE);
     CU_ASSERT_EQUAL(c[0].depth, 300);
@@ -173,7 +174,7 @@ T_TEST(config, order_and_what_belongs_to_it_arrive_in_the_plan)
               "  c: { order: producer, max_deliveries: 3, dead_letter: gone, on_full: reject }\n"
               "  d: { order: total }\n"
               "  e: {}\n");
-    const struct shmbus_channel_plan *c = plan->channels;
+    const struct sb_channel_plan *c = plan->channels;
     CU_ASSERT_EQUAL_FATAL(plan->channel_count, 6);
     CU_ASSERT_EQUAL(c[0].order, SHMBUS_ORDER_PRODUCER);
     CU_ASSERT_EQUAL(c[0].message_bytes, 4096);

@@ -77,7 +77,7 @@ struct rig {
 static void rig_plan(struct rig *rig, const struct kind *kind, enum shmbus_on_full on_full)
 {
     struct shmbus_plan *plan = t_plan(16, 128, 32);
-    struct shmbus_channel_plan c = {.name = "c",
+    struct shmbus_channel_opts c = {.struct_bytes = sizeof c,
                                     .kind = kind->kind,
                                     .order = kind->order,
                                     .on_full = kind->is_stream ? SHMBUS_FULL_BLOCK : on_full,
@@ -91,7 +91,7 @@ static void rig_plan(struct rig *rig, const struct kind *kind, enum shmbus_on_fu
     if (kind->order == SHMBUS_ORDER_PRODUCER) {
         c.producers = 2;
     }
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, "c", &c));
     rig->bus = t_bus_new(plan, rig->name);
 }
 
@@ -339,10 +339,10 @@ CONTRACT(when_it_drops_it_throws_away_exactly_the_oldest_or_cannot_be_made_so)
 {
     if (!kind->drops) {
         struct shmbus_plan *plan = t_plan(4, 64, 4);
-        struct shmbus_channel_plan c = {
-            .name = "c", .kind = kind->kind, .on_full = SHMBUS_FULL_DROP_OLDEST};
+        struct shmbus_channel_opts c = {
+            .struct_bytes = sizeof c, .kind = kind->kind, .on_full = SHMBUS_FULL_DROP_OLDEST};
         char name[SHMBUS_NAME_BYTES];
-        T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
+        T_OK_FATAL(shmbus_plan_add_channel(plan, "c", &c));
         T_FAILS(shmbus_create(t_bus_name(name), plan, NULL), -SHMBUS_ERR_CONFIG);
         shmbus_plan_free(plan);
         return;

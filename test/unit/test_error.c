@@ -9,6 +9,7 @@
 #include "base/errno_name.h"
 #include "base/error.h"
 #include "harness.h"
+#include "plan/plan.h"
 
 static const struct {
     const char *name, *text;
@@ -154,9 +155,9 @@ T_TEST(names, counters_and_message_types_have_names_and_ends)
 }
 
 /* The channel that YAML makes of "KEY: NAME". */
-static struct shmbus_channel_plan read_back(const char *key, const char *name)
+static struct sb_channel_plan read_back(const char *key, const char *name)
 {
-    struct shmbus_channel_plan channel;
+    struct sb_channel_plan channel;
     struct shmbus_plan *plan;
     char yaml[100];
 

@@ -10,7 +10,7 @@
 static struct shmbus *make_bus(char *name)
 {
     struct shmbus_plan *plan = t_plan(4, 64, 7);
-    struct shmbus_channel_plan jobs = {.name = "jobs",
+    struct shmbus_channel_opts jobs = {.struct_bytes = sizeof jobs,
                                        .kind = SHMBUS_KIND_QUEUE,
                                        .depth = DEPTH,
                                        .on_full = SHMBUS_FULL_REJECT,
@@ -20,7 +20,7 @@ static struct shmbus *make_bus(char *name)
                                        .order = SHMBUS_ORDER_PRODUCER,
                                        .message_bytes = 1000,
                                        .producers = 3};
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &jobs));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, "jobs", &jobs));
     t_plan_queue(plan, "dead", DEPTH, SHMBUS_FULL_REJECT, 0, NULL);
     return t_bus_new(plan, name);
 }

@@ -11,12 +11,14 @@
 #include <shmbus/shmbus.h>
 
 #include "base/error.h"
+#include "fixture.h"
 #include "harness.h"
 #include "layout/bounds.h"
 #include "layout/format.h"
 #include "layout/geometry.h"
 #include "layout/name.h"
 #include "layout/verify.h"
+#include "plan/plan.h"
 #include "plan/plan_geometry.h"
 #include "protocol/block.h"
 
@@ -32,11 +34,11 @@ struct image {
 static void add_channel(struct shmbus_plan *plan, const char *name, enum shmbus_kind kind,
                         uint32_t max_deliveries, const char *dead_letter)
 {
-    struct shmbus_channel_plan c = {.kind = kind, .depth = 5, .bytes = 5000, .endpoints = 3};
-    snprintf(c.name, sizeof c.name, "%s", name);
-    snprintf(c.dead_letter, sizeof c.dead_letter, "%s", dead_letter);
+    struct shmbus_channel_opts c = {
+        .struct_bytes = sizeof c, .kind = kind, .depth = 5, .bytes = 5000, .endpoints = 3};
+    c.dead_letter = dead_letter;
     c.max_deliveries = max_deliveries;
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, name, &c));
 }
 
 static struct shmbus_plan *small_plan(void)
@@ -47,12 +49,12 @@ static struct shmbus_plan *small_plan(void)
     plan->processes = 3;
     plan->spare_channels = 2;
     plan->spare_depth = 9;
-    T_OK_FATAL(shmbus_plan_add_blocks(plan, 100, 70));
-    T_OK_FATAL(shmbus_plan_add_blocks(plan, 4096, 6));
+    T_OK_FATAL(t_add_blocks(plan, 100, 70));
+    T_OK_FATAL(t_add_blocks(plan, 4096, 6));
     add_channel(plan, "tasks", SHMBUS_KIND_QUEUE, 5, "dead");
     add_channel(plan, "dead", SHMBUS_KIND_QUEUE, 0, "");
     add_channel(plan, "ticks", SHMBUS_KIND_STREAM, 0, "");
-    T_OK_FATAL(shmbus_plan_add_region(plan, "area", 1001));
+    T_OK_FATAL(t_add_region(plan, "area", 1001));
     return plan;
 }
 
@@ -235,13 +237,12 @@ static struct shmbus_plan *random_plan(void)
     for (uint64_t i = 1 + t_random_below(SHMBUS_BLOCK_CLASSES_MAX); i > 0; i--) {
         size += 64 + t_random_below(3000);
         /* 7 spare and 6 other queues at most, each with a share of up to 4 */
-        T_OK_FATAL(shmbus_plan_add_blocks(plan, size, 52 + t_random_below(500)));
+        T_OK_FATAL(t_add_blocks(plan, size, 52 + t_random_below(500)));
     }
     for (uint64_t i = t_random_below(9); i > 0; i--) {
         char name[8] = {'c', (char)('0' + i), '\0'};
-        struct shmbus_channel_plan c = {.kind =
-                                            i % 3 == 0 ? SHMBUS_KIND_STREAM : SHMBUS_KIND_QUEUE};
-        snprintf(c.name, sizeof c.name, "%s", name);
+        struct shmbus_channel_opts c = {
+            .struct_bytes = sizeof c, .kind = i % 3 == 0 ? SHMBUS_KIND_STREAM : SHMBUS_KIND_QUEUE};
         c.depth = 1 + (uint32_t)t_random_below(1000);
         c.bytes = SB_STREAM_BYTES_MIN + t_random_below(100000);
         c.endpoints = (uint32_t)t_random_below(50);
@@ -249,11 +250,11 @@ static struct shmbus_plan *random_plan(void)
             c.share = (uint32_t)t_random_below(5);
             c.message_bytes = t_random_below(size + 1);
         }
-        T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
+        T_OK_FATAL(shmbus_plan_add_channel(plan, name, &c));
     }
     for (uint64_t i = t_random_below(5); i > 0; i--) {
         char name[8] = {'r', (char)('0' + i), '\0'};
-        T_OK_FATAL(shmbus_plan_add_region(plan, name, 1 + t_random_below(20000)));
+        T_OK_FATAL(t_add_region(plan, name, 1 + t_random_below(20000)));
     }
     return plan;
 }
@@ -316,7 +317,7 @@ T_TEST(layout, a_queue_that_is_alone_has_all_blocks_and_no_share)
     T_OK_FATAL(shmbus_plan_new(1 << 20, &plan));
     plan->block_count = 0;
     plan->spare_channels = 0;
-    T_OK_FATAL(shmbus_plan_add_blocks(plan, 64, 1));
+    T_OK_FATAL(t_add_blocks(plan, 64, 1));
     add_channel(plan, "only", SHMBUS_KIND_QUEUE, 0, "");
     add_channel(plan, "ticks", SHMBUS_KIND_STREAM, 0, "");
     struct sb_geometry *g = geometry_of(plan);
@@ -373,7 +374,7 @@ T_TEST(layout, a_segment_too_large_to_address_is_refused)
     struct shmbus_plan *plan = small_plan();
     uint64_t bytes = 0;
     plan->block_count = 0;
-    T_OK_FATAL(shmbus_plan_add_blocks(plan, 1ull << 30, 60000));
+    T_OK_FATAL(t_add_blocks(plan, 1ull << 30, 60000));
     T_OK(shmbus_plan_check(plan, &bytes));
     CU_ASSERT_TRUE(bytes > 60000ull << 30);
     plan->blocks[0].count = 70000;

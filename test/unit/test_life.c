@@ -36,15 +36,15 @@ static struct scene *scene_of(int64_t timeout_ns, struct shmbus **ret_bus)
 {
     struct scene *scene = t_shared(sizeof *scene);
     struct shmbus_plan *plan = t_plan(8, 64, 32);
-    struct shmbus_channel_plan jobs = {.name = "jobs",
+    struct shmbus_channel_opts jobs = {.struct_bytes = sizeof jobs,
                                        .kind = SHMBUS_KIND_QUEUE,
                                        .depth = 4,
                                        .on_full = SHMBUS_FULL_BLOCK,
                                        .order = SHMBUS_ORDER_PRODUCER};
     t_plan_queue(plan, "q", 2, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &jobs));
-    T_OK_FATAL(shmbus_plan_add_region(plan, "area", 64));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, "jobs", &jobs));
+    T_OK_FATAL(t_add_region(plan, "area", 64));
     plan->heartbeat_interval_ns = timeout_ns / 2;
     plan->heartbeat_timeout_ns = timeout_ns;
     *ret_bus = t_bus_new(plan, scene->name);

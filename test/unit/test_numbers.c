@@ -461,6 +461,12 @@ T_TEST(numbers, an_index_is_in_the_table_or_the_end_of_it)
         T_FAILS(shmbus_process_stat(rig.bus, indexes[i], &process), -ENOENT);
         T_FAILS(shmbus_block_stat(rig.bus, indexes[i], &block), -ENOENT);
         T_FAILS(shmbus_plan_block_stat(plan, indexes[i], &block), -ENOENT);
+        T_FAILS(shmbus_plan_get_blocks(plan, indexes[i], NULL), -ENOENT);
+        T_FAILS(shmbus_plan_get_region(plan, indexes[i], NULL, NULL), -ENOENT);
+        r = shmbus_plan_get_channel(plan, indexes[i], NULL, NULL);
+        if (indexes[i] >= 7 && r != -ENOENT) {
+            wrong("shmbus_plan_get_channel", indexes[i], r);
+        }
         T_FAILS(shmbus_region_stat(rig.bus, indexes[i], &region), -ENOENT);
     }
     shmbus_plan_free(plan);
@@ -574,56 +580,52 @@ enum { NUMBERS_OF_PLAN = 12, NUMBERS_OF_CHANNEL = 8 };
 
 static int put_into_plan(struct shmbus_plan *plan, int what, uint64_t odd)
 {
+    struct shmbus_plan_opts whole = {.struct_bytes = sizeof whole};
+    struct shmbus_region_opts region = {sizeof region, odd};
+    struct shmbus_block_opts blocks = {sizeof blocks, what == 10 ? odd : 7777,
+                                       what == 10 ? 1 : odd};
+
     switch (what) {
-    case 1:
-        plan->processes = (uint32_t)odd;
-        return 0;
-    case 2:
-        plan->spare_channels = (uint32_t)odd;
-        return 0;
-    case 3:
-        plan->spare_depth = (uint32_t)odd;
-        return 0;
-    case 4:
-        plan->heartbeat_interval_ns = (int64_t)odd;
-        return 0;
-    case 5:
-        plan->heartbeat_timeout_ns = (int64_t)odd;
-        return 0;
-    case 6:
-        plan->spare_message_bytes = odd;
-        return 0;
-    case 7:
-        plan->spare_share = (uint32_t)odd;
-        return 0;
-    case 8:
-        plan->mode = (mode_t)odd;
-        return 0;
     case 9:
-        return shmbus_plan_add_region(plan, "r", odd);
+        return shmbus_plan_add_region(plan, "r", &region);
     case 10:
-        return shmbus_plan_add_blocks(plan, odd, 1);
     case 11:
-        return shmbus_plan_add_blocks(plan, 7777, odd);
+        return shmbus_plan_add_blocks(plan, &blocks);
     default:
-        return 0;
+        break;
     }
+    whole.processes = what == 1 ? (uint32_t)odd : 0;
+    whole.spare_channels = what == 2 ? (uint32_t)odd : 0;
+    whole.spare_depth = what == 3 ? (uint32_t)odd : 0;
+    whole.heartbeat_interval_ns = what == 4 ? (int64_t)odd : 0;
+    whole.heartbeat_timeout_ns = what == 5 ? (int64_t)odd : 0;
+    whole.spare_message_bytes = what == 6 ? odd : 0;
+    whole.spare_share = what == 7 ? (uint32_t)odd : 0;
+    whole.mode = what == 8 ? (mode_t)odd : 0;
+    return shmbus_plan_set(plan, &whole);
+}
+
+static int add_then_set(struct shmbus_plan *plan, const struct shmbus_channel_opts *c)
+{
+    int r = shmbus_plan_add_channel(plan, "c", NULL);
+
+    return r < 0 ? r : shmbus_plan_set_channel(plan, "c", c);
 }
 
 static int put_into_channel(struct shmbus_plan *plan, int what, uint64_t odd)
 {
-    struct shmbus_channel_plan c = {.name = "c", .kind = SHMBUS_KIND_QUEUE};
+    struct shmbus_channel_opts c = {.struct_bytes = sizeof c, .kind = SHMBUS_KIND_QUEUE};
 
     c.order = what < 4 ? SHMBUS_ORDER_PRODUCER : 0;
     c.depth = what == 0 ? (uint32_t)odd : 0;
     c.message_bytes = what == 1 ? odd : 0;
     c.producers = what == 2 ? (uint32_t)odd : 0;
     c.endpoints = what == 3 ? (uint32_t)odd : 0;
-    c.on_full = what == 4 ? (enum shmbus_on_full)odd : 0;
-    c.order = what == 5 ? (enum shmbus_order)odd : c.order;
-    c.kind = what == 6 ? SHMBUS_KIND_STREAM : what == 7 ? (enum shmbus_kind)odd : c.kind;
+    c.on_full = what == 4 ? (uint32_t)odd : 0;
+    c.order = what == 5 ? (uint32_t)odd : c.order;
+    c.kind = what == 6 ? SHMBUS_KIND_STREAM : what == 7 ? (uint32_t)odd : c.kind;
     c.bytes = what == 6 ? odd : what == 7 ? 4096 : 0;
-    return shmbus_plan_add_channel(plan, &c);
+    return what % 2 == 0 ? shmbus_plan_add_channel(plan, "c", &c) : add_then_set(plan, &c);
 }
 
 /* What comes of it is said, and the number of bytes is right or untouched. */
@@ -676,8 +678,9 @@ static const char *const no_number[] = {
     "shmbus_detach",        "shmbus_detail",
     "shmbus_give_back",     "shmbus_heartbeat",
     "shmbus_interrupt",     "shmbus_interrupt_clear",
-    "shmbus_list",          "shmbus_plan_compare",
-    "shmbus_plan_free",     "shmbus_plan_load",
+    "shmbus_list",          "shmbus_plan_clear_blocks",
+    "shmbus_plan_compare",  "shmbus_plan_free",
+    "shmbus_plan_get",      "shmbus_plan_load",
     "shmbus_reclaim",       "shmbus_region_bytes",
     "shmbus_region_close",  "shmbus_region_open",
     "shmbus_release",       "shmbus_requeue",

@@ -82,12 +82,12 @@ static bool is_whole(void *context, const struct shmbus_msg *msg)
 /* A queue of four messages. */
 static void plan_tasks(struct shmbus_plan *plan, enum shmbus_order order)
 {
-    struct shmbus_channel_plan c = {.name = "tasks",
+    struct shmbus_channel_opts c = {.struct_bytes = sizeof c,
                                     .kind = SHMBUS_KIND_QUEUE,
                                     .depth = order == SHMBUS_ORDER_PRODUCER ? MESSAGES : 8,
                                     .on_full = SHMBUS_FULL_REJECT,
                                     .order = order};
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, "tasks", &c));
 }
 
 /* One run on a bus of its own; true if peek ended before access @at. @back: how many of the

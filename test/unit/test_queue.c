@@ -63,7 +63,7 @@ T_TEST(queue, sizes_up_to_the_largest_go_through_and_one_more_does_not)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan(64, 64, 4);
-    T_OK_FATAL(shmbus_plan_add_blocks(plan, 1000, 4)); /* rounded up to 1024 */
+    T_OK_FATAL(t_add_blocks(plan, 1000, 4)); /* rounded up to 1024 */
     t_plan_queue(plan, "q", 4, SHMBUS_FULL_REJECT, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
     struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
@@ -247,7 +247,7 @@ T_TEST(queue, small_messages_take_larger_blocks_when_theirs_are_used_up)
 {
     char name[SHMBUS_NAME_BYTES];
     struct shmbus_plan *plan = t_plan_alone(64, 64, 2);
-    T_OK_FATAL(shmbus_plan_add_blocks(plan, 256, 3));
+    T_OK_FATAL(t_add_blocks(plan, 256, 3));
     t_plan_queue(plan, "q", 16, SHMBUS_FULL_BLOCK, 0, NULL);
     struct shmbus *bus = t_bus_new(plan, name);
     struct shmbus_channel *ch = t_open(bus, "q", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);

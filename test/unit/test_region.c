@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "bus/bus.h"
+#include "fixture.h"
 #include "harness.h"
 #include "region.h"
 
@@ -20,8 +21,8 @@ static void make_bus(char *name)
 {
     struct shmbus_plan *plan;
     T_OK_FATAL(shmbus_plan_new(1 << 20, &plan));
-    T_OK_FATAL(shmbus_plan_add_region(plan, "data", BYTES));
-    T_OK_FATAL(shmbus_plan_add_region(plan, "other", 8));
+    T_OK_FATAL(t_add_region(plan, "data", BYTES));
+    T_OK_FATAL(t_add_region(plan, "other", 8));
     T_OK_FATAL(shmbus_create(t_bus_name(name), plan, NULL));
     shmbus_plan_free(plan);
 }

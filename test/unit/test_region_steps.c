@@ -140,7 +140,7 @@ static void check_end(bool finished, uint64_t least_others, uint64_t most_others
 static void rig_open(void)
 {
     struct shmbus_plan *plan = t_plan(2, 64, 4);
-    T_OK_FATAL(shmbus_plan_add_region(plan, "data", BYTES));
+    T_OK_FATAL(t_add_region(plan, "data", BYTES));
     rig.bus = t_bus_new(plan, rig.name);
     rig.owner64 = rig.bus->member.owner64;
     T_OK_FATAL(shmbus_region_open(rig.bus, "data", &rig.region));

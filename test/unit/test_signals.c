@@ -19,7 +19,7 @@ static struct shmbus *bus_of(unsigned flags, char *name)
     struct shmbus *bus = NULL;
     t_plan_queue(plan, "q", 2, SHMBUS_FULL_BLOCK, 0, NULL);
     t_plan_stream(plan, "s", 4096);
-    T_OK_FATAL(shmbus_plan_add_region(plan, "area", 64));
+    T_OK_FATAL(t_add_region(plan, "area", 64));
     T_OK_FATAL(shmbus_create(t_bus_name(name), plan, NULL));
     shmbus_plan_free(plan);
     opts.flags = flags;

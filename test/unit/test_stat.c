@@ -22,7 +22,8 @@ static struct shmbus *observe(const char *name)
 /* Order per producer: lanes of cells. */
 static void plan_lanes(struct shmbus_plan *plan, const char *name)
 {
-    struct shmbus_channel_plan c = {.kind = SHMBUS_KIND_QUEUE,
+    struct shmbus_channel_opts c = {.struct_bytes = sizeof c,
+                                    .kind = SHMBUS_KIND_QUEUE,
                                     .depth = 8,
                                     .on_full = SHMBUS_FULL_REJECT,
                                     .max_deliveries = 2,
@@ -30,8 +31,7 @@ static void plan_lanes(struct shmbus_plan *plan, const char *name)
                                     .order = SHMBUS_ORDER_PRODUCER,
                                     .message_bytes = 256,
                                     .producers = 3};
-    snprintf(c.name, sizeof c.name, "%s", name);
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &c));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, name, &c));
 }
 
 /* A bus with one of everything. */
@@ -42,7 +42,7 @@ static struct shmbus *make_bus(char *name)
     t_plan_queue(plan, "dead", 16, SHMBUS_FULL_REJECT, 0, NULL);
     t_plan_stream(plan, "ticks", 4096);
     plan_lanes(plan, "jobs");
-    T_OK_FATAL(shmbus_plan_add_region(plan, "data", 100));
+    T_OK_FATAL(t_add_region(plan, "data", 100));
     return t_bus_new(plan, name);
 }
 

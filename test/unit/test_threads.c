@@ -15,19 +15,19 @@
 static struct shmbus *make_bus(char *name)
 {
     struct shmbus_plan *plan = t_plan(8, 64, 32);
-    struct shmbus_channel_plan q = {.name = "q",
+    struct shmbus_channel_opts q = {.struct_bytes = sizeof q,
                                     .kind = SHMBUS_KIND_QUEUE,
                                     .depth = 64,
                                     .on_full = SHMBUS_FULL_REJECT,
                                     .endpoints = HANDLES};
-    struct shmbus_channel_plan jobs = {.name = "jobs",
+    struct shmbus_channel_opts jobs = {.struct_bytes = sizeof jobs,
                                        .kind = SHMBUS_KIND_QUEUE,
                                        .depth = 64,
                                        .on_full = SHMBUS_FULL_REJECT,
                                        .endpoints = HANDLES,
                                        .order = SHMBUS_ORDER_PRODUCER};
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &q));
-    T_OK_FATAL(shmbus_plan_add_channel(plan, &jobs));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, "q", &q));
+    T_OK_FATAL(shmbus_plan_add_channel(plan, "jobs", &jobs));
     t_plan_stream(plan, "s", 4096);
     return t_bus_new(plan, name);
 }

@@ -76,6 +76,7 @@ extern "C" {
 struct shmbus;
 struct shmbus_channel;
 struct shmbus_region;
+struct shmbus_plan;
 
 /* Structs of options
  *   Each begins with struct_bytes, its size where the program was compiled: set it, or begin with
@@ -83,7 +84,8 @@ struct shmbus_region;
  *   defaults. Fields are only ever added, at the end: a program that is older than the library has
  *   the defaults of what it does not know; one that is newer works as long as it asks for nothing
  *   that the library does not know, and gets -E2BIG otherwise. -EINVAL if struct_bytes is not set.
- *   The struct is the caller's and is not looked at after the call. */
+ *   The struct is the caller's and is not looked at after the call. What is an enum is a uint32_t
+ *   in every struct: a newer library may know more of them, and a compiler choose another size. */
 
 #define SHMBUS_WAIT_FOREVER ((int64_t)-1)
 #define SHMBUS_NAME_BYTES 48  /* of a bus, channel, region or process, with the final 0 */
@@ -221,60 +223,80 @@ SHMBUS_API const char *shmbus_on_full_name(unsigned on_full);
  */
 SHMBUS_API const char *shmbus_order_name(unsigned order);
 
-struct shmbus_block_plan {
+/* A plan says what a segment is to hold. It is an object of the library, made by shmbus_plan_new()
+ * or from YAML, filled by set and add, read by get. Its structs are structs of options, see above:
+ *     struct shmbus_channel_opts ticks = {.struct_bytes = sizeof ticks, .bytes = 4096};
+ * What a set call finds 0, or NULL, stays as it is: in a new plan, the default. */
+
+/* The plan as a whole. */
+struct shmbus_plan_opts {
+    size_t struct_bytes;
+    const char *name;        /* of the bus: `bus:` of the YAML file; NULL in a plan without one */
+    mode_t mode;             /* permissions: 0600 (default), 0660 or 0666 */
+    gid_t group;             /* default: the creator's. For group 0 say SHMBUS_GROUP_ROOT */
+    uint32_t processes;      /* attached at once, 1 .. 1023, default 64 */
+    uint32_t spare_channels; /* queues that shmbus_channel_open() may name later, default 16,
+                                    * or SHMBUS_SPARE_NONE */
+    uint32_t spare_depth;    /* their depth, default 1024 */
+    uint32_t spare_share;    /* these two as of a channel, for each of them */
+    uint64_t spare_message_bytes;
+    int64_t heartbeat_interval_ns; /* default 5 s */
+    int64_t heartbeat_timeout_ns;  /* silent for longer: idle or stalled; default 10 s */
+    uint32_t core;                 /* enum shmbus_switch: the segment goes into core dumps of its
+                                    * users; default off */
+    uint32_t reserved_;            /* 0 */
+};
+#define SHMBUS_SPARE_NONE UINT32_MAX
+#define SHMBUS_GROUP_ROOT ((gid_t)-1)
+/* clang-format off */
+#define SHMBUS_PLAN_OPTS_INIT \
+    { sizeof(struct shmbus_plan_opts), NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+/* clang-format on */
+
+/* A queue or a stream. */
+struct shmbus_channel_opts {
+    size_t struct_bytes;
+    uint32_t kind;           /* enum shmbus_kind; 0: SHMBUS_KIND_QUEUE */
+    uint32_t depth;          /* queue: messages; rounded up to a power of two; 0: 1024 */
+    uint64_t bytes;          /* stream: capacity; rounded up to a power of two; 0: 1 MiB */
+    uint32_t on_full;        /* enum shmbus_on_full; a stream blocks. 0: SHMBUS_FULL_BLOCK, but
+                              * SHMBUS_FULL_DROP_OLDEST for the dead-letter queue of another one */
+    uint32_t order;          /* enum shmbus_order, of a queue; 0: SHMBUS_ORDER_TOTAL */
+    const char *dead_letter; /* queue: name of another queue, or NULL */
+    uint32_t max_deliveries; /* queue: 0 no limit, else 1 .. 62; needs dead_letter */
+    uint32_t endpoints;      /* handles open at once; 0: twice the processes */
+    uint64_t message_bytes;  /* queue: largest message, 1 .. 1 GiB; longer ones are -EMSGSIZE. 0:
+                              * what the largest block holds; order producer: 208 */
+    uint32_t producers;      /* order producer: sending handles at once, 1 .. 256; 0: 16 */
+    uint32_t share;          /* order total: blocks for its largest message that this queue has to
+                              * itself, so that what waits in other queues never stops it; 0: 1 */
+    uint32_t timestamps;     /* enum shmbus_switch: stamp each message; costs a look at the clock,
+                              * about 20 ns. Default: off */
+    uint32_t reserved_;      /* 0 */
+};
+/* clang-format off */
+#define SHMBUS_CHANNEL_OPTS_INIT \
+    { sizeof(struct shmbus_channel_opts), 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0 }
+/* clang-format on */
+
+/* A region. */
+struct shmbus_region_opts {
+    size_t struct_bytes;
+    uint64_t bytes; /* 1 .. 32 GiB - 8; the segment needs twice as much, to undo half a write */
+};
+/* clang-format off */
+#define SHMBUS_REGION_OPTS_INIT { sizeof(struct shmbus_region_opts), 0 }
+/* clang-format on */
+
+/* A class of blocks: what messages of queues of total order lie in. */
+struct shmbus_block_opts {
+    size_t struct_bytes;
     uint64_t size_bytes; /* largest payload of the class, 1 .. 1 GiB; rounded up to 64 */
     uint64_t count;      /* 1 .. 16 M over all classes */
 };
-
-struct shmbus_channel_plan {
-    char name[SHMBUS_NAME_BYTES];
-    enum shmbus_kind kind;
-    uint32_t depth; /* queue: messages; rounded up to a power of two */
-    uint64_t bytes; /* stream: capacity; rounded up to a power of two */
-    /* queue; a stream blocks. 0: SHMBUS_FULL_BLOCK, but SHMBUS_FULL_DROP_OLDEST for the dead-letter
-     * queue of another one */
-    enum shmbus_on_full on_full;
-    uint32_t max_deliveries;             /* queue: 0 no limit, else 1 .. 62; needs dead_letter */
-    char dead_letter[SHMBUS_NAME_BYTES]; /* queue: name of another queue, or "" */
-    uint32_t endpoints;                  /* handles open at once; 0: twice the processes */
-    enum shmbus_switch timestamps;       /* stamp each message; costs a look at the clock, about
-                                          * 20 ns. Default: off */
-    enum shmbus_order order;             /* queue; 0: SHMBUS_ORDER_TOTAL */
-    uint64_t message_bytes; /* queue: largest message, 1 .. 1 GiB; longer ones are -EMSGSIZE. 0:
-                             * what the largest block holds; order producer: 208 */
-    uint32_t producers;     /* order producer: sending handles at once, 1 .. 256; 0: 16 */
-    uint32_t share;         /* order total: blocks for its largest message that this queue has to
-                             * itself, so that what waits in other queues never stops it; 0: 1 */
-};
-
-struct shmbus_region_plan {
-    char name[SHMBUS_NAME_BYTES];
-    uint64_t bytes;
-};
-
-/* Everything a segment will ever hold. Obtained from shmbus_plan_new() or from YAML. */
-struct shmbus_plan {
-    size_t struct_bytes;     /* sizeof(struct shmbus_plan), set by the library */
-    mode_t mode;             /* permissions: 0600 (default), 0660 or 0666 */
-    gid_t group;             /* (gid_t)-1: the creator's */
-    uint32_t processes;      /* attached at once, 1 .. 1023, default 64 */
-    uint32_t spare_channels; /* queues that shmbus_channel_open() may name later, default 16 */
-    uint32_t spare_depth;    /* their depth, default 1024 */
-    int64_t heartbeat_interval_ns; /* default 5 s */
-    int64_t heartbeat_timeout_ns;  /* silent for longer: idle or stalled; default 10 s */
-    struct shmbus_block_plan *blocks;
-    size_t block_count;
-    struct shmbus_channel_plan *channels;
-    size_t channel_count;
-    struct shmbus_region_plan *regions;
-    size_t region_count;
-    char name[SHMBUS_NAME_BYTES]; /* `bus:` of the YAML file, or "" */
-    uint64_t spare_message_bytes; /* of spare queues: see shmbus_channel_plan; default 0 */
-    uint32_t spare_share;         /* likewise; default 0, which is 1 */
-    bool fit_blocks; /* the library chose the blocks, and adds what the shares of queues need;
-                      * shmbus_plan_add_blocks() makes it false: all counts are then the caller's */
-    bool core;       /* the segment goes into core dumps of its users; default no */
-};
+/* clang-format off */
+#define SHMBUS_BLOCK_OPTS_INIT { sizeof(struct shmbus_block_opts), 0, 0 }
+/* clang-format on */
 
 /* The calls of the plan work in the memory of the process: no bus has to be there. Several threads
  * may use several plans, or read one. */
@@ -313,39 +335,123 @@ SHMBUS_API int shmbus_plan_parse(const char *yaml, size_t yaml_bytes, const char
                                  struct shmbus_plan **ret_plan);
 
 /**
- * shmbus_plan_add_channel() - add a channel to a plan.
- * @plan: to be added to.
- * @channel: copied. A zero kind, depth, bytes, on_full and so on is the default. Unlike YAML it
- *        adds no dead-letter queue by itself.
+ * shmbus_plan_set() - what a plan says of the whole segment.
+ * @plan: to be changed.
+ * @opts: copied; what is 0 or NULL in there stays as it is.
  *
  * Limits are checked by shmbus_plan_check(), not here.
- * Return: 0; -EEXIST: a channel of that name is in the plan; -EINVAL: its name, kind or timestamps;
- *   -ENOMEM.
+ * Return: 0; -EINVAL: struct_bytes, core, or a name that is too long; -E2BIG: see "Structs of
+ *   options". After a failure the plan is as it was.
  */
-SHMBUS_API int shmbus_plan_add_channel(struct shmbus_plan *plan,
-                                       const struct shmbus_channel_plan *channel);
+SHMBUS_API int shmbus_plan_set(struct shmbus_plan *plan, const struct shmbus_plan_opts *opts);
+
+/**
+ * shmbus_plan_get() - what a plan says of the whole segment, as shmbus_plan_set() takes it.
+ * @plan: not changed.
+ * @ret_opts: the caller's; struct_bytes set. The name in there is the plan's, until that is changed
+ *        or freed.
+ *
+ * Return: 0; -EINVAL: struct_bytes.
+ */
+SHMBUS_API int shmbus_plan_get(const struct shmbus_plan *plan, struct shmbus_plan_opts *ret_opts);
+
+/**
+ * shmbus_plan_add_channel() - add a channel to a plan.
+ * @plan: to be added to.
+ * @name: 1 .. 47 of letters, digits, '.', '_', '-', not starting with '.'; copied.
+ * @opts: copied; NULL for the defaults, a queue.
+ *
+ * Unlike YAML it adds no dead-letter queue by itself. Limits are checked by shmbus_plan_check(),
+ * not here.
+ * Return: 0; -EEXIST: a channel of that name is in the plan; -EINVAL: the name, struct_bytes, kind,
+ *   timestamps, or a dead_letter that is too long; -E2BIG: see "Structs of options"; -ENOMEM. After
+ *   a failure the plan is as it was.
+ */
+SHMBUS_API int shmbus_plan_add_channel(struct shmbus_plan *plan, const char *name,
+                                       const struct shmbus_channel_opts *opts);
+
+/**
+ * shmbus_plan_set_channel() - change a channel that is in a plan.
+ * @plan: to be changed.
+ * @name: of the channel.
+ * @opts: copied; what is 0 or NULL in there stays as it is.
+ *
+ * For a plan from YAML of which a program knows something better.
+ * Return: 0; -ENOENT: no channel of that name is in the plan; -EINVAL and -E2BIG as
+ *   shmbus_plan_add_channel(). After a failure the plan is as it was.
+ */
+SHMBUS_API int shmbus_plan_set_channel(struct shmbus_plan *plan, const char *name,
+                                       const struct shmbus_channel_opts *opts);
+
+/**
+ * shmbus_plan_get_channel() - one channel of a plan, as shmbus_plan_add_channel() takes it.
+ * @plan: not changed.
+ * @index: 0 .. until -ENOENT, in the order of their coming.
+ * @ret_name: the plan's, until that is changed or freed, as is the name in @ret_opts. May be NULL.
+ * @ret_opts: the caller's; struct_bytes set. Kind, order, depth, and what depends on these alone,
+ *        are there; what is settled when the bus is made is 0 if it was left open. May be NULL.
+ *
+ * Return: 0; -ENOENT: no more channels; -EINVAL: struct_bytes.
+ */
+SHMBUS_API int shmbus_plan_get_channel(const struct shmbus_plan *plan, uint32_t index,
+                                       const char **ret_name, struct shmbus_channel_opts *ret_opts);
 
 /**
  * shmbus_plan_add_region() - add a region to a plan.
  * @plan: to be added to.
  * @name: as of a channel; copied. A channel may have the same name.
- * @bytes: 1 .. 32 GiB - 8; the segment needs twice as much, to undo half a write.
+ * @opts: copied; bytes is needed.
  *
- * Return: 0; -EEXIST: a region of that name is in the plan; -EINVAL: its name or bytes; -ENOMEM.
+ * Return: 0; -EEXIST: a region of that name is in the plan; -EINVAL: its name, struct_bytes or
+ *   bytes; -E2BIG: see "Structs of options"; -ENOMEM. After a failure the plan is as it was.
  */
-SHMBUS_API int shmbus_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t bytes);
+SHMBUS_API int shmbus_plan_add_region(struct shmbus_plan *plan, const char *name,
+                                      const struct shmbus_region_opts *opts);
+
+/**
+ * shmbus_plan_get_region() - one region of a plan, as shmbus_plan_add_region() takes it.
+ * @plan: not changed.
+ * @index: 0 .. until -ENOENT, in the order of their coming.
+ * @ret_name: the plan's, until that is changed or freed. May be NULL.
+ * @ret_opts: the caller's; struct_bytes set. May be NULL.
+ *
+ * Return: 0; -ENOENT: no more regions; -EINVAL: struct_bytes.
+ */
+SHMBUS_API int shmbus_plan_get_region(const struct shmbus_plan *plan, uint32_t index,
+                                      const char **ret_name, struct shmbus_region_opts *ret_opts);
 
 /**
  * shmbus_plan_add_blocks() - add a class of blocks to a plan.
- * @plan: to be added to. All counts are then the caller's: fit_blocks becomes false.
- * @size_bytes: largest payload, 1 .. 1 GiB; rounded up to 64.
- * @count: 1 .. 16 M.
+ * @plan: to be added to. All counts are then the caller's: a plan whose blocks the library chose
+ *        grows by what the shares of its queues need, this one does not.
+ * @opts: copied; both numbers are needed.
  *
- * Return: 0; -EEXIST: the class is in the plan; -EINVAL: a limit, or more than
- *   SHMBUS_BLOCK_CLASSES_MAX classes; -ENOMEM.
+ * Return: 0; -EEXIST: the class is in the plan; -EINVAL: struct_bytes, a limit, or more than
+ *   SHMBUS_BLOCK_CLASSES_MAX classes; -E2BIG: see "Structs of options"; -ENOMEM. After a failure
+ *   the plan is as it was.
  */
-SHMBUS_API int shmbus_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes,
-                                      uint64_t count);
+SHMBUS_API int shmbus_plan_add_blocks(struct shmbus_plan *plan,
+                                      const struct shmbus_block_opts *opts);
+
+/**
+ * shmbus_plan_get_blocks() - one class of blocks of a plan, as shmbus_plan_add_blocks() takes it.
+ * @plan: not changed.
+ * @index: 0 .. until -ENOENT, the smallest first.
+ * @ret_opts: the caller's; struct_bytes set.
+ *
+ * As asked for: shmbus_plan_block_stat() has what a bus will have.
+ * Return: 0; -ENOENT: no more classes; -EINVAL: struct_bytes.
+ */
+SHMBUS_API int shmbus_plan_get_blocks(const struct shmbus_plan *plan, uint32_t index,
+                                      struct shmbus_block_opts *ret_opts);
+
+/**
+ * shmbus_plan_clear_blocks() - take all classes of blocks out of a plan, to add others.
+ * @plan: to be changed. Without blocks it does for streams, with SHMBUS_SPARE_NONE.
+ *
+ * Return: 0.
+ */
+SHMBUS_API int shmbus_plan_clear_blocks(struct shmbus_plan *plan);
 
 /**
  * shmbus_plan_check() - check every limit of a plan.
@@ -1164,8 +1270,8 @@ struct shmbus_channel_stat {
     size_t struct_bytes;
     char name[SHMBUS_NAME_BYTES];
     char dead_letter[SHMBUS_NAME_BYTES];
-    enum shmbus_kind kind;
-    enum shmbus_on_full on_full;
+    uint32_t kind;    /* enum shmbus_kind */
+    uint32_t on_full; /* enum shmbus_on_full */
     uint32_t max_deliveries;
     uint64_t capacity;           /* queue: messages; stream: bytes */
     uint64_t depth;              /* waiting now: queue: messages; stream: bytes */
@@ -1175,7 +1281,7 @@ struct shmbus_channel_stat {
     uint64_t dead_letters;       /* dead-letter queue: waiting there (in depth, too), or for room */
     uint32_t senders, receivers; /* handles open now */
     uint64_t counters[SHMBUS_COUNTERS_MAX]; /* by enum shmbus_counter */
-    enum shmbus_order order;                /* queue */
+    uint32_t order;                         /* enum shmbus_order, of a queue */
     uint32_t lanes;      /* order producer: producers at once. depth_max is then that of the
                                  * fullest lane, in steps of 1/16 */
     uint32_t lanes_used; /* lanes that had a producer so far; capacity is that of these */
@@ -1185,8 +1291,8 @@ struct shmbus_process_stat {
     size_t struct_bytes;
     char name[SHMBUS_NAME_BYTES];
     uint32_t slot;
-    uint64_t epoch; /* how often the slot was used before */
-    enum shmbus_life life;
+    uint64_t epoch;            /* how often the slot was used before */
+    uint32_t life;             /* enum shmbus_life */
     pid_t pid;                 /* in its own pid namespace */
     uint64_t pid_namespace;    /* inode */
     bool same_pid_namespace;   /* the pid means the same to the caller */
