@@ -58,6 +58,6 @@ bench/baseline.jsonl:
 	@echo 'bench-check: no bench/baseline.jsonl; on a quiet machine: make bench bench-baseline' >&2
 	@exit 1
 
-include bench/scale/module.mk bench/instructions/module.mk
+include bench/scale/module.mk bench/instructions/module.mk bench/verify/module.mk
 
 .PHONY: bench-baseline bench-check bench-programs

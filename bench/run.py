@@ -140,7 +140,7 @@ def say_machine(run, header):
               f"small differences")
     for name, why in header["skipped"].items():
         print(f"skipped: {name}: {why}")
-    print("fan-out: skipped, this library has no topics yet")
+    print("one to all: this library has no topics yet; the rows are what they will be compared with")
 
 
 def judge(run):

@@ -78,14 +78,19 @@ struct bench {
     const char *workload; /* stream, pingpong, asleep, queue, pushpop, idle, attach, ... */
     size_t size_bytes;
     uint64_t count; /* stop after so many messages; 0: time alone decides */
+    uint64_t share; /* verify: messages of each producer */
     unsigned batch;
     unsigned producers;
     unsigned consumers;
     unsigned depth;    /* messages a channel holds */
     unsigned channels; /* channel 0: there; 1: back */
     bool many;         /* several producers or consumers share a channel */
+    bool threads;      /* run the loops as threads, whatever the contestant needs */
     bool loose_order;  /* set by peer_setup(): messages of one producer may overtake each other */
     bool asleep;       /* block in the contestant's own call instead of polling */
+    int cpus[BENCH_PROCS_MAX]; /* where the loops run, in a circle */
+    unsigned cpu_count;        /* 0: all that this process may use */
+    unsigned pauses;           /* between two looks of a loop that waits; see bench_relax() */
     int64_t warm_ns;
     int64_t run_ns;
     int64_t window_ns;
@@ -94,6 +99,7 @@ struct bench {
     pid_t daemon_pid;      /* set by peer_setup() if there is a broker */
     struct bench_shared *shared;
     struct bench_hist *hist;
+    uint64_t *seen; /* verify: a bit for each message of each producer; NULL: everybody gets all */
 };
 
 /* One running loop. */
@@ -102,8 +108,8 @@ struct bench_proc {
     struct bench_slot *slot;
     unsigned index; /* among the producers, or among the consumers */
     int cpu;
-    bool yield; /* more processes than cores: give the core away when there is nothing to do */
-    unsigned idle;
+    bool yield;    /* more processes than cores: give the core away when there is nothing to do */
+    unsigned idle; /* looks in vain since the core was given away */
     pid_t tid;
     struct bench_chunks *chunks;
     uint64_t chunk_end;   /* the count that ends the running chunk */
@@ -125,6 +131,7 @@ struct bench_peer {
     bench_body_fn ping_wait, echo_wait;
     bench_body_fn pushpop, idle, attach, footprint;
     bench_body_fn alloc, alloc_give, alloc_take, snapshot, counter;
+    bench_body_fn verify_send, verify_recv;
 };
 
 /* @pick answers which set of loops serves this measurement, or NULL for none. */
@@ -175,6 +182,7 @@ uint64_t bench_now_ns(void);
 void bench_ticks_calibrate(void);
 double bench_ticks_to_ns(uint64_t ticks);
 uint64_t bench_ns_to_ticks(double ns);
+unsigned bench_pauses(double ns); /* how many pauses take about so long, 1 at least */
 
 /* hist.c: log-linear, 1/128 resolution, in shared memory. */
 struct bench_hist *bench_hist_new(void);
@@ -214,11 +222,17 @@ static inline bool bench_stopped(const struct bench_proc *p)
     return __atomic_load_n(&p->bench->shared->stop, __ATOMIC_RELAXED) != 0;
 }
 
-/* Nothing to do just now; true when it is time to stop. */
+/* Nothing to do just now; true when it is time to stop. A pause takes 4 ns on one processor and 45
+ * on another, so both how long a loop keeps off the line it waits for and how long it keeps a core
+ * that others want are times. */
+#define BENCH_RELAX_NS 25
+#define BENCH_YIELD_NS 400
+
 static inline bool bench_relax(struct bench_proc *p)
 {
-    bench_pause();
-    if (p->yield && ++p->idle >= 16) {
+    for (unsigned i = 0; i < p->bench->pauses; i++)
+        bench_pause();
+    if (p->yield && ++p->idle >= BENCH_YIELD_NS / BENCH_RELAX_NS) {
         p->idle = 0;
         sched_yield();
     }
@@ -236,12 +250,25 @@ static inline void bench_counted(struct bench_proc *p, uint64_t count)
  * this one. */
 static inline void bench_copy(void *to, const void *from, size_t bytes)
 {
-    if (bytes == 8)
+    switch (bytes) {
+    case 8:
         memcpy(to, from, 8);
-    else if (bytes == 64)
+        break;
+    case 56:
+        memcpy(to, from, 56);
+        break;
+    case 64:
         memcpy(to, from, 64);
-    else
+        break;
+    case 72:
+        memcpy(to, from, 72);
+        break;
+    case 120:
+        memcpy(to, from, 120);
+        break;
+    default:
         memcpy(to, from, bytes);
+    }
 }
 
 #ifdef __cplusplus

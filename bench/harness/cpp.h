@@ -78,8 +78,17 @@ bool bench_pick_size(const struct bench *b, const char *name, bool threads, stru
     case 8:
         *peer = bench_peer_of<EP<8, MANY>>(name, threads);
         return true;
+    case 56:
+        *peer = bench_peer_of<EP<56, MANY>>(name, threads);
+        return true;
     case 64:
         *peer = bench_peer_of<EP<64, MANY>>(name, threads);
+        return true;
+    case 72:
+        *peer = bench_peer_of<EP<72, MANY>>(name, threads);
+        return true;
+    case 120:
+        *peer = bench_peer_of<EP<120, MANY>>(name, threads);
         return true;
     case 256:
         *peer = bench_peer_of<EP<256, MANY>>(name, threads);

@@ -218,6 +218,123 @@ BENCH_T static void bench_body_consume_batch(struct bench_proc *p)
 }
 #endif
 
+/* ------------------------------------------------------------------------------ verification */
+
+BENCH_T static inline unsigned bench_verify_some(BENCH_E *e, const struct iovec *items,
+                                                 unsigned count)
+{
+#ifdef PEER_BATCH
+    if (count > 1)
+        return (unsigned)peer_send_batch(e, items, count);
+#endif
+    (void)count;
+    return (unsigned)peer_send(e, items->iov_base, items->iov_len);
+}
+
+/* Its share, then nothing until the end. */
+BENCH_T static void bench_body_verify_send(struct bench_proc *p)
+{
+    uint64_t n = 0, share = p->bench->share;
+    struct bench_source s;
+    BENCH_E e;
+
+    bench_source_init(&s, p->bench, p->bench->batch);
+    peer_open(p->bench, 0, BENCH_SEND, p->index, &e);
+    bench_ready(p);
+    while (n < share && !bench_stopped(p)) {
+        unsigned sent = 0, count = p->bench->batch;
+
+        count = share - n < count ? (unsigned)(share - n) : count;
+        for (unsigned i = 0; i < count; i++)
+            bench_source_mark(&s, i, bench_mark(p, n++));
+        while (sent < count) {
+            unsigned now = bench_verify_some(&e, s.items + sent, count - sent);
+
+            sent += now;
+            if (now == 0 && bench_relax(p))
+                break;
+        }
+    }
+    while (!bench_stopped(p))
+        bench_relax(p);
+    peer_close(&e);
+}
+
+/* Each message of each producer once, by whichever consumer. */
+static inline void bench_verify_once(struct bench_proc *p, const void *data)
+{
+    uint64_t mark, number, bit, before;
+    unsigned from;
+
+    memcpy(&mark, data, sizeof(mark));
+    from = (unsigned)(mark >> 56) & (BENCH_PROCS_MAX - 1);
+    number = mark << 8 >> 8;
+    if (from >= p->bench->producers || number >= p->bench->share)
+        bench_fail(p->bench, "message %llu of producer %u was never sent",
+                   (unsigned long long)number, from);
+    bit = from * p->bench->share + number;
+    before =
+        __atomic_fetch_or(&p->bench->seen[bit / 64], (uint64_t)1 << bit % 64, __ATOMIC_RELAXED);
+    if (before >> bit % 64 & 1)
+        bench_fail(p->bench, "message %llu of producer %u came twice", (unsigned long long)number,
+                   from);
+}
+
+BENCH_T static inline unsigned bench_verify_got(BENCH_E *e, const void **views, size_t size,
+                                                unsigned count)
+{
+#ifdef PEER_BATCH
+    if (count > 1)
+        return (unsigned)peer_recv_batch(e, views, size, count);
+#endif
+    (void)count;
+    views[0] = peer_recv(e, size);
+    return views[0] != NULL;
+}
+
+BENCH_T static inline void bench_verify_done(BENCH_E *e, unsigned batch, unsigned count)
+{
+#ifdef PEER_BATCH
+    if (batch > 1) {
+        peer_release_batch(e, count);
+        return;
+    }
+#endif
+    (void)batch;
+    (void)count;
+    peer_release(e);
+}
+
+BENCH_T static void bench_body_verify_recv(struct bench_proc *p)
+{
+    const void *views[BENCH_BATCH_MAX];
+    unsigned batch = p->bench->batch;
+    struct bench_check c;
+    uint64_t n = 0;
+    BENCH_E e;
+
+    bench_check_init(&c, p->bench);
+    peer_open(p->bench, 0, BENCH_RECV, p->index, &e);
+    bench_ready(p);
+    while (!bench_stopped(p)) {
+        unsigned got = bench_verify_got(&e, views, p->bench->size_bytes, batch);
+
+        if (got == 0) {
+            bench_relax(p);
+            continue;
+        }
+        for (unsigned i = 0; i < got; i++) {
+            bench_check_message(p, &c, views[i]);
+            if (p->bench->seen != NULL)
+                bench_verify_once(p, views[i]);
+        }
+        bench_verify_done(&e, batch, got);
+        n += got;
+        bench_counted(p, n);
+    }
+    peer_close(&e);
+}
+
 /* -------------------------------------------------------------------------------- round trips */
 
 BENCH_T static void bench_body_ping(struct bench_proc *p)
@@ -456,6 +573,8 @@ BENCH_T static struct bench_peer bench_peer_of(const char *name, bool threads)
     peer.ping = BENCH_BODY(bench_body_ping);
     peer.echo = BENCH_BODY(bench_body_echo);
     peer.pushpop = BENCH_BODY(bench_body_pushpop);
+    peer.verify_send = BENCH_BODY(bench_body_verify_send);
+    peer.verify_recv = BENCH_BODY(bench_body_verify_recv);
     peer.attach = BENCH_BODY(bench_body_attach);
     peer.footprint = BENCH_BODY(bench_body_footprint);
 #ifdef PEER_BATCH

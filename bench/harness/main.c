@@ -19,7 +19,12 @@ static void plan_for(const struct bench *b, const struct bench_peer *peer, struc
 
     memset(plan, 0, sizeof(*plan));
     plan->job_count = 2;
-    if (strcmp(w, "stream") == 0 || strcmp(w, "queue") == 0) {
+    if (strncmp(w, "verify", 6) == 0) {
+        plan->jobs[0].body = batch && peer->produce_batch == NULL ? NULL : peer->verify_send;
+        plan->jobs[1].body = peer->verify_recv;
+        plan->jobs[0].count = b->producers;
+        plan->jobs[1].count = b->consumers;
+    } else if (strcmp(w, "stream") == 0 || strcmp(w, "queue") == 0 || strcmp(w, "fanout") == 0) {
         plan->jobs[0].body = batch ? peer->produce_batch : peer->produce;
         plan->jobs[1].body = batch ? peer->consume_batch : peer->consume;
         plan->jobs[0].count = b->producers;
@@ -45,11 +50,14 @@ static void plan_for(const struct bench *b, const struct bench_peer *peer, struc
 static void fill_in(struct bench *b)
 {
     b->asleep = strcmp(b->workload, "asleep") == 0 || strcmp(b->workload, "idle") == 0;
-    b->many = strcmp(b->workload, "queue") == 0 || strcmp(b->workload, "pushpop_queue") == 0;
+    b->many = strcmp(b->workload, "queue") == 0 || strcmp(b->workload, "pushpop_queue") == 0 ||
+              strcmp(b->workload, "verify_queue") == 0;
     b->channels =
         strcmp(b->workload, "pingpong") == 0 || strcmp(b->workload, "asleep") == 0 ? 2 : 1;
     b->shared = bench_shared_memory(sizeof(*b->shared));
     b->hist = bench_hist_new();
+    if (strcmp(b->workload, "verify") == 0 || strcmp(b->workload, "verify_queue") == 0)
+        b->seen = bench_shared_memory(b->count / 8 + 64);
     snprintf(b->dir, sizeof(b->dir), "/tmp/shmbus-bench.%d", (int)getpid());
     if (mkdir(b->dir, 0700) != 0 && errno != EEXIST) { /* left by a killed run of that pid */
         fprintf(stderr, "bench-%s: cannot make %s: %s\n", b->name, b->dir, strerror(errno));
@@ -82,7 +90,7 @@ static int measure_loops(struct bench *b, const struct bench_peer *peer)
         bench_report_none(b, "not supported");
         return BENCH_EXIT_UNSUPPORTED;
     }
-    good = bench_procs_run(b, peer->threads, plan.jobs, plan.job_count, &w);
+    good = bench_procs_run(b, peer->threads || b->threads, plan.jobs, plan.job_count, &w);
     if (good && b->channels == 2)
         bench_report_hist(b, &w);
     else if (good)
@@ -90,6 +98,34 @@ static int measure_loops(struct bench *b, const struct bench_peer *peer)
     if (good && b->hist_path != NULL && bench_hist_write(b->hist, b->hist_path) < 0)
         fprintf(stderr, "bench-%s: cannot write %s\n", b->name, b->hist_path);
     return good ? BENCH_EXIT_OK : failed(b);
+}
+
+/* All messages came, and none more: to one of the consumers, or to each of them. */
+static int measure_verify(struct bench *b, const struct bench_peer *peer)
+{
+    uint64_t came = 0, want;
+    static struct bench_windows w;
+    struct plan plan;
+
+    plan_for(b, peer, &plan);
+    if (plan.jobs[0].body == NULL || plan.jobs[1].body == NULL || b->count == 0) {
+        bench_report_none(b, "not supported");
+        return BENCH_EXIT_UNSUPPORTED;
+    }
+    b->share = b->count / b->producers;
+    want = b->share * b->producers * (b->seen != NULL ? 1 : b->consumers);
+    b->count = want; /* ends the sampling */
+    if (!bench_procs_run(b, peer->threads || b->threads, plan.jobs, plan.job_count, &w))
+        return failed(b);
+    for (unsigned n = b->producers; n < b->producers + b->consumers; n++)
+        came += b->shared->slots[n].count;
+    if (came != want) {
+        snprintf(b->shared->error, sizeof(b->shared->error), "%llu messages came, not %llu",
+                 (unsigned long long)came, (unsigned long long)want);
+        return failed(b);
+    }
+    bench_report_value(b, (double)came, "messages", "");
+    return BENCH_EXIT_OK;
 }
 
 static int compare(const void *a, const void *b)
@@ -122,6 +158,8 @@ static int measure(struct bench *b, const struct bench_peer *peer)
 {
     const char *w = b->workload;
 
+    if (strncmp(w, "verify", 6) == 0)
+        return measure_verify(b, peer);
     if (strcmp(w, "idle") == 0 && peer->idle != NULL && !peer->threads)
         return bench_idle_measure(b, peer);
     if (strcmp(w, "footprint") == 0 && !peer->threads)
@@ -145,6 +183,7 @@ int bench_main(int argc, char **argv, const char *name,
     if (bench_opts_parse(&b, argc, argv, name) < 0)
         return BENCH_EXIT_USAGE;
     bench_ticks_calibrate();
+    b.pauses = bench_pauses(BENCH_RELAX_NS);
     fill_in(&b);
     peer = pick(&b);
     if (peer == NULL) {

@@ -12,6 +12,8 @@ static const struct option LONG[] = {{"batch", required_argument, NULL, 'b'},
                                      {"variant", required_argument, NULL, 'v'},
                                      {"depth", required_argument, NULL, 'd'},
                                      {"hist", required_argument, NULL, 'H'},
+                                     {"cpus", required_argument, NULL, 'C'},
+                                     {"threads", no_argument, NULL, 't'},
                                      {"help", no_argument, NULL, 'h'},
                                      {NULL, 0, NULL, 0}};
 
@@ -20,11 +22,12 @@ static int usage(FILE *to, const char *name)
     fprintf(to,
             "usage: bench-%s WORKLOAD SIZE COUNT [options]\n"
             "  WORKLOAD  stream, pingpong, asleep, queue, pushpop, pushpop_queue, idle, attach,\n"
-            "            footprint, alloc_alone, alloc_two, alloc_handover, snapshot, counter\n"
+            "            footprint, alloc_alone, alloc_two, alloc_handover, snapshot, counter,\n"
+            "            fanout; verify, verify_queue, verify_fanout: COUNT messages, each once\n"
             "  SIZE      bytes of a message, 8 or more\n"
             "  COUNT     stop after so many messages; 0: after the time\n"
             "  --ms=N --warm-ms=N --batch=N --producers=N --consumers=N --depth=N\n"
-            "  --variant=NAME --hist=FILE\n"
+            "  --variant=NAME --hist=FILE --cpus=N,N... --threads\n"
             "prints one JSON object; exit code 0 measured, 1 failed, 2 usage, 3 not supported\n",
             name);
     return -EINVAL;
@@ -51,9 +54,19 @@ static unsigned depth_for(size_t size_bytes)
     return fit > 1024 ? 1024 : fit < 8 ? 8 : (unsigned)fit;
 }
 
+/* "2,0,3": the loops run there, in that order. */
+static void take_cpus(struct bench *b, char *text)
+{
+    char *rest = NULL;
+
+    for (char *word = strtok_r(text, ",", &rest); word != NULL && b->cpu_count < BENCH_PROCS_MAX;
+         word = strtok_r(NULL, ",", &rest))
+        b->cpus[b->cpu_count++] = (int)strtol(word, NULL, 10);
+}
+
 static void take(struct bench *b, int option)
 {
-    unsigned number = (unsigned)strtoul(optarg, NULL, 10);
+    unsigned number = optarg != NULL ? (unsigned)strtoul(optarg, NULL, 10) : 0;
 
     switch (option) {
     case 'b':
@@ -74,6 +87,12 @@ static void take(struct bench *b, int option)
     case 'd':
         b->depth = number;
         break;
+    case 'C':
+        take_cpus(b, optarg);
+        break;
+    case 't':
+        b->threads = true;
+        break;
     case 'v':
         b->variant = optarg;
         break;
@@ -86,8 +105,8 @@ static void take(struct bench *b, int option)
 static bool sensible(const struct bench *b)
 {
     return b->size_bytes >= 8 && b->batch >= 1 && b->batch <= BENCH_BATCH_MAX &&
-           b->producers >= 1 && b->consumers >= 1 && b->run_ns > 0 && b->depth >= 2 &&
-           b->producers + b->consumers <= BENCH_PROCS_MAX;
+           b->producers >= 1 && b->consumers >= 1 && (b->cpu_count == 0 || b->cpus[0] >= 0) &&
+           b->run_ns > 0 && b->depth >= 2 && b->producers + b->consumers <= BENCH_PROCS_MAX;
 }
 
 int bench_opts_parse(struct bench *b, int argc, char **argv, const char *name)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Looks at the machine before a measurement; prints one JSON object:
+ * Looks at the machine before a measurement, at the two cores of --cpus=A,B or at the first two;
+ * prints one JSON object:
  *   line_ns   round trip of one cache line between the two cores of a 1:1 run; 0: not known
  *   crowd     how many times as long the same sums take while the other core does them too: 1 on
  *             two cores; 2 on two threads of one core, which share what multiplies, and between
@@ -125,7 +126,7 @@ static double crowd_of(struct sums *s)
     return (double)quartile / (double)s->alone;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct bench b = {.name = "probe",
                       .workload = "probe",
@@ -136,6 +137,8 @@ int main(void)
     const struct bench_job jobs[2] = {{body_even, 1}, {body_odd, 1}};
     double crowd[2];
 
+    if (argc == 2 && sscanf(argv[1], "--cpus=%d,%d", &b.cpus[0], &b.cpus[1]) == 2)
+        b.cpu_count = 2;
     bench_ticks_calibrate();
     b.shared = bench_shared_memory(sizeof(*b.shared));
     line = bench_shared_memory(4096);

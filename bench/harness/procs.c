@@ -47,12 +47,16 @@ void bench_fail(struct bench *b, const char *format, ...)
     _exit(BENCH_EXIT_FAILED);
 }
 
-/* The nth core this process may use, in a circle. */
-static int cpu_at(unsigned n, unsigned *ret_cpus)
+/* The nth core of those asked for, or of those this process may use, in a circle. */
+static int cpu_at(const struct bench *b, unsigned n, unsigned *ret_cpus)
 {
     cpu_set_t set;
     unsigned cpus;
 
+    if (b->cpu_count > 0) {
+        *ret_cpus = b->cpu_count;
+        return b->cpus[n % b->cpu_count];
+    }
     CPU_ZERO(&set);
     sched_getaffinity(0, sizeof(set), &set);
     cpus = (unsigned)CPU_COUNT(&set);
@@ -64,13 +68,14 @@ static int cpu_at(unsigned n, unsigned *ret_cpus)
     return 0;
 }
 
-static void pin(int cpu)
+static void pin(const struct bench_proc *p)
 {
     cpu_set_t set;
 
     CPU_ZERO(&set);
-    CPU_SET((unsigned)cpu, &set);
-    sched_setaffinity(0, sizeof(set), &set);
+    CPU_SET((unsigned)p->cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set) != 0 && p->bench->cpu_count > 0)
+        bench_fail(p->bench, "cannot run on processor %d: %s", p->cpu, strerror(errno));
 }
 
 void bench_below_parent(void)
@@ -119,7 +124,7 @@ static void *thread_main(void *arg)
     struct runner *r = arg;
 
     bench_below_parent();
-    pin(r->proc.cpu);
+    pin(&r->proc);
     __atomic_store_n(&r->proc.tid, gettid(), __ATOMIC_RELEASE);
     r->body(&r->proc);
     return NULL;
@@ -163,7 +168,7 @@ static unsigned start_all(struct bench *b, struct runner *runners, const struct 
             r->proc.slot = &b->shared->slots[n];
             r->proc.chunks = &b->shared->chunks[n];
             r->proc.index = i;
-            r->proc.cpu = cpu_at(n, &cpus);
+            r->proc.cpu = cpu_at(b, n, &cpus);
             r->proc.yield = total > cpus;
             r->body = jobs[j].body;
         }
@@ -332,6 +337,11 @@ static double chunk_rate(const struct bench_chunks *c)
     return (double)bench_ns_to_ticks(1e9) / ticks[count / 2];
 }
 
+static bool enough(const struct bench *b, const struct bench_windows *w, uint64_t counted_yet)
+{
+    return b->count > 0 && (b->share > 0 ? counted_yet : w->messages) >= b->count;
+}
+
 /* Rates of the windows; stops at the time, or at the count. */
 static bool sample(struct bench *b, struct runner *runners, unsigned first, unsigned total,
                    struct bench_windows *w)
@@ -340,12 +350,12 @@ static bool sample(struct bench *b, struct runner *runners, unsigned first, unsi
     uint64_t end;
     unsigned cpus;
 
-    cpu_at(0, &cpus);
+    cpu_at(b, 0, &cpus);
     nap(b->warm_ns);
     __atomic_store_n(&b->shared->warm, 1, __ATOMIC_RELEASE);
     before = window_now(b, runners, first, total);
     end = before.at + (uint64_t)b->run_ns;
-    while (before.at < end && (b->count == 0 || w->messages < b->count)) {
+    while (before.at < end && !enough(b, w, before.messages)) {
         nap(b->window_ns);
         now = window_now(b, runners, first, total);
         if (w->count < BENCH_WINDOWS_MAX)
@@ -426,7 +436,7 @@ bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs
     end_all(b, runners, total, &use);
     for (unsigned n = 0; n < total; n++)
         w->reordered += b->shared->slots[n].reordered;
-    cpu_at(0, &cpus);
+    cpu_at(b, 0, &cpus);
     wanted = total < cpus ? total : cpus;
     /* As threads, the naps of this sampling thread are among them. */
     w->sleeps = use.ru_nvcsw > 10L * total + (threads ? 3L : 1L) * w->count + (threads ? 60 : 0);

@@ -64,6 +64,8 @@ void bench_report_rate(const struct bench *b, struct bench_windows *w)
     const char *from = "";
     double rate;
 
+    for (unsigned i = 0; i < w->count && strcmp(b->workload, "fanout") == 0; i++)
+        w->windows[i].rate /= b->consumers; /* published ones, not each reader's */
     qsort(w->windows, w->count, sizeof(*w->windows), compare);
     rate = rate_of(w, &from);
     if (rate <= 0) {

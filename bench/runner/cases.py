@@ -2,8 +2,9 @@
 """What is measured: workloads, sizes, batches and numbers of processes."""
 from typing import NamedTuple
 
-STREAM_SIZES = (8, 64, 256, 1024, 4096, 65536, 1048576)
-FAST_IN_QUICK = ("shmbus", "ref", "line", "rte_ring", "ck_ring", "boost_spsc", "moody_rwq",
+STREAM_SIZES = (8, 56, 64, 72, 120, 256, 1024, 4096, 65536, 1048576)
+BATCH_SIZES = (8, 64, 256, 1024, 4096)
+FAST_IN_QUICK = ("shmbus", "ref", "ref_fanout", "spsc_cached", "mpmc_turns", "line", "rte_ring", "ck_ring", "boost_spsc", "moody_rwq",
                  "moody_cq", "qb_rb", "pipe", "zmq", "a_ref", "a_malloc", "a_mempool", "atomic_add")
 
 
@@ -17,7 +18,7 @@ class Case(NamedTuple):
 
     def title(self):
         text = TITLES[self.workload]
-        if self.workload == "queue":
+        if self.workload in ("queue", "fanout"):
             text += f" {self.producers} -> {self.consumers}"
         text += f", {self.size} bytes"
         return text + (f", batches of {self.batch}" if self.batch > 1 else "")
@@ -31,6 +32,7 @@ TITLES = {
     "pingpong": "round trip, polling",
     "asleep": "round trip, both asleep",
     "queue": "work queue",
+    "fanout": "one to all",
     "pushpop": "push + pop by one process, one-to-one channel",
     "pushpop_queue": "push + pop by one process, work queue",
     "alloc_alone": "block taken and given back, alone",
@@ -46,10 +48,11 @@ TITLES = {
 
 def full():
     cases = [Case("stream", s) for s in STREAM_SIZES]
-    cases += [Case("stream", s, b) for s in STREAM_SIZES if s <= 4096 for b in (8, 32)]
-    cases += [Case("pingpong", s) for s in (8, 64, 1024)]
+    cases += [Case("stream", s, b) for s in BATCH_SIZES for b in (8, 32)]
+    cases += [Case("pingpong", s) for s in (8, 56, 64, 1024)]
     cases += [Case("asleep", 64)]
     cases += [Case("queue", 64, b, p, c) for p, c in ((1, 4), (2, 2), (4, 4)) for b in (1, 8, 32)]
+    cases += [Case("fanout", s, b, 1, 4) for s, b in ((64, 1), (64, 32), (4096, 1))]
     cases += [Case(w, s) for w in ("pushpop", "pushpop_queue") for s in (8, 64)]
     cases += [Case(w, 1024) for w in ("alloc_alone", "alloc_two", "alloc_handover")]
     cases += [Case(w, 64, once=True) for w in ("idle", "attach", "footprint", "snapshot")]
@@ -63,6 +66,7 @@ def quick():
     cases += [Case("pingpong", s) for s in (8, 64)]
     cases += [Case("asleep", 64)]
     cases += [Case("queue", 64, b, p, p) for p in (2, 4) for b in (1, 32)]
+    cases += [Case("fanout", 64, 1, 1, 4)]
     cases += [Case("pushpop", 64), Case("pushpop_queue", 64)]
     cases += [Case("alloc_alone", 1024), Case("alloc_two", 1024), Case("alloc_handover", 1024)]
     cases += [Case("counter", 8, once=True)]
