@@ -146,7 +146,8 @@ void table_fit(struct table *table, const char *expendable)
 /* The last cell of a row, on more lines if it has to be; between words. */
 static void print_wrapped(const struct table *table, const char *text, size_t indent, FILE *out)
 {
-    size_t room = table->options.width > indent + 20 ? table->options.width - indent : SIZE_MAX;
+    /* Where even one word has no room, lines would do no good. */
+    size_t room = table->options.width > indent + 12 ? table->options.width - indent : SIZE_MAX;
     size_t column = 0;
 
     while (*text) {

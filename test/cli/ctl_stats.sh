@@ -151,8 +151,10 @@ for width in 80 60; do
     check "with rates as well" eval 'status_is 0 && fits $width && says "SENT/s"'
     at $width ps "$bus"
     check "so does ps" eval 'status_is 0 && fits $width'
+    head -c 65536 /dev/zero >"/dev/shm/shmbus.$bus-bad"
     at $width list
-    check "and list" eval 'status_is 0 && fits $width && says "^$bus "'
+    rm "/dev/shm/shmbus.$bus-bad"
+    check "and list, beside a damaged bus" eval 'status_is 0 && fits $width && says "^$bus "'
     at $width create "$bus-plan" --dry-run --memory=4MiB \
         --queue=tasks:max_deliveries=5,dead_letter=dead-ones,message_bytes=1000,share=2
     sed -n '/^WHAT/,/^total/p' "$out" >"$dir/table"
