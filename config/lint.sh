@@ -105,8 +105,8 @@ grep -noHE -e '`[a-z_]+\.[ch]`' CONTRIBUTING.md \
         grep -q -e "/$name\$" "$work/c" || echo "$file:$line: $name"
     done | finding "names a source that does not exist"
 
-sh config/documented.sh | finding "the full form: see shmbus_send() in shmbus.h"
-sh config/layers.sh | finding "the layers of doc/architecture.md"
+sh config/tools/documented.sh | finding "the full form: see shmbus_send() in shmbus.h"
+sh config/tools/layers.sh | finding "the layers of doc/architecture.md"
 ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Ilibshmbus/include -iquote libshmbus -o "$work/layout" \
     test/layout/print.c && sh test/layout/check.sh "$work/layout" | grep -v '^ok -' |
     finding "the layout as written down"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The library: shared, static, and once more for the tests.
 PUBLIC_HEADERS := $(wildcard libshmbus/include/shmbus/*.h)
-# Each folder is a layer and knows those below it: config/layers.sh has their order.
+# Each folder is a layer and knows those below it: config/tools/layers.sh has their order.
 LIB_SRC := $(wildcard libshmbus/*.c libshmbus/*/*.c)
 CFLAGS_libshmbus := -iquote libshmbus
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)

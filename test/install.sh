@@ -10,7 +10,6 @@ work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
 . test/check.inc
-is() { [ "$1" = "$2" ] || { echo "$1 is not $2"; return 1; }; }
 cc() { ${CC:-gcc} ${SANITIZE:-} "$@"; }
 pc() { PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config "$@" shmbus; }
 
@@ -49,8 +48,5 @@ check "DESTDIR goes in front of everything" \
 check "and its .pc file knows nothing of it" \
     sh -c '! grep -q "$1" "$1/dest/usr/lib/pkgconfig/shmbus.pc"' sh "$work"
 "$make" -s --no-print-directory "$@" PREFIX="$prefix" uninstall
-check "make uninstall leaves no file" is "$(find "$prefix" ! -type d | wc -l)" 0
-
-echo "$passed passed, $failed failed"
-[ -z "${T_RESULTS:-}" ] || echo "$passed $failed 0 test/install.sh" >>"$T_RESULTS"
-[ $failed = 0 ]
+check "make uninstall leaves no file" same "$(find "$prefix" ! -type d | wc -l)" 0
+exit $failed

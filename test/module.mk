@@ -40,30 +40,23 @@ $(B)/bin/headers-c%: test/headers.c $(PUBLIC_HEADERS) $(LIB_SO_LINK) $(B)/flags
 	    -pedantic-errors -Werror $(SANITIZE) -Ilibshmbus/include -o $@ $< -x none $(LINK_SHARED)
 
 run-headers: $(HEADER_PROGRAMS)
-	@status=0; good=0; bad=0; for p in $^; do \
-	    if $$p; then good=$$((good + 1)); echo "ok - $${p##*/}"; \
-	    else bad=$$((bad + 1)); echo "not ok - $${p##*/}"; fi; \
-	done; \
-	test -z "$$T_RESULTS" || echo "$$good $$bad 0 test/headers.c" >> "$$T_RESULTS"; test $$bad = 0
+	$(Q)$(TALLY) test/headers.c sh -c \
+	    'for p; do if "$$p"; then echo "ok - $${p##*/}"; else echo "not ok - $${p##*/}"; fi; done' sh $^
 
 run-abi: $(LIB_SO_LINK) $(LIB_A) $(LIB_PC)
-	$(Q)sh test/abi.sh $(abspath $(B))/lib
+	$(Q)$(TALLY) test/abi.sh sh test/abi.sh $(abspath $(B))/lib
 
 run-install: $(ALL)
-	$(Q)CC='$(CC)' SANITIZE='$(SANITIZE)' sh test/install.sh $(MAKE) CC='$(CC)' MODE=$(MODE) B='$(B)'
+	$(Q)CC='$(CC)' SANITIZE='$(SANITIZE)' $(TALLY) test/install.sh sh test/install.sh $(MAKE) CC='$(CC)' MODE=$(MODE) B='$(B)'
 
 run-readme: $(ALL)
-	$(Q)CC='$(CC)' SANITIZE='$(SANITIZE)' sh test/readme.sh $(MAKE) CC='$(CC)' MODE=$(MODE) B='$(B)'
+	$(Q)CC='$(CC)' SANITIZE='$(SANITIZE)' $(TALLY) test/readme.sh sh test/readme.sh $(MAKE) CC='$(CC)' MODE=$(MODE) B='$(B)'
 
 # What the layers of the library include and call, and that the check would find what is wrong.
 CHECK_NEEDS += $(LIB_TEST_OBJ)
 CHECKS += layers
 run-layers: $(LIB_TEST_OBJ)
-	@status=0; sh test/selftest/layers.sh $(B)/obj-test $(CC) > $(B)/layers.out || status=1; \
-	cat $(B)/layers.out; \
-	good=$$(grep -c '^ok' $(B)/layers.out); bad=$$(grep -c '^not ok' $(B)/layers.out); \
-	test -z "$$T_RESULTS" || echo "$$good $$bad 0 test/selftest/layers.sh" >> "$$T_RESULTS"; \
-	exit $$status
+	$(Q)$(TALLY) test/selftest/layers.sh sh test/selftest/layers.sh $(B)/obj-test $(CC)
 
 # The runner itself, with tests that must fail.
 SELFTEST_PROGRAM := $(B)/bin/shmbus-selftest
@@ -79,4 +72,4 @@ $(SELFTEST_PROGRAM): $(SELFTEST_OBJ) $(LIB_TEST_A) $(B)/flags
 
 # run.sh keeps the failures of the program out of the sum.
 run-selftest: $(SELFTEST_PROGRAM)
-	$(Q)sh test/selftest/run.sh $(SELFTEST_PROGRAM)
+	$(Q)$(TALLY) test/selftest sh test/selftest/run.sh $(SELFTEST_PROGRAM)

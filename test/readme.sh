@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 2
 root=$PWD
 work=$(mktemp -d) || exit 2
 . test/check.inc
-skipped=0 tell=$work/tell
+tell=$work/tell
 what="README's commands run as printed"
 
 finish() {
@@ -21,21 +21,14 @@ finish() {
     rm -rf "$work"
 }
 trap finish EXIT
-results() {
-    echo "$passed passed, $failed failed"
-    [ -z "${T_RESULTS:-}" ] || echo "$passed $failed $skipped test/readme.sh" >>"$T_RESULTS"
-    [ $failed = 0 ]
-    exit
-}
 
 # Its buses have fixed names: one run at a time, and never over a bus that somebody has.
 exec 9>>"/tmp/shmbus-test-readme.$(id -u).lock"
-flock -w 300 9 || { echo "skip - $what: another run has not ended"; skipped=1; results; }
+flock -w 300 9 || { skip "$what" "another run has not ended"; exit 0; }
 for name in letters demo; do
     if [ -e /dev/shm/shmbus.$name ]; then
-        echo "skip - $what: there is a bus named $name"
-        skipped=1
-        results
+        skip "$what" "there is a bus named $name"
+        exit 0
     fi
 done
 
@@ -104,4 +97,4 @@ sed -n '/^#include <shmbus/,/^\.fi/p' doc/man/shmbus.7 | sed '/^\.fi/d; s/\\e/\\
 check "the program in shmbus(7) compiles without a warning" "$work/bin/cc" -Wall -Wextra -Wpedantic \
     -Werror -I libshmbus/include -c -o "$work/man.o" "$work/man.c"
 check "the buses of README are gone" sh -c '! ls /dev/shm/shmbus.letters /dev/shm/shmbus.demo 2>/dev/null'
-results
+exit $failed

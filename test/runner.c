@@ -313,7 +313,7 @@ static struct options parse_options(int argc, char **argv)
     return options;
 }
 
-/* One line for config/sum.sh. */
+/* One line for config/tools/sum.sh. */
 static void append_results(const unsigned counts[OUTCOMES])
 {
     const char *path = getenv("T_RESULTS");

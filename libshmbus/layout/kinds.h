@@ -39,7 +39,7 @@ struct sb_kind_row {
 };
 
 /* By id, from SB_KIND_FIRST on. The file that fills them in knows all layers, and is above them:
- * kinds.c. This is the one name that is asked for upwards (config/layers.sh). */
+ * kinds.c. This is the one name that is asked for upwards (config/tools/layers.sh). */
 extern const struct sb_kind_row sb_kind_rows[SB_KIND_COUNT];
 
 static inline const struct sb_kind_row *sb_kind_row(enum sb_kind_id id)

@@ -3,21 +3,13 @@
 # Coordinator and workers are killed at random moments, again and again. Whenever a coordinator
 # says that a run is done, every task of it must have been counted once.
 # T_CHAOS_RUNS runs (5), T_SEED for the same sequence of kills.
-. "$(dirname "$0")/harness"
-bus=$T_NAME
+. "$(dirname "$0")/programs.inc"
 runs_wanted=${T_CHAOS_RUNS:-5}
 seed=${T_SEED:-$$}
 workers=4
 tasks=200
 runs=0 kills=0 started=0
 deadline_s=$(($(date +%s) + 100))
-
-end_children() {
-    jobs -p >"$T_DIR/.jobs"
-    while read -r pid; do kill -9 "$pid" 2>/dev/null; done <"$T_DIR/.jobs"
-    rm -f /dev/shm/shmbus."$T_NAME"*
-}
-trap 'end_children; it_exit' EXIT
 
 # Sets $random to 0 .. $1 - 1.
 random() {
@@ -33,31 +25,26 @@ start_coordinator() {
     coordinator --bus "$bus" --tasks $tasks >>"$T_DIR/coordinator" 2>&1 &
     coordinator=$!
 }
-# Whether process $1 has ended; then $status says how.
-ended() {
-    kill -0 "$1" 2>/dev/null && return 1
-    wait "$1" 2>/dev/null
-    status=$?
-    return 0
-}
+complaint=
 # After a kill (137) or STOP (0) a new one takes the place.
 replace_workers() {
     n=0
     while [ $n -lt $workers ]; do
         eval "pid=\$worker_$n"
-        if ended "$pid"; then
-            [ $status = 0 ] || [ $status = 137 ] || fail "a worker ended with status $status"
+        if has_ended "$pid"; then
+            [ $status = 0 ] || [ $status = 137 ] ||
+                complaint="a worker ended with status $status"
             start_worker $n
         fi
         n=$((n + 1))
     done
 }
 replace_coordinator() {
-    ended "$coordinator" || return 0
+    has_ended "$coordinator" || return 0
     if [ $status = 0 ]; then
         runs=$((runs + 1))
     elif [ $status != 137 ]; then
-        fail "a coordinator ended with status $status: $(tail -n 3 "$T_DIR/coordinator")"
+        complaint="a coordinator ended with status $status: $(tail -n 3 "$T_DIR/coordinator")"
     fi
     start_coordinator
 }
@@ -71,26 +58,26 @@ kill_somebody() {
     fi
 }
 
-it "whoever is killed when, every task of every run is counted once (seed $seed)"
 start_coordinator
 n=0
 while [ $n -lt $workers ]; do
     start_worker $n
     n=$((n + 1))
 done
-while [ $runs -lt "$runs_wanted" ] && [ -z "$it_why" ]; do
+while [ $runs -lt "$runs_wanted" ] && [ -z "$complaint" ]; do
     random 40
     sleep "0.0$((random + 10))"
     kill_somebody
     replace_workers
     replace_coordinator
-    [ "$(date +%s)" -lt $deadline_s ] || fail "only $runs runs were done in 100 s"
+    [ "$(date +%s)" -lt $deadline_s ] || complaint="only $runs runs were done in 100 s"
 done
 done_lines=$(grep -c ' done: ' "$T_DIR/coordinator")
 good_lines=$(grep -c " done: $tasks of $tasks tasks, each counted once; .* 0 failed" "$T_DIR/coordinator")
-[ "$done_lines" -ge "$runs" ] && [ "$good_lines" = "$done_lines" ] ||
-    fail "$runs runs, $done_lines told, $good_lines as they should be"
-
-it "and somebody was killed"
-[ $kills -gt 0 ] || fail "in $runs runs nobody was"
-last_command="$runs runs, $kills kills"
+echo "# $runs runs, $kills kills"
+check "every run is done in time, and nobody ended but by a kill" same "$complaint" ""
+check "whoever is killed when, every task of every run is counted once (seed $seed)" eval \
+    'echo "$runs runs, $done_lines told, $good_lines as they should be"
+     [ "$done_lines" -ge "$runs" ] && [ "$good_lines" = "$done_lines" ]'
+check "and somebody was killed" test $kills -gt 0
+exit $failed

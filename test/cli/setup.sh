@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Who installs packages: config/setup.sh, when told to; make never. apt-get and sudo are replaced by
 # scripts that only write down how they were called; what is missing is a compiler.
-. "$(dirname "$0")/harness"
+. "$(dirname "$0")/programs.inc"
 
 called=$T_DIR/called
 fake=$T_DIR/fake
@@ -16,34 +16,25 @@ PATH=$fake:$PATH
 unset MAKEFLAGS MFLAGS MAKELEVEL
 # without_compiler TARGET: make, where the compiler is not there
 without_compiler() { run make B="$T_DIR/build" CC=no-such-gcc "$1"; }
-nothing_installed() { [ ! -e "$called" ] || fail "called: $(cat "$called")"; }
+nothing_installed() { [ ! -e "$called" ] || { echo "called: $(cat "$called")"; return 1; }; }
+how='missing packages: run `sh config/setup.sh install`, or: apt-get install -y build-essential'
 
 for target in all check demo install lint-rules; do
-    it "make $target names the command that installs what is missing, and installs nothing"
     without_compiler $target
-    status_is 2
-    err_has 'missing packages: run `sh config/setup.sh install`, or: apt-get install -y build-essential'
-    nothing_installed
+    check "make $target names the command that installs what is missing, and installs nothing" \
+        eval 'status_is 2 && complains "$how" && nothing_installed'
 done
-
-it "make help needs nothing"
 without_compiler help
-status_is 0
+check "make help needs nothing" status_is 0
 
-it "the command that make names installs what is missing"
 run env CC=no-such-gcc sh config/setup.sh install
-status_is 0
-holds grep -q '^apt-get install -y .*build-essential$' "$called"
+check "the command that make names installs what is missing" \
+    eval 'status_is 0 && grep -q "^apt-get install -y .*build-essential$" "$called"'
 rm -f "$called"
-
-it "setup.sh require only names it"
 run env CC=no-such-gcc sh config/setup.sh require
-status_is 1
-err_has 'run `sh config/setup.sh install`'
-nothing_installed
-
-it "setup.sh TARGET installs first, then makes the target"
+check "setup.sh require only names it" \
+    eval 'status_is 1 && complains "run .sh config/setup.sh install" && nothing_installed'
 run env CC=no-such-gcc sh config/setup.sh help
-status_is 0
-holds grep -q build-essential "$called"
-out_has '^make check '
+check "setup.sh TARGET installs first, then makes the target" \
+    eval 'status_is 0 && grep -q build-essential "$called" && says "^make check "'
+exit $failed

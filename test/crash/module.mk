@@ -18,8 +18,4 @@ crash: $(CRASH_PROGRAM)
 # The table of crash points says what the sources do; a short run of it is part of the tests.
 CHECKS += points
 run-points:
-	@status=0; good=0; bad=0; \
-	sh test/crash/check_points.sh > $(B)/points.out || status=1; cat $(B)/points.out; \
-	good=$$(grep -c '^ok' $(B)/points.out); bad=$$(grep -c '^not ok' $(B)/points.out); \
-	test -z "$$T_RESULTS" || echo "$$good $$bad 0 test/crash/check_points.sh" >> "$$T_RESULTS"; \
-	exit $$status
+	$(Q)$(TALLY) test/crash/check_points.sh sh test/crash/check_points.sh

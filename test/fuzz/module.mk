@@ -5,7 +5,7 @@ FUZZ_TARGETS := attach live message yaml
 FUZZ_SRC := $(wildcard test/fuzz/*.c)
 FUZZ_SHARED := image record world guard
 FUZZ_B := $(B)/fuzz
-FUZZ_CC := clang-14
+FUZZ_CC ?= clang-14
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_CPPFLAGS = -D_GNU_SOURCE -DSB_DEBUG=1 -Ilibshmbus/include $(CFLAGS_test)
 FUZZ_CFLAGS = -std=gnu11 $(WARNINGS) -O1 -g -fno-omit-frame-pointer -fno-common -pthread \

@@ -8,33 +8,31 @@ cd "$(dirname "$0")/../.." || exit 2
 program=$1
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
-failed=0
-
-say() { # STATUS WHAT [WHY]
-    if [ "$1" = 0 ]; then echo "ok - $2"; else echo "not ok - $2${3:+: $3}"; failed=1; fi
+. test/check.inc
+empty() { cat "$1" && [ ! -s "$1" ]; }
+pinned() { # FILE
+    diff "$1" "$work/is" || { echo "raise SB_LAYOUT_MAJOR in layout.h; only while no release \
+has this layout: sh test/layout/check.sh PROGRAM --update"; return 1; }
 }
 
 "$program" >"$work/is" 2>"$work/wrong"
-say $? 'every member and every bit is known to test/layout/print.c' "$(cat "$work/wrong")"
+status=$?
+check 'every member and every bit is known to test/layout/print.c' \
+    eval 'cat "$work/wrong"; status_is 0'
 major=$(sed -n '1s/layout \([0-9]*\).*/\1/p' "$work/is")
 minor=$(sed -n '1s/.*\.//p' "$work/is")
 pin=doc/layout-$major.txt
 [ "${2:-}" = --update ] && cp "$work/is" "$pin"
 
-cmp -s "$work/is" "$pin"
-say $? "layout $major is what $pin says" "raise SB_LAYOUT_MAJOR in layout.h; only while no release \
-has this layout: sh test/layout/check.sh PROGRAM --update
-$(diff "$pin" "$work/is" 2>&1 | sed 's/^/    /')"
-
-grep -q "^Layout $major\.$minor\." doc/layout.md
-say $? "doc/layout.md describes layout $major.$minor"
+check "layout $major is what $pin says" pinned "$pin"
+check "doc/layout.md describes layout $major.$minor" \
+    grep -q "^Layout $major\.$minor\." doc/layout.md
 
 # Sizes: each as "N bytes" on the page.
 sed -n 's/^\(sb_[a-z]*\), \([0-9]*\) bytes$/\1 \2/p' "$work/is" | while read -r struct bytes; do
     grep -qw -e "$bytes bytes" doc/layout.md || echo "$struct has $bytes bytes"
 done >"$work/sizes"
-[ ! -s "$work/sizes" ]
-say $? 'doc/layout.md has the size of every struct' "$(tr '\n' ' ' <"$work/sizes")"
+check 'doc/layout.md has the size of every struct' empty "$work/sizes"
 
 # Words: "name | field : width | ..." on the page, from the high bits to the low ones; a field
 # without a width is one bit.
@@ -53,6 +51,5 @@ awk '/^ *[a-z0-9 ]+\|.*\|/ && !/^[0 ]*\+/ { n = split($0, f, "|"); name = f[1]; 
 while read -r line; do
     grep -qxF "$line" "$work/page" || echo "$line"
 done <"$work/words" >"$work/missing"
-[ ! -s "$work/missing" ]
-say $? 'doc/layout.md has the bits of every word' "$(tr '\n' ';' <"$work/missing")"
+check 'doc/layout.md has the bits of every word' empty "$work/missing"
 exit $failed

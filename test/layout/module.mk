@@ -11,7 +11,4 @@ $(LAYOUT_PROGRAM): $(B)/obj-test/test/layout/print.o $(B)/flags
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $<
 
 run-layout: $(LAYOUT_PROGRAM)
-	@status=0; sh test/layout/check.sh $(LAYOUT_PROGRAM) > $(B)/layout.out || status=1; cat $(B)/layout.out; \
-	good=$$(grep -c '^ok' $(B)/layout.out); bad=$$(grep -c '^not ok' $(B)/layout.out); \
-	test -z "$$T_RESULTS" || echo "$$good $$bad 0 test/layout/check.sh" >> "$$T_RESULTS"; \
-	exit $$status
+	$(Q)$(TALLY) test/layout/check.sh sh test/layout/check.sh $(LAYOUT_PROGRAM)

@@ -13,6 +13,4 @@ $(MANY_PROGRAM): test/many/many.c $(LIB_A) $(B)/flags
 
 MANY ?= $(if $(filter-out 0,$(QUICK)),128,1023)
 many: $(MANY_PROGRAM)
-	@good=1; $(MANY_PROGRAM) $(MANY) || good=0; \
-	test -z "$$T_RESULTS" || echo "$$good $$((1 - good)) 0 test/many" >> "$$T_RESULTS"; \
-	test $$good = 1
+	$(Q)$(TALLY) test/many $(MANY_PROGRAM) $(MANY)

@@ -230,7 +230,7 @@ static void explore_random(const struct settings *set, struct totals *t)
     }
 }
 
-/* For the sum over all checks, see config/sum.sh. */
+/* For the sum over all checks, see config/tools/sum.sh. */
 static void append_results(const struct totals *t)
 {
     const char *path = getenv("T_RESULTS");

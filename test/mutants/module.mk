@@ -17,8 +17,4 @@ mutants: $(MODEL_OBJ) $(MODEL_LIB_OBJ) $(NARROW_OBJ) $(TEST_OBJ) $(CRASH_OBJ) $(
 # doc/verification.md says which defect is caught by what; that it still does is part of the tests.
 CHECKS += mutant-table
 run-mutant-table:
-	@status=0; sh test/mutants/table.sh --check > $(B)/mutant-table.out || status=1; \
-	cat $(B)/mutant-table.out; \
-	good=$$(grep -c '^ok' $(B)/mutant-table.out); bad=$$(grep -c '^not ok' $(B)/mutant-table.out); \
-	test -z "$$T_RESULTS" || echo "$$good $$bad 0 test/mutants/table.sh" >> "$$T_RESULTS"; \
-	exit $$status
+	$(Q)$(TALLY) test/mutants/table.sh sh test/mutants/table.sh --check

@@ -1,33 +1,31 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# config/layers.sh on a copy of the library: as it is, and with one wrong line at a time, which it
-# must name. Prints "ok - WHAT" or "not ok - WHAT".
+# config/tools/layers.sh on a copy of the library: as it is, and with one wrong line at a time, which it
+# must name.
 #   layers.sh OBJECTS COMPILER...
 objects=$1
 shift
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
-failed=0
+. test/check.inc
 
 fresh() {
     rm -rf "$work/tree"
-    mkdir -p "$work/tree/config" "$work/tree/obj"
-    cp config/layers.sh "$work/tree/config/"
+    mkdir -p "$work/tree/config/tools" "$work/tree/obj"
+    cp config/tools/layers.sh "$work/tree/config/tools/"
     cp -r libshmbus "$work/tree/"
     cp -r "$objects/libshmbus" "$work/tree/obj/"
 }
 
 # names WHAT PATTERN: layers.sh must say so; without a pattern nothing at all.
 names() {
-    said=$(sh "$work/tree/config/layers.sh" "$work/tree/obj")
-    status=$?
-    if [ -z "$2" ]; then
-        [ $status = 0 ] && [ -z "$said" ]
+    run_program sh "$work/tree/config/tools/layers.sh" "$work/tree/obj"
+    pattern=$2
+    if [ -z "$pattern" ]; then
+        check "$1" eval 'status_is 0 && quiet'
     else
-        [ $status = 1 ] && echo "$said" | grep -q -e "$2"
-    fi && echo "ok - $1" && return
-    echo "not ok - $1: $said"
-    failed=1
+        check "$1" eval 'status_is 1 && says "$pattern"'
+    fi
 }
 
 # include FILE HEADER: one line more in the copy.

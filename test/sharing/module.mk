@@ -16,7 +16,4 @@ sharing: $(SHARING_PROGRAM)
 # A part of it is among the tests.
 CHECKS += sharing
 run-sharing: $(SHARING_PROGRAM)
-	@status=0; $(SHARING_PROGRAM) --quick > $(B)/sharing.out || status=1; \
-	cat $(B)/sharing.out; \
-	test -z "$$T_RESULTS" || echo "$$((1 - status)) $$status 0 test/sharing" >> "$$T_RESULTS"; \
-	exit $$status
+	$(Q)$(TALLY) test/sharing $(SHARING_PROGRAM) --quick

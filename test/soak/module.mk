@@ -21,6 +21,4 @@ soak: $(SOAK_PROGRAM)
 CHECK_NEEDS += $(SOAK_PROGRAM)
 CHECKS += soak-short
 run-soak-short: $(SOAK_PROGRAM)
-	@good=1; $(SOAK_PROGRAM) --seconds 6 $(if $(SOAK_SEED),--seed $(SOAK_SEED)) || good=0; \
-	test -z "$$T_RESULTS" || echo "$$good $$((1 - good)) 0 test/soak" >> "$$T_RESULTS"; \
-	test $$good = 1
+	$(Q)$(TALLY) test/soak $(SOAK_PROGRAM) --seconds 6 $(if $(SOAK_SEED),--seed $(SOAK_SEED))

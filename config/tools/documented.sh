@@ -4,7 +4,7 @@
 # parameters, and what it returns. Prints one line a finding; exit status 1 if any.
 # usage: documented.sh [HEADER]
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 awk '
     function finding(text) { print FILENAME ":" at ": " name "(): " text; bad = 1 }
     function check(decl, said,    n, i, list, word) {

@@ -7,7 +7,7 @@
 # One name may be asked for upwards, the table of kinds: a layer says what it asks of a kind, and the
 # file that knows all layers fills it in (layout/kinds.h).
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 layers='base layout plan protocol bus inspect channel .' # doc/architecture.md draws them
 
 work=$(mktemp -d) || exit 2
@@ -18,7 +18,7 @@ find libshmbus -name '*.[ch]' ! -path '*/include/*' | sort >"$work/sources"
 xargs grep -H '^#include "' <"$work/sources" |
     sed -n 's|^libshmbus/\([^:]*\)\.[ch]:#include "\([^"]*\)\.\([ch]\)".*|\1 \2 includes_\2.\3|p' >"$work/edges"
 for folder in $(find libshmbus -mindepth 1 -type d -printf '%P\n' | grep -v '^include'); do
-    case " $layers " in *" $folder "*) ;; *) echo "libshmbus/$folder: is no layer of config/layers.sh" ;; esac
+    case " $layers " in *" $folder "*) ;; *) echo "libshmbus/$folder: is no layer of config/tools/layers.sh" ;; esac
 done >"$work/findings"
 
 if [ $# -gt 0 ]; then
