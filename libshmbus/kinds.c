@@ -4,11 +4,13 @@
  */
 #include "layout/kinds.h"
 
+#include "channel/kind.h"
 #include "layout/geometry.h"
 
 #define ROW(NAME, name, id)                                                                        \
     [(id)-SB_KIND_FIRST] = {                                                                       \
         .layout = &sb_##name##_layout,                                                             \
+        .calls = &sb_kind_##name,                                                                  \
     },
 
 const struct sb_kind_row sb_kind_rows[SB_KIND_COUNT] = {SB_KINDS(ROW)};

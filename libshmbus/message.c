@@ -90,13 +90,12 @@ static SB_INLINE const struct sb_kind *kind_of(const struct shmbus_msg *msg)
     if (sb_likely(kind == ops->received)) {
         return ops;
     }
-    return kind == SB_MSG_LANE_RX && msg->channel->collects_dead_cells ? &sb_kind_lanes : NULL;
+    return kind == SB_MSG_LANES_RX && msg->channel->collects_dead_cells ? &sb_kind_lanes : NULL;
 }
 
 static bool is_reservation(const struct shmbus_msg *msg)
 {
-    enum sb_msg_kind kind = sb_msg_kind(msg);
-    return kind == SB_MSG_QUEUE_TX || kind == SB_MSG_LANE_TX || kind == SB_MSG_STREAM_TX;
+    return sb_msg_is_reservation(sb_msg_kind(msg));
 }
 
 static SB_INLINE int finished(struct shmbus_msg *msg, int result)

@@ -14,9 +14,6 @@
 #include "bus/bus.h"
 #include "channel/channel.h"
 #include "channel/close.h"
-#include "channel/lanes.h"
-#include "channel/queue.h"
-#include "channel/stream.h"
 #include "channel/threads.h"
 #include "layout/name.h"
 #include "protocol/directory.h"
@@ -127,21 +124,22 @@ static int check_kind(struct shmbus *bus, uint32_t index, const char *channel, u
                    channel, is_stream ? "stream" : "queue", is_stream ? "queue" : "stream");
 }
 
-static const struct sb_kind *kind_of(const struct sb_channel_view *channel)
+/* With the part of its kind behind it; all zero. */
+static struct shmbus_channel *make_handle(const struct sb_kind *kind, const struct sb_view *view,
+                                          uint32_t index)
 {
-    switch (sb_view_kind(channel)) {
-    case SB_KIND_QUEUE:
-        return &sb_kind_queue;
-    case SB_KIND_LANES:
-        return &sb_kind_lanes;
-    case SB_KIND_STREAM:
-        return &sb_kind_stream;
-    }
-    __builtin_unreachable();
+    size_t bytes = sizeof(struct shmbus_channel) + kind->part_bytes;
+    struct shmbus_channel *ch;
+
+    bytes += kind->more_bytes != NULL ? kind->more_bytes(view, index) : 0;
+    bytes = (bytes + SB_LINE - 1) / SB_LINE * SB_LINE;
+    ch = aligned_alloc(SB_LINE, bytes);
+    return ch == NULL ? NULL : memset(ch, 0, bytes);
 }
 
 /* What does not change while the handle is open. */
-static void bind_to(struct shmbus_channel *ch, struct shmbus *bus, uint32_t index, unsigned mode)
+static void bind_to(struct shmbus_channel *ch, const struct sb_kind *kind, struct shmbus *bus,
+                    uint32_t index, unsigned mode)
 {
     ch->bus = bus;
     ch->view = &bus->view.channels[index];
@@ -152,7 +150,7 @@ static void bind_to(struct shmbus_channel *ch, struct shmbus *bus, uint32_t inde
     ch->index = index;
     ch->owner = bus->member.owner;
     ch->mode = mode;
-    ch->ops = kind_of(ch->view);
+    ch->ops = kind;
     ch->kind = ch->ops->id;
     ch->slot = bus->member.slot;
     ch->timestamps = (ch->view->flags & SB_CHANNEL_TIMESTAMPS) != 0;
@@ -164,6 +162,7 @@ int shmbus_channel_open(struct shmbus *bus, const char *channel, unsigned mode,
                         const struct shmbus_open_opts *opts, struct shmbus_channel **ret_ch)
 {
     struct shmbus_open_opts o;
+    const struct sb_kind *kind;
     struct shmbus_channel *ch;
     uint32_t index = 0;
     int r = check_open(bus, channel, mode, ret_ch);
@@ -185,12 +184,12 @@ int shmbus_channel_open(struct shmbus *bus, const char *channel, unsigned mode,
     if (r < 0) {
         return r;
     }
-    ch = aligned_alloc(SB_LINE, (sizeof *ch + SB_LINE - 1) / SB_LINE * SB_LINE);
+    kind = sb_kind_row(sb_view_kind(&bus->view.channels[index]))->calls;
+    ch = make_handle(kind, &bus->view, index);
     if (ch == NULL) {
         return sb_fail(-ENOMEM, "channel \"%s\": out of memory", channel);
     }
-    memset(ch, 0, sizeof *ch);
-    bind_to(ch, bus, index, mode);
+    bind_to(ch, kind, bus, index, mode);
     memcpy(ch->name, channel, strlen(channel) + 1);
     r = (mode & SHMBUS_OPEN_THREAD) != 0 ? sb_thread_bind(ch) : 0;
     if (r == 0) {

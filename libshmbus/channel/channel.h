@@ -9,9 +9,6 @@
 #include "bus/bus.h"
 #include "channel/kind.h"
 #include "inspect/census.h"
-#include "protocol/ring_lanes.h"
-#include "protocol/ring_mpmc.h"
-#include "protocol/ring_spsc.h"
 
 struct sb_poll; /* poll.c */
 
@@ -31,37 +28,28 @@ struct shmbus_channel {
     struct shmbus *bus;
     const struct sb_channel_view *view;
     const struct sb_kind *ops; /* of the kind */
-    struct sb_lane_tx lane;
-    uint64_t reservation;  /* lane: the open one; 0: none */
-    uint64_t reservations; /* lane: made so far */
-    struct sb_lane_msg taken;
-    uint32_t full_pauses;  /* queue: how long to keep away from a full one */
-    uint32_t empty_pauses; /* lanes: how long to let messages gather */
-    uint64_t in_cells;     /* messages received from cells and not given back */
-    uint64_t in_blocks;    /* the same of blocks, and reservations */
-    struct sb_spsc_tx tx;
-    struct sb_spsc_rx rx;
-    struct sb_stock stock;
+    uint64_t in_cells;         /* messages received from cells and not given back */
     uint32_t index;
     uint32_t owner;
     uint64_t holder; /* marks blocks that this handle gave to the application */
     uint32_t ops_period;
     int64_t beat_ns;
-    uint64_t bound_thread;   /* whose end closes it; 0: it is the application's to close */
-    int64_t thread_ns;       /* when the row was told last which thread uses it */
-    uint64_t departure_seen; /* stream: how the other end last left, already told; 0: nothing is */
-    uint64_t departure_at;   /* how far the other end had come by then */
-    size_t short_of;         /* queue: the last send found no block for so many bytes */
-    bool short_waited;       /* and has waited for one */
-    int64_t census_ns;       /* when census was written */
+    uint64_t bound_thread;        /* whose end closes it; 0: it is the application's to close */
+    int64_t thread_ns;            /* when the row was told last which thread uses it */
+    int64_t census_ns;            /* when census was written */
     char census[SB_CENSUS_BYTES]; /* who has what the last send found none of */
     struct sb_poll *poll;
     struct shmbus_channel *next;
     char name[SHMBUS_NAME_BYTES];
     bool collects_dead_cells; /* dead-letter queue of queues that have lanes */
-    struct sb_lane_rx lanes;  /* of these only the scan is used by a dead-letter queue */
-    struct sb_mpmc ring;
-};
+} __attribute__((aligned(SB_LINE)));
+
+/* The part of the handle's kind, which is allocated with it, behind it: see struct sb_kind. A kind
+ * has a name and a type for its own in its header or file. */
+static inline void *sb_channel_part(const struct shmbus_channel *ch)
+{
+    return (void *)(ch + 1);
+}
 
 /* What is to be sent, and how long to try. */
 struct sb_send {

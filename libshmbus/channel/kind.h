@@ -6,40 +6,40 @@
 #ifndef SB_KIND_H
 #define SB_KIND_H
 
+#include <stddef.h>
+
 #include "layout/kinds.h"
-#include "protocol/ring_lanes.h"
-#include "protocol/ring_mpmc.h"
-#include "protocol/ring_spsc.h"
 
-/* What opaque_[1] of a message says: bus:24 | kind:8 | block or held:32. */
-enum sb_msg_kind {
-    SB_MSG_NONE = 0,
-    SB_MSG_QUEUE_TX = 1,
-    SB_MSG_QUEUE_RX = 2,
-    SB_MSG_STREAM_TX = 3,
-    SB_MSG_STREAM_RX = 4,
-    SB_MSG_LANE_TX = 5,
-    SB_MSG_LANE_RX = 6 /* opaque_[2]: the channel whose cell it is */
-};
+/* What opaque_[1] of a message says: bus:24 | kind:8 | block or held:32. A reservation of each kind
+ * of channel, and what was received from one. */
+#define SB_MSG_KINDS(NAME, name, id)                                                               \
+    SB_MSG_##NAME##_TX = 2 * ((id)-SB_KIND_FIRST) + 1, SB_MSG_##NAME##_RX = SB_MSG_##NAME##_TX + 1,
+enum sb_msg_kind { SB_MSG_NONE = 0, SB_KINDS(SB_MSG_KINDS) };
+#undef SB_MSG_KINDS
 
-/* Where a receiver stands: what another thread needs to see whether there is news for it. */
-struct sb_standpoint {
-    struct sb_mpmc ring;
-    struct sb_lane_rx lanes;
-    struct sb_spsc_rx rx;
-    uint64_t departure;
-};
+static inline bool sb_msg_is_reservation(enum sb_msg_kind kind)
+{
+    return ((unsigned)kind & 1u) != 0;
+}
+
+struct sb_view;
 
 struct sb_kind {
     enum sb_kind_id id;
     const char *noun;                    /* in sentences */
     enum sb_msg_kind reserved, received; /* what its messages are marked with */
+    size_t part_bytes;       /* of its part of a handle: sb_channel_part(), zero before open() */
+    size_t standpoint_bytes; /* of what stand() writes */
+    size_t (*more_bytes)(const struct sb_view *view, uint32_t channel); /* of it; NULL: none */
 
     /* The handle: its row is there already, and is given back by the caller if this fails. */
     int (*open)(struct shmbus_channel *ch);
     void (*close)(struct shmbus_channel *ch);
     size_t (*size_max)(const struct shmbus_channel *ch);
     void (*beat)(struct shmbus_channel *ch); /* with each heartbeat; may be NULL */
+    /* Before it sleeps in a call, and when it slept for a whole slice in vain; may be NULL. */
+    void (*sleeps)(struct shmbus_channel *ch);
+    void (*doubts)(struct shmbus_channel *ch);
 
     /* Messages of this handle, in hand, of the kinds above. */
     int (*reserve)(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
@@ -56,10 +56,11 @@ struct sb_kind {
     /* A message received from a queue goes on into this one; NULL: not possible. */
     int (*forward)(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t timeout_ns);
 
-    /* For shmbus_fd(): the first by the receiver's thread, the other by any, which changes nothing
-     * but @at. */
-    void (*stand)(const struct shmbus_channel *ch, struct sb_standpoint *ret_at);
-    bool (*has_news)(const struct shmbus_channel *ch, struct sb_standpoint *at);
+    /* For shmbus_fd(). The first notes where the receiver stands, what another thread needs to see
+     * whether there is news for it: by the receiver's thread; NULL: nothing. The other one by any,
+     * which changes nothing but @at. */
+    void (*stand)(const struct shmbus_channel *ch, void *ret_at);
+    bool (*has_news)(const struct shmbus_channel *ch, void *at);
 };
 
 #endif

@@ -18,7 +18,7 @@
 
 static int take_lane(struct shmbus_channel *ch)
 {
-    switch (sb_lane_open(&ch->lane, ch->view, ch->bus->member.owner64)) {
+    switch (sb_lane_open(&sb_lanes_of(ch)->lane, ch->view, ch->bus->member.owner64)) {
     case SB_RING_OK:
         return 0;
     case SB_RING_FULL:
@@ -44,11 +44,11 @@ int sb_lanes_open(struct shmbus_channel *ch)
             sb_bus_sweep(ch->bus);       /* unless somebody else was faster */
             r = take_lane(ch);
         }
-        ch->lane.depth_mark = &ch->row->depth_max;
-        ch->lane.depth_max = sb_load_relaxed(&ch->row->depth_max);
+        sb_lanes_of(ch)->lane.depth_mark = &ch->row->depth_max;
+        sb_lanes_of(ch)->lane.depth_max = sb_load_relaxed(&ch->row->depth_max);
     }
-    ch->full_pauses = SB_BACKOFF_FULL_PAUSES;
-    sb_lane_rx_init(&ch->lanes, &ch->bus->view, ch->index, ch->owner);
+    sb_lanes_of(ch)->full_pauses = SB_BACKOFF_FULL_PAUSES;
+    sb_lane_rx_init(&sb_lanes_of(ch)->rx, &ch->bus->view, ch->index, ch->owner);
     return r;
 }
 
@@ -56,7 +56,7 @@ void sb_lanes_close(struct shmbus_channel *ch)
 {
     sb_lanes_give_back(ch);
     if ((ch->mode & SHMBUS_OPEN_SEND) != 0) {
-        sb_lane_close(&ch->lane, ch->bus->member.owner64);
+        sb_lane_close(&sb_lanes_of(ch)->lane, ch->bus->member.owner64);
     }
 }
 
@@ -65,7 +65,7 @@ void sb_lanes_close(struct shmbus_channel *ch)
 /* The lane stayed full: says of what, as it need not be of messages that wait. */
 SB_COLD static int no_room(struct shmbus_channel *ch)
 {
-    uint32_t lane = (uint32_t)(ch->lane.lane - ch->view->lanes);
+    uint32_t lane = (uint32_t)(sb_lanes_of(ch)->lane.lane - ch->view->lanes);
 
     if (sb_census_is_due(ch)) {
         sb_census_of_lane(&ch->bus->view, ch->index, lane, ch->census);
@@ -93,26 +93,27 @@ SB_NOINLINE static struct sb_cell *place_of_letter(struct shmbus_channel *ch)
     const struct sb_channel_view *channels = ch->bus->view.channels;
 
     if (to >= ch->bus->view.channel_count || channels[to].on_full != SHMBUS_FULL_DROP_OLDEST ||
-        !sb_lane_drop_letter(&ch->lane)) {
+        !sb_lane_drop_letter(&sb_lanes_of(ch)->lane)) {
         return NULL;
     }
     sb_fetch_add(&channels[to].shared->letters_dropped, 1);
-    return sb_lane_place(&ch->lane);
+    return sb_lane_place(&sb_lanes_of(ch)->lane);
 }
 
 static int attempt_place(struct shmbus_channel *ch, void *job)
 {
     struct sb_cell **ret_cell = job;
+    struct sb_lane_tx *lane = &sb_lanes_of(ch)->lane;
 
-    *ret_cell = sb_lane_place(&ch->lane);
+    *ret_cell = sb_lane_place(lane);
     if (*ret_cell == NULL) {
         *ret_cell = place_of_letter(ch);
     }
     if (*ret_cell == NULL && ch->view->on_full == SHMBUS_FULL_DROP_OLDEST) {
-        if (sb_lane_drop_oldest(&ch->lane)) {
+        if (sb_lane_drop_oldest(lane)) {
             sb_count(ch, SHMBUS_COUNT_dropped, 1);
         }
-        *ret_cell = sb_lane_place(&ch->lane); /* also when the oldest has just been taken */
+        *ret_cell = sb_lane_place(lane); /* also when the oldest has just been taken */
     }
     return *ret_cell != NULL ? 0 : -EAGAIN;
 }
@@ -120,13 +121,15 @@ static int attempt_place(struct shmbus_channel *ch, void *job)
 /* See backoff.h: the next place of a full lane is the cell that the receivers are at. */
 static void back_off_when_full(struct shmbus_channel *ch)
 {
-    uint64_t ahead = sb_backoff_messages(ch->lane.mask + 1u, SB_BACKOFF_FULL_MESSAGES);
+    uint64_t ahead = sb_backoff_messages(sb_lanes_of(ch)->lane.mask + 1u, SB_BACKOFF_FULL_MESSAGES);
     uint32_t n = 0;
 
-    while (n < ch->full_pauses && !sb_lane_is_read(&ch->lane, ahead)) {
+    while (n < sb_lanes_of(ch)->full_pauses && !sb_lane_is_read(&sb_lanes_of(ch)->lane, ahead)) {
         n += sb_backoff_pause();
     }
-    ch->full_pauses = sb_lane_is_read(&ch->lane, 0) ? SB_BACKOFF_FULL_PAUSES : ch->full_pauses / 2;
+    sb_lanes_of(ch)->full_pauses = sb_lane_is_read(&sb_lanes_of(ch)->lane, 0)
+                                       ? SB_BACKOFF_FULL_PAUSES
+                                       : sb_lanes_of(ch)->full_pauses / 2;
 }
 
 /* There was no place at the first look. */
@@ -149,7 +152,7 @@ SB_NOINLINE static int reserve_cell_slow(struct shmbus_channel *ch, int64_t time
 static SB_INLINE int reserve_cell(struct shmbus_channel *ch, int64_t timeout_ns,
                                   struct sb_cell **ret_cell)
 {
-    *ret_cell = sb_lane_place(&ch->lane);
+    *ret_cell = sb_lane_place(&sb_lanes_of(ch)->lane);
     return sb_likely(*ret_cell != NULL) ? 0 : reserve_cell_slow(ch, timeout_ns, ret_cell);
 }
 
@@ -161,7 +164,7 @@ static SB_INLINE void publish(struct shmbus_channel *ch, struct sb_cell *cell, u
     sb_store_relaxed(&cell->stamp_ns, ch->timestamps ? (uint64_t)sb_now_ns() : 0);
     sb_store_relaxed(&cell->correlation_id, correlation_id);
     sb_store_relaxed(&cell->holder, 0);
-    sb_lane_publish(&ch->lane, cell);
+    sb_lane_publish(&sb_lanes_of(ch)->lane, cell);
     sb_count(ch, SHMBUS_COUNT_sent, 1);
     sb_count(ch, SHMBUS_COUNT_sent_bytes, size_bytes);
 }
@@ -183,7 +186,7 @@ SB_FLAT int sb_lanes_send(struct shmbus_channel *ch, unsigned type, uint64_t cor
     if (sb_unlikely(size_bytes > ch->size_max)) {
         return sb_too_large(ch, size_bytes, LIMIT);
     }
-    ch->reservation = 0; /* it would have been this place */
+    sb_lanes_of(ch)->reservation = 0; /* it would have been this place */
     r = reserve_cell(ch, timeout_ns, &cell);
     if (sb_unlikely(r < 0)) {
         return refused(ch, r);
@@ -201,7 +204,7 @@ SB_FLAT int sb_lanes_send_batch(struct shmbus_channel *ch, const struct iovec *i
     size_t sent = 0;
     int r = 0;
 
-    ch->reservation = 0;
+    sb_lanes_of(ch)->reservation = 0;
     for (; sent < count; sent++) {
         size_t size_bytes = items[sent].iov_len;
         if (sb_unlikely(size_bytes > ch->size_max)) {
@@ -233,25 +236,25 @@ SB_FLAT int sb_lanes_reserve(struct shmbus_channel *ch, size_t size_bytes,
     if (sb_unlikely(size_bytes > ch->size_max)) {
         return sb_too_large(ch, size_bytes, LIMIT);
     }
-    ch->reservation = 0;
+    sb_lanes_of(ch)->reservation = 0;
     r = reserve_cell(ch, timeout_ns, &cell);
     if (sb_unlikely(r < 0)) {
         return refused(ch, r);
     }
-    ch->reservation = ++ch->reservations;
+    sb_lanes_of(ch)->reservation = ++sb_lanes_of(ch)->reservations;
     *ret_msg = (struct shmbus_msg){
         .data = sb_cell_payload(cell),
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->slot,
-        .opaque_ = {ch->reservation, sb_msg_tag(ch, SB_MSG_LANE_TX, 0), size_bytes},
+        .opaque_ = {sb_lanes_of(ch)->reservation, sb_msg_tag(ch, SB_MSG_LANES_TX, 0), size_bytes},
     };
     return 0;
 }
 
 static SB_INLINE bool is_reserved(const struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    return ch->reservation != 0 && msg->opaque_[0] == ch->reservation;
+    return sb_lanes_of(ch)->reservation != 0 && msg->opaque_[0] == sb_lanes_of(ch)->reservation;
 }
 
 SB_FLAT int sb_lanes_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
@@ -262,8 +265,9 @@ SB_FLAT int sb_lanes_commit(struct shmbus_channel *ch, const struct shmbus_msg *
     if (sb_unlikely(msg->size_bytes > msg->opaque_[2])) {
         return sb_over_reserved(ch, msg->size_bytes, msg->opaque_[2]);
     }
-    ch->reservation = 0;
-    publish(ch, sb_lane_reserved(&ch->lane), msg->type, msg->correlation_id, msg->size_bytes);
+    sb_lanes_of(ch)->reservation = 0;
+    publish(ch, sb_lane_reserved(&sb_lanes_of(ch)->lane), msg->type, msg->correlation_id,
+            msg->size_bytes);
     announce(ch);
     return 0;
 }
@@ -273,7 +277,7 @@ int sb_lanes_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
     if (!is_reserved(ch, msg)) {
         return sb_stale(ch);
     }
-    ch->reservation = 0;
+    sb_lanes_of(ch)->reservation = 0;
     return 0;
 }
 
@@ -283,7 +287,8 @@ SB_NOINLINE static void delivered_again(struct shmbus_channel *ch, const struct 
                                         struct shmbus_msg *msg)
 {
     if (from->channel == ch->index) {
-        sb_store_relaxed(&from->cell->holder, sb_lane_holder(&ch->lanes, ch->holder)); /* Y1 */
+        sb_store_relaxed(&from->cell->holder,
+                         sb_lane_holder(&sb_lanes_of(ch)->rx, ch->holder)); /* Y1 */
     }
     msg->delivery_count -= from->channel != ch->index; /* to be set aside is no delivery */
     sb_count(ch, SHMBUS_COUNT_redelivered, msg->delivery_count > 1);
@@ -311,7 +316,7 @@ static SB_INLINE void hand_out(struct shmbus_channel *ch, const struct sb_lane_m
     msg->type = sb_meta_type(meta);
     sb_msg_no_more(msg);
     msg->opaque_[0] = from->hdr;
-    msg->opaque_[1] = sb_msg_tag(ch, SB_MSG_LANE_RX, from->number);
+    msg->opaque_[1] = sb_msg_tag(ch, SB_MSG_LANES_RX, from->number);
     msg->opaque_[2] = from->channel;
     sb_count(ch, SHMBUS_COUNT_received, 1);
     sb_count(ch, SHMBUS_COUNT_received_bytes, msg->size_bytes);
@@ -332,9 +337,9 @@ static SB_INLINE int take_messages(struct shmbus_channel *ch, struct shmbus_msg 
 {
     size_t got = 0;
 
-    while (got < max && sb_lane_take(&ch->lanes, &ch->taken) == SB_RING_OK) {
-        hand_out(ch, &ch->taken, &ret_msgs[got++]);
-        if (sb_unlikely(sb_hdr_deliveries(ch->taken.hdr) > 1)) {
+    while (got < max && sb_lane_take(&sb_lanes_of(ch)->rx, &sb_lanes_of(ch)->taken) == SB_RING_OK) {
+        hand_out(ch, &sb_lanes_of(ch)->taken, &ret_msgs[got++]);
+        if (sb_unlikely(sb_hdr_deliveries(sb_lanes_of(ch)->taken.hdr) > 1)) {
             break;
         }
     }
@@ -354,17 +359,20 @@ static int attempt_take(struct shmbus_channel *ch, void *job)
  * waits. */
 static void back_off_when_empty(struct shmbus_channel *ch)
 {
-    uint64_t ahead = sb_backoff_messages(ch->lanes.mask + 1u, SB_BACKOFF_EMPTY_MESSAGES);
+    uint64_t ahead = sb_backoff_messages(sb_lanes_of(ch)->rx.mask + 1u, SB_BACKOFF_EMPTY_MESSAGES);
     uint32_t n = 0;
 
-    if (ch->lanes.full_turns > 0) {
-        ch->lanes.full_turns = 0;
-        ch->empty_pauses = SB_BACKOFF_EMPTY_PAUSES;
+    if (sb_lanes_of(ch)->rx.full_turns > 0) {
+        sb_lanes_of(ch)->rx.full_turns = 0;
+        sb_lanes_of(ch)->empty_pauses = SB_BACKOFF_EMPTY_PAUSES;
     }
-    while (n < ch->empty_pauses && !sb_lane_is_published(&ch->lanes, ahead)) {
+    while (n < sb_lanes_of(ch)->empty_pauses &&
+           !sb_lane_is_published(&sb_lanes_of(ch)->rx, ahead)) {
         n += sb_backoff_pause();
     }
-    ch->empty_pauses = n < ch->empty_pauses ? SB_BACKOFF_EMPTY_PAUSES : ch->empty_pauses / 2;
+    sb_lanes_of(ch)->empty_pauses = n < sb_lanes_of(ch)->empty_pauses
+                                        ? SB_BACKOFF_EMPTY_PAUSES
+                                        : sb_lanes_of(ch)->empty_pauses / 2;
 }
 
 /* There was none at the first look. */
@@ -391,12 +399,13 @@ SB_FLAT int sb_lanes_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs
     return sb_likely(got > 0) ? got : recv_slow(ch, ret_msgs, max, timeout_ns);
 }
 
-int sb_lanes_recv_dead_letter(struct shmbus_channel *ch, struct shmbus_msg *ret_msg)
+int sb_lanes_recv_dead_letter(struct shmbus_channel *ch, struct sb_lane_scan *scan,
+                              struct shmbus_msg *ret_msg)
 {
     struct sb_lane_msg from;
     uint64_t seq = sb_load_acquire(&ch->shared->orphan_seq);
 
-    if (seq == ch->lanes.scan.seen || !sb_lane_scan_recv(&ch->lanes.scan, seq, &from)) {
+    if (seq == scan->seen || !sb_lane_scan_recv(scan, seq, &from)) {
         return -EAGAIN;
     }
     hand_out(ch, &from, ret_msg);
@@ -513,22 +522,24 @@ static int unreceive(struct shmbus_channel *ch, const struct shmbus_msg *msg)
     return sb_lanes_requeue(ch, msg, true);
 }
 
-static void stand(const struct shmbus_channel *ch, struct sb_standpoint *ret_at)
+static void stand(const struct shmbus_channel *ch, void *ret_at)
 {
-    ret_at->lanes = ch->lanes;
+    *(struct sb_lane_rx *)ret_at = sb_lanes_of(ch)->rx;
 }
 
-static bool has_news(const struct shmbus_channel *ch, struct sb_standpoint *at)
+static bool has_news(const struct shmbus_channel *ch, void *at)
 {
     (void)ch;
-    return sb_lane_readable(&at->lanes);
+    return sb_lane_readable(at);
 }
 
 const struct sb_kind sb_kind_lanes = {
     .id = SB_KIND_LANES,
     .noun = "queue",
-    .reserved = SB_MSG_LANE_TX,
-    .received = SB_MSG_LANE_RX,
+    .reserved = SB_MSG_LANES_TX,
+    .received = SB_MSG_LANES_RX,
+    .part_bytes = sizeof(struct sb_lanes),
+    .standpoint_bytes = sizeof(struct sb_lane_rx),
     .open = sb_lanes_open,
     .close = sb_lanes_close,
     .size_max = size_max,

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -32,9 +33,9 @@ struct sb_poll {
     struct shmbus_channel *ch;
     pthread_t thread;
     int fd;
-    sem_t armed;             /* posted when the receiver has found nothing */
-    sb_word32 state;         /* POLL_WATCHING until reported; POLL_STOP ends the thread */
-    struct sb_standpoint at; /* when the receiver armed us; written by it while REPORTED */
+    sem_t armed;      /* posted when the receiver has found nothing */
+    sb_word32 state;  /* POLL_WATCHING until reported; POLL_STOP ends the thread */
+    max_align_t at[]; /* where the receiver stood when it armed us; its own while REPORTED */
 };
 
 enum { POLL_REPORTED = 0, POLL_WATCHING = 1, POLL_STOP = 2 };
@@ -48,7 +49,7 @@ static bool has_news(struct sb_poll *poll)
         sb_load32_relaxed(&ch->bus->interrupted) != 0) {
         return true;
     }
-    return ch->ops->has_news(ch, &poll->at);
+    return ch->ops->has_news(ch, poll->at);
 }
 
 static void report(struct sb_poll *poll)
@@ -92,7 +93,7 @@ static void *poll_main(void *argument)
 
 static int poll_open(struct shmbus_channel *ch)
 {
-    struct sb_poll *poll = calloc(1, sizeof *poll);
+    struct sb_poll *poll = calloc(1, sizeof *poll + ch->ops->standpoint_bytes);
     int r;
 
     if (poll == NULL) {
@@ -148,7 +149,9 @@ void sb_poll_rearm(struct sb_poll *poll)
     if (sb_load32_acquire(&poll->state) != POLL_REPORTED) {
         return;
     }
-    poll->ch->ops->stand(poll->ch, &poll->at);
+    if (poll->ch->ops->stand != NULL) {
+        poll->ch->ops->stand(poll->ch, poll->at);
+    }
     if (sb_cas32(&poll->state, POLL_REPORTED, POLL_WATCHING)) {
         sem_post(&poll->armed);
     }

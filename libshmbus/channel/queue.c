@@ -41,27 +41,35 @@ static uint64_t blocks_max(const struct shmbus_channel *ch)
 
 /* ----------------------------------------------------------------------------------- the handle */
 
-static bool collects_dead_cells(const struct shmbus_channel *ch)
+static bool collects_dead_cells(const struct sb_view *view, uint32_t channel)
 {
-    const struct sb_view *view = &ch->bus->view;
-
     for (uint32_t i = 0; i < view->channel_count; i++) {
-        if (view->channels[i].dead_letter == ch->index && view->channels[i].lane_count > 0) {
+        if (view->channels[i].dead_letter == channel && view->channels[i].lane_count > 0) {
             return true;
         }
     }
     return false;
 }
 
+static size_t more_bytes(const struct sb_view *view, uint32_t channel)
+{
+    return collects_dead_cells(view, channel) ? sizeof(struct sb_lane_scan) : 0;
+}
+
 int sb_queue_open(struct shmbus_channel *ch)
 {
-    ch->collects_dead_cells = collects_dead_cells(ch);
-    sb_lane_scan_init(&ch->lanes.scan, &ch->bus->view, ch->index, ch->owner);
-    sb_mpmc_init(&ch->ring, &ch->bus->view, ch->index, ch->owner);
-    ch->stock.own = ch->view->share;
-    ch->full_pauses = SB_BACKOFF_FULL_PAUSES;
-    ch->ring.depth_mark = &ch->row->depth_max;
-    ch->ring.depth_max = sb_load_relaxed(&ch->row->depth_max);
+    const struct sb_view *view = &ch->bus->view;
+    struct sb_queue *queue = sb_queue_of(ch);
+
+    ch->collects_dead_cells = collects_dead_cells(view, ch->index);
+    if (ch->collects_dead_cells) {
+        sb_lane_scan_init(queue->dead_cells, view, ch->index, ch->owner);
+    }
+    sb_mpmc_init(&queue->ring, view, ch->index, ch->owner);
+    queue->stock.own = ch->view->share;
+    queue->full_pauses = SB_BACKOFF_FULL_PAUSES;
+    queue->ring.depth_mark = &ch->row->depth_max;
+    queue->ring.depth_max = sb_load_relaxed(&ch->row->depth_max);
     return 0;
 }
 
@@ -88,7 +96,7 @@ static void look_at_held(struct shmbus_channel *ch, struct sb_returned *list)
             struct sb_returned_item item = {sb_loc_channel(loc), sb_loc_ticket(loc), hdr, block};
             sb_returned_add(list, &item);
         } else if (sb_hdr_state(hdr) == SB_BLOCK_FILLING) {
-            sb_block_free(blocks, &ch->stock, block, ch->owner);
+            sb_block_free(blocks, &sb_queue_of(ch)->stock, block, ch->owner);
         }
     }
 }
@@ -105,7 +113,8 @@ static void give_back_held(struct shmbus_channel *ch)
         const struct sb_returned_item *item;
         look_at_held(ch, &list);
         for (; (item = sb_returned_next(&list)) != NULL; list.at++) {
-            uint32_t where = sb_mpmc_requeue(&ch->ring, item->number, item->word, false);
+            uint32_t where =
+                sb_mpmc_requeue(&sb_queue_of(ch)->ring, item->number, item->word, false);
             if (where != SB_NONE) {
                 sb_event_wake(&ch->bus->view.channels[where].shared->readable);
             }
@@ -115,11 +124,11 @@ static void give_back_held(struct shmbus_channel *ch)
 
 void sb_queue_close(struct shmbus_channel *ch)
 {
-    if (ch->in_blocks > 0) {
+    if (sb_queue_of(ch)->in_blocks > 0) {
         give_back_held(ch);
     }
     sb_lanes_give_back(ch);
-    sb_stock_close(&ch->bus->view.blocks, &ch->stock);
+    sb_stock_close(&ch->bus->view.blocks, &sb_queue_of(ch)->stock);
 }
 
 /* ------------------------------------------------------------------------------------- sending */
@@ -130,13 +139,14 @@ SB_NOINLINE static bool drop_oldest(struct shmbus_channel *ch, bool for_place)
     uint32_t block = 0;
     uint64_t hdr = 0;
     uint64_t ticket = 0;
-    enum sb_ring_result r = for_place ? sb_mpmc_recv_placed(&ch->ring, &block, &hdr, &ticket)
-                                      : sb_mpmc_recv(&ch->ring, &block, &hdr, &ticket);
+    enum sb_ring_result r = for_place
+                                ? sb_mpmc_recv_placed(&sb_queue_of(ch)->ring, &block, &hdr, &ticket)
+                                : sb_mpmc_recv(&sb_queue_of(ch)->ring, &block, &hdr, &ticket);
 
     if (r != SB_RING_OK) {
         return false;
     }
-    sb_block_free(blocks_of(ch), &ch->stock, block, ch->owner);
+    sb_block_free(blocks_of(ch), &sb_queue_of(ch)->stock, block, ch->owner);
     sb_count(ch, SHMBUS_COUNT_dropped, 1);
     return true;
 }
@@ -148,7 +158,7 @@ static int attempt_put(struct shmbus_channel *ch, void *job)
     uint64_t ticket = 0;
 
     for (uint32_t n = 0; n < BUSY_TRIES; n++) {
-        switch (sb_mpmc_send(&ch->ring, out->block, out->hdr, &ticket)) {
+        switch (sb_mpmc_send(&sb_queue_of(ch)->ring, out->block, out->hdr, &ticket)) {
         case SB_RING_OK:
             return 0;
         case SB_RING_FULL:
@@ -179,8 +189,8 @@ static int64_t own_timeout_ns(const struct shmbus_channel *ch, int64_t timeout_n
 /* A place that a stopped taker had not cleared was cleared for it, and not used: others may. */
 static void wake_senders(struct shmbus_channel *ch)
 {
-    if (ch->ring.freed_slot) {
-        ch->ring.freed_slot = false;
+    if (sb_queue_of(ch)->ring.freed_slot) {
+        sb_queue_of(ch)->ring.freed_slot = false;
         sb_event_wake(&ch->shared->writable);
     }
 }
@@ -190,13 +200,15 @@ SB_COLD static int no_blocks(struct shmbus_channel *ch)
 {
     const struct sb_view *view = &ch->bus->view;
 
-    sb_count(ch, ch->short_waited ? SHMBUS_COUNT_send_timeouts : SHMBUS_COUNT_rejected, 1);
+    sb_count(ch, sb_queue_of(ch)->short_waited ? SHMBUS_COUNT_send_timeouts : SHMBUS_COUNT_rejected,
+             1);
     if (sb_census_is_due(ch)) {
-        sb_census_of_blocks(view, sb_class_for(&view->blocks, ch->short_of), ch->index, ch->census);
+        sb_census_of_blocks(view, sb_class_for(&view->blocks, sb_queue_of(ch)->short_of), ch->index,
+                            ch->census);
     }
     return sb_fail(-SHMBUS_ERR_NO_BLOCKS, "queue \"%s\": no free block for %zu bytes%s: %s",
-                   ch->name, ch->short_of, ch->short_waited ? " within the timeout" : "",
-                   ch->census);
+                   ch->name, sb_queue_of(ch)->short_of,
+                   sb_queue_of(ch)->short_waited ? " within the timeout" : "", ch->census);
 }
 
 /* Counts a send that did not happen and says why. */
@@ -240,7 +252,7 @@ static int attempt_alloc(struct shmbus_channel *ch, void *job)
     struct wanted *want = job;
     uint32_t drops_left = blocks_of(ch)->count; /* others may send as fast as we drop */
     do {
-        want->block = sb_block_alloc(blocks_of(ch), &ch->stock, want->cls, ch->owner);
+        want->block = sb_block_alloc(blocks_of(ch), &sb_queue_of(ch)->stock, want->cls, ch->owner);
         if (want->block != SB_NONE) {
             return 0;
         }
@@ -261,7 +273,7 @@ static int wait_for_block(struct shmbus_channel *ch, struct wanted *want, int64_
             *timeout_ns = 1; /* 0 would mean that nobody wanted to wait */
         }
     }
-    ch->short_waited = true;
+    sb_queue_of(ch)->short_waited = true;
     return r == -ETIMEDOUT ? -SHMBUS_ERR_NO_BLOCKS : r;
 }
 
@@ -286,8 +298,8 @@ static int take_block(struct shmbus_channel *ch, size_t size_bytes, uint64_t hol
         too_large(ch, size_bytes);
         return -EMSGSIZE;
     }
-    ch->short_of = size_bytes;
-    ch->short_waited = false;
+    sb_queue_of(ch)->short_of = size_bytes;
+    sb_queue_of(ch)->short_waited = false;
     r = attempt_alloc(ch, &want);
     if (r < 0 && own_timeout_ns(ch, *timeout_ns) != 0) {
         r = wait_for_block(ch, &want, timeout_ns);
@@ -329,7 +341,7 @@ static int send_one(struct shmbus_channel *ch, const struct sb_send *send)
     sb_copy(out.payload, send->data, send->size_bytes);
     r = put_block(ch, &out, timeout_ns);
     if (r < 0) {
-        sb_block_free(blocks_of(ch), &ch->stock, out.block, ch->owner);
+        sb_block_free(blocks_of(ch), &sb_queue_of(ch)->stock, out.block, ch->owner);
     }
     return r;
 }
@@ -337,14 +349,16 @@ static int send_one(struct shmbus_channel *ch, const struct sb_send *send)
 /* See backoff.h: the next place of a full ring is the slot that the receivers are at. */
 static void back_off_when_full(struct shmbus_channel *ch)
 {
-    uint64_t ahead = sb_backoff_messages(1ull << ch->ring.shift, SB_BACKOFF_FULL_MESSAGES);
+    uint64_t ahead =
+        sb_backoff_messages(1ull << sb_queue_of(ch)->ring.shift, SB_BACKOFF_FULL_MESSAGES);
     uint32_t n = 0;
 
-    while (n < ch->full_pauses && !sb_mpmc_is_cleared(&ch->ring, ahead)) {
+    while (n < sb_queue_of(ch)->full_pauses && !sb_mpmc_is_cleared(&sb_queue_of(ch)->ring, ahead)) {
         n += sb_backoff_pause();
     }
-    ch->full_pauses =
-        sb_mpmc_is_cleared(&ch->ring, 0) ? SB_BACKOFF_FULL_PAUSES : ch->full_pauses / 2;
+    sb_queue_of(ch)->full_pauses = sb_mpmc_is_cleared(&sb_queue_of(ch)->ring, 0)
+                                       ? SB_BACKOFF_FULL_PAUSES
+                                       : sb_queue_of(ch)->full_pauses / 2;
 }
 
 /* A message for which there is no block, or no place in the ring. */
@@ -354,9 +368,9 @@ SB_NOINLINE static int send_slow(struct shmbus_channel *ch, unsigned type, uint6
     struct sb_send send = {type, correlation_id, data, size_bytes, timeout_ns};
 
     if (ch->view->on_full != SHMBUS_FULL_DROP_OLDEST && own_timeout_ns(ch, timeout_ns) == 0 &&
-        size_bytes <= ch->size_max && !sb_mpmc_has_place(&ch->ring)) {
+        size_bytes <= ch->size_max && !sb_mpmc_has_place(&sb_queue_of(ch)->ring)) {
         back_off_when_full(ch);
-        if (!sb_mpmc_writable(&ch->ring)) {
+        if (!sb_mpmc_writable(&sb_queue_of(ch)->ring)) {
             return -EAGAIN; /* before the work of filling a block in vain */
         }
     }
@@ -372,7 +386,7 @@ SB_NOINLINE static int put_block_slow(struct shmbus_channel *ch, uint32_t block,
     out.hdr = sb_load_relaxed(&sb_block_at(blocks_of(ch), block)->hdr);
     r = put_block(ch, &out, timeout_ns);
     if (r < 0) {
-        sb_block_free(blocks_of(ch), &ch->stock, block, ch->owner);
+        sb_block_free(blocks_of(ch), &sb_queue_of(ch)->stock, block, ch->owner);
     }
     return r;
 }
@@ -387,9 +401,9 @@ static SB_INLINE int send_fast(struct shmbus_channel *ch, unsigned type, uint64_
     uint64_t hdr;
     uint64_t ticket;
 
-    if (sb_likely(size_bytes <= ch->size_max && sb_mpmc_has_place(&ch->ring))) {
-        block = sb_block_alloc(blocks_of(ch), &ch->stock, sb_class_for(blocks_of(ch), size_bytes),
-                               ch->owner);
+    if (sb_likely(size_bytes <= ch->size_max && sb_mpmc_has_place(&sb_queue_of(ch)->ring))) {
+        block = sb_block_alloc(blocks_of(ch), &sb_queue_of(ch)->stock,
+                               sb_class_for(blocks_of(ch), size_bytes), ch->owner);
     }
     if (sb_unlikely(block == SB_NONE)) {
         return send_slow(ch, type, correlation_id, data, size_bytes, timeout_ns);
@@ -399,7 +413,7 @@ static SB_INLINE int send_fast(struct shmbus_channel *ch, unsigned type, uint64_
     hdr = sb_load_relaxed(&b->hdr);
     describe(ch, b, size_bytes, type, correlation_id);
     sb_copy(sb_payload_in(cls, block), data, size_bytes);
-    if (sb_unlikely(sb_mpmc_send(&ch->ring, block, hdr, &ticket) != SB_RING_OK)) {
+    if (sb_unlikely(sb_mpmc_send(&sb_queue_of(ch)->ring, block, hdr, &ticket) != SB_RING_OK)) {
         return put_block_slow(ch, block, size_bytes, timeout_ns);
     }
     sb_count(ch, SHMBUS_COUNT_sent, 1);
@@ -450,7 +464,7 @@ static SB_INLINE void hand_reservation(struct shmbus_channel *ch, uint32_t block
         .sender = (uint16_t)ch->slot,
         .opaque_ = {hdr, sb_msg_tag(ch, SB_MSG_QUEUE_TX, block), size_bytes},
     };
-    ch->in_blocks++;
+    sb_queue_of(ch)->in_blocks++;
 }
 
 /* There was no block at the first look. */
@@ -476,8 +490,8 @@ SB_FLAT int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes,
     uint32_t block = SB_NONE;
 
     if (sb_likely(size_bytes <= ch->size_max)) {
-        block = sb_block_alloc(blocks_of(ch), &ch->stock, sb_class_for(blocks_of(ch), size_bytes),
-                               ch->owner);
+        block = sb_block_alloc(blocks_of(ch), &sb_queue_of(ch)->stock,
+                               sb_class_for(blocks_of(ch), size_bytes), ch->owner);
     }
     if (sb_unlikely(block == SB_NONE)) {
         return reserve_slow(ch, size_bytes, ret_msg, timeout_ns);
@@ -554,7 +568,7 @@ static int forward_copy(struct shmbus_channel *ch, uint32_t block, uint64_t hdr,
     r = put_block(ch, &out, timeout_ns);
     if (r < 0) {
         sb_exchange_undo(blocks_of(ch), block, hdr);
-        sb_block_free(blocks_of(ch), &ch->stock, out.block, ch->owner);
+        sb_block_free(blocks_of(ch), &sb_queue_of(ch)->stock, out.block, ch->owner);
         return r;
     }
     sb_block_leave(blocks_of(ch), block); /* X3 */
@@ -579,7 +593,7 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
         out.header = b;
         describe(ch, b, out.bytes, msg->type, msg->correlation_id);
     }
-    r = forward && sb_block_is_of_another(blocks_of(ch), &ch->stock.own, out.block)
+    r = forward && sb_block_is_of_another(blocks_of(ch), &sb_queue_of(ch)->stock.own, out.block)
             ? forward_copy(ch, out.block, out.hdr, timeout_ns)
             : put_block(ch, &out, timeout_ns);
     if (r < 0) {
@@ -601,8 +615,8 @@ SB_FLAT int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *m
     if (!is_held(ch, msg)) {
         return sb_stale(ch);
     }
-    sb_block_free(blocks_of(ch), &ch->stock, sb_msg_number(msg), ch->owner);
-    ch->in_blocks--;
+    sb_block_free(blocks_of(ch), &sb_queue_of(ch)->stock, sb_msg_number(msg), ch->owner);
+    sb_queue_of(ch)->in_blocks--;
     return 0;
 }
 
@@ -617,7 +631,7 @@ SB_NOINLINE static void count_deliveries(struct shmbus_channel *ch, struct sb_bl
     uint32_t deliveries = msg->delivery_count;
 
     if (sb_hdr_deliveries(msg->opaque_[0]) > 1 && sb_loc_channel(loc) == ch->index) {
-        sb_store_relaxed(&b->holder, sb_mpmc_holder(&ch->ring, ch->holder)); /* Y1 */
+        sb_store_relaxed(&b->holder, sb_mpmc_holder(&sb_queue_of(ch)->ring, ch->holder)); /* Y1 */
     }
     if (sb_loc_channel(loc) != ch->index) {
         deliveries -= deliveries > 1; /* not moved here yet */
@@ -637,7 +651,7 @@ static SB_INLINE void hand_out(struct shmbus_channel *ch, uint32_t block, uint64
     uint64_t size = sb_meta_size(meta);
 
     sb_store_relaxed(&b->holder, ch->holder);
-    ch->in_blocks++;
+    sb_queue_of(ch)->in_blocks++;
     msg->data = sb_payload_in(cls, block);
     msg->size_bytes = size <= cls->size_bytes ? size : cls->size_bytes;
     msg->channel = ch;
@@ -667,7 +681,8 @@ struct incoming {
 /* Dead letters of queues with lanes stay in their cells. */
 SB_NOINLINE static void take_dead_letters(struct shmbus_channel *ch, struct incoming *in)
 {
-    while ((size_t)in->got < in->max && sb_lanes_recv_dead_letter(ch, &in->msgs[in->got]) == 0) {
+    while ((size_t)in->got < in->max &&
+           sb_lanes_recv_dead_letter(ch, sb_queue_of(ch)->dead_cells, &in->msgs[in->got]) == 0) {
         in->got++;
     }
 }
@@ -682,7 +697,7 @@ static SB_INLINE enum sb_ring_result take_message(struct shmbus_channel *ch, str
     uint64_t ticket = 0;
 
     while ((size_t)in->got < in->max) {
-        r = sb_mpmc_recv(&ch->ring, &block, &hdr, &ticket);
+        r = sb_mpmc_recv(&sb_queue_of(ch)->ring, &block, &hdr, &ticket);
         if (sb_unlikely(r != SB_RING_OK)) {
             break;
         }
@@ -716,7 +731,7 @@ static int attempt_take(struct shmbus_channel *ch, void *job)
 static void yield_blocks(struct shmbus_channel *ch)
 {
     if (sb_event_armed(blocks_of(ch)->freed)) {
-        sb_stock_flush(blocks_of(ch), &ch->stock);
+        sb_stock_flush(blocks_of(ch), &sb_queue_of(ch)->stock);
     }
 }
 
@@ -764,8 +779,8 @@ SB_FLAT int sb_queue_release(struct shmbus_channel *ch, const struct shmbus_msg 
     if (sb_unlikely(!is_held(ch, msg))) {
         return sb_stale(ch);
     }
-    sb_block_free(blocks_of(ch), &ch->stock, sb_msg_number(msg), ch->owner);
-    ch->in_blocks--;
+    sb_block_free(blocks_of(ch), &sb_queue_of(ch)->stock, sb_msg_number(msg), ch->owner);
+    sb_queue_of(ch)->in_blocks--;
     sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
     return 0;
 }
@@ -777,11 +792,11 @@ int sb_queue_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bo
     if (!is_held(ch, msg)) {
         return sb_stale(ch);
     }
-    where = sb_mpmc_requeue(&ch->ring, sb_msg_number(msg), msg->opaque_[0], undo);
+    where = sb_mpmc_requeue(&sb_queue_of(ch)->ring, sb_msg_number(msg), msg->opaque_[0], undo);
     if (where == SB_NONE) {
         return sb_stale(ch);
     }
-    ch->in_blocks--;
+    sb_queue_of(ch)->in_blocks--;
     sb_event_wake(&ch->bus->view.channels[where].shared->readable);
     sb_count_given_back(ch, msg, undo);
     return 0;
@@ -797,7 +812,7 @@ static size_t size_max(const struct shmbus_channel *ch)
 /* In a hurry the high-water mark may lag by 1/16 of the depth. */
 static void beat(struct shmbus_channel *ch)
 {
-    ch->ring.depth_slack =
+    sb_queue_of(ch)->ring.depth_slack =
         ch->ops_period < SB_BEAT_PERIOD_MAX ? 0 : (1ull << ch->view->depth_shift) / 16;
 }
 
@@ -811,15 +826,26 @@ static int unreceive(struct shmbus_channel *ch, const struct shmbus_msg *msg)
     return sb_queue_requeue(ch, msg, true);
 }
 
-static void stand(const struct shmbus_channel *ch, struct sb_standpoint *ret_at)
+/* While asleep we need no stock; others may. */
+static void sleeps(struct shmbus_channel *ch)
 {
-    ret_at->ring = ch->ring;
+    sb_stock_flush(blocks_of(ch), &sb_queue_of(ch)->stock);
 }
 
-static bool has_news(const struct shmbus_channel *ch, struct sb_standpoint *at)
+static void doubts(struct shmbus_channel *ch)
+{
+    sb_stock_rescan(&sb_queue_of(ch)->stock);
+}
+
+static void stand(const struct shmbus_channel *ch, void *ret_at)
+{
+    *(struct sb_mpmc *)ret_at = sb_queue_of(ch)->ring;
+}
+
+static bool has_news(const struct shmbus_channel *ch, void *at)
 {
     (void)ch;
-    return sb_mpmc_readable(&at->ring);
+    return sb_mpmc_readable(at);
 }
 
 const struct sb_kind sb_kind_queue = {
@@ -827,10 +853,15 @@ const struct sb_kind sb_kind_queue = {
     .noun = "queue",
     .reserved = SB_MSG_QUEUE_TX,
     .received = SB_MSG_QUEUE_RX,
+    .part_bytes = sizeof(struct sb_queue),
+    .more_bytes = more_bytes,
+    .standpoint_bytes = sizeof(struct sb_mpmc),
     .open = sb_queue_open,
     .close = sb_queue_close,
     .size_max = size_max,
     .beat = beat,
+    .sleeps = sleeps,
+    .doubts = doubts,
     .reserve = sb_queue_reserve,
     .commit = sb_queue_commit,
     .abort = sb_queue_abort,

@@ -4,8 +4,24 @@
 #define SB_QUEUE_H
 
 #include "channel/channel.h"
+#include "protocol/ring_lanes.h"
+#include "protocol/ring_mpmc.h"
 
-extern const struct sb_kind sb_kind_queue;
+/* A handle's part. */
+struct sb_queue {
+    uint32_t full_pauses; /* how long to keep away from a full one */
+    bool short_waited;    /* and has waited for one */
+    size_t short_of;      /* the last send found no block for so many bytes */
+    uint64_t in_blocks;   /* messages and reservations in blocks, in the application's hands */
+    struct sb_stock stock;
+    struct sb_mpmc ring;
+    struct sb_lane_scan dead_cells[]; /* one, of a queue that collects them */
+};
+
+static inline struct sb_queue *sb_queue_of(const struct shmbus_channel *ch)
+{
+    return sb_channel_part(ch);
+}
 
 int sb_queue_open(struct shmbus_channel *ch);
 void sb_queue_close(struct shmbus_channel *ch);

@@ -17,7 +17,8 @@
 /* How far the other end has come: what it released, or what there was to receive from it. */
 static uint64_t progress_of_other_end(const struct shmbus_channel *ch)
 {
-    return (ch->mode & SHMBUS_OPEN_SEND) != 0 ? sb_load_acquire(&ch->shared->acked) : ch->rx.next;
+    return (ch->mode & SHMBUS_OPEN_SEND) != 0 ? sb_load_acquire(&ch->shared->acked)
+                                              : sb_stream_of(ch)->rx.next;
 }
 
 /* How the other end last left is no news to this handle. */
@@ -25,15 +26,17 @@ static void departure_told(struct shmbus_channel *ch)
 {
     const struct sb_channel *shared = ch->view->shared;
 
-    ch->departure_seen =
+    sb_stream_of(ch)->departure_seen =
         sb_load_acquire((ch->mode & SHMBUS_OPEN_SEND) != 0 ? &shared->receiver : &shared->sender);
-    ch->departure_at = progress_of_other_end(ch);
+    sb_stream_of(ch)->departure_at = progress_of_other_end(ch);
 }
 
 /* The departure that is no news to it; 0: any would be. */
 static uint64_t told_departure(const struct shmbus_channel *ch)
 {
-    return ch->departure_at == progress_of_other_end(ch) ? ch->departure_seen : 0;
+    return sb_stream_of(ch)->departure_at == progress_of_other_end(ch)
+               ? sb_stream_of(ch)->departure_seen
+               : 0;
 }
 
 /* Whether the other end has left since we last looked: told once for each departure. The word alone
@@ -44,14 +47,14 @@ static int departure(struct shmbus_channel *ch, const sb_word *other_end)
     uint64_t role = sb_load_acquire(other_end);
 
     if (role == 0 || sb_end_is_held(role)) {
-        ch->departure_seen = 0;
+        sb_stream_of(ch)->departure_seen = 0;
         return 0;
     }
     if (role == told_departure(ch)) {
         return 0;
     }
-    ch->departure_seen = role;
-    ch->departure_at = progress_of_other_end(ch);
+    sb_stream_of(ch)->departure_seen = role;
+    sb_stream_of(ch)->departure_at = progress_of_other_end(ch);
     return sb_end_how(role) == SB_END_DEAD ? -SHMBUS_ERR_PEER_DEAD : -SHMBUS_ERR_PEER_CLOSED;
 }
 
@@ -83,14 +86,14 @@ enum sb_ring_result sb_stream_begin(struct shmbus_channel *ch)
     enum sb_ring_result r;
 
     if ((ch->mode & SHMBUS_OPEN_SEND) != 0) {
-        r = sb_spsc_tx_init(&ch->tx, ch->view);
+        r = sb_spsc_tx_init(&sb_stream_of(ch)->tx, ch->view);
         departure_told(ch);
     } else {
-        r = sb_spsc_rx_init(&ch->rx, ch->view);
-        ch->rx.tag = sb_msg_tag(ch, SB_MSG_STREAM_RX, 0);
+        r = sb_spsc_rx_init(&sb_stream_of(ch)->rx, ch->view);
+        sb_stream_of(ch)->rx.tag = sb_msg_tag(ch, SB_MSG_STREAM_RX, 0);
         /* A sender that left before us is news only if it left something. */
-        ch->departure_seen = 0;
-        if (r == SB_RING_OK && !sb_spsc_readable(&ch->rx)) {
+        sb_stream_of(ch)->departure_seen = 0;
+        if (r == SB_RING_OK && !sb_spsc_readable(&sb_stream_of(ch)->rx)) {
             departure_told(ch);
         }
     }
@@ -128,7 +131,7 @@ void sb_stream_close(struct shmbus_channel *ch)
     bool sender = (ch->mode & SHMBUS_OPEN_SEND) != 0;
 
     if (sender) {
-        sb_store_relaxed(&ch->row->depth_max, ch->tx.depth_max);
+        sb_store_relaxed(&ch->row->depth_max, sb_stream_of(ch)->tx.depth_max);
     }
     sb_end_leave(own_end(ch), ch->bus->member.owner64, SB_END_CLOSED);
     sb_event_wake(sender ? &shared->readable : &shared->writable);
@@ -164,7 +167,7 @@ struct place {
 static int attempt_reserve(struct shmbus_channel *ch, void *job)
 {
     struct place *place = job;
-    return answer(ch, sb_spsc_reserve(&ch->tx, place->size_bytes, &place->data));
+    return answer(ch, sb_spsc_reserve(&sb_stream_of(ch)->tx, place->size_bytes, &place->data));
 }
 
 static int reserve(struct shmbus_channel *ch, struct place *place, int64_t timeout_ns)
@@ -198,8 +201,8 @@ struct sending {
 static int attempt_send(struct shmbus_channel *ch, void *job)
 {
     const struct sending *s = job;
-    return answer(ch, sb_spsc_send(&ch->tx, s->send->data, s->send->size_bytes, s->send->type,
-                                   s->stamp_ns));
+    return answer(ch, sb_spsc_send(&sb_stream_of(ch)->tx, s->send->data, s->send->size_bytes,
+                                   s->send->type, s->stamp_ns));
 }
 
 /* The ring did not take it at once. */
@@ -229,7 +232,7 @@ SB_FLAT int sb_stream_send(struct shmbus_channel *ch, unsigned type, const void 
     if (sb_unlikely(size_bytes > ch->size_max)) {
         return sb_too_large(ch, size_bytes, LIMIT);
     }
-    result = sb_spsc_send(&ch->tx, data, size_bytes, type, stamp(ch));
+    result = sb_spsc_send(&sb_stream_of(ch)->tx, data, size_bytes, type, stamp(ch));
     if (sb_unlikely(result != SB_RING_OK)) {
         return send_slow(ch, result, type, data, size_bytes, timeout_ns);
     }
@@ -248,11 +251,11 @@ static int attempt_batch(struct shmbus_channel *ch, void *job)
     struct batch *b = job;
     enum sb_ring_result r = SB_RING_OK;
 
-    b->sent = sb_spsc_send_batch(&ch->tx, b->items, b->count, stamp(ch));
+    b->sent = sb_spsc_send_batch(&sb_stream_of(ch)->tx, b->items, b->count, stamp(ch));
     if (b->sent == 0) { /* full, or damaged? */
         void *place;
-        r = sb_spsc_reserve(&ch->tx, b->items[0].iov_len, &place);
-        ch->tx.reserved = 0;
+        r = sb_spsc_reserve(&sb_stream_of(ch)->tx, b->items[0].iov_len, &place);
+        sb_stream_of(ch)->tx.reserved = 0;
         r = r == SB_RING_OK ? SB_RING_FULL : r;
     }
     return answer(ch, r);
@@ -298,7 +301,8 @@ int sb_stream_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbu
         .size_bytes = size_bytes,
         .channel = ch,
         .sender = (uint16_t)ch->slot,
-        .opaque_ = {ch->tx.tail, sb_msg_tag(ch, SB_MSG_STREAM_TX, ch->tx.serial), size_bytes},
+        .opaque_ = {sb_stream_of(ch)->tx.tail,
+                    sb_msg_tag(ch, SB_MSG_STREAM_TX, sb_stream_of(ch)->tx.serial), size_bytes},
     };
     return 0;
 }
@@ -306,8 +310,9 @@ int sb_stream_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbu
 /* The last reservation is the one that is open; any other is stale. */
 static int check_reserved(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    if ((ch->mode & SHMBUS_OPEN_SEND) == 0 || ch->tx.reserved == 0 ||
-        msg->opaque_[0] != ch->tx.tail || sb_msg_number(msg) != ch->tx.serial) {
+    if ((ch->mode & SHMBUS_OPEN_SEND) == 0 || sb_stream_of(ch)->tx.reserved == 0 ||
+        msg->opaque_[0] != sb_stream_of(ch)->tx.tail ||
+        sb_msg_number(msg) != sb_stream_of(ch)->tx.serial) {
         return sb_fail(-SHMBUS_ERR_STALE,
                        "stream \"%s\": the message was committed or aborted before, or another was "
                        "reserved or sent after it",
@@ -325,7 +330,7 @@ int sb_stream_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg)
     if (msg->size_bytes > msg->opaque_[2]) {
         return sb_over_reserved(ch, msg->size_bytes, msg->opaque_[2]);
     }
-    sb_spsc_commit(&ch->tx, msg->size_bytes, msg->type, stamp(ch));
+    sb_spsc_commit(&sb_stream_of(ch)->tx, msg->size_bytes, msg->type, stamp(ch));
     announce(ch, 1, msg->size_bytes);
     return 0;
 }
@@ -334,7 +339,7 @@ int sb_stream_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     int r = check_reserved(ch, msg);
     if (r == 0) {
-        ch->tx.reserved = 0; /* nothing was visible */
+        sb_stream_of(ch)->tx.reserved = 0; /* nothing was visible */
     }
     return r;
 }
@@ -362,7 +367,7 @@ static SB_INLINE void count_received(struct shmbus_channel *ch, uint64_t message
 
 static SB_INLINE enum sb_ring_result take_one(struct shmbus_channel *ch, struct shmbus_msg *msg)
 {
-    enum sb_ring_result r = sb_spsc_recv(&ch->rx, ch, sender_now(ch), msg);
+    enum sb_ring_result r = sb_spsc_recv(&sb_stream_of(ch)->rx, ch, sender_now(ch), msg);
 
     if (sb_unlikely(r != SB_RING_OK)) {
         return r;
@@ -381,7 +386,8 @@ static enum sb_ring_result take_many(struct shmbus_channel *ch, struct incoming 
 
     while (r == SB_RING_OK && in->got < in->max) {
         struct shmbus_msg *msgs = &in->msgs[in->got];
-        size_t n = sb_spsc_recv_batch(&ch->rx, ch, sender_now(ch), msgs, in->max - in->got);
+        size_t n =
+            sb_spsc_recv_batch(&sb_stream_of(ch)->rx, ch, sender_now(ch), msgs, in->max - in->got);
         uint64_t bytes = 0;
 
         for (size_t i = 0; i < n; i++) {
@@ -390,7 +396,7 @@ static enum sb_ring_result take_many(struct shmbus_channel *ch, struct incoming 
         count_received(ch, n, bytes);
         in->got += n;
         if (in->got < in->max) {
-            if (in->got > 0 && !sb_spsc_readable(&ch->rx)) {
+            if (in->got > 0 && !sb_spsc_readable(&sb_stream_of(ch)->rx)) {
                 return SB_RING_EMPTY;
             }
             r = take_one(ch, &in->msgs[in->got]);
@@ -435,8 +441,9 @@ static int conclude(struct shmbus_channel *ch, struct incoming *in, enum sb_ring
 {
     int r = in->got > 0 ? 0 : none(ch, result);
 
-    if ((r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED) && sb_spsc_readable(&ch->rx)) {
-        ch->departure_seen = 0; /* it left something before it went: that first */
+    if ((r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED) &&
+        sb_spsc_readable(&sb_stream_of(ch)->rx)) {
+        sb_stream_of(ch)->departure_seen = 0; /* it left something before it went: that first */
         result = take_record(ch, in);
         r = in->got > 0 ? 0 : result == SB_RING_EMPTY ? -EAGAIN : none(ch, result);
     }
@@ -497,7 +504,7 @@ SB_FLAT int sb_stream_release(struct shmbus_channel *ch, const struct shmbus_msg
     if (sb_unlikely(!is_receiver(ch))) {
         return sb_wrong_kind(ch, "shmbus_release");
     }
-    if (!sb_spsc_release(&ch->rx, msg->opaque_[0])) {
+    if (!sb_spsc_release(&sb_stream_of(ch)->rx, msg->opaque_[0])) {
         return sb_stale(ch);
     }
     sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
@@ -508,7 +515,7 @@ SB_FLAT int sb_stream_release(struct shmbus_channel *ch, const struct shmbus_msg
 SB_FLAT size_t sb_stream_release_batch(struct shmbus_channel *ch, const struct shmbus_msg *msgs,
                                        size_t count)
 {
-    size_t n = is_receiver(ch) ? sb_spsc_release_batch(&ch->rx, msgs, count) : 0;
+    size_t n = is_receiver(ch) ? sb_spsc_release_batch(&sb_stream_of(ch)->rx, msgs, count) : 0;
 
     sb_count(ch, SHMBUS_COUNT_acknowledged, n);
     sb_event_wake_after_store(&ch->shared->writable);
@@ -517,7 +524,7 @@ SB_FLAT size_t sb_stream_release_batch(struct shmbus_channel *ch, const struct s
 
 int sb_stream_unrecv(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    if (!sb_spsc_unrecv(&ch->rx, msg->opaque_[0])) {
+    if (!sb_spsc_unrecv(&sb_stream_of(ch)->rx, msg->opaque_[0])) {
         return sb_stale(ch);
     }
     sb_count_given_back(ch, msg, true);
@@ -538,14 +545,23 @@ static int commit_reserved(struct shmbus_channel *ch, struct shmbus_msg *msg, in
     return sb_stream_commit(ch, msg);
 }
 
-static void stand(const struct shmbus_channel *ch, struct sb_standpoint *ret_at)
+struct standpoint {
+    struct sb_spsc_rx rx;
+    uint64_t departure;
+};
+
+static void stand(const struct shmbus_channel *ch, void *ret_at)
 {
-    ret_at->rx = ch->rx;
-    ret_at->departure = told_departure(ch);
+    struct standpoint *at = ret_at;
+
+    at->rx = sb_stream_of(ch)->rx;
+    at->departure = told_departure(ch);
 }
 
-static bool has_news(const struct shmbus_channel *ch, struct sb_standpoint *at)
+static bool has_news(const struct shmbus_channel *ch, void *standpoint)
 {
+    struct standpoint *at = standpoint;
+
     return sb_spsc_readable(&at->rx) ||
            (sb_load_acquire(&ch->view->shared->sender) != at->departure &&
             !sb_end_is_held(sb_load_acquire(&ch->view->shared->sender)));
@@ -556,6 +572,8 @@ const struct sb_kind sb_kind_stream = {
     .noun = "stream",
     .reserved = SB_MSG_STREAM_TX,
     .received = SB_MSG_STREAM_RX,
+    .part_bytes = sizeof(struct sb_stream),
+    .standpoint_bytes = sizeof(struct standpoint),
     .open = sb_stream_open,
     .close = sb_stream_close,
     .size_max = size_max,

@@ -4,8 +4,20 @@
 #define SB_STREAM_H
 
 #include "channel/channel.h"
+#include "protocol/ring_spsc.h"
 
-extern const struct sb_kind sb_kind_stream;
+/* A handle's part. */
+struct sb_stream {
+    struct sb_spsc_tx tx;
+    struct sb_spsc_rx rx;
+    uint64_t departure_seen; /* how the other end last left, already told; 0: nothing is */
+    uint64_t departure_at;   /* how far the other end had come by then */
+};
+
+static inline struct sb_stream *sb_stream_of(const struct shmbus_channel *ch)
+{
+    return sb_channel_part(ch);
+}
 
 /* Takes the end that the handle is for. -EBUSY, -EINVAL, -SHMBUS_ERR_CORRUPT. */
 int sb_stream_open(struct shmbus_channel *ch);

@@ -122,7 +122,9 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
         return -EINTR;
     }
     if (!is_over(r) && now - before >= slice_ns) {
-        sb_stock_rescan(&ch->stock);
+        if (ch->ops->doubts != NULL) {
+            ch->ops->doubts(ch);
+        }
         r = attempt(ch, job);
     }
     return r;
@@ -150,8 +152,9 @@ int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_n
             return r;
         }
     }
-    /* While asleep we need no stock; others may. */
-    sb_stock_flush(&ch->bus->view.blocks, &ch->stock);
+    if (ch->ops->sleeps != NULL) {
+        ch->ops->sleeps(ch);
+    }
     sb_count(ch, SHMBUS_COUNT_sleeps, 1);
     sb_watcher_start(ch->bus);
     slice_ns = sb_wait_slice_ns(ch->bus);

@@ -29,13 +29,16 @@ enum sb_kind_id { SB_KINDS(SB_KIND_ID) };
 
 _Static_assert(SB_KIND_STREAM == SB_KIND_FIRST + SHMBUS_KIND_STREAM, "see sb_kind_of()");
 
-#define SB_KIND_PARTS(NAME, name, id) extern const struct sb_kind_layout sb_##name##_layout;
+#define SB_KIND_PARTS(NAME, name, id)                                                              \
+    extern const struct sb_kind_layout sb_##name##_layout;                                         \
+    extern const struct sb_kind sb_kind_##name;
 SB_KINDS(SB_KIND_PARTS)
 #undef SB_KIND_PARTS
 
 /* What the layers ask of a kind; each part is declared where it is asked for. */
 struct sb_kind_row {
     const struct sb_kind_layout *layout; /* layout/geometry.h: where it lies */
+    const struct sb_kind *calls;         /* channel/kind.h: an open channel */
 };
 
 /* By id, from SB_KIND_FIRST on. The file that fills them in knows all layers, and is above them:

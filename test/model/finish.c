@@ -336,7 +336,7 @@ void w_probe(void)
         if (drain(c) && free_blocks(c) > 0) {
             laps(c, LAPS);
         }
-        sb_stock_flush(&w_view.blocks, &w_handle(W_DRIVER, c)->stock);
+        w_flush(W_DRIVER, c);
         x_end_of_call();
     }
 }
@@ -352,7 +352,7 @@ static void settle(uint32_t process)
     }
     for (uint32_t c = 0; c < w_plan->channel_count; c++) {
         if (is_queue(c)) {
-            sb_stock_flush(&w_view.blocks, &w_handle(process, c)->stock);
+            w_flush(process, c);
             x_end_of_call();
         }
     }

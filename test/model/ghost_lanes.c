@@ -54,7 +54,7 @@ static bool letters_give_way(uint32_t channel)
 static bool is_full(uint32_t process, uint32_t channel, uint32_t lane)
 {
     uint64_t skip = x_view(process, &w_segment.lanes[channel][lane].skip);
-    uint64_t t = w_handle(process, channel)->lane.next;
+    uint64_t t = sb_lanes_of(w_handle(process, channel))->lane.next;
     bool drops = w_plan->channels[channel].on_full == SHMBUS_FULL_DROP_OLDEST;
 
     t = (int64_t)(skip - t) > 0 ? skip : t;
@@ -80,7 +80,7 @@ static bool is_full(uint32_t process, uint32_t channel, uint32_t lane)
 static uint32_t lane_of(uint32_t process, uint32_t channel)
 {
     const struct shmbus_channel *ch = w_handle(process, channel);
-    const struct sb_lane *lane = ch->lane.lane;
+    const struct sb_lane *lane = sb_lanes_of(ch)->lane.lane;
 
     return lane != NULL && lane->owner.v == ch->bus->member.owner64
                ? (uint32_t)(lane - w_segment.lanes[channel])

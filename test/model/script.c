@@ -178,7 +178,7 @@ int w_recv(uint32_t process, uint32_t channel, int64_t timeout_ns)
 
 static bool is_in_cell(const struct shmbus_msg *msg)
 {
-    return sb_msg_kind(msg) == SB_MSG_LANE_RX;
+    return sb_msg_kind(msg) == SB_MSG_LANES_RX;
 }
 
 static void forget_held(struct w_process *p, uint32_t index)
@@ -682,7 +682,8 @@ static void do_word(uint32_t process, char word, uint32_t n)
         w_leave_lane(process, n);
         break;
     case 'p':
-        sb_lane_rx_init(&w_handle(process, n)->lanes, &w_view, n, w_processes[process].owner);
+        sb_lane_rx_init(&sb_lanes_of(w_handle(process, n))->rx, &w_view, n,
+                        w_processes[process].owner);
         break;
     case 's':
     case 'S':
@@ -705,12 +706,12 @@ static void do_word(uint32_t process, char word, uint32_t n)
         break;
     case 'k':
         w_begin(process, W_FLUSH, 0);
-        sb_stock_flush(&w_view.blocks, &w_handle(process, 0)->stock);
+        w_flush(process, 0);
         w_end(process);
         break;
     case 'y':
         w_begin(process, W_RELEASE, 0);
-        if (!sb_block_free(&w_view.blocks, &w_handle(process, 0)->stock, 0,
+        if (!sb_block_free(&w_view.blocks, &sb_queue_of(w_handle(process, 0))->stock, 0,
                            w_processes[process].owner)) {
             x_fail("a block that is held cannot be freed");
         }

@@ -42,11 +42,28 @@ static struct sb_region_view region_view;
 static struct sb_geometry geometry;
 static struct sb_region_geometry region_geometry;
 static struct shmbus buses[W_PROCESSES];
-static struct shmbus_channel handles[W_PROCESSES][W_CHANNELS];
+/* A handle with room for the part of any kind. */
+static struct handle {
+    struct shmbus_channel ch;
+    uint8_t part[16384] __attribute__((aligned(SB_LINE)));
+} handles[W_PROCESSES][W_CHANNELS];
 static struct shmbus_region *regions[W_PROCESSES];
 static const uint64_t cookie = SB_COOKIE;
 static bool shared[sizeof(struct w_segment) / 4];
 static int64_t clock_ns;
+
+/* The table of kinds; the parts that no file of the model has are NULL. */
+#define WEAK(NAME, name, id)                                                                       \
+    extern const struct sb_kind_layout sb_##name##_layout __attribute__((weak));
+SB_KINDS(WEAK)
+
+#define ROW(NAME, name, id)                                                                        \
+    [(id)-SB_KIND_FIRST] = {                                                                       \
+        .layout = &sb_##name##_layout,                                                             \
+        .calls = &sb_kind_##name,                                                                  \
+    },
+
+const struct sb_kind_row sb_kind_rows[SB_KIND_COUNT] = {SB_KINDS(ROW)};
 
 /* ------------------------------------------------------------------------ the kernel's part */
 
@@ -506,25 +523,30 @@ static bool buries_cells(uint32_t c)
 
 static void open_queue(struct shmbus_channel *ch)
 {
+    struct sb_queue *queue = sb_queue_of(ch);
+
     if (ch->kind == SB_KIND_LANES) { /* a lane is taken by a word of the script */
         ch->mode = SHMBUS_OPEN_RECV;
-        memset(&ch->lane, 0, sizeof ch->lane);
-        ch->reservation = 0;
+        memset(&sb_lanes_of(ch)->lane, 0, sizeof sb_lanes_of(ch)->lane);
+        sb_lanes_of(ch)->reservation = 0;
         ch->in_cells = 0;
         sb_lanes_open(ch);
         return;
     }
     ch->collects_dead_cells = buries_cells(ch->index);
-    sb_lane_scan_init(&ch->lanes.scan, &w_view, ch->index, ch->owner);
-    sb_mpmc_init(&ch->ring, &w_view, ch->index, ch->owner);
+    memset(&queue->stock, 0, sizeof queue->stock);
+    queue->stock.misses[0] = queue->stock.own_misses = w_plan->missed;
+    queue->stock.own = ch->view->share;
+    sb_lane_scan_init(queue->dead_cells, &w_view, ch->index, ch->owner);
+    sb_mpmc_init(&queue->ring, &w_view, ch->index, ch->owner);
     if (w_plan->old_handles) {
-        ch->ring.head = ch->ring.tail = ch->ring.head_seen = 0;
+        queue->ring.head = queue->ring.tail = queue->ring.head_seen = 0;
     }
 }
 
 static void open_handle(uint32_t p, uint32_t c)
 {
-    struct shmbus_channel *ch = &handles[p][c];
+    struct shmbus_channel *ch = &handles[p][c].ch;
     ch->bus = &buses[p];
     ch->view = &channel_views[c];
     ch->row = &w_segment.endpoints[c][p];
@@ -533,9 +555,7 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->holder = ((c + 1u) << 16) | (p + 1u);
     ch->mode = SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV;
     ch->timestamps = w_plan->timestamps;
-    ch->ops = ch->view->kind == SHMBUS_KIND_STREAM ? &sb_kind_stream
-              : ch->view->lane_count > 0           ? &sb_kind_lanes
-                                                   : &sb_kind_queue;
+    ch->ops = sb_kind_row(sb_view_kind(ch->view))->calls;
     ch->kind = ch->ops->id;
     ch->slot = buses[p].member.slot;
     ch->shared = ch->view->shared;
@@ -543,9 +563,6 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->size_max = shmbus_channel_size_max(ch);
     ch->ops_left = ch->ops_period = 1u << 30;
     snprintf(ch->name, sizeof ch->name, "c%u", c);
-    memset(&ch->stock, 0, sizeof ch->stock);
-    ch->stock.misses[0] = ch->stock.own_misses = w_plan->missed;
-    ch->stock.own = ch->view->share;
     if (ch->view->kind == SHMBUS_KIND_QUEUE) {
         open_queue(ch);
     }
@@ -553,16 +570,25 @@ static void open_handle(uint32_t p, uint32_t c)
 
 void w_open_stream(uint32_t process, uint32_t channel, bool sender)
 {
-    struct shmbus_channel *ch = &handles[process][channel];
+    struct shmbus_channel *ch = &handles[process][channel].ch;
     ch->mode = sender ? SHMBUS_OPEN_SEND : SHMBUS_OPEN_RECV;
     if (sb_stream_begin(ch) != SB_RING_OK) {
         x_fail("the stream's positions are found to be impossible");
     }
 }
 
+void w_flush(uint32_t process, uint32_t channel)
+{
+    struct shmbus_channel *ch = w_handle(process, channel);
+
+    if (ch->kind == SB_KIND_QUEUE) {
+        sb_stock_flush(&w_view.blocks, &sb_queue_of(ch)->stock);
+    }
+}
+
 struct shmbus_channel *w_handle(uint32_t process, uint32_t channel)
 {
-    return &handles[process][channel];
+    return &handles[process][channel].ch;
 }
 
 struct shmbus_region *w_region_of(uint32_t process)

@@ -196,6 +196,8 @@ extern uint32_t w_acting;
 /* As in a process that may not call it: set before the first schedule. */
 extern bool w_no_membarrier;
 struct shmbus_channel *w_handle(uint32_t process, uint32_t channel);
+/* Its stock of blocks, if its kind has one. */
+void w_flush(uint32_t process, uint32_t channel);
 struct shmbus_region *w_region_of(uint32_t process);
 
 void w_setup(const void *plan);

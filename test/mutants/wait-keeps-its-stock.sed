@@ -1,4 +1,4 @@
 # what:  a process that goes to sleep keeps its stock
 # files: libshmbus/channel/wait.c
 # check: unit wait.whoever_sleeps
-s|sb_stock_flush(&ch->bus->view.blocks, &ch->stock);||
+s|ch->ops->sleeps(ch);||

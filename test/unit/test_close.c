@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "bus/bus.h"
-#include "channel/channel.h"
+#include "channel/queue.h"
 #include "fixture.h"
 
 #define BLOCKS 2000u
@@ -73,13 +73,13 @@ static void take_each_way(struct shmbus_channel *ch, struct shmbus_channel *to)
         } else if (way < 8) {
             CU_ASSERT_EQUAL(t_take(ch, &msg), 7);
         }
-        CU_ASSERT_EQUAL(ch->in_blocks, way < 8 ? 1 : 0);
+        CU_ASSERT_EQUAL(sb_queue_of(ch)->in_blocks, way < 8 ? 1 : 0);
         again = msg;
         switch (way) {
         case 0:
             T_OK(shmbus_commit(&msg, 0));
             T_FAILS(shmbus_commit(&again, 0), -SHMBUS_ERR_STALE);
-            CU_ASSERT_EQUAL(ch->in_blocks, 0);
+            CU_ASSERT_EQUAL(sb_queue_of(ch)->in_blocks, 0);
             T_OK(shmbus_recv(ch, &msg, 0));
             T_OK(shmbus_release(&msg));
             break;
@@ -102,7 +102,7 @@ static void take_each_way(struct shmbus_channel *ch, struct shmbus_channel *to)
         case 5:
             T_OK(shmbus_forward(&msg, to, 0));
             T_FAILS(shmbus_forward(&again, to, 0), -SHMBUS_ERR_STALE);
-            CU_ASSERT_EQUAL(to->in_blocks, 0);
+            CU_ASSERT_EQUAL(sb_queue_of(to)->in_blocks, 0);
             break;
         case 6:
             T_OK(shmbus_release_batch(&msg, 1));
@@ -115,10 +115,10 @@ static void take_each_way(struct shmbus_channel *ch, struct shmbus_channel *to)
             T_FAILS(shmbus_recv_copy(ch, small, sizeof small, &bytes, NULL, 0), -EMSGSIZE);
             break;
         }
-        CU_ASSERT_EQUAL(ch->in_blocks, 0);
+        CU_ASSERT_EQUAL(sb_queue_of(ch)->in_blocks, 0);
         while (shmbus_recv(ch, &msg, 0) == 0)
             T_OK(shmbus_release(&msg));
-        CU_ASSERT_EQUAL(ch->in_blocks, 0);
+        CU_ASSERT_EQUAL(sb_queue_of(ch)->in_blocks, 0);
     }
 }
 
@@ -150,7 +150,7 @@ T_TEST(close, what_could_not_be_forwarded_is_still_held)
     for (uint64_t i = 0; i < 64; i++)
         t_put(to, i);
     T_FAILS(shmbus_forward(&msg, to, 0), -EAGAIN);
-    CU_ASSERT_EQUAL(ch->in_blocks, 1);
+    CU_ASSERT_EQUAL(sb_queue_of(ch)->in_blocks, 1);
     shmbus_channel_close(ch);
     ch = t_open(bus, "q", SHMBUS_OPEN_RECV);
     CU_ASSERT_EQUAL(t_take(ch, &msg), 1);

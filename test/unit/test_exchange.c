@@ -2,6 +2,7 @@
 /*
  * A message in a block of one queue's share goes on to another queue: as a copy, all or nothing.
  */
+#include "channel/queue.h"
 #include "fixture.h"
 #include "protocol/block.h"
 #include "protocol/exchange.h"
@@ -238,8 +239,8 @@ T_TEST(exchange, killed_after_the_copy_was_sent_the_message_is_not_there_twice)
                              sb_hdr_make(gen, 0, SB_BLOCK_FILLING, rig.bus->member.owner));
         recover(&rig, &dead);
         if (stage > 2)
-            CU_ASSERT_TRUE(
-                sb_block_free(&rig.bus->view.blocks, &rig.q->stock, 0, rig.bus->member.owner));
+            CU_ASSERT_TRUE(sb_block_free(&rig.bus->view.blocks, &sb_queue_of(rig.q)->stock, 0,
+                                         rig.bus->member.owner));
         CU_ASSERT_EQUAL(state_of(&rig, 4), SB_BLOCK_FREE);
         CU_ASSERT_EQUAL(t_take(rig.q, &none), UINT64_MAX);
         if (stage == 0)

@@ -3,6 +3,7 @@
  * What a look at lanes shows: waiting messages lane by lane, those given back first, dead letters
  * where they are waited for, and each kind of damage.
  */
+#include "channel/lanes.h"
 #include "fixture.h"
 
 #define DEPTH 8u
@@ -171,7 +172,7 @@ T_TEST(lanes_inspect, peek_shows_what_was_sent_where_the_hints_lag)
     struct shmbus *bus = make_bus(name);
     struct shmbus_channel *tx = t_open(bus, "jobs", SHMBUS_OPEN_SEND);
     struct shmbus_channel *rx = t_open(bus, "jobs", SHMBUS_OPEN_RECV);
-    struct sb_lane *lane = tx->lane.lane;
+    struct sb_lane *lane = sb_lanes_of(tx)->lane.lane;
     struct shmbus_msg held[DEPTH];
     struct seen seen;
     t_put(tx, 1);
@@ -349,12 +350,13 @@ T_TEST(lanes_inspect, what_a_stopped_producer_has_not_noted_yet_is_no_damage)
     struct rig rig;
     uint64_t next;
     rig_up(&rig);
-    next = sb_load_relaxed(&rig.tx->lane.lane->next);
-    sb_store_relaxed(&rig.tx->lane.lane->next, next - 1); /* between P2 and P3 */
+    next = sb_load_relaxed(&sb_lanes_of(rig.tx)->lane.lane->next);
+    sb_store_relaxed(&sb_lanes_of(rig.tx)->lane.lane->next, next - 1); /* between P2 and P3 */
     CU_ASSERT_TRUE(is_healthy(rig.bus));
-    sb_store_relaxed(&rig.tx->lane.lane->next, next - 2); /* that he cannot have left */
+    sb_store_relaxed(&sb_lanes_of(rig.tx)->lane.lane->next,
+                     next - 2); /* that he cannot have left */
     CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_SEVERITY_CRITICAL, "1 cells with impossible contents"));
-    sb_store_relaxed(&rig.tx->lane.lane->next, next);
+    sb_store_relaxed(&sb_lanes_of(rig.tx)->lane.lane->next, next);
     t_bus_end(rig.bus, rig.name);
 }
 

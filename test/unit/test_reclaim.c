@@ -7,6 +7,7 @@
  */
 #include <signal.h>
 
+#include "channel/queue.h"
 #include "fixture.h"
 #include "protocol/event.h"
 #include "protocol/reclaim.h"
@@ -91,7 +92,7 @@ static uint64_t take_for_the_dead(const struct rig *rig, struct shmbus_channel *
 {
     uint64_t ticket, hdr;
     t_put(ch, 77);
-    ticket = ch->ring.tail - 1;
+    ticket = sb_queue_of(ch)->ring.tail - 1;
     *ret_block = sb_slot_block(sb_load_acquire(slot_of(rig, ch, ticket)));
     hdr = hdr_of(rig, *ret_block);
     CU_ASSERT_EQUAL(sb_hdr_state(hdr), SB_BLOCK_QUEUED);
@@ -258,7 +259,8 @@ ROW(killed_between_S2_and_S3_nothing_was_sent)
         rig_make(&rig, 4);
         hold_to_send(&rig);
         set_hdr(&rig, 0, sb_hdr_make(6, 0, SB_BLOCK_QUEUED, rig.d.owner));
-        sb_store_release(&block_at(&rig, 0)->loc[0], sb_loc_make(rig.a->index, rig.a->ring.tail));
+        sb_store_release(&block_at(&rig, 0)->loc[0],
+                         sb_loc_make(rig.a->index, sb_queue_of(rig.a)->ring.tail));
         maybe(&rig, busy);
         recover(&rig);
         nothing_left(&rig);
@@ -273,7 +275,7 @@ ROW(killed_after_S3_it_was_sent)
         struct rig rig;
         rig_make(&rig, 4);
         hold_to_send(&rig);
-        uint64_t t = rig.a->ring.tail;
+        uint64_t t = sb_queue_of(rig.a)->ring.tail;
         set_hdr(&rig, 0, sb_hdr_make(6, 0, SB_BLOCK_QUEUED, rig.d.owner));
         sb_store_release(&block_at(&rig, 0)->loc[0], sb_loc_make(rig.a->index, t));
         sb_store_release(slot_of(&rig, rig.a, t), full(rig.a, t, 0));
@@ -294,7 +296,8 @@ ROW(killed_after_an_undone_send_nothing_was_sent)
         struct rig rig;
         rig_make(&rig, 4);
         uint64_t hdr = hold_to_send(&rig);
-        sb_store_release(&block_at(&rig, 0)->loc[0], sb_loc_make(rig.a->index, rig.a->ring.tail));
+        sb_store_release(&block_at(&rig, 0)->loc[0],
+                         sb_loc_make(rig.a->index, sb_queue_of(rig.a)->ring.tail));
         set_hdr(&rig, 0, hdr);
         maybe(&rig, busy);
         recover(&rig);
@@ -331,7 +334,7 @@ ROW(killed_between_R1_and_R2_long_ago_the_slot_is_somebody_elses)
     uint64_t ticket = take_for_the_dead(&rig, rig.a, 1, &block);
     traffic(&rig);
     t_put(rig.a, 1);
-    if (((rig.a->ring.tail - 1) & 1) != (ticket & 1)) {
+    if (((sb_queue_of(rig.a)->ring.tail - 1) & 1) != (ticket & 1)) {
         CU_ASSERT_EQUAL(t_get(rig.a), 1);
         t_put(rig.a, 1);
     }
@@ -462,7 +465,7 @@ static void forward_for_the_dead(struct rig *rig, bool place, bool commit)
 {
     uint32_t block = 0;
     uint64_t ticket = take_for_the_dead(rig, rig->a, 1, &block);
-    uint64_t gen = sb_hdr_gen(hdr_of(rig, block)) + 1, t = rig->b->ring.tail;
+    uint64_t gen = sb_hdr_gen(hdr_of(rig, block)) + 1, t = sb_queue_of(rig->b)->ring.tail;
     clear_slot(rig, rig->a, ticket);
     set_hdr(rig, block, sb_hdr_make(gen, 1, SB_BLOCK_FORWARDED, rig->d.owner)); /* S1 */
     if (place)
@@ -544,7 +547,7 @@ ROW(killed_in_a_second_forward_the_message_goes_back_one_step_only)
     uint64_t gen = sb_hdr_gen(hdr_of(&rig, block)) + 1;
     set_hdr(&rig, block, sb_hdr_make(gen, 1, SB_BLOCK_FORWARDED, rig.d.owner));
     sb_store_release(&block_at(&rig, block)->loc[gen & 1],
-                     sb_loc_make(rig.a->index, rig.a->ring.tail));
+                     sb_loc_make(rig.a->index, sb_queue_of(rig.a)->ring.tail));
     recover(&rig);
     comes_again(&rig, rig.b, 2);
     nothing_left(&rig);
@@ -736,7 +739,8 @@ ROW(forward_undone_at_generation_zero_goes_back_to_where_it_was)
     CU_ASSERT_EQUAL(sb_hdr_gen(hdr_of(&rig, block)), (1ull << 40) - 1);
     clear_slot(&rig, rig.a, ticket);
     set_hdr(&rig, block, sb_hdr_make(0, 1, SB_BLOCK_FORWARDED, rig.d.owner));
-    sb_store_release(&block_at(&rig, block)->loc[0], sb_loc_make(rig.b->index, rig.b->ring.tail));
+    sb_store_release(&block_at(&rig, block)->loc[0],
+                     sb_loc_make(rig.b->index, sb_queue_of(rig.b)->ring.tail));
     recover(&rig);
     comes_again(&rig, rig.a, 2);
     nothing_left(&rig);
