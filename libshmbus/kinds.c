@@ -5,11 +5,15 @@
 #include "layout/kinds.h"
 
 #include "channel/kind.h"
+#include "inspect/kind_look.h"
 #include "layout/geometry.h"
+#include "protocol/reclaim.h"
 
 #define ROW(NAME, name, id)                                                                        \
     [(id)-SB_KIND_FIRST] = {                                                                       \
         .layout = &sb_##name##_layout,                                                             \
+        .death = &sb_##name##_death,                                                               \
+        .look = &sb_##name##_look,                                                                 \
         .calls = &sb_kind_##name,                                                                  \
     },
 

@@ -113,15 +113,18 @@ static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
 
 static int check_kind(struct shmbus *bus, uint32_t index, const char *channel, unsigned mode)
 {
-    bool is_stream = bus->view.channels[index].kind == SHMBUS_KIND_STREAM;
+    uint32_t kind = bus->view.channels[index].kind;
+    unsigned wanted = (mode & SHMBUS_OPEN_QUEUE) != 0    ? SHMBUS_KIND_QUEUE
+                      : (mode & SHMBUS_OPEN_STREAM) != 0 ? SHMBUS_KIND_STREAM
+                                                         : kind;
 
-    if ((mode & (is_stream ? SHMBUS_OPEN_QUEUE : SHMBUS_OPEN_STREAM)) == 0) {
+    if (wanted == kind) {
         return 0;
     }
     return sb_fail(-SHMBUS_ERR_KIND,
                    "channel \"%s\": is a %s, not a %s; the bus was made with another plan, or "
                    "somebody who did not know of one opened it first",
-                   channel, is_stream ? "stream" : "queue", is_stream ? "queue" : "stream");
+                   channel, shmbus_kind_name(kind), shmbus_kind_name(wanted));
 }
 
 /* With the part of its kind behind it; all zero. */

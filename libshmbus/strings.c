@@ -2,7 +2,8 @@
 /*
  * Texts for people: names of counters and of the numbers in enums, the version.
  */
-#include <shmbus/shmbus.h>
+#include "layout/geometry.h"
+#include "layout/kinds.h"
 
 struct counter_row {
     const char *name;
@@ -58,14 +59,7 @@ const char *shmbus_type_name(unsigned type)
 
 const char *shmbus_kind_name(unsigned kind)
 {
-    switch (kind) {
-    case SHMBUS_KIND_QUEUE:
-        return "queue";
-    case SHMBUS_KIND_STREAM:
-        return "stream";
-    default:
-        return "?";
-    }
+    return sb_kind_is_known(kind) ? sb_kind_row(sb_kind_of(kind, 0))->layout->name : "?";
 }
 
 const char *shmbus_on_full_name(unsigned on_full)

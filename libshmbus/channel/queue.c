@@ -602,7 +602,7 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
         }
         return refused(ch, r);
     }
-    msg->channel->in_blocks--;
+    sb_queue_of(msg->channel)->in_blocks--;
     if (forward) {
         sb_count(ch, SHMBUS_COUNT_forwarded, 1);
     }

@@ -14,13 +14,16 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "inspect/census.h"
+#include "inspect/check.h"
 #include "inspect/check_limits.h"
 #include "inspect/check_process.h"
 #include "inspect/finding.h"
 #include "inspect/inspect.h"
+#include "inspect/kind_look.h"
 #include "inspect/lanes_inspect.h"
 #include "inspect/standstill.h"
 #include "inspect/stat.h"
+#include "layout/geometry.h"
 #include "layout/name.h"
 
 #define LOOKS 3u        /* a suspicion must be seen so often */
@@ -93,7 +96,7 @@ static bool slot_is_possible(const struct sb_view *view, const struct sb_channel
     return false;
 }
 
-static void check_slots(struct check *check, const struct sb_channel_view *ch, const char *name)
+void sb_queue_check(struct check *check, const struct sb_channel_view *ch, const char *name)
 {
     uint64_t damaged = 0;
     for (uint64_t i = 0; i < 1ull << ch->depth_shift; i++) {
@@ -106,7 +109,7 @@ static void check_slots(struct check *check, const struct sb_channel_view *ch, c
     }
 }
 
-static void check_stream(struct check *check, const struct sb_channel_view *ch, const char *name)
+void sb_stream_check(struct check *check, const struct sb_channel_view *ch, const char *name)
 {
     for (unsigned n = 0; n < LOOKS; n++) {
         uint64_t acked = sb_load_acquire(&ch->shared->acked);
@@ -225,7 +228,7 @@ static void check_full_lanes(struct check *check, const struct sb_channel_view *
           full, used, lane_name);
 }
 
-static void check_lanes(struct check *check, const struct sb_channel_view *ch, const char *name)
+void sb_lanes_check(struct check *check, const struct sb_channel_view *ch, const char *name)
 {
     uint32_t leaked = 0;
     for (uint32_t i = 0; i < ch->lane_count; i++) {
@@ -242,7 +245,8 @@ static void check_lanes(struct check *check, const struct sb_channel_view *ch, c
     check_full_lanes(check, ch, name);
 }
 
-static void check_waiting(struct check *check, const struct shmbus_channel_stat *stat)
+static void check_waiting(struct check *check, const struct sb_channel_view *ch,
+                          const struct shmbus_channel_stat *stat)
 {
     if (stat->redeliverable > 0 && stat->receivers == 0) {
         cure(check, "start a receiver of %s", stat->name);
@@ -263,7 +267,7 @@ static void check_waiting(struct check *check, const struct shmbus_channel_stat 
                                   : "start more receivers of %s, or give it more room in the plan",
              stat->name);
         found(check, SHMBUS_SEVERITY_WARNING, "%s %s is %.0f %% full, %" PRIu32 " receivers",
-              stat->kind == SHMBUS_KIND_STREAM ? "stream" : "queue", stat->name,
+              sb_kind_row(sb_view_kind(ch))->layout->name, stat->name,
               100.0 * (double)stat->depth / (double)stat->capacity, stat->receivers);
     }
 }
@@ -275,18 +279,8 @@ static void check_channel(struct check *check, uint32_t index)
     if (shmbus_channel_stat(check->bus, index, &stat) < 0) {
         return;
     }
-    check_waiting(check, &stat);
-    switch (sb_view_kind(ch)) {
-    case SB_KIND_STREAM:
-        check_stream(check, ch, stat.name);
-        break;
-    case SB_KIND_LANES:
-        check_lanes(check, ch, stat.name);
-        break;
-    case SB_KIND_QUEUE:
-        check_slots(check, ch, stat.name);
-        break;
-    }
+    check_waiting(check, ch, &stat);
+    sb_look_of(ch)->check(check, ch, stat.name);
 }
 
 /* ------------------------------------------------------------------------------------ blocks */

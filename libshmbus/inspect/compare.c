@@ -15,7 +15,9 @@
 #include "base/error.h"
 #include "bus/bus.h"
 #include "inspect/inspect.h"
+#include "inspect/kind_look.h"
 #include "inspect/stat.h"
+#include "layout/kinds.h"
 #include "plan/plan.h"
 #include "plan/plan_geometry.h"
 #include "protocol/directory.h"
@@ -56,9 +58,7 @@ static void check_enough(struct comparison *c, const char *channel, const char *
 
 static const char *kind_of(const struct sb_channel_geometry *channel)
 {
-    return channel->kind == SHMBUS_KIND_STREAM ? "a stream"
-           : channel->lanes > 0                ? "a queue with order: producer"
-                                               : "a queue with order: total";
+    return sb_kind_row(sb_kind_of(channel->kind, channel->lanes))->look->noun;
 }
 
 static const char *on_full_name(uint32_t on_full)

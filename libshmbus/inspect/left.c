@@ -10,6 +10,7 @@
 
 #include "base/here.h"
 #include "inspect/inspect.h"
+#include "inspect/kind_look.h"
 #include "inspect/life.h"
 #include "protocol/ring_lanes.h"
 
@@ -76,7 +77,7 @@ static uint64_t left_in_blocks(struct threads *threads)
 
 static uint64_t left_in_cells(struct threads *threads, const struct sb_channel_view *ch)
 {
-    uint64_t end = sb_cells_used(ch), n = 0;
+    uint64_t end = sb_look_cells(ch), n = 0;
 
     for (uint64_t i = 0; i < end; i++) {
         const struct sb_cell *cell = sb_cell_at(ch, i);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "inspect/inspect.h"
+#include "inspect/kind_look.h"
 #include "protocol/ring_lanes.h"
 #include "protocol/ring_spsc.h"
 
@@ -99,7 +100,7 @@ static void scan_block(const struct hands_scan *scan, uint32_t block)
 /* Received messages that lie in cells. A reservation there is a free cell. */
 static void scan_cells(const struct hands_scan *scan, const struct sb_channel_view *ch)
 {
-    uint64_t end = sb_cells_used(ch);
+    uint64_t end = sb_look_cells(ch);
 
     for (uint64_t i = 0; i < end; i++) {
         uint64_t w = sb_load_acquire(&sb_cell_at(ch, i)->w);

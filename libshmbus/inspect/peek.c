@@ -10,26 +10,16 @@
 
 #include "base/error.h"
 #include "inspect/inspect.h"
+#include "inspect/kind_look.h"
 #include "inspect/lanes_inspect.h"
+#include "inspect/peek.h"
 #include "inspect/spsc_inspect.h"
 #include "inspect/stat.h"
 #include "layout/name.h"
 #include "protocol/spsc_records.h"
 #include "protocol/stream_end.h"
 
-struct peek {
-    const struct sb_view *view;
-    const struct sb_channel_view *channel;
-    uint32_t index; /* of the channel */
-    uint64_t *buffer;
-    size_t max;
-    size_t shown;
-    shmbus_peek_fn each;
-    void *context;
-    bool stopped;
-};
-
-static void show(struct peek *peek, const struct shmbus_msg *msg)
+static void show(struct sb_peek *peek, const struct shmbus_msg *msg)
 {
     peek->shown++;
     peek->stopped = !peek->each(peek->context, msg) || peek->shown >= peek->max;
@@ -66,7 +56,7 @@ static uint32_t next_delivery(uint64_t hdr, uint64_t meta)
 
 /* Shows block @block if its header is @hdr, that of a waiting message, before and after its payload
  * was copied: a block that is used again keeps one header, too, while it is being filled. */
-static void show_block(struct peek *peek, uint32_t block, uint64_t hdr, uint64_t sequence)
+static void show_block(struct sb_peek *peek, uint32_t block, uint64_t hdr, uint64_t sequence)
 {
     const struct sb_blocks *blocks = &peek->view->blocks;
     const struct sb_class_view *cls = sb_class_of(blocks, block);
@@ -94,7 +84,7 @@ static void show_block(struct peek *peek, uint32_t block, uint64_t hdr, uint64_t
 }
 
 /* Messages given back come first, as for a receiver. */
-static void show_given_back(struct peek *peek)
+static void show_given_back(struct sb_peek *peek)
 {
     const struct sb_blocks *blocks = &peek->view->blocks;
     for (uint32_t b = 0; b < blocks->count && !peek->stopped; b++) {
@@ -112,7 +102,7 @@ static void show_given_back(struct peek *peek)
     }
 }
 
-static void show_queued(struct peek *peek)
+static void show_queued(struct sb_peek *peek)
 {
     const struct sb_channel_view *ch = peek->channel;
     uint64_t depth = 1ull << ch->depth_shift;
@@ -142,8 +132,8 @@ static void show_queued(struct peek *peek)
 /* Shows a cell of channel @origin if its word is @w, that of a waiting message, before and after
  * its payload was copied: a cell that is used again is of another lap when it is full, and free
  * before. */
-static void show_cell(struct peek *peek, const struct sb_channel_view *origin, struct sb_cell *cell,
-                      uint64_t w, uint64_t ticket)
+void sb_peek_cell(struct sb_peek *peek, const struct sb_channel_view *origin, struct sb_cell *cell,
+                  uint64_t w, uint64_t ticket)
 {
     struct sb_cell_snapshot look;
     struct shmbus_msg msg = {.data = peek->buffer};
@@ -169,7 +159,7 @@ static void show_cell(struct peek *peek, const struct sb_channel_view *origin, s
 }
 
 /* What was given back, or set aside, in cells of channel @from. */
-static void show_cells_given_back(struct peek *peek, uint32_t from)
+static void show_cells_given_back(struct sb_peek *peek, uint32_t from)
 {
     const struct sb_channel_view *origin = &peek->view->channels[from];
     enum sb_block_state wanted = from == peek->index ? SB_BLOCK_ORPHAN : SB_BLOCK_DEAD_LETTER;
@@ -181,13 +171,13 @@ static void show_cells_given_back(struct peek *peek, uint32_t from)
         struct sb_cell *cell = sb_cell_at(origin, i);
         uint64_t w = sb_load_acquire(&cell->w);
         if (sb_hdr_state(w) == wanted) {
-            show_cell(peek, origin, cell, w, sb_cell_ticket(origin, i, w));
+            sb_peek_cell(peek, origin, cell, w, sb_cell_ticket(origin, i, w));
         }
     }
 }
 
 /* The messages of one lane, oldest first. */
-static void show_lane(struct peek *peek, uint32_t lane)
+static void show_lane(struct sb_peek *peek, uint32_t lane)
 {
     const struct sb_channel_view *ch = peek->channel;
     uint64_t depth = 1ull << ch->depth_shift;
@@ -198,12 +188,12 @@ static void show_lane(struct peek *peek, uint32_t lane)
         struct sb_cell *cell = sb_cell_at(ch, base | (t & (depth - 1u)));
         uint64_t w = sb_load_acquire(&cell->w);
         if (w == sb_lane_published(sb_lane_lap(t, ch->depth_shift))) {
-            show_cell(peek, ch, cell, w, t);
+            sb_peek_cell(peek, ch, cell, w, t);
         }
     }
 }
 
-static void show_lanes(struct peek *peek)
+static void show_lanes(struct sb_peek *peek)
 {
     uint32_t used = sb_lane_used(peek->channel);
     for (uint32_t lane = 0; lane < used && !peek->stopped; lane++) {
@@ -214,19 +204,21 @@ static void show_lanes(struct peek *peek)
 /* --------------------------------------------------------------------------------- any queue */
 
 /* As a receiver gets them: dead letters in cells of other queues come last. */
-static void show_queue(struct peek *peek)
+int sb_queue_peek(struct sb_peek *peek)
 {
     show_given_back(peek);
     show_queued(peek);
     for (uint32_t c = 0; c < peek->view->channel_count && !peek->stopped; c++) {
         show_cells_given_back(peek, c);
     }
+    return 0;
 }
 
-static void show_queue_of_lanes(struct peek *peek)
+int sb_lanes_peek(struct sb_peek *peek)
 {
     show_cells_given_back(peek, peek->index);
     show_lanes(peek);
+    return 0;
 }
 
 /* ----------------------------------------------------------------------------------- streams */
@@ -238,7 +230,7 @@ static uint16_t sender_slot(const struct sb_channel_view *ch)
     return sb_end_is_held(role) ? (uint16_t)sb_owner64_slot(role) : UINT16_MAX;
 }
 
-static int show_stream(struct peek *peek)
+int sb_stream_peek(struct sb_peek *peek)
 {
     struct sb_spsc_peek look;
     enum sb_ring_result result = SB_RING_OK;
@@ -267,7 +259,7 @@ static uint32_t find_channel(const struct sb_view *view, const char *name)
     return SB_NONE;
 }
 
-static uint64_t buffer_bytes(const struct peek *peek)
+static uint64_t buffer_bytes(const struct sb_peek *peek)
 {
     const struct sb_blocks *blocks = &peek->view->blocks;
     bool timestamps = (peek->channel->flags & SB_CHANNEL_TIMESTAMPS) != 0;
@@ -288,7 +280,7 @@ static uint64_t buffer_bytes(const struct peek *peek)
 int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek_fn each,
                 void *context)
 {
-    struct peek peek = {.max = max, .each = each, .context = context, .stopped = max == 0};
+    struct sb_peek peek = {.max = max, .each = each, .context = context, .stopped = max == 0};
     int result = sb_look_check(bus);
     if (result < 0) {
         return result;
@@ -309,17 +301,7 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
     if (peek.buffer == NULL) {
         return sb_fail_static(-ENOMEM, channel, "no memory for a copy of the largest message");
     }
-    switch (sb_view_kind(peek.channel)) {
-    case SB_KIND_STREAM:
-        result = show_stream(&peek);
-        break;
-    case SB_KIND_LANES:
-        show_queue_of_lanes(&peek);
-        break;
-    case SB_KIND_QUEUE:
-        show_queue(&peek);
-        break;
-    }
+    result = sb_look_of(peek.channel)->peek(&peek);
     free(peek.buffer);
     if (result < 0) {
         return sb_fail(result, "stream `%s` of bus `%s` holds an impossible record", channel,

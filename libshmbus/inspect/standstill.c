@@ -15,6 +15,7 @@
 
 #include "base/here.h"
 #include "inspect/inspect.h"
+#include "inspect/kind_look.h"
 #include "inspect/life.h"
 #include "inspect/spsc_inspect.h"
 #include "layout/name.h"
@@ -32,19 +33,27 @@ struct look {
     uint32_t used_up;       /* from this class on no block is free */
 };
 
+bool sb_queue_is_full(const struct sb_channel_view *ch)
+{
+    return sb_mpmc_depth(ch) >= 1ull << ch->depth_shift;
+}
+
+bool sb_lanes_are_full(const struct sb_channel_view *ch)
+{
+    (void)ch;
+    return true; /* it may be that of the one who waits */
+}
+
+bool sb_stream_is_full(const struct sb_channel_view *ch)
+{
+    return sb_spsc_depth(ch) > ch->ring_bytes / 4; /* how much is missing nobody says */
+}
+
 static bool is_full(const struct sb_view *view, uint32_t channel)
 {
     const struct sb_channel_view *ch = &view->channels[channel];
 
-    switch (sb_view_kind(ch)) {
-    case SB_KIND_STREAM:
-        return sb_spsc_depth(ch) > ch->ring_bytes / 4; /* how much is missing nobody says */
-    case SB_KIND_LANES:
-        return true;
-    case SB_KIND_QUEUE:
-        break;
-    }
-    return sb_mpmc_depth(ch) >= 1ull << ch->depth_shift;
+    return sb_look_of(ch)->is_full(ch);
 }
 
 static bool waits_for_others(const struct look *look, uint32_t slot)

@@ -14,4 +14,8 @@
  * works while another one of its process waits is not seen. */
 uint32_t sb_standstill(const struct sb_view *view, char ret_text[SB_STANDSTILL_BYTES]);
 
+bool sb_queue_is_full(const struct sb_channel_view *channel);
+bool sb_lanes_are_full(const struct sb_channel_view *channel);
+bool sb_stream_is_full(const struct sb_channel_view *channel);
+
 #endif

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/sized.h"
 #include "inspect/inspect.h"
+#include "inspect/kind_look.h"
 #include "inspect/left.h"
 #include "inspect/life.h"
 #include "inspect/spsc_inspect.h"
@@ -146,32 +147,35 @@ static void add_cells(const struct sb_view *view, uint32_t channel,
     }
 }
 
-static void add_contents(const struct sb_view *view, uint32_t channel,
-                         struct shmbus_channel_stat *stat)
+void sb_queue_stat(const struct sb_view *view, uint32_t channel, struct shmbus_channel_stat *stat)
 {
     const struct sb_channel_view *ch = &view->channels[channel];
 
-    switch (sb_view_kind(ch)) {
-    case SB_KIND_STREAM:
-        stat->capacity = ch->ring_bytes;
-        stat->depth = sb_spsc_depth(ch);
-        break;
-    case SB_KIND_LANES:
-        stat->order = SHMBUS_ORDER_PRODUCER;
-        stat->lanes = ch->lane_count;
-        stat->lanes_used = sb_lane_used(ch);
-        stat->capacity = (uint64_t)stat->lanes_used << ch->depth_shift;
-        stat->depth = sb_lane_depth(ch);
-        add_cells(view, channel, stat);
-        break;
-    case SB_KIND_QUEUE:
-        stat->order = SHMBUS_ORDER_TOTAL;
-        stat->capacity = 1ull << ch->depth_shift;
-        stat->depth = sb_mpmc_depth(ch);
-        add_blocks(view, channel, stat);
-        add_cells(view, channel, stat);
-        break;
-    }
+    stat->order = SHMBUS_ORDER_TOTAL;
+    stat->capacity = 1ull << ch->depth_shift;
+    stat->depth = sb_mpmc_depth(ch);
+    add_blocks(view, channel, stat);
+    add_cells(view, channel, stat);
+}
+
+void sb_lanes_stat(const struct sb_view *view, uint32_t channel, struct shmbus_channel_stat *stat)
+{
+    const struct sb_channel_view *ch = &view->channels[channel];
+
+    stat->order = SHMBUS_ORDER_PRODUCER;
+    stat->lanes = ch->lane_count;
+    stat->lanes_used = sb_lane_used(ch);
+    stat->capacity = (uint64_t)stat->lanes_used << ch->depth_shift;
+    stat->depth = sb_lane_depth(ch);
+    add_cells(view, channel, stat);
+}
+
+void sb_stream_stat(const struct sb_view *view, uint32_t channel, struct shmbus_channel_stat *stat)
+{
+    const struct sb_channel_view *ch = &view->channels[channel];
+
+    stat->capacity = ch->ring_bytes;
+    stat->depth = sb_spsc_depth(ch);
 }
 
 int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channel_stat *ret_stat)
@@ -196,7 +200,7 @@ int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channe
         sb_channel_name(&bus->view.channels[ch->dead_letter], stat.dead_letter);
     }
     add_endpoints(&bus->view, ch, &stat);
-    add_contents(&bus->view, index, &stat);
+    sb_look_of(ch)->stat(&bus->view, index, &stat);
     if (stat.depth > stat.depth_max) {
         stat.depth_max = stat.depth; /* the handles write theirs down now and then */
     }

@@ -44,7 +44,8 @@ struct sb_channel_view;
 
 /* A kind of channel as it lies in the segment. */
 struct sb_kind_layout {
-    bool in_blocks; /* its messages; then it has a share of them */
+    const char *name; /* as in YAML and in sentences */
+    bool in_blocks;   /* its messages; then it has a share of them */
     /* Takes its memory with sb_geometry_take(). */
     bool (*place)(struct sb_channel_geometry *channel, uint64_t *cursor);
     /* Numbers out of the segment, in private memory: all that place() and view() rely on. 0 or what

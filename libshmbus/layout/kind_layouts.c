@@ -67,6 +67,7 @@ static void view_queue(uint8_t *base, const struct sb_geometry *g,
 }
 
 const struct sb_kind_layout sb_queue_layout = {
+    .name = "queue",
     .in_blocks = true,
     .place = place_queue,
     .check = check_queue,
@@ -108,6 +109,7 @@ static void view_lanes(uint8_t *base, const struct sb_geometry *g,
 }
 
 const struct sb_kind_layout sb_lanes_layout = {
+    .name = "queue",
     .place = place_lanes,
     .check = check_lanes,
     .view = view_lanes,
@@ -143,6 +145,7 @@ static void view_stream(uint8_t *base, const struct sb_geometry *g,
 }
 
 const struct sb_kind_layout sb_stream_layout = {
+    .name = "stream",
     .place = place_stream,
     .check = check_stream,
     .view = view_stream,

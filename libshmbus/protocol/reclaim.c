@@ -62,32 +62,32 @@
 #define RETRIES 16u /* a block whose header keeps changing is not the dead process's */
 
 /* Those to clean up after. */
-struct dead {
+struct sb_dead {
     const struct sb_view *view;
     uint32_t at;                      /* in the slots before it nothing is left to do */
     uint64_t w[SHMBUS_PROCESSES_MAX]; /* process word of the incarnation in each slot; 0: none */
 };
 
-static void dead_none(struct dead *d, const struct sb_view *view)
+static void dead_none(struct sb_dead *d, const struct sb_view *view)
 {
     d->view = view;
     d->at = 0;
     memset(d->w, 0, view->process_count * sizeof d->w[0]);
 }
 
-static void dead_one(struct dead *d, const struct sb_view *view, uint32_t slot, uint64_t w)
+static void dead_one(struct sb_dead *d, const struct sb_view *view, uint32_t slot, uint64_t w)
 {
     dead_none(d, view);
     d->w[slot] = w;
 }
 
-static bool still_to_do(const struct dead *d, uint32_t slot)
+static bool still_to_do(const struct sb_dead *d, uint32_t slot)
 {
     return sb_load_acquire(&d->view->processes[slot].w) == d->w[slot];
 }
 
 /* False when others have done it all. */
-static bool anything_to_do(struct dead *d)
+static bool anything_to_do(struct sb_dead *d)
 {
     while (d->at < d->view->process_count && (d->w[d->at] == 0 || !still_to_do(d, d->at))) {
         d->at++;
@@ -96,7 +96,7 @@ static bool anything_to_do(struct dead *d)
 }
 
 /* The slot of the dead that a header names, SB_NONE if it names nobody of them. */
-static uint32_t named_by(const struct dead *d, uint32_t owner)
+static uint32_t named_by(const struct sb_dead *d, uint32_t owner)
 {
     uint32_t slot = sb_owner_slot(owner);
 
@@ -108,7 +108,7 @@ static uint32_t named_by(const struct dead *d, uint32_t owner)
 }
 
 /* The same of a word of 64 bits. */
-static bool is_named_by(const struct dead *d, uint64_t owner64)
+static bool is_named_by(const struct sb_dead *d, uint64_t owner64)
 {
     uint32_t slot = sb_owner64_slot(owner64);
 
@@ -236,7 +236,7 @@ static bool look_at(const struct sb_block *b, uint64_t hdr, uint32_t block, stru
 }
 
 /* Repairs one block; true if it is FREE afterwards. */
-static bool repair(const struct dead *d, const struct sb_class_view *cls, uint32_t block)
+static bool repair(const struct sb_dead *d, const struct sb_class_view *cls, uint32_t block)
 {
     struct sb_block *b = sb_block_in(cls, block);
 
@@ -293,7 +293,7 @@ static bool comes_again(const struct sb_view *view, const struct look *look)
 }
 
 /* G1 for one block. */
-static void note_block(const struct dead *d, const struct sb_class_view *cls, uint32_t block,
+static void note_block(const struct sb_dead *d, const struct sb_class_view *cls, uint32_t block,
                        struct sb_returned *list)
 {
     struct sb_block *b = sb_block_in(cls, block);
@@ -321,7 +321,7 @@ static void raise_seq(const struct sb_view *view, uint64_t channel)
 }
 
 /* Block @i of a class is next: who looks for the dead is seen to be at work, now and then. */
-static void give_sign(const struct dead *d, uint32_t i)
+static void give_sign(const struct sb_dead *d, uint32_t i)
 {
     if (i % SIGN_BLOCKS == SIGN_BLOCKS - 64) {
         sb_fetch_add(&d->view->super->sweep_seq, 1);
@@ -329,7 +329,7 @@ static void give_sign(const struct dead *d, uint32_t i)
 }
 
 /* G1 to G3. */
-static void give_back_blocks(struct dead *d)
+static void give_back_blocks(struct sb_dead *d)
 {
     const struct sb_blocks *blocks = &d->view->blocks;
     uint32_t passes_left = blocks->count / SB_RETURNED_MAX + 1u;
@@ -351,7 +351,7 @@ static void give_back_blocks(struct dead *d)
     } while (list.more && passes_left-- > 0);
 }
 
-static void reclaim_class(const struct dead *d, const struct sb_class_view *cls)
+static void reclaim_class(const struct sb_dead *d, const struct sb_class_view *cls)
 {
     for (uint32_t i = 0; i < cls->count; i += 64) {
         uint32_t n = cls->count - i < 64 ? cls->count - i : 64;
@@ -370,7 +370,7 @@ static void reclaim_class(const struct dead *d, const struct sb_class_view *cls)
 
 /* Repairs one cell of channel @ch. What was published belongs to nobody, what was being filled is
  * free: only a message in the hands of the dead process is to be given back. */
-static void reclaim_cell(const struct dead *d, const struct sb_channel_view *ch,
+static void reclaim_cell(const struct sb_dead *d, const struct sb_channel_view *ch,
                          struct sb_cell *cell)
 {
     for (uint32_t n = 0; n < RETRIES; n++) {
@@ -396,7 +396,7 @@ static void reclaim_cell(const struct dead *d, const struct sb_channel_view *ch,
 }
 
 /* G1 for the cells of one channel. */
-static void note_cells(const struct dead *d, uint32_t channel, struct sb_returned *list)
+static void note_cells(const struct sb_dead *d, uint32_t channel, struct sb_returned *list)
 {
     const struct sb_channel_view *ch = &d->view->channels[channel];
     uint64_t end = sb_cells_used(ch);
@@ -413,7 +413,7 @@ static void note_cells(const struct dead *d, uint32_t channel, struct sb_returne
 }
 
 /* G1 to G3, lane by lane. */
-static void give_back_cells(struct dead *d, uint32_t channel)
+static void give_back_cells(struct sb_dead *d, uint32_t channel)
 {
     const struct sb_channel_view *ch = &d->view->channels[channel];
     uint64_t passes_left = sb_cells_used(ch) / SB_RETURNED_MAX + 1u;
@@ -429,7 +429,7 @@ static void give_back_cells(struct dead *d, uint32_t channel)
     } while (list.more && passes_left-- > 0);
 }
 
-static void reclaim_cells(struct dead *d)
+static void reclaim_cells(struct sb_dead *d)
 {
     for (uint32_t c = 0; c < d->view->channel_count && anything_to_do(d); c++) {
         if (d->view->channels[c].lane_count > 0) {
@@ -438,7 +438,7 @@ static void reclaim_cells(struct dead *d)
     }
 }
 
-static void reclaim_blocks(struct dead *d)
+static void reclaim_blocks(struct sb_dead *d)
 {
     give_back_blocks(d);
     for (uint32_t c = 0; c < d->view->blocks.class_count && anything_to_do(d); c++) {
@@ -448,20 +448,20 @@ static void reclaim_blocks(struct dead *d)
 
 void sb_reclaim_cells(const struct sb_view *view, uint32_t slot, uint64_t w)
 {
-    struct dead d;
+    struct sb_dead d;
     dead_one(&d, view, slot, w);
     reclaim_cells(&d);
 }
 
 void sb_reclaim_blocks(const struct sb_view *view, uint32_t slot, uint64_t w)
 {
-    struct dead d;
+    struct sb_dead d;
     dead_one(&d, view, slot, w);
     reclaim_blocks(&d);
 }
 
 /* A word that names its owner and nothing else: no owner64 ever comes again. */
-static void give_up(const struct dead *d, sb_word *owner)
+static void give_up(const struct sb_dead *d, sb_word *owner)
 {
     uint64_t owner64 = sb_load_relaxed(owner);
     if (is_named_by(d, owner64)) {
@@ -469,38 +469,51 @@ static void give_up(const struct dead *d, sb_word *owner)
     }
 }
 
-static void leave_end(const struct dead *d, sb_word *role)
+static void leave_ends(const struct sb_dead *d, const struct sb_channel_view *ch)
 {
-    uint64_t owner64 = sb_load_relaxed(role);
-    if (is_named_by(d, owner64)) {
-        sb_end_leave(role, owner64, SB_END_DEAD);
+    sb_word *ends[] = {&ch->shared->sender, &ch->shared->receiver};
+
+    for (uint32_t i = 0; i < 2; i++) {
+        uint64_t owner64 = sb_load_relaxed(ends[i]);
+        if (is_named_by(d, owner64)) {
+            sb_end_leave(ends[i], owner64, SB_END_DEAD);
+        }
     }
 }
 
-static void reclaim_handles(const struct dead *d)
+static void give_up_lanes(const struct sb_dead *d, const struct sb_channel_view *ch)
+{
+    for (uint32_t i = 0; i < ch->lane_count; i++) {
+        give_up(d, &ch->lanes[i].owner);
+    }
+}
+
+bool sb_dead_has(const struct sb_dead *d, uint32_t owner)
+{
+    uint32_t slot = named_by(d, owner);
+
+    return slot != SB_NONE && still_to_do(d, slot);
+}
+
+const struct sb_kind_death sb_stream_death = {.repair = leave_ends};
+const struct sb_kind_death sb_lanes_death = {.repair = give_up_lanes};
+const struct sb_kind_death sb_queue_death = {.repair = NULL}; /* all it has are blocks */
+
+static void reclaim_handles(const struct sb_dead *d)
 {
     for (uint32_t c = 0; c < d->view->channel_count; c++) {
         const struct sb_channel_view *ch = &d->view->channels[c];
+        const struct sb_kind_death *kind = sb_kind_row(sb_view_kind(ch))->death;
         for (uint32_t i = 0; i < ch->endpoint_count; i++) {
             give_up(d, &ch->endpoints[i].w);
         }
-        switch (sb_view_kind(ch)) {
-        case SB_KIND_STREAM:
-            leave_end(d, &ch->shared->sender);
-            leave_end(d, &ch->shared->receiver);
-            break;
-        case SB_KIND_LANES:
-            for (uint32_t i = 0; i < ch->lane_count; i++) {
-                give_up(d, &ch->lanes[i].owner);
-            }
-            break;
-        case SB_KIND_QUEUE:
-            break;
+        if (kind->repair != NULL) {
+            kind->repair(d, ch);
         }
     }
 }
 
-static void reclaim_regions(const struct dead *d)
+static void reclaim_regions(const struct sb_dead *d)
 {
     for (uint32_t i = 0; i < d->view->region_count; i++) {
         struct sb_region *r = d->view->regions[i].shared;
@@ -526,7 +539,7 @@ static void tell_everybody(const struct sb_view *view)
 }
 
 /* The slots of the table, last. Returns how many this call freed. */
-static uint32_t free_slots(const struct dead *d)
+static uint32_t free_slots(const struct sb_dead *d)
 {
     uint32_t freed = 0;
     for (uint32_t slot = 0; slot < d->view->process_count; slot++) {
@@ -539,7 +552,7 @@ static uint32_t free_slots(const struct dead *d)
     return freed;
 }
 
-static uint32_t reclaim(struct dead *d)
+static uint32_t reclaim(struct sb_dead *d)
 {
     if (!anything_to_do(d)) {
         return 0;
@@ -554,14 +567,14 @@ static uint32_t reclaim(struct dead *d)
 
 bool sb_reclaim_slot(const struct sb_view *view, uint32_t slot, uint64_t w)
 {
-    struct dead d;
+    struct sb_dead d;
     dead_one(&d, view, slot, w);
     return reclaim(&d) != 0;
 }
 
 uint32_t sb_reclaim_dead(const struct sb_view *view, struct sb_liveness *liveness)
 {
-    struct dead d;
+    struct sb_dead d;
     uint32_t freed;
 
     dead_none(&d, view);

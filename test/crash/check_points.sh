@@ -26,7 +26,7 @@ rows() {
 check() {
     heading=$(printf ', `%s`' "$@")
     heading="(${heading#, })"
-    files=$(for name; do echo "libshmbus/protocol/$name"; done)
+    files=$(for name; do find libshmbus -name "$name"; done)
     rows=$(rows "$heading")
     # shellcheck disable=SC2086 # one argument a word
     missing=$(marked $files | grep -vxF "$rows")
@@ -45,10 +45,12 @@ check() {
     failed=1
 }
 
-for file in block.c exchange.c 'ring_mpmc.c mpmc_redelivery.c' letters.c \
-    'ring_lanes.c lane_redelivery.c' ring_spsc.c event.c \
-    'process.c liveness.c' reclaim.c sweep.c anchor.c directory.c region_lock.c; do
+# Every source that lists steps; a section that names several is checked once.
+for source in $(find libshmbus -name '*.c' | sort); do
+    [ -n "$(listed "$source")" ] || continue
+    name=${source##*/}
+    names=$(sed -n "/^## .*\`$name\`/s/^[^(]*(\([^)]*\)).*/\1/p" "$doc" | tr -d '\`,')
     # shellcheck disable=SC2086
-    check $file
+    [ "${names%% *}" = "${names:+$name}" ] && check ${names:-$name}
 done
 exit $failed

@@ -54,12 +54,15 @@ static int64_t clock_ns;
 
 /* The table of kinds; the parts that no file of the model has are NULL. */
 #define WEAK(NAME, name, id)                                                                       \
-    extern const struct sb_kind_layout sb_##name##_layout __attribute__((weak));
+    extern const struct sb_kind_layout sb_##name##_layout __attribute__((weak));                   \
+    extern const struct sb_kind_look sb_##name##_look __attribute__((weak));
 SB_KINDS(WEAK)
 
 #define ROW(NAME, name, id)                                                                        \
     [(id)-SB_KIND_FIRST] = {                                                                       \
         .layout = &sb_##name##_layout,                                                             \
+        .death = &sb_##name##_death,                                                               \
+        .look = &sb_##name##_look,                                                                 \
         .calls = &sb_kind_##name,                                                                  \
     },
 

@@ -7,6 +7,7 @@
 #include "fixture.h"
 
 #include "inspect/inspect.h"
+#include "inspect/kind_look.h"
 #include "inspect/stat.h"
 
 static struct {
@@ -41,8 +42,25 @@ int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
 #define sb_cell_is_leaked t_check_cell_is_leaked
 #define sb_lane_is_leaked t_check_lane_is_leaked
 #define sb_lane_is_full t_check_lane_is_full
+/* And in the table of kinds these in place of the library's. */
+#define sb_queue_check t_steps_queue_check
+#define sb_lanes_check t_steps_lanes_check
+#define sb_stream_check t_steps_stream_check
+static const struct sb_kind_look *look_here(const struct sb_channel_view *ch);
+#define sb_look_of look_here
 #include "inspect/check.c"
 #include "inspect/lanes_inspect.c"
+
+static const struct sb_kind_look *look_here(const struct sb_channel_view *ch)
+{
+    static const struct sb_kind_look queue = {.check = sb_queue_check};
+    static const struct sb_kind_look lanes = {.check = sb_lanes_check};
+    static const struct sb_kind_look stream = {.check = sb_stream_check};
+
+    return sb_view_kind(ch) == SB_KIND_LANES   ? &lanes
+           : sb_view_kind(ch) == SB_KIND_QUEUE ? &queue
+                                               : &stream;
+}
 
 #define BLOCKS 7u
 #define MOVES 12u /* three laps of the queue, more than the stream holds */

@@ -5,6 +5,7 @@
  * here once more with a hook in each access.
  */
 #include "fixture.h"
+#include "inspect/kind_look.h"
 
 static bool armed;
 static uint64_t step, stop_at;
@@ -30,8 +31,26 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
 #define sb_cell_is_leaked t_peek_cell_is_leaked
 #define sb_lane_is_leaked t_peek_lane_is_leaked
 #define sb_lane_is_full t_peek_lane_is_full
+/* And in the table of kinds these in place of the library's. */
+#define sb_peek_cell t_steps_peek_cell
+#define sb_queue_peek t_steps_queue_peek
+#define sb_lanes_peek t_steps_lanes_peek
+#define sb_stream_peek t_steps_stream_peek
+static const struct sb_kind_look *look_here(const struct sb_channel_view *ch);
+#define sb_look_of look_here
 #include "inspect/peek.c"
 #include "inspect/lanes_inspect.c"
+
+static const struct sb_kind_look *look_here(const struct sb_channel_view *ch)
+{
+    static const struct sb_kind_look queue = {.peek = sb_queue_peek};
+    static const struct sb_kind_look lanes = {.peek = sb_lanes_peek};
+    static const struct sb_kind_look stream = {.peek = sb_stream_peek};
+
+    return sb_view_kind(ch) == SB_KIND_LANES   ? &lanes
+           : sb_view_kind(ch) == SB_KIND_QUEUE ? &queue
+                                               : &stream;
+}
 
 #define MESSAGES 4u
 #define SIZE 100u
