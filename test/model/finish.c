@@ -67,7 +67,11 @@ static bool could_go_on(uint32_t actor)
     }
     for (uint32_t c = 0; c < w_plan->channel_count; c++) {
         const struct sb_channel *ch = &w_segment.channels[c];
-        if (!is_queue(c)) {
+        if (w_is_plain(c)) {
+            if (w_plain_could_go_on(c, address)) {
+                return true;
+            }
+        } else if (!is_queue(c)) {
             const struct w_stream *s = &w_ghost.stream;
             if (address == &ch->readable) {
                 return s->committed > s->released + w_processes[process].held_count;
@@ -87,7 +91,7 @@ static bool could_go_on(uint32_t actor)
 static bool waits_for_orphan(uint32_t actor)
 {
     for (uint32_t c = 0; c < w_plan->channel_count; c++) {
-        if (w_sleeps[actor].address == &w_segment.channels[c].readable) {
+        if (!w_is_plain(c) && w_sleeps[actor].address == &w_segment.channels[c].readable) {
             return w_waiting(c) == 0;
         }
     }
@@ -323,6 +327,9 @@ static void laps(uint32_t channel, uint32_t count)
 void w_probe(void)
 {
     for (uint32_t c = 0; c < w_plan->channel_count && !x_failed(); c++) {
+        if (w_is_plain(c)) {
+            w_plain_probe(c);
+        }
         if (!is_queue(c)) {
             continue;
         }
@@ -347,7 +354,7 @@ void w_probe(void)
 static void settle(uint32_t process)
 {
     w_acting = process;
-    while (w_processes[process].held_count > 0 && is_queue(0) && !x_failed()) {
+    while (w_processes[process].held_count > 0 && (is_queue(0) || w_is_plain(0)) && !x_failed()) {
         w_release(process, 0);
     }
     for (uint32_t c = 0; c < w_plan->channel_count; c++) {
@@ -423,6 +430,11 @@ void w_finish(void)
     }
     if (w_plan->channels[0].kind == SHMBUS_KIND_STREAM) {
         finish_stream();
+    }
+    for (uint32_t c = 0; c < w_plan->channel_count && !x_failed(); c++) {
+        if (w_is_plain(c)) {
+            w_plain_finish(c);
+        }
     }
     for (uint32_t round = 0; round < 2; round++) {
         for (uint32_t c = 0; c < w_plan->channel_count && !x_failed(); c++) {

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 # The schedule explorer: the library's own sources with a scheduling point at every shared access.
 MODEL_SRC := $(wildcard test/model/*.c)
-MODEL_LIB_SRC := $(addprefix libshmbus/base/,error.c errno_name.c) \
+MODEL_LIB_SRC := $(addprefix libshmbus/base/,error.c errno_name.c sized.c) \
     $(addprefix libshmbus/protocol/,block.c event.c exchange.c lane_redelivery.c letters.c \
     mpmc_redelivery.c reclaim.c region_lock.c returned.c ring_lanes.c ring_mpmc.c ring_spsc.c \
     spsc_records.c sweep.c) \
-    $(addprefix libshmbus/channel/,lanes.c outcome.c queue.c stream.c wait.c) libshmbus/region.c
+    $(addprefix libshmbus/channel/,outcome.c wait.c) libshmbus/message.c libshmbus/region.c \
+    $(shell grep -l '^const struct sb_kind sb_kind_' libshmbus/channel/*.c) # every kind
 MODEL_OBJ := $(MODEL_SRC:%.c=$(B)/obj-model/%.o)
 MODEL_LIB_OBJ := $(MODEL_LIB_SRC:%.c=$(B)/obj-model/%.o)
 MODEL_PROGRAM := $(B)/bin/shmbus-model

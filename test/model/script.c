@@ -34,7 +34,7 @@
 #include "protocol/reclaim.h"
 #include "protocol/stream_end.h"
 
-static uint32_t next_id(uint32_t process)
+uint32_t w_next_id(uint32_t process)
 {
     struct w_process *p = &w_processes[process];
     uint32_t first = process * W_IDS + 1u; /* the driver is the last and may use all the rest */
@@ -64,9 +64,13 @@ static void check_sent(uint32_t process, uint32_t id, int result)
 
 int w_send(uint32_t process, uint32_t channel, int64_t timeout_ns)
 {
-    uint64_t id = next_id(process);
+    uint64_t id;
     int r;
 
+    if (w_is_plain(channel)) {
+        return w_plain_send(process, channel, timeout_ns);
+    }
+    id = w_next_id(process);
     w_begin(process, W_SEND, channel);
     r = w_has_lanes(channel) ? sb_lanes_send(w_handle(process, channel), SHMBUS_TYPE_DATA, 0, &id,
                                              sizeof id, timeout_ns)
@@ -81,7 +85,7 @@ int w_send(uint32_t process, uint32_t channel, int64_t timeout_ns)
 
 static int send_two(uint32_t process, uint32_t channel)
 {
-    uint64_t ids[2] = {next_id(process), next_id(process)};
+    uint64_t ids[2] = {w_next_id(process), w_next_id(process)};
     struct iovec items[2] = {{&ids[0], 8}, {&ids[1], 8}};
     int r;
 
@@ -105,7 +109,7 @@ static int reserve(uint32_t process, uint32_t channel, bool commit)
 {
     struct shmbus_channel *ch = w_handle(process, channel);
     struct shmbus_msg msg;
-    uint32_t id = next_id(process);
+    uint32_t id = w_next_id(process);
     int r;
 
     w_begin(process, W_SEND, channel);
@@ -131,7 +135,7 @@ static void reserve_in_lane(uint32_t process, uint32_t channel, bool commit)
 {
     struct shmbus_channel *ch = w_handle(process, channel);
     struct shmbus_msg msg;
-    uint32_t id = next_id(process);
+    uint32_t id = w_next_id(process);
     int r;
 
     w_begin(process, W_SEND, channel);
@@ -158,6 +162,9 @@ int w_recv(uint32_t process, uint32_t channel, int64_t timeout_ns)
     struct shmbus_msg msg;
     int r;
 
+    if (w_is_plain(channel)) {
+        return w_plain_recv(process, channel, timeout_ns);
+    }
     w_begin(process, W_RECV, channel);
     r = w_has_lanes(channel) ? sb_lanes_recv(w_handle(process, channel), &msg, 1, timeout_ns)
                              : sb_queue_recv(w_handle(process, channel), &msg, 1, timeout_ns);
@@ -195,6 +202,11 @@ int w_release(uint32_t process, uint32_t index)
     struct shmbus_msg *msg = &p->held[index];
     int r;
 
+    if (w_is_plain(msg->channel->index)) {
+        r = w_plain_release(msg);
+        forget_held(p, index);
+        return r;
+    }
     w_check_received(process, msg); /* still the same */
     w_begin(process, W_RELEASE, msg->channel->index);
     r = is_in_cell(msg) ? sb_lanes_release(msg->channel, msg) : sb_queue_release(msg->channel, msg);
@@ -213,6 +225,11 @@ static void give_back(uint32_t process, bool undo)
     struct shmbus_msg *msg = &p->held[0];
     int r;
 
+    if (w_is_plain(msg->channel->index)) {
+        w_plain_give_back(msg, undo);
+        forget_held(p, 0);
+        return;
+    }
     w_begin(process, undo ? W_UNDO : W_REQUEUE, msg->channel->index);
     r = is_in_cell(msg) ? sb_lanes_requeue(msg->channel, msg, undo)
                         : sb_queue_requeue(msg->channel, msg, undo);
@@ -273,6 +290,10 @@ void w_leave_lane(uint32_t process, uint32_t channel)
 {
     struct shmbus_channel *ch = w_handle(process, channel);
 
+    if (w_is_plain(channel)) {
+        w_plain_close(process, channel);
+        return;
+    }
     w_begin(process, W_REQUEUE, channel);
     if (w_has_lanes(channel)) {
         sb_lanes_close(ch);
@@ -357,7 +378,7 @@ static void join(uint32_t process)
 
 static void region_write(uint32_t process)
 {
-    uint64_t value = next_id(process) % 64u;
+    uint64_t value = w_next_id(process) % 64u;
     uint64_t words[W_REGION_WORDS] = {value, value, value};
     int r;
 
@@ -452,7 +473,7 @@ static void expect_only(uint32_t sent, uint32_t of)
 static void stream_send(uint32_t process, uint32_t count, int64_t timeout_ns)
 {
     uint64_t words[16];
-    uint32_t id = next_id(process);
+    uint32_t id = w_next_id(process);
     int r;
 
     if (!has_end(process, true)) {
@@ -482,7 +503,7 @@ static void stream_batch(uint32_t process)
         return;
     }
     for (uint32_t i = 0; i < 3; i++) {
-        uint32_t id = next_id(process);
+        uint32_t id = w_next_id(process);
         fill_message(words[i], id, 2);
         items[i] = (struct iovec){words[i], 16};
         expect(id, 16);
@@ -694,7 +715,9 @@ static void do_word(uint32_t process, char word, uint32_t n)
         break;
     case 'n':
     case 'x':
-        if (w_has_lanes(n)) {
+        if (w_is_plain(n)) {
+            w_plain_reserve(process, n, word == 'n');
+        } else if (w_has_lanes(n)) {
             reserve_in_lane(process, n, word == 'n');
         } else {
             reserve(process, n, word == 'n');

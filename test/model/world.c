@@ -224,6 +224,11 @@ void sb_bus_look(struct shmbus *bus, int64_t now_ns)
     (void)now_ns;
 }
 
+void sb_channel_beat(struct shmbus_channel *ch)
+{
+    (void)ch;
+}
+
 void sb_watcher_start(struct shmbus *bus)
 {
     (void)bus;
@@ -244,6 +249,9 @@ size_t shmbus_channel_size_max(const struct shmbus_channel *ch)
 {
     if (ch == NULL) {
         return 0;
+    }
+    if (w_is_plain(ch->index)) {
+        return ch->ops->size_max(ch);
     }
     if (ch->view->kind == SHMBUS_KIND_STREAM) {
         return (size_t)sb_spsc_size_max(ch->view->ring_bytes, ch->timestamps);
@@ -323,6 +331,7 @@ static void share_words(const struct w_plan *plan)
     }
     share(&w_segment.bitmap, 8);
     share(w_segment.ring, sizeof w_segment.ring);
+    share(w_segment.area, sizeof w_segment.area);
     share(&w_segment.region.lock, 5 * 8 + 4);
     share(w_segment.data, sizeof w_segment.data);
     share(w_segment.undo, sizeof w_segment.undo);
@@ -359,6 +368,28 @@ static bool takes_letters(const struct w_plan *plan, uint32_t c)
         }
     }
     return false;
+}
+
+/* Of a kind that places, writes and views its memory itself. */
+static void first_plain(const struct w_plan *plan, uint32_t c)
+{
+    const struct sb_kind_layout *kind = sb_kind_row(sb_view_kind(&channel_views[c]))->layout;
+    struct sb_channel_geometry g = {.kind = plan->channels[c].kind,
+                                    .depth = 1u << plan->channels[c].depth_shift,
+                                    .on_full = SHMBUS_FULL_BLOCK,
+                                    .dead_letter = SB_NONE,
+                                    .bytes = plan->channels[c].ring_bytes};
+    uint64_t cursor = offsetof(struct w_segment, area) + c * (W_AREA_BYTES / W_CHANNELS);
+
+    if (kind->check(&g) != 0 || !kind->place(&g, &cursor) ||
+        cursor > offsetof(struct w_segment, area) + W_AREA_BYTES) {
+        x_fail("channel %u does not fit", c);
+        return;
+    }
+    if (kind->format != NULL) {
+        kind->format((uint8_t *)&first, &g);
+    }
+    kind->view((uint8_t *)&w_segment, NULL, &g, &channel_views[c]);
 }
 
 static void first_channel(const struct w_plan *plan, uint32_t c)
@@ -400,6 +431,10 @@ static void first_channel(const struct w_plan *plan, uint32_t c)
     };
     if (from->lanes > 0) {
         first_lanes(plan, c);
+    }
+    if (w_is_plain(c)) {
+        ch->tail.v = ch->head.v = 0;
+        first_plain(plan, c);
     }
     if (from->kind == SHMBUS_KIND_STREAM) { /* a little before the end, so that messages wrap */
         ch->acked.v = ch->tail_hint.v = ch->room.v = from->ring_bytes - 24u;
@@ -558,6 +593,7 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->holder = ((c + 1u) << 16) | (p + 1u);
     ch->mode = SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV;
     ch->timestamps = w_plan->timestamps;
+    ch->cookie = &cookie;
     ch->ops = sb_kind_row(sb_view_kind(ch->view))->calls;
     ch->kind = ch->ops->id;
     ch->slot = buses[p].member.slot;
@@ -568,6 +604,9 @@ static void open_handle(uint32_t p, uint32_t c)
     snprintf(ch->name, sizeof ch->name, "c%u", c);
     if (ch->view->kind == SHMBUS_KIND_QUEUE) {
         open_queue(ch);
+    } else if (w_is_plain(c)) {
+        memset(sb_channel_part(ch), 0, ch->ops->part_bytes);
+        ch->ops->open(ch);
     }
 }
 
@@ -792,6 +831,8 @@ static void describe(const void *address, char *text, size_t bytes)
         snprintf(text, bytes, "bell");
     } else if (address == &w_segment.rung) {
         snprintf(text, bytes, "rung");
+    } else if (IS_IN(address, w_segment.area)) {
+        snprintf(text, bytes, "area[%zu]", OFFSET_IN(address, w_segment.area));
     } else if (IS_IN(address, w_segment.ring)) {
         snprintf(text, bytes, "ring[%zu]", OFFSET_IN(address, w_segment.ring));
     } else if (!IS_IN(address, w_segment.channels) ||

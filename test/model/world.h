@@ -29,6 +29,7 @@
 #define W_CELLS (W_LANES * W_LANE_DEPTH_MAX)
 #define W_REGION_WORDS 3u
 #define W_SCRIPTS 6u
+#define W_AREA_BYTES 1024u
 
 struct w_channel_plan {
     uint32_t kind;
@@ -36,9 +37,9 @@ struct w_channel_plan {
     uint32_t max_deliveries;
     uint32_t dead_letter; /* index plus 1; 0: none */
     uint32_t on_full;     /* 0: SHMBUS_FULL_BLOCK */
-    uint64_t ring_bytes;
-    uint32_t lanes; /* of a queue with order per producer; otherwise 0 */
-    uint32_t share; /* of the last blocks: those of channel 0, then those of channel 1, ... */
+    uint64_t ring_bytes;  /* of a kind that has cells: bytes of one */
+    uint32_t lanes;       /* of a queue with order per producer; otherwise 0 */
+    uint32_t share;       /* of the last blocks: those of channel 0, then those of channel 1, ... */
 };
 
 struct w_actor_plan {
@@ -134,6 +135,13 @@ struct w_process {
     uint32_t need;         /* stream: bytes the sender waits for; bell: how often it is to ring */
 };
 
+/* Of a channel that the ghost does not know: see plain.c. */
+struct w_account {
+    uint8_t sent, acked; /* no, tried, yes */
+    bool received;
+    uint32_t holder; /* plus 1; 0: nobody, as far as calls have said */
+};
+
 struct w_ghost {
     struct w_message messages[W_MESSAGES];
     uint32_t block_message[W_BLOCKS];
@@ -151,6 +159,8 @@ struct w_ghost {
     bool shut_down;
     bool promised[W_MESSAGES]; /* the send said yes */
     uint32_t now;              /* counts what is dated */
+    struct w_account accounts[W_MESSAGES];
+    uint64_t last[W_PROCESSES][W_PROCESSES]; /* received first by one from another */
 };
 
 struct w_cell {
@@ -177,6 +187,7 @@ struct w_segment {
     struct sb_event bell; /* an event by itself: work is what was rung */
     uint32_t bell_pad;
     sb_word rung;
+    uint8_t area[W_AREA_BYTES] __attribute__((aligned(SB_PAIR))); /* of plain channels */
 };
 
 #define INDEX_IN(address, array) (((uintptr_t)(address) - (uintptr_t)(array)) / sizeof((array)[0]))
@@ -247,7 +258,20 @@ void w_stream_access(const void *address, uint64_t old, uint64_t now);
 void w_stream_received(const struct shmbus_msg *msg);
 bool w_stream_room(uint32_t need);
 
+/* plain.c */
+bool w_is_plain(uint32_t channel);
+int w_plain_send(uint32_t process, uint32_t channel, int64_t timeout_ns);
+void w_plain_reserve(uint32_t process, uint32_t channel, bool commit);
+int w_plain_recv(uint32_t process, uint32_t channel, int64_t timeout_ns);
+int w_plain_release(struct shmbus_msg *msg);
+void w_plain_give_back(struct shmbus_msg *msg, bool undo);
+void w_plain_close(uint32_t process, uint32_t channel);
+bool w_plain_could_go_on(uint32_t channel, const void *address);
+void w_plain_probe(uint32_t channel);
+void w_plain_finish(uint32_t channel);
+
 /* script.c */
+uint32_t w_next_id(uint32_t process);
 void w_script_actor(uint32_t actor);
 void w_run_script(uint32_t process, const char *script);
 int w_send(uint32_t process, uint32_t channel, int64_t timeout_ns);
