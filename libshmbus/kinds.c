@@ -7,11 +7,13 @@
 #include "channel/kind.h"
 #include "inspect/kind_look.h"
 #include "layout/geometry.h"
+#include "plan/kind_plan.h"
 #include "protocol/reclaim.h"
 
 #define ROW(NAME, name, id)                                                                        \
     [(id)-SB_KIND_FIRST] = {                                                                       \
         .layout = &sb_##name##_layout,                                                             \
+        .plan = &sb_##name##_plan,                                                                 \
         .death = &sb_##name##_death,                                                               \
         .look = &sb_##name##_look,                                                                 \
         .calls = &sb_kind_##name,                                                                  \

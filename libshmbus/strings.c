@@ -3,7 +3,6 @@
  * Texts for people: names of counters and of the numbers in enums, the version.
  */
 #include "layout/geometry.h"
-#include "layout/kinds.h"
 
 struct counter_row {
     const char *name;
@@ -59,7 +58,7 @@ const char *shmbus_type_name(unsigned type)
 
 const char *shmbus_kind_name(unsigned kind)
 {
-    return sb_kind_is_known(kind) ? sb_kind_row(sb_kind_of(kind, 0))->layout->name : "?";
+    return sb_kind_is_known(kind) ? sb_kind_name(kind) : "?";
 }
 
 const char *shmbus_on_full_name(unsigned on_full)

@@ -245,8 +245,7 @@ void sb_lanes_check(struct check *check, const struct sb_channel_view *ch, const
     check_full_lanes(check, ch, name);
 }
 
-static void check_waiting(struct check *check, const struct sb_channel_view *ch,
-                          const struct shmbus_channel_stat *stat)
+static void check_waiting(struct check *check, const struct shmbus_channel_stat *stat)
 {
     if (stat->redeliverable > 0 && stat->receivers == 0) {
         cure(check, "start a receiver of %s", stat->name);
@@ -267,7 +266,7 @@ static void check_waiting(struct check *check, const struct sb_channel_view *ch,
                                   : "start more receivers of %s, or give it more room in the plan",
              stat->name);
         found(check, SHMBUS_SEVERITY_WARNING, "%s %s is %.0f %% full, %" PRIu32 " receivers",
-              sb_kind_row(sb_view_kind(ch))->layout->name, stat->name,
+              sb_kind_name(stat->kind), stat->name,
               100.0 * (double)stat->depth / (double)stat->capacity, stat->receivers);
     }
 }
@@ -279,7 +278,7 @@ static void check_channel(struct check *check, uint32_t index)
     if (shmbus_channel_stat(check->bus, index, &stat) < 0) {
         return;
     }
-    check_waiting(check, ch, &stat);
+    check_waiting(check, &stat);
     sb_look_of(ch)->check(check, ch, stat.name);
 }
 

@@ -7,6 +7,7 @@
 #ifndef SB_GEOMETRY_H
 #define SB_GEOMETRY_H
 
+#include "layout/kinds.h"
 #include "layout/layout.h"
 
 /* What a segment holds, in private memory: validated, rounded, with dead letters resolved. */
@@ -56,6 +57,12 @@ struct sb_kind_layout {
     void (*view)(uint8_t *base, const struct sb_geometry *geometry,
                  const struct sb_channel_geometry *channel, struct sb_channel_view *ret);
 };
+
+/* Of a kind that there is. */
+static inline const char *sb_kind_name(uint32_t kind)
+{
+    return sb_kind_row(sb_kind_of(kind, 0))->layout->name;
+}
 
 /* Empty arrays of the counts in @geometry; -ENOMEM. */
 int sb_geometry_alloc(struct sb_geometry *geometry);

@@ -31,6 +31,7 @@ _Static_assert(SB_KIND_STREAM == SB_KIND_FIRST + SHMBUS_KIND_STREAM, "see sb_kin
 
 #define SB_KIND_PARTS(NAME, name, id)                                                              \
     extern const struct sb_kind_layout sb_##name##_layout;                                         \
+    extern const struct sb_kind_plan sb_##name##_plan;                                             \
     extern const struct sb_kind_death sb_##name##_death;                                           \
     extern const struct sb_kind_look sb_##name##_look;                                             \
     extern const struct sb_kind sb_kind_##name;
@@ -40,6 +41,7 @@ SB_KINDS(SB_KIND_PARTS)
 /* What the layers ask of a kind; each part is declared where it is asked for. */
 struct sb_kind_row {
     const struct sb_kind_layout *layout; /* layout/geometry.h: where it lies */
+    const struct sb_kind_plan *plan;     /* plan/kind_plan.h: what may be asked for */
     const struct sb_kind_death *death;   /* protocol/reclaim.h: what recovery does */
     const struct sb_kind_look *look;     /* inspect/kind_look.h: how it looks */
     const struct sb_kind *calls;         /* channel/kind.h: an open channel */

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "layout/bounds.h"
 #include "layout/name.h"
+#include "plan/kind_plan.h"
 #include "plan/plan.h"
 #include "plan/units.h"
 #include "plan/yaml_reader.h"
@@ -146,13 +147,16 @@ static int read_group(struct sb_yaml *y, const struct sb_yaml_key *key, void *ta
 
 static int read_kind(struct sb_yaml *y, const struct sb_yaml_key *key, void *target)
 {
-    static const struct sb_yaml_word kinds[] = {
-        {"queue", SHMBUS_KIND_QUEUE, NULL},
-        {"stream", SHMBUS_KIND_STREAM, NULL},
+    struct sb_yaml_word kinds[SB_KIND_COUNT + 1u] = {
         {"topic", 0, "is not supported yet; use queue or stream"},
     };
+    size_t count = 1;
     int kind;
-    int r = sb_yaml_word(y, key->name, kinds, sizeof kinds / sizeof kinds[0], &kind);
+    int r;
+
+    for (unsigned k = SHMBUS_KIND_QUEUE; sb_kind_is_known(k); k++)
+        kinds[count++] = (struct sb_yaml_word){sb_kind_name(k), (int)k, NULL};
+    r = sb_yaml_word(y, key->name, kinds, count, &kind);
     if (r == 0)
         *(enum shmbus_kind *)sb_yaml_field(target, key) = (enum shmbus_kind)kind;
     return r;
@@ -281,58 +285,56 @@ static int read_switch(struct sb_yaml *y, const struct sb_yaml_key *key, void *t
     return r;
 }
 
-enum {
-    KIND,
-    DEPTH,
-    BYTES,
-    ON_FULL,
-    MAX_DELIVERIES,
-    DEAD_LETTER,
-    ENDPOINTS,
-    TIMESTAMPS,
-    ORDER,
-    MESSAGE_BYTES,
-    PRODUCERS,
-    SHARE
-};
-#define BIT(i) (1u << (i))
-
 #define CHANNEL(member) offsetof(struct sb_channel_plan, member)
 static const struct sb_yaml_key channel_keys[] = {
-    [KIND] = {"kind", read_kind, CHANNEL(kind), 0, 0},
-    [DEPTH] = {"depth", sb_yaml_u32, CHANNEL(depth), 1, SB_DEPTH_MAX},
-    [BYTES] = {"bytes", sb_yaml_size, CHANNEL(bytes), SB_STREAM_BYTES_MIN, SB_STREAM_BYTES_MAX},
-    [ON_FULL] = {"on_full", read_on_full, CHANNEL(on_full), 0, 0},
-    [MAX_DELIVERIES] = {"max_deliveries", sb_yaml_u32, CHANNEL(max_deliveries), 0,
-                        SB_DELIVERIES_LIMIT_MAX},
-    [DEAD_LETTER] = {"dead_letter", read_name, CHANNEL(dead_letter), 0, 0},
-    [ENDPOINTS] = {"endpoints", sb_yaml_u32, CHANNEL(endpoints), 0, SB_ENDPOINTS_MAX},
-    [TIMESTAMPS] = {"timestamps", read_switch, CHANNEL(timestamps), 0, 0},
-    [ORDER] = {"order", read_order, CHANNEL(order), 0, 0},
-    [MESSAGE_BYTES] = {"message_bytes", sb_yaml_size, CHANNEL(message_bytes), 1,
-                       SB_LANE_MESSAGE_MAX},
-    [PRODUCERS] = {"producers", sb_yaml_u32, CHANNEL(producers), 1, SB_LANES_MAX},
-    [SHARE] = {"share", sb_yaml_u32, CHANNEL(share), 1, SB_SHARE_MAX},
+    [SB_KEY_KIND] = {"kind", read_kind, CHANNEL(kind), 0, 0},
+    [SB_KEY_DEPTH] = {"depth", sb_yaml_u32, CHANNEL(depth), 1, SB_DEPTH_MAX},
+    [SB_KEY_BYTES] = {"bytes", sb_yaml_size, CHANNEL(bytes), SB_STREAM_BYTES_MIN,
+                      SB_STREAM_BYTES_MAX},
+    [SB_KEY_ON_FULL] = {"on_full", read_on_full, CHANNEL(on_full), 0, 0},
+    [SB_KEY_MAX_DELIVERIES] = {"max_deliveries", sb_yaml_u32, CHANNEL(max_deliveries), 0,
+                               SB_DELIVERIES_LIMIT_MAX},
+    [SB_KEY_DEAD_LETTER] = {"dead_letter", read_name, CHANNEL(dead_letter), 0, 0},
+    [SB_KEY_ENDPOINTS] = {"endpoints", sb_yaml_u32, CHANNEL(endpoints), 0, SB_ENDPOINTS_MAX},
+    [SB_KEY_TIMESTAMPS] = {"timestamps", read_switch, CHANNEL(timestamps), 0, 0},
+    [SB_KEY_ORDER] = {"order", read_order, CHANNEL(order), 0, 0},
+    [SB_KEY_MESSAGE_BYTES] = {"message_bytes", sb_yaml_size, CHANNEL(message_bytes), 1,
+                              SB_LANE_MESSAGE_MAX},
+    [SB_KEY_PRODUCERS] = {"producers", sb_yaml_u32, CHANNEL(producers), 1, SB_LANES_MAX},
+    [SB_KEY_SHARE] = {"share", sb_yaml_u32, CHANNEL(share), 1, SB_SHARE_MAX},
 };
 #undef CHANNEL
 
-/* What fits a queue but not a stream, and the other way round. */
+/* The first kind that has key @key, and 0 for keys that all have. */
+static unsigned kind_of_key(uint32_t key)
+{
+    unsigned kind = SHMBUS_KIND_QUEUE;
+
+    while (sb_kind_is_known(kind) &&
+           (sb_kind_row(sb_kind_of(kind, 0))->plan->keys & (1u << key)) == 0) {
+        kind++;
+    }
+    return sb_kind_is_known(kind) ? kind : 0;
+}
+
+/* What fits one kind but not this one. */
 static int check_keys_fit(const struct sb_yaml *y, const struct sb_yaml_text *name,
                           const struct sb_channel_plan *channel, uint32_t seen)
 {
-    const uint32_t queue_only = BIT(DEPTH) | BIT(MAX_DELIVERIES) | BIT(DEAD_LETTER) | BIT(ORDER) |
-                                BIT(MESSAGE_BYTES) | BIT(PRODUCERS) | BIT(SHARE);
-    uint32_t wrong = seen & (channel->kind == SHMBUS_KIND_STREAM ? queue_only : BIT(BYTES));
+    const struct sb_kind_plan *kind = sb_plan_kind(channel);
 
-    if (wrong == 0)
-        return 0;
-    const char *key = channel_keys[__builtin_ctz(wrong)].name;
-    if (channel->kind == SHMBUS_KIND_STREAM) {
-        return sb_yaml_fail(y, name->mark, "channel `%s`: `%s` is for queues; a stream has `bytes`",
-                            name->value, key);
+    for (uint32_t key = 0; key < COUNT_OF(channel_keys); key++) {
+        unsigned other = kind_of_key(key);
+        if ((seen & (1u << key)) == 0 || (kind->keys & (1u << key)) != 0 || other == 0)
+            continue;
+        return sb_yaml_fail(y, name->mark, "channel `%s`: `%s` is for %ss; a %s has `%s`%s%s%s",
+                            name->value, channel_keys[key].name, sb_kind_name(other),
+                            sb_kind_name(channel->kind), kind->room,
+                            (seen & SB_KEY(KIND)) == 0 ? ", or say `kind: " : "",
+                            (seen & SB_KEY(KIND)) == 0 ? sb_kind_name(other) : "",
+                            (seen & SB_KEY(KIND)) == 0 ? "`" : "");
     }
-    return sb_yaml_fail(y, name->mark, "channel `%s`: `%s` is for streams; a queue has `depth`%s",
-                        name->value, key, (seen & BIT(KIND)) == 0 ? ", or say `kind: stream`" : "");
+    return 0;
 }
 
 static int check_order(const struct sb_yaml *y, const struct sb_yaml_text *name,
@@ -340,12 +342,12 @@ static int check_order(const struct sb_yaml *y, const struct sb_yaml_text *name,
 {
     bool has_lanes = channel->order == SHMBUS_ORDER_PRODUCER;
 
-    if (!has_lanes && (seen & BIT(PRODUCERS)) != 0) {
+    if (!has_lanes && (seen & SB_KEY(PRODUCERS)) != 0) {
         return sb_yaml_fail(y, name->mark,
                             "channel `%s`: `producers` is for queues with `order: producer`%s",
-                            name->value, (seen & BIT(ORDER)) == 0 ? "; add that" : "");
+                            name->value, (seen & SB_KEY(ORDER)) == 0 ? "; add that" : "");
     }
-    if (has_lanes && (seen & BIT(SHARE)) != 0) {
+    if (has_lanes && (seen & SB_KEY(SHARE)) != 0) {
         return sb_yaml_fail(
             y, name->mark,
             "channel `%s`: `share` is for queues whose messages lie in blocks; with "
@@ -397,10 +399,9 @@ static int read_channel(struct sb_yaml *y, const struct sb_yaml_text *name)
         r = check_dead_letter(y, name, &channel);
     if (r < 0)
         return r;
-    if (channel.kind == SHMBUS_KIND_STREAM && channel.on_full > SHMBUS_FULL_BLOCK) {
-        return sb_yaml_fail(y, name->mark,
-                            "channel `%s`: a stream blocks when full; remove `on_full`",
-                            name->value);
+    if (sb_plan_kind(&channel)->always_blocks && channel.on_full > SHMBUS_FULL_BLOCK) {
+        return sb_yaml_fail(y, name->mark, "channel `%s`: a %s blocks when full; remove `on_full`",
+                            name->value, sb_kind_name(channel.kind));
     }
     memcpy(channel.name, name->value, strlen(name->value) + 1);
     r = sb_plan_add_channel(loader_of(y)->plan, &channel);

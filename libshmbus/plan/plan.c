@@ -10,6 +10,7 @@
 #include "layout/bounds.h"
 #include "layout/layout.h"
 #include "layout/name.h"
+#include "plan/kind_plan.h"
 
 #define NS_PER_S 1000000000ll
 #define MEMORY_MIN_BYTES (1ull << 20)
@@ -125,13 +126,16 @@ static int check_new_name(const char *what, const char *name)
                    SHMBUS_NAME_BYTES, name, what, SHMBUS_NAME_BYTES - 1);
 }
 
+const struct sb_kind_plan *sb_plan_kind(const struct sb_channel_plan *channel)
+{
+    return sb_kind_row(sb_kind_of(channel->kind, channel->order == SHMBUS_ORDER_PRODUCER))->plan;
+}
+
 int sb_plan_settle_channel(struct sb_channel_plan *channel)
 {
-    if (channel->kind != 0 && channel->kind != SHMBUS_KIND_QUEUE &&
-        channel->kind != SHMBUS_KIND_STREAM) {
-        return sb_fail(-EINVAL,
-                       "channel `%s`: kind %d is neither SHMBUS_KIND_QUEUE nor SHMBUS_KIND_STREAM",
-                       channel->name, (int)channel->kind);
+    if (channel->kind != 0 && !sb_kind_is_known(channel->kind)) {
+        return sb_fail(-EINVAL, "channel `%s`: kind %d is none of enum shmbus_kind", channel->name,
+                       (int)channel->kind);
     }
     if ((unsigned)channel->timestamps > SHMBUS_SWITCH_OFF) {
         return sb_fail(-EINVAL, "channel `%s`: timestamps %u is no enum shmbus_switch",
@@ -139,18 +143,11 @@ int sb_plan_settle_channel(struct sb_channel_plan *channel)
     }
     if (channel->kind == 0)
         channel->kind = SHMBUS_KIND_QUEUE;
-    if (channel->on_full == 0 && channel->kind == SHMBUS_KIND_STREAM)
-        channel->on_full = SHMBUS_FULL_BLOCK; /* that of a queue: see sb_plan_on_full() */
-    if (channel->kind == SHMBUS_KIND_QUEUE && channel->depth == 0)
-        channel->depth = SB_DEPTH_DEFAULT;
     if (channel->order == 0)
         channel->order = SHMBUS_ORDER_TOTAL;
-    if (channel->order == SHMBUS_ORDER_PRODUCER && channel->message_bytes == 0)
-        channel->message_bytes = SB_LANE_MESSAGE_DEFAULT;
-    if (channel->order == SHMBUS_ORDER_PRODUCER && channel->producers == 0)
-        channel->producers = SB_LANES_DEFAULT;
-    if (channel->kind == SHMBUS_KIND_STREAM && channel->bytes == 0)
-        channel->bytes = SB_STREAM_BYTES_DEFAULT;
+    if (channel->on_full == 0 && sb_plan_kind(channel)->always_blocks)
+        channel->on_full = SHMBUS_FULL_BLOCK; /* that of a queue: see sb_plan_on_full() */
+    sb_plan_kind(channel)->settle(channel);
     return 0;
 }
 
@@ -247,11 +244,11 @@ static uint64_t block_cost(uint64_t size_bytes)
     return round_up(size_bytes, SB_LINE) + sizeof(struct sb_block) + 1;
 }
 
-static uint64_t queue_cost(const struct shmbus_plan *plan, uint32_t depth, uint32_t endpoints)
+/* What each channel has, of whatever kind. */
+static uint64_t channel_cost(const struct shmbus_plan *plan, uint32_t endpoints)
 {
     uint64_t rows = endpoints != 0 ? endpoints : 2ull * plan->processes;
-    return sizeof(struct sb_channel) + rows * sizeof(struct sb_endpoint) +
-           power_of_two_above(depth) * sizeof(sb_word);
+    return sizeof(struct sb_channel) + rows * sizeof(struct sb_endpoint);
 }
 
 uint32_t sb_plan_share(uint32_t share)
@@ -264,26 +261,15 @@ uint64_t sb_cell_bytes(uint64_t message_bytes)
     return round_up(sizeof(struct sb_cell) + message_bytes, SB_LINE);
 }
 
-/* What lanes need instead of slots. */
-static uint64_t lanes_cost(const struct sb_channel_plan *channel)
-{
-    uint64_t cells = power_of_two_above(channel->depth) * sb_cell_bytes(channel->message_bytes);
-    return channel->producers * (sizeof(struct sb_lane) + cells);
-}
-
 /* What the segment needs beside the blocks. */
 static uint64_t fixed_cost(const struct shmbus_plan *plan)
 {
     uint64_t sum = sizeof(struct sb_super) + plan->processes * sizeof(struct sb_proc);
-    sum += plan->spare_channels * queue_cost(plan, plan->spare_depth, 0);
+    sum += plan->spare_channels *
+           (channel_cost(plan, 0) + power_of_two_above(plan->spare_depth) * sizeof(sb_word));
     for (size_t i = 0; i < plan->channel_count; i++) {
         const struct sb_channel_plan *channel = &plan->channels[i];
-        bool is_stream = channel->kind == SHMBUS_KIND_STREAM;
-        sum += queue_cost(plan, is_stream ? 1 : channel->depth, channel->endpoints);
-        if (is_stream)
-            sum += power_of_two_above(channel->bytes);
-        if (channel->order == SHMBUS_ORDER_PRODUCER)
-            sum += lanes_cost(channel);
+        sum += channel_cost(plan, channel->endpoints) + sb_plan_kind(channel)->cost(channel);
     }
     for (size_t i = 0; i < plan->region_count; i++)
         sum += sizeof(struct sb_region) + 2 * round_up(plan->regions[i].bytes, REGION_OFFSET_UNIT);
@@ -605,7 +591,7 @@ static int validate_order(const struct shmbus_plan *plan, const struct sb_channe
     return 0;
 }
 
-static int validate_queue(const struct shmbus_plan *plan, const struct sb_channel_plan *c)
+int sb_plan_validate_queue(const struct shmbus_plan *plan, const struct sb_channel_plan *c)
 {
     if (c->depth == 0 || c->depth > SB_DEPTH_MAX) {
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: depth %u is not within 1 .. %u", c->name,
@@ -625,8 +611,9 @@ static int validate_queue(const struct shmbus_plan *plan, const struct sb_channe
     return r < 0 ? r : validate_dead_letter(plan, c);
 }
 
-static int validate_stream(const struct sb_channel_plan *c)
+int sb_plan_validate_stream(const struct shmbus_plan *plan, const struct sb_channel_plan *c)
 {
+    (void)plan;
     if (c->bytes < SB_STREAM_BYTES_MIN || c->bytes > SB_STREAM_BYTES_MAX) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
                        "channel `%s`: bytes %" PRIu64 " is not within %llu .. %llu", c->name,
@@ -700,15 +687,11 @@ static int validate_channel(const struct shmbus_plan *plan, const struct sb_chan
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: endpoints %u is above %u", c->name,
                        c->endpoints, SB_ENDPOINTS_MAX);
     }
-    switch (c->kind) {
-    case SHMBUS_KIND_QUEUE:
-        return validate_queue(plan, c);
-    case SHMBUS_KIND_STREAM:
-        return validate_stream(c);
-    default:
+    if (!sb_kind_is_known(c->kind)) {
         return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: kind %d is unknown", c->name,
                        (int)c->kind);
     }
+    return sb_plan_kind(c)->validate(plan, c);
 }
 
 int sb_plan_validate(const struct shmbus_plan *plan)

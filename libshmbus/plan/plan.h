@@ -63,6 +63,9 @@ int sb_plan_add_channel(struct shmbus_plan *plan, const struct sb_channel_plan *
 int sb_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t bytes);
 int sb_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes, uint64_t count);
 
+/* What its kind, which must be known, has to say: kind_plan.h. */
+const struct sb_kind_plan *sb_plan_kind(const struct sb_channel_plan *channel);
+
 /* Defaults in place of what is left open and does not depend on the rest of the plan. -EINVAL: a
  * kind or a switch that there is not. */
 int sb_plan_settle_channel(struct sb_channel_plan *channel);
@@ -70,6 +73,10 @@ int sb_plan_settle_channel(struct sb_channel_plan *channel);
 /* Checks every limit that needs no geometry. 0; -SHMBUS_ERR_CONFIG, or -ENOTSUP for what is not
  * supported yet, with the option to change in shmbus_detail(). */
 int sb_plan_validate(const struct shmbus_plan *plan);
+
+/* The parts that depend on the kind. */
+int sb_plan_validate_queue(const struct shmbus_plan *plan, const struct sb_channel_plan *channel);
+int sb_plan_validate_stream(const struct shmbus_plan *plan, const struct sb_channel_plan *channel);
 
 /* What a queue does when it is full, its default if the plan does not say: see shmbus.h. */
 enum shmbus_on_full sb_plan_on_full(const struct shmbus_plan *plan,

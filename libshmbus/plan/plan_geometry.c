@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/sized.h"
 #include "layout/bounds.h"
+#include "plan/kind_plan.h"
 #include "plan/plan.h"
 
 #define FIT_COMMON 2u /* blocks that are common where the library fits their number */
@@ -19,11 +20,6 @@
 static uint64_t round_up(uint64_t value, uint64_t unit)
 {
     return (value + unit - 1) / unit * unit;
-}
-
-static uint64_t power_of_two(uint64_t value)
-{
-    return value <= 1 ? 1 : 1ull << (64 - __builtin_clzll(value - 1));
 }
 
 static int by_size(const void *a, const void *b)
@@ -67,20 +63,7 @@ static void take_channel(const struct shmbus_plan *plan, const struct sb_channel
     to->dead_letter = channel_index(plan, from->dead_letter);
     to->endpoints = from->endpoints != 0 ? from->endpoints : 2 * plan->processes;
     to->flags = from->timestamps == SHMBUS_SWITCH_ON ? SB_CHANNEL_TIMESTAMPS : 0;
-    if (from->kind == SHMBUS_KIND_STREAM) {
-        to->bytes = power_of_two(from->bytes);
-        if (to->bytes < SB_RING_BYTES_MIN)
-            to->bytes = SB_RING_BYTES_MIN;
-    } else {
-        to->depth = (uint32_t)power_of_two(from->depth);
-    }
-    if (from->kind == SHMBUS_KIND_QUEUE && from->order == SHMBUS_ORDER_PRODUCER) {
-        to->lanes = from->producers;
-        to->bytes = sb_cell_bytes(from->message_bytes);
-    } else if (from->kind == SHMBUS_KIND_QUEUE) {
-        to->bytes = from->message_bytes;
-        to->share = sb_plan_share(from->share);
-    }
+    sb_plan_kind(from)->take(from, to);
 }
 
 /* A queue that is alone has all blocks to itself. */

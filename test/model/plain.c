@@ -2,7 +2,7 @@
 /*
  * Channels of a kind whose words the ghost does not know: used by the public calls alone, and kept
  * account of by what these say. Whatever was sent, says a send, is received and acknowledged once;
- * a call that was cut off by a death may have done it or not. See doc/adding-a-kind.md.
+ * a call that was cut off by a death may have done it or not.
  */
 #include <errno.h>
 #include <inttypes.h>

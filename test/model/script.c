@@ -156,6 +156,17 @@ static void reserve_in_lane(uint32_t process, uint32_t channel, bool commit)
     w_end(process);
 }
 
+static void reserve_anywhere(uint32_t process, uint32_t channel, bool commit)
+{
+    if (w_is_plain(channel)) {
+        w_plain_reserve(process, channel, commit);
+    } else if (w_has_lanes(channel)) {
+        reserve_in_lane(process, channel, commit);
+    } else {
+        reserve(process, channel, commit);
+    }
+}
+
 int w_recv(uint32_t process, uint32_t channel, int64_t timeout_ns)
 {
     struct w_process *p = &w_processes[process];
@@ -715,13 +726,7 @@ static void do_word(uint32_t process, char word, uint32_t n)
         break;
     case 'n':
     case 'x':
-        if (w_is_plain(n)) {
-            w_plain_reserve(process, n, word == 'n');
-        } else if (w_has_lanes(n)) {
-            reserve_in_lane(process, n, word == 'n');
-        } else {
-            reserve(process, n, word == 'n');
-        }
+        reserve_anywhere(process, n, word == 'n');
         break;
     case 'r':
     case 'R':
