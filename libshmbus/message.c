@@ -136,7 +136,7 @@ static SB_INLINE int send_message(struct shmbus_channel *ch, unsigned type, uint
         return sb_lanes_send(ch, type, correlation_id, data, size_bytes, timeout_ns);
     case SB_KIND_STREAM:
         return sb_likely(correlation_id == 0)
-                   ? sb_stream_send(ch, type, data, size_bytes, timeout_ns)
+                   ? sb_stream_send(ch, type, 0, data, size_bytes, timeout_ns)
                    : no_correlation(ch);
     }
     __builtin_unreachable();

@@ -24,6 +24,17 @@ static inline bool sb_msg_is_reservation(enum sb_msg_kind kind)
 
 struct sb_view;
 
+/* What message.c calls directly. The correlation id of a kind that carries none is 0. */
+#define SB_KIND_CALLS(NAME, name, id)                                                              \
+    int sb_##name##_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,        \
+                         const void *data, size_t size_bytes, int64_t timeout_ns);                 \
+    int sb_##name##_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count, \
+                               int64_t timeout_ns);                                                \
+    int sb_##name##_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,       \
+                         int64_t timeout_ns);
+SB_KINDS(SB_KIND_CALLS)
+#undef SB_KIND_CALLS
+
 struct sb_kind {
     enum sb_kind_id id;
     const char *noun;                    /* in sentences */

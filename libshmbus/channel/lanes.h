@@ -26,16 +26,10 @@ static inline struct sb_lanes *sb_lanes_of(const struct shmbus_channel *ch)
 int sb_lanes_open(struct shmbus_channel *ch);
 void sb_lanes_close(struct shmbus_channel *ch);
 
-int sb_lanes_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
-                  const void *data, size_t size_bytes, int64_t timeout_ns);
-int sb_lanes_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
-                        int64_t timeout_ns);
 int sb_lanes_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,
                      int64_t timeout_ns);
 int sb_lanes_commit(struct shmbus_channel *ch, const struct shmbus_msg *msg);
 int sb_lanes_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg);
-int sb_lanes_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
-                  int64_t timeout_ns);
 
 /* Of a message that lies in a cell, whichever queue it was received from: dead letters stay in the
  * cell they were sent in. */

@@ -26,12 +26,6 @@ static inline struct sb_queue *sb_queue_of(const struct shmbus_channel *ch)
 int sb_queue_open(struct shmbus_channel *ch);
 void sb_queue_close(struct shmbus_channel *ch);
 
-int sb_queue_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
-                  const void *data, size_t size_bytes, int64_t timeout_ns);
-int sb_queue_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
-                        int64_t timeout_ns);
-int sb_queue_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
-                  int64_t timeout_ns);
 int sb_queue_release(struct shmbus_channel *ch, const struct shmbus_msg *msg);
 int sb_queue_requeue(struct shmbus_channel *ch, const struct shmbus_msg *msg, bool undo);
 int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes, struct shmbus_msg *ret_msg,

@@ -224,11 +224,12 @@ SB_NOINLINE static int send_slow(struct shmbus_channel *ch, enum sb_ring_result 
     return 0;
 }
 
-SB_FLAT int sb_stream_send(struct shmbus_channel *ch, unsigned type, const void *data,
-                           size_t size_bytes, int64_t timeout_ns)
+SB_FLAT int sb_stream_send(struct shmbus_channel *ch, unsigned type, uint64_t correlation_id,
+                           const void *data, size_t size_bytes, int64_t timeout_ns)
 {
     enum sb_ring_result result;
 
+    (void)correlation_id;
     if (sb_unlikely(size_bytes > ch->size_max)) {
         return sb_too_large(ch, size_bytes, LIMIT);
     }

@@ -26,12 +26,6 @@ void sb_stream_close(struct shmbus_channel *ch);
 /* The part of opening that needs the end to be its own: where the messages are. */
 enum sb_ring_result sb_stream_begin(struct shmbus_channel *ch);
 
-int sb_stream_send(struct shmbus_channel *ch, unsigned type, const void *data, size_t size_bytes,
-                   int64_t timeout_ns);
-int sb_stream_send_batch(struct shmbus_channel *ch, const struct iovec *items, size_t count,
-                         int64_t timeout_ns);
-int sb_stream_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs, size_t max,
-                   int64_t timeout_ns);
 int sb_stream_release(struct shmbus_channel *ch, const struct shmbus_msg *msg);
 /* Messages received by this handle; returns how many before the first that was released already. */
 size_t sb_stream_release_batch(struct shmbus_channel *ch, const struct shmbus_msg *msgs,

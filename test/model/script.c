@@ -494,7 +494,8 @@ static void stream_send(uint32_t process, uint32_t count, int64_t timeout_ns)
     expect(id, count * 8u);
     w_processes[process].need = count * 8u;
     do {
-        r = sb_stream_send(w_handle(process, 0), SHMBUS_TYPE_DATA, words, count * 8u, timeout_ns);
+        r = sb_stream_send(w_handle(process, 0), SHMBUS_TYPE_DATA, 0, words, count * 8u,
+                           timeout_ns);
         x_end_of_call();
     } while (r == -SHMBUS_ERR_PEER_DEAD || r == -SHMBUS_ERR_PEER_CLOSED);
     x_note("send %u: %d", id, r);
