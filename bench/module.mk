@@ -11,7 +11,7 @@ BENCH_RESULTS := $(if $(B_GIVEN),$(B),$(BUILD))/bench
 BENCH_CFLAGS := -std=gnu11 $(WARNINGS) -O2 -g -pthread
 BENCH_RUN := python3 bench/run.py --programs $(BENCH_OUT) --results $(BENCH_RESULTS) \
              --peers bench/peers --compiler '$(CC)' $(if $(filter-out 0,$(QUICK)),--quick) \
-             $(if $(SEED),--seed $(SEED)) $(if $(PATIENCE),--patience $(PATIENCE)) $(if $(ONLY),--only '$(ONLY)')
+             $(if $(PLACE),--place '$(PLACE)') $(if $(SEED),--seed $(SEED)) $(if $(PATIENCE),--patience $(PATIENCE)) $(if $(ONLY),--only '$(ONLY)')
 TIDY += $(wildcard bench/harness/*.c)
 HAVE += bench
 
@@ -44,6 +44,12 @@ bench-baseline:
 	    { echo 'bench-baseline: the last run was on a busy machine; not recorded' >&2; exit 1; } || :
 	$(Q)cp $(BENCH_RESULTS)/results.jsonl bench/baseline.jsonl
 
+# What the documents show of it: one command on a quiet machine, ten minutes.
+bench-doc: bench
+	$(Q)bench/summary $(BENCH_RESULTS)/results.jsonl --into doc/performance.md
+	$(Q)cp $(BENCH_RESULTS)/plots/stream.svg doc/stream.svg
+	$(Q)cp $(BENCH_RESULTS)/plots/stream-l3.svg doc/stream-l3.svg
+
 # Ratios against the recorded run, never absolute times: the machine differs, the peers do not.
 # What seems to be worse is measured once more before it is called so.
 bench-check: bench-programs bench/baseline.jsonl
@@ -60,4 +66,4 @@ bench/baseline.jsonl:
 
 include bench/scale/module.mk bench/instructions/module.mk bench/verify/module.mk
 
-.PHONY: bench-baseline bench-check bench-programs
+.PHONY: bench-baseline bench-doc bench-check bench-programs

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from runner import cases, contestants, environment, hgrm, measure, plots, results, table
+from runner import cases, contestants, environment, hgrm, machine, measure, plots, results, table
 
 FAR_BEHIND = 0.05  # of the best: more rounds would not change the picture
 
@@ -25,9 +25,15 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="fewer sizes, peers and rounds")
     parser.add_argument("--seed", type=int, help="of the order; printed at the start")
     parser.add_argument("--budget", type=float, help="seconds, default 540, quick 70")
+    parser.add_argument("--rounds", type=int, default=15, help="at most")
     parser.add_argument("--ms", type=int, help="length of one measurement, default 100")
     parser.add_argument("--patience", type=float, default=0.3,
                         help="seconds to wait for a quiet machine before each measurement")
+    parser.add_argument("--place", choices=machine.WANTED,
+                        help="where the loops of a pair are to run; default: what is usual here, or "
+                        "near if there are more than two processors")
+    parser.add_argument("--cpus", type=machine.parse_cpus, help="processors to choose from: 0-3,8")
+    parser.add_argument("--caches", default=machine.CACHES, help=argparse.SUPPRESS)
     parser.add_argument("--only", help="regular expression over 'workload contestant'")
     args = parser.parse_args()
     args.budget = args.budget or (70 if args.quick else 540)
@@ -40,7 +46,9 @@ class Run:
         self.args = args
         self.seed = args.seed or random.SystemRandom().randrange(1, 1 << 31)
         self.random = random.Random(self.seed)
-        self.machine = measure.Machine(os.path.join(args.programs, "bench-probe"), args.patience)
+        self.machine = machine.Machine(os.path.join(args.programs, "bench-probe"), args.patience,
+                                       args.place, sorted(args.cpus or ()))
+        self.ring_bytes = machine.ring_bytes(args.caches)
         self.all = contestants.load(args.peers, args.programs)
         self.histograms = {}
         self.rows = self.plan()
@@ -54,10 +62,10 @@ class Run:
         for case in chosen:
             for c in self.all:
                 if (c.skip or not c.supports(case)
-                        or (args.quick and not cases.quick_contestant(c))
+                        or not cases.worth(case, c, args.quick)
                         or (args.only and not re.search(args.only, f"{case.workload} {c.name}"))):
                     continue
-                rows.append(results.Row(case, c))
+                rows.append(results.Row(case, c, self.machine))
         return rows
 
     def order(self, number):
@@ -72,19 +80,22 @@ class Run:
     def measure(self, row):
         latency = row.case.workload in ("pingpong", "asleep")
         ms = 2000 if row.case.workload == "idle" else self.args.ms
-        flag = None if row.case.once else self.machine.await_quiet()
+        look = None if row.case.once else self.machine.await_quiet()
         run = measure.run(row.contestant, row.case, ms,
-                          hist=self.scratch.name if latency else None)
-        row.add(run, flag)
-        if latency and run.get("value") is not None and flag not in measure.MOVED:
+                          hist=self.scratch.name if latency else None,
+                          depth=machine.depth(row.case.size, row.case.ring, self.ring_bytes),
+                          pair=self.machine.pair)
+        row.add(run, look)
+        if (latency and run.get("value") is not None
+                and self.machine.placement(look) in (None, self.machine.usual())):
             key = (row.contestant.name, row.case.workload, row.case.size)
             hgrm.merge(self.histograms.setdefault(key, {}), hgrm.read_counts(self.scratch.name))
 
     def rounds(self):
         number = 0
-        while number < 15:
+        while number < self.args.rounds:
             for row in self.order(number):
-                if number > 0 and time.monotonic() > self.deadline:
+                if time.monotonic() > self.deadline:
                     return number
                 self.measure(row)
                 progress(self, number, row)
@@ -127,12 +138,15 @@ def write_results(run, header, records):
 def say_machine(run, header):
     m = run.machine
     header.update(m.header())
+    header["ring_bytes"] = run.ring_bytes
     header["measurements"] = sum(len(r.runs) for r in run.rows)
     header["load_end"] = os.getloadavg()[0]
     header["skipped"] = {c.name: c.skip for c in run.all if c.skip}
     print()
     for sentence in m.say():
         print(sentence)
+    print(f"rings: {run.ring_bytes['l2'] >> 10} KiB in the second-level cache, "
+          f"{run.ring_bytes['l3'] >> 10} KiB in the third")
     if m.busy * 20 > header["measurements"]:
         header["flag"] = "busy machine"
         print(f"BUSY MACHINE: somebody else had a core before {m.busy} of "
@@ -172,6 +186,7 @@ def main():
           f"{header['cpu']}, {header['cores']} cores, load {header['load']:.2f}", flush=True)
     try:
         header["rounds"] = run.rounds()
+        run.machine.look()  # the last measurement has an after, too
     except KeyboardInterrupt:
         header["rounds"] = "interrupted"
         print("\nbench: interrupted, these are the rows so far", file=sys.stderr)

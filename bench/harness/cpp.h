@@ -64,6 +64,13 @@ template <class E> inline void peer_release_batch(E *, unsigned)
 }
 #endif
 
+/* Messages of a ring whose size is known at compile time, so that it stays in the second-level
+ * cache of any machine. */
+constexpr size_t bench_fixed_depth(size_t bytes)
+{
+    return bytes <= 256 ? 1024 : 262144 / bytes;
+}
+
 /* One message of a queue whose elements have their size at compile time. */
 template <size_t BYTES> struct element {
     unsigned char bytes[BYTES];

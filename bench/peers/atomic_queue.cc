@@ -5,6 +5,7 @@
  * packages: libatomic-queue-dev
  * headers: atomic_queue/atomic_queue.h
  * workloads: stream pingpong queue pushpop pushpop_queue
+ * depth: fixed
  * sizes: 8-4096
  * scope: processes
  * crash-safe: no: half a push stops whoever meets the slot
@@ -19,7 +20,7 @@
 
 template <size_t BYTES, bool MANY> struct ep {
     using item = element<BYTES>;
-    using queue = atomic_queue::AtomicQueue2<item, 1024, true, true, false, !MANY>;
+    using queue = atomic_queue::AtomicQueue2<item, bench_fixed_depth(BYTES), true, true, false, !MANY>;
     static inline queue *queues[2];
     queue *q;
     item in;

@@ -5,6 +5,7 @@
  * packages: libboost-dev
  * headers: boost/lockfree/queue.hpp
  * workloads: stream pingpong queue pushpop pushpop_queue
+ * depth: fixed
  * sizes: 8-4096
  * scope: processes
  * crash-safe: no: a node taken by a dead process is lost
@@ -19,7 +20,7 @@
 
 template <size_t BYTES, bool MANY> struct ep {
     using item = element<BYTES>;
-    using queue = boost::lockfree::queue<item, boost::lockfree::capacity<1024>>;
+    using queue = boost::lockfree::queue<item, boost::lockfree::capacity<bench_fixed_depth(BYTES)>>;
     static inline queue *queues[2];
     queue *q;
     item in;

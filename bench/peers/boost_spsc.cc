@@ -6,6 +6,7 @@
  * headers: boost/lockfree/spsc_queue.hpp
  * workloads: stream pingpong pushpop footprint
  * batches: stream 8 32
+ * depth: fixed
  * sizes: 8-4096
  * scope: processes
  * crash-safe: no recovery; a dead side is not noticed
@@ -21,7 +22,7 @@
 
 template <size_t BYTES, bool MANY> struct ep {
     using item = element<BYTES>;
-    using queue = boost::lockfree::spsc_queue<item, boost::lockfree::capacity<1024>>;
+    using queue = boost::lockfree::spsc_queue<item, boost::lockfree::capacity<bench_fixed_depth(BYTES)>>;
     static inline queue *queues[2];
     queue *q;
     item in[BENCH_BATCH_MAX];

@@ -9,6 +9,7 @@
  * cflags: -isystem /usr/include/iceoryx/v2.0.3 -Wno-unknown-warning-option -Wno-stringop-overread
  * libs: -liceoryx_posh -liceoryx_hoofs
  * workloads: stream pingpong asleep pushpop idle footprint attach
+ * depth: fixed
  * sizes: 8-1048576
  * scope: processes
  * crash-safe: the daemon takes the chunks of a dead process back; what it had received is lost

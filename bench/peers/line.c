@@ -5,6 +5,7 @@
  * kind: limit
  * packages: -
  * workloads: pingpong
+ * depth: fixed
  * sizes: 8-8
  * scope: processes
  * crash-safe: no

@@ -6,6 +6,7 @@
  * headers: nanomsg/pipeline.h
  * libs: -lnanomsg
  * workloads: stream pingpong asleep queue pushpop pushpop_queue idle footprint attach
+ * depth: fixed
  * sizes: 8-1048576
  * polls: no: polling would keep its thread off the core, so it sleeps in every workload
  * scope: processes

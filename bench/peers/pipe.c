@@ -4,6 +4,7 @@
  * about: a pipe; several readers only up to PIPE_BUF
  * packages: -
  * workloads: stream pingpong asleep queue pushpop pushpop_queue idle footprint
+ * depth: fixed
  * sizes: 8-1048576
  * scope: processes
  * crash-safe: what was taken by a dead reader is lost

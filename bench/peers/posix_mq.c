@@ -4,6 +4,7 @@
  * about: POSIX message queue with the limits that any user has: 10 messages of up to 8 KiB
  * packages: -
  * workloads: stream pingpong asleep queue pushpop pushpop_queue idle footprint attach
+ * depth: fixed
  * sizes: 8-4096
  * scope: processes
  * crash-safe: what was taken by a dead reader is lost

@@ -4,6 +4,7 @@
  * about: a seqpacket socket pair
  * packages: -
  * workloads: stream pingpong asleep queue pushpop pushpop_queue idle footprint
+ * depth: fixed
  * sizes: 8-65536
  * scope: processes
  * crash-safe: what was taken by a dead reader is lost

@@ -4,6 +4,7 @@
  * about: a stream socket pair
  * packages: -
  * workloads: stream pingpong asleep queue pushpop pushpop_queue idle footprint
+ * depth: fixed
  * sizes: 8-1048576
  * scope: processes
  * crash-safe: what was taken by a dead reader is lost

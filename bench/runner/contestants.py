@@ -3,8 +3,10 @@
 import os
 import re
 
+from .cases import LARGE
+
 FIELDS = ("about", "kind", "packages", "variants", "workloads", "batches", "sizes", "polls",
-          "scope", "crash-safe", "total-order", "bounded", "copies")
+          "depth", "scope", "crash-safe", "total-order", "bounded", "copies")
 
 
 def parse_head(path):
@@ -37,12 +39,14 @@ class Contestant:
         self.workloads = head.get("workloads", "").split()
         low, _, high = head.get("sizes", "8-8").partition("-")
         self.sizes = (int(low), int(high))
+        self.fixed_depth = head.get("depth", "").startswith("fixed")
         self.batches = parse_batches(head.get("batches", ""))
         self.head = head
 
     def supports(self, case):
         return (case.workload in self.workloads
                 and self.sizes[0] <= case.size <= self.sizes[1]
+                and (case.ring == "l2" or case.size in LARGE or not self.fixed_depth)
                 and (case.batch == 1 or case.batch in self.batches.get(case.workload, ())))
 
     def guarantees(self):

@@ -10,6 +10,9 @@ set grid
 """
 
 
+RINGS = {"l2": "second", "l3": "third"}
+
+
 def gnuplot(script):
     done = subprocess.run(["gnuplot"], input=script, text=True, capture_output=True)
     if done.returncode != 0:
@@ -20,11 +23,11 @@ def line_style(name):
     return "lw 4" if name.startswith("shmbus") else "lw 3 dt 2" if name == "ref" else "lw 1.5"
 
 
-def throughput(records, out_dir):
-    """Bytes a second over the message size, one line a contestant."""
+def throughput(records, ring, out_dir, name):
+    """Messages a second over the message size, one line a contestant."""
     lines = {}
     for r in records:
-        if r["workload"] == "stream" and r["batch"] == 1 and r["median"]:
+        if r["workload"] == "stream" and r["batch"] == 1 and r["median"] and r["ring"] == ring:
             lines.setdefault(r["contestant"], []).append((r["size"], r["median"]))
     lines = {name: sorted(points) for name, points in lines.items() if len(points) > 1}
     if not lines:
@@ -33,8 +36,8 @@ def throughput(records, out_dir):
                    for name, points in lines.items())
     plots = ", ".join(f"${n} using 1:2 with linespoints {line_style(n)} title '{n}' noenhanced"
                       for n in sorted(lines))
-    gnuplot(STYLE + data + f"""set output '{out_dir}/stream.svg'
-set title 'one to one, one message at a time'
+    gnuplot(STYLE + data + f"""set output '{out_dir}/{name}.svg'
+set title 'one to one, one message at a time, rings in the {RINGS[ring]}-level cache'
 set logscale xy
 set xlabel 'message size (bytes)'
 set ylabel 'messages per second'
@@ -85,11 +88,13 @@ def draw(records, hgrm_dir, out_dir):
         print("bench: no plots, gnuplot is not installed (Debian package gnuplot-nox)")
         return
     os.makedirs(out_dir, exist_ok=True)
-    throughput(records, out_dir)
+    throughput(records, "l2", out_dir, "stream")
+    throughput(records, "l3", out_dir, "stream-l3")
     for size in (8, 64, 1024):
         if os.path.isdir(hgrm_dir):
             latency(hgrm_dir, size, out_dir)
     for p, c in ((1, 4), (2, 2), (4, 4)):
         bars(records, "queue",
-             lambda r: r["producers"] == p and r["consumers"] == c and r["batch"] == 1,
+             lambda r: r["producers"] == p and r["consumers"] == c and r["batch"] == 1
+             and r["ring"] == "l2",
              f"work queue {p} to {c}, 64 bytes", f"{out_dir}/queue-{p}-{c}.svg")

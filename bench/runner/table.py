@@ -41,6 +41,8 @@ def remarks(record):
     words = []
     if record["note"]:
         words.append(record["note"])
+    for place, there in record["elsewhere"].items():
+        words.append(f"{place}: {human(there['median'], record['unit'])}")
     if record["scope"] == "threads":
         words.append("threads only")
     if record["polls"] == "no" and record["workload"] in ("stream", "pingpong", "queue"):
@@ -56,14 +58,20 @@ def print_case(title, records, out):
     peer = next((r["best_peer"] for r in records if r["best_peer"]), "-")
     print(f"\n{title}   (best peer: {peer})", file=out)
     print(f"  {'':18s}{'median':>12s}{'/peer':>8s}{'/ref':>8s}{'n':>4s}  "
-          f"{'range or tail':32s}{'crash-safe':12s}{'order':14s}{'bound':7s}{'copies':7s}remarks",
+          f"{'where':16s}{'range or tail':32s}{'crash-safe':12s}{'order':14s}{'bound':7s}{'copies':7s}remarks",
           file=out)
     for r in records:
         print(f"  {r['contestant']:18s}{human(r['median'], r['unit']):>12s}"
               f"{times(r['ratio_best_peer']):>8s}{times(r['ratio_reference']):>8s}"
-              f"{r['rounds']:>4d}  {extra(r):32s}{brief(r['crash_safe']):12s}"
+              f"{r['rounds']:>4d}  {where(r):16s}{extra(r):32s}{brief(r['crash_safe']):12s}"
               f"{brief(r['total_order'], 13):14s}{brief(r['bounded']):7s}{r['copies']:7s}"
               f"{remarks(r)}".rstrip(), file=out)
+
+
+def where(record):
+    if record["placement"] is None:
+        return ""
+    return f"{record['placement']}, {record['line_ns']:.0f} ns"
 
 
 def brief(text, width=11):

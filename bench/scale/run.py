@@ -14,7 +14,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from runner import environment, plots  # noqa: E402
-from runner.measure import Machine  # noqa: E402
+from runner.machine import Machine  # noqa: E402
 
 LIMIT_S = 30
 KIB, MIB = 1 << 10, 1 << 20
@@ -89,7 +89,7 @@ def all_rounds(args, machine):
             ms = 150 if args.quick else 300
             if row == "processes":  # everybody must have had the core several times
                 ms = ms * max(1, n // 16)
-            flag = machine.await_quiet()
+            flag = machine.flag(machine.await_quiet())
             runs[row, n, *words].append(
                 {**measure(args.program, row, n, words, ms), "flag": flag})
     if sys.stderr.isatty():
