@@ -56,6 +56,7 @@ look_for_ci() {
     look_for_lint
     command_or clang clang
     command_or python3 python3
+    command_or musl-gcc musl-tools
     command_or valgrind valgrind
     command_or start_server libserver-starter-perl
     if [ -z "$(find /usr/lib/llvm-14/lib/clang -name 'libclang_rt.tsan*.a' 2>/dev/null)" ]; then

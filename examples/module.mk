@@ -6,6 +6,7 @@ EXAMPLE_SHARED := $(wildcard $(addprefix examples/,task.c program.c progress.c c
 EXAMPLE_SHARED_OBJ := $(EXAMPLE_SHARED:%.c=$(B)/obj/%.o)
 EXAMPLE_PROGRAMS := $(patsubst examples/%.c,$(B)/bin/%,$(filter-out $(EXAMPLE_SHARED),$(EXAMPLE_SRC)))
 EXAMPLE_SHARING := $(addprefix $(B)/bin/,coordinator worker demo graceful)
+CFLAGS_examples := $(COMPAT)
 TIDY += $(EXAMPLE_SRC)
 ALL += $(EXAMPLE_PROGRAMS)
 

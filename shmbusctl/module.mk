@@ -5,6 +5,7 @@ CTL_SRC := $(wildcard shmbusctl/*.c shmbusctl/supervise/*.c)
 # Quantities are read by the same lines as in YAML, room is measured as at creation.
 CTL_OBJ := $(CTL_SRC:%.c=$(B)/obj/%.o) $(patsubst %,$(B)/obj/libshmbus/%.o,plan/units base/room)
 CTL_PROGRAM := $(B)/bin/shmbusctl
+CFLAGS_shmbusctl := $(COMPAT)
 TIDY += $(CTL_SRC)
 ALL += $(CTL_PROGRAM)
 

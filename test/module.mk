@@ -6,7 +6,7 @@ TEST_SRC := test/harness.c test/runner.c test/soak/history.c test/soak/ledger.c 
 TEST_OBJ := $(TEST_SRC:%.c=$(B)/obj-test/%.o)
 TEST_PROGRAM := $(B)/bin/shmbus-test
 # CUnit's macros compare whatever they are given.
-CFLAGS_test := -iquote libshmbus -iquote test -Wno-sign-compare
+CFLAGS_test := $(COMPAT) -iquote libshmbus -iquote test -Wno-sign-compare
 TIDY += $(TEST_SRC)
 ALL += $(TEST_PROGRAM)
 CHECKS += unit

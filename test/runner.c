@@ -28,8 +28,12 @@
 enum { EXIT_FAILED = 1, EXIT_SKIP = 77, EXIT_USAGE = 2 };
 enum outcome { PASSED, FAILED, SKIPPED, OUTCOMES };
 
+#define SKIPS_MAX 16
+
 struct options {
     const char *filter;
+    const char *skips[SKIPS_MAX];
+    size_t skip_count;
     uint64_t seed;
     int timeout_factor;
     bool list, verbose, no_fork;
@@ -65,13 +69,16 @@ static struct t_test **sorted_tests(void)
     return sorted;
 }
 
-static bool is_wanted(const struct t_test *test, const char *filter)
+static bool is_wanted(const struct t_test *test, const struct options *options)
 {
     char pattern[256], name[256];
-    if (filter == NULL)
-        return true;
-    snprintf(pattern, sizeof pattern, "*%s*", filter);
     snprintf(name, sizeof name, "%s.%s", test->suite, test->name);
+    for (size_t i = 0; i < options->skip_count; i++)
+        if (fnmatch(options->skips[i], name, 0) == 0)
+            return false;
+    if (options->filter == NULL)
+        return true;
+    snprintf(pattern, sizeof pattern, "*%s*", options->filter);
     return fnmatch(pattern, name, 0) == 0;
 }
 
@@ -260,10 +267,11 @@ static enum outcome run_one(const struct t_test *test, const struct options *opt
 
 static void usage(FILE *out)
 {
-    fputs("usage: shmbus-test [--list] [--filter PATTERN] [--seed N] [--timeout-factor N]\n"
-          "                   [--verbose] [--no-fork]\n"
+    fputs("usage: shmbus-test [--list] [--filter PATTERN] [--skip PATTERN] [--seed N]\n"
+          "                   [--timeout-factor N] [--verbose] [--no-fork]\n"
           "  --list            only print the names\n"
           "  --filter PATTERN  tests whose SUITE.NAME contains PATTERN (with * ? [ ])\n"
+          "  --skip PATTERN    not those whose SUITE.NAME is that; several times\n"
           "  --seed N          of the random numbers; default: from the clock, shown on failure\n"
           "  --timeout-factor  multiplies the time limit of each test\n"
           "  --verbose         show what passing tests print\n"
@@ -275,12 +283,17 @@ static void usage(FILE *out)
 static struct options parse_options(int argc, char **argv)
 {
     static const struct option longs[] = {
-        {"list", no_argument, NULL, 'l'},       {"filter", required_argument, NULL, 'f'},
-        {"seed", required_argument, NULL, 's'}, {"timeout-factor", required_argument, NULL, 't'},
-        {"verbose", no_argument, NULL, 'v'},    {"no-fork", no_argument, NULL, 'n'},
-        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
+        {"list", no_argument, NULL, 'l'},
+        {"filter", required_argument, NULL, 'f'},
+        {"seed", required_argument, NULL, 's'},
+        {"timeout-factor", required_argument, NULL, 't'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"no-fork", no_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},
+        {"skip", required_argument, NULL, 'x'},
+        {NULL, 0, NULL, 0},
     };
-    struct options options = {NULL, (uint64_t)t_now_ns(), 1, false, false, false};
+    struct options options = {.seed = (uint64_t)t_now_ns(), .timeout_factor = 1};
 
     for (int c; (c = getopt_long(argc, argv, "lf:s:t:vnh", longs, NULL)) != -1;) {
         switch (c) {
@@ -289,6 +302,10 @@ static struct options parse_options(int argc, char **argv)
             break;
         case 'f':
             options.filter = optarg;
+            break;
+        case 'x':
+            if (options.skip_count < SKIPS_MAX)
+                options.skips[options.skip_count++] = optarg;
             break;
         case 's':
             options.seed = strtoull(optarg, NULL, 0);
@@ -333,7 +350,7 @@ int main(int argc, char **argv)
 
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     for (size_t i = 0; i < test_count; i++) {
-        if (!is_wanted(sorted[i], options.filter))
+        if (!is_wanted(sorted[i], &options))
             continue;
         wanted++;
         if (options.list)

@@ -198,6 +198,7 @@ T_TEST(names, of_lives_and_severities_are_words_and_those_of_no_number_are_not)
 }
 
 /* What stands in where the C library has no names: glibc before 2.32, musl. */
+#if COMPAT_GLIBC(32)
 T_TEST(error, our_own_names_of_errnos_are_those_of_the_c_library)
 {
     for (int number = -10; number < 5000; number++) {
@@ -214,3 +215,4 @@ T_TEST(error, our_own_names_of_errnos_are_those_of_the_c_library)
         }
     }
 }
+#endif
