@@ -13,6 +13,8 @@ enum channel_field {
     CHANNEL_HELD,
     CHANNEL_REDELIVERABLE,
     CHANNEL_DEAD_LETTERS,
+    CHANNEL_LETTERS_KEPT,
+    CHANNEL_LETTER_AGE,
     CHANNEL_SENDERS,
     CHANNEL_RECEIVERS,
     CHANNEL_TIMEOUTS,
@@ -55,6 +57,13 @@ static void fill_channel(FILL_ARGS)
         break;
     case CHANNEL_DEAD_LETTERS:
         column_count(cell, now->dead_letters);
+        break;
+    case CHANNEL_LETTERS_KEPT:
+        column_count(cell, now->letters_kept);
+        break;
+    case CHANNEL_LETTER_AGE:
+        if (now->letter_age_ns >= 0)
+            column_age(cell, now->letter_age_ns);
         break;
     case CHANNEL_SENDERS:
         column_count(cell, now->senders);
@@ -127,6 +136,10 @@ const struct table_column columns_channel[] = {
      CHANNEL_REDELIVERABLE, true},
     {"dead_letters", "DEAD-HERE", "dead letters waiting in this queue", fill_channel,
      CHANNEL_DEAD_LETTERS, true},
+    {"letters_kept", "DEAD-KEPT", "its own dead letters, which wait here for room there",
+     fill_channel, CHANNEL_LETTERS_KEPT, true},
+    {"letter_age", "DEAD-AGE", "since the oldest dead letter here was sent, if it has a stamp",
+     fill_channel, CHANNEL_LETTER_AGE, true},
     {"senders", "SENDERS", "handles open for sending", fill_channel, CHANNEL_SENDERS, true},
     {"receivers", "RECEIVERS", "handles open for receiving", fill_channel, CHANNEL_RECEIVERS, true},
     {"timeouts", "TIMEOUTS", "sends and receives that timed out", fill_channel, CHANNEL_TIMEOUTS,

@@ -17,6 +17,7 @@ struct doctor {
     size_t count;
     unsigned buses; /* that could be looked at */
     bool no_memory;
+    struct shmbus_check_opts limits;
 };
 
 void doctor_add(struct doctor *doctor, enum doctor_level level, const char *subject,
@@ -27,5 +28,9 @@ void doctor_free(struct doctor *doctor);
 void doctor_directory(struct doctor *doctor, const char *dir);
 /* Whether systemd-logind will remove the bus when its user logs out. */
 void doctor_logind(struct doctor *doctor, const char *name, const struct shmbus_bus_stat *stat);
+
+/* Processes that use another segment of the same path: one that was removed, or one in a /dev/shm
+ * of their own. Sees those whose /proc/PID/maps may be read. */
+void doctor_others(struct doctor *doctor, const char *name, const struct shmbus_bus_stat *stat);
 
 #endif

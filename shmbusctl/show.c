@@ -105,11 +105,20 @@ static void print_parts(const char (*parts)[400], size_t count, unsigned width)
     putchar('\n');
 }
 
+/* Whether its name still leads to it. */
+static void name_state(const struct shmbus_bus_stat *bus, char *out, size_t out_bytes)
+{
+    if (bus->unlinked && bus->other_uuid[0])
+        snprintf(out, out_bytes, "removed, replaced by uuid %s", bus->other_uuid);
+    else
+        snprintf(out, out_bytes, "%s", bus->unlinked ? "removed" : "");
+}
+
 void show_bus(const struct snapshot *now, unsigned width)
 {
     const struct shmbus_bus_stat *bus = &now->bus;
     char size[TEXT_NUMBER_BYTES], age[TEXT_NUMBER_BYTES], name[SHMBUS_NAME_BYTES], path[256];
-    char parts[8][400];
+    char parts[10][400];
 
     text_size(bus->segment_bytes, false, size, sizeof(size));
     text_age(text_since_ns(now->realtime_ns, bus->created_realtime_ns), age, sizeof(age));
@@ -118,14 +127,29 @@ void show_bus(const struct snapshot *now, unsigned width)
     snprintf(parts[0], sizeof(parts[0]), "%s", name);
     snprintf(parts[1], sizeof(parts[1]), "%s", path);
     snprintf(parts[2], sizeof(parts[2]), "%s", size);
+    snprintf(parts[8], sizeof(parts[8]), "uuid %s", bus->uuid);
+    snprintf(parts[9], sizeof(parts[9]), "inode %ju", (uintmax_t)bus->inode);
     snprintf(parts[3], sizeof(parts[3]), "age %s", age);
     snprintf(parts[4], sizeof(parts[4]), "processes %u alive, %u idle, %u stalled, %u dead",
              bus->processes_alive, bus->processes_idle, bus->processes_stalled,
              bus->processes_dead);
     snprintf(parts[5], sizeof(parts[5]), "recoveries %ju", (uintmax_t)bus->recoveries);
     snprintf(parts[6], sizeof(parts[6]), "%s", bus->shutting_down ? "stopping" : "");
-    snprintf(parts[7], sizeof(parts[7]), "%s", bus->unlinked ? "removed" : "");
-    print_parts((const char(*)[400])parts, 8, width);
+    name_state(bus, parts[7], sizeof(parts[7]));
+    print_parts((const char(*)[400])parts, 10, width);
+}
+
+void show_which(const struct snapshot *now, unsigned width)
+{
+    const struct shmbus_bus_stat *bus = &now->bus;
+    char parts[5][400];
+
+    text_clean(bus->name, parts[0], sizeof(parts[0]));
+    text_clean(bus->path, parts[1], sizeof(parts[1]));
+    snprintf(parts[2], sizeof(parts[2]), "uuid %s", bus->uuid);
+    snprintf(parts[3], sizeof(parts[3]), "inode %ju", (uintmax_t)bus->inode);
+    name_state(bus, parts[4], sizeof(parts[4]));
+    print_parts((const char(*)[400])parts, 5, width);
 }
 
 static bool means(const char *pattern, const char *name)

@@ -14,7 +14,9 @@ bool show_blocks(const struct snapshot *now, const char *output,
                  const struct table_options *options);
 bool show_regions(const struct snapshot *now, const char *output,
                   const struct table_options *options);
-void show_bus(const struct snapshot *now, unsigned width); /* the line at the top */
+/* The line at the top; and only which segment it is, and whether its name still leads to it. */
+void show_bus(const struct snapshot *now, unsigned width);
+void show_which(const struct snapshot *now, unsigned width);
 
 /* Says why @channel could not be opened or looked into, and which one may have been meant; if there
  * is none, @hint as well. Returns the exit code. */

@@ -53,10 +53,10 @@ extern const struct table_column columns_channel[], columns_process[], columns_b
     columns_region[];
 #define COLUMNS_CHANNEL                                                                            \
     "channel,kind,order,lanes,depth,high,capacity,held,sent,received,redelivered,dead_lettered,"   \
-    "dropped,rejected,timeouts,sent_bytes"
+    "dead_letters,dropped,rejected,timeouts,sent_bytes"
 #define COLUMNS_CHANNEL_RATES                                                                      \
     "channel,kind,order,lanes,depth,high,capacity,held,sent,sent/s,received,received/s,bytes/s,"   \
-    "redelivered,dead_lettered,dropped,rejected,timeouts"
+    "redelivered,dead_lettered,dead_letters,dropped,rejected,timeouts"
 #define COLUMNS_PROCESS "pid,name,state,beat,attached,held,progress,sent,received"
 #define COLUMNS_PROCESS_RATES                                                                      \
     "pid,name,state,beat,attached,held,progress,sent,sent/s,received,received/s"
@@ -65,10 +65,12 @@ extern const struct table_column columns_channel[], columns_process[], columns_b
 
 /* What goes first where the width does not allow all of them. */
 #define EXPENDABLE_CHANNEL                                                                         \
-    "lanes,order,timeouts,rejected,sent_bytes,high,dropped,dead_lettered,kind,redelivered,held"
+    "lanes,order,timeouts,rejected,sent_bytes,high,dropped,dead_lettered,kind,redelivered,dead_"   \
+    "letters,"                                                                                     \
+    "held"
 #define EXPENDABLE_CHANNEL_RATES                                                                   \
     "lanes,order,timeouts,rejected,high,sent,received,dropped,dead_lettered,kind,redelivered,"     \
-    "bytes/s,held"
+    "dead_letters,bytes/s,held"
 #define EXPENDABLE_PROCESS "progress,attached,sent,received,beat"
 #define EXPENDABLE_BLOCK "stock,redeliverable,dead_letters"
 #define EXPENDABLE_REGION "rollbacks"

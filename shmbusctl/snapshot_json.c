@@ -33,6 +33,9 @@ static struct json_object *bus_json(const struct shmbus_bus_stat *bus)
     json_add_text(object, "mode", mode);
     json_add_bool(object, "shutting_down", bus->shutting_down);
     json_add_bool(object, "unlinked", bus->unlinked);
+    json_add_count(object, "device", bus->device);
+    json_add_count(object, "inode", bus->inode);
+    json_add_text(object, "other_uuid", bus->other_uuid);
     return object;
 }
 
@@ -89,6 +92,8 @@ static struct json_object *channel_json(const struct channel_row *row)
     json_add_count(object, "held", now->held);
     json_add_count(object, "redeliverable", now->redeliverable);
     json_add_count(object, "dead_letters", now->dead_letters);
+    json_add_count(object, "letters_kept", now->letters_kept);
+    json_add_signed(object, "letter_age_ns", now->letter_age_ns);
     json_add_count(object, "senders", now->senders);
     json_add_count(object, "receivers", now->receivers);
     json_add(object, "counters", counters_json(now->counters));

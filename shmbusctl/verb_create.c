@@ -154,10 +154,10 @@ static int make(const struct request *request, const struct create_view *plan)
     if (result < 0)
         return ctl_fail_bus(result, request->name);
     text_size(stat.segment_bytes, false, size, sizeof(size));
-    printf("created %s: %s, %s, %u process%s, %u channel%s, %u region%s, mode %04o\n", stat.name,
-           stat.path, size, stat.processes_max, ctl_plural(stat.processes_max, "es"),
-           stat.channels_used, ctl_plural(stat.channels_used, "s"), stat.regions,
-           ctl_plural(stat.regions, "s"), (unsigned)stat.mode & 07777);
+    ctl_note("created %s: %s, %s, %u process%s, %u channel%s, %u region%s, mode %04o", stat.name,
+             stat.path, size, stat.processes_max, ctl_plural(stat.processes_max, "es"),
+             stat.channels_used, ctl_plural(stat.channels_used, "s"), stat.regions,
+             ctl_plural(stat.regions, "s"), (unsigned)stat.mode & 07777);
     return CTL_DONE;
 }
 

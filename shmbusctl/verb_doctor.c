@@ -14,6 +14,9 @@
 enum {
     OPT_JSON = 256,
     OPT_DIR,
+    OPT_FULL,
+    OPT_USED,
+    OPT_DEAD_LETTERS,
     EXIT_OK = 0,
     EXIT_WARNING = 1,
     EXIT_CRITICAL = 2,
@@ -22,6 +25,11 @@ enum {
 
 static const struct ctl_option options[] = {
     {OPT_DIR, "dir", "DIR", "without NAME: the buses in DIR (" SHMBUS_DIR_DEFAULT ")"},
+    {OPT_FULL, "full", "PERCENT", "warn of channels that are full to PERCENT (90), or never"},
+    {OPT_USED, "used", "PERCENT",
+     "warn when PERCENT (100) of the places for processes, handles, producers and spare queues are "
+     "taken, or never"},
+    {OPT_DEAD_LETTERS, "dead-letters", "N", "warn when N dead letters wait (1), or never"},
     {OPT_JSON, "json", NULL, "print JSON"},
     {0, NULL, NULL, NULL},
 };
@@ -79,8 +87,28 @@ static bool each_finding(void *context, enum shmbus_severity severity, const cha
     return true;
 }
 
-/* The usual sign of two buses of one name: who should receive looks at the other one. */
-static int check_receivers(struct doctor *doctor, const char *name, struct shmbus *bus)
+/* Whether some queue has it for its dead letters: it is empty as long as all goes well. */
+static bool sets_aside(struct shmbus *bus, const char *letters)
+{
+    struct shmbus_channel_stat stat = {.struct_bytes = sizeof(stat)};
+    int result = 0;
+
+    for (uint32_t i = 0; result != -ENOENT; i++) {
+        result = shmbus_channel_stat(bus, i, &stat);
+        if (result == 0 && strcmp(stat.dead_letter, letters) == 0)
+            return true;
+        if (result < 0 && result != -ENODATA)
+            return false;
+    }
+    return false;
+}
+
+#define COMPARE                                                                                    \
+    "it may see another /dev/shm (a container, a unit): compare the uuid of shmbusctl stats "      \
+    "on both sides"
+
+/* The usual sign of two buses of one name: the other side looks at the other one. */
+static int check_sides(struct doctor *doctor, const char *name, struct shmbus *bus)
 {
     struct shmbus_channel_stat stat = {.struct_bytes = sizeof(stat)};
     int result = 0;
@@ -91,10 +119,14 @@ static int check_receivers(struct doctor *doctor, const char *name, struct shmbu
             return result;
         if (result == 0 && stat.depth && !stat.dead_letters && !stat.receivers &&
             !stat.counters[SHMBUS_COUNT_received] && !stat.counters[SHMBUS_COUNT_recv_timeouts])
-            doctor_add(doctor, DOCTOR_NOTE, name,
-                       "start one; if it runs, it may see another /dev/shm (a container, a unit): "
-                       "compare the uuid of shmbusctl stats --json on both sides",
+            doctor_add(doctor, DOCTOR_NOTE, name, "start one; if it runs, " COMPARE,
                        "messages wait in %s, and no receiver has ever opened it", stat.name);
+        if (result == 0 && stat.receivers && !stat.senders && !stat.counters[SHMBUS_COUNT_sent] &&
+            !stat.counters[SHMBUS_COUNT_received] && !stat.dead_letters &&
+            !sets_aside(bus, stat.name))
+            doctor_add(doctor, DOCTOR_NOTE, name,
+                       "none needed if nothing is to be sent yet; if a sender runs, " COMPARE,
+                       "a receiver waits at %s, and nobody has ever sent to it", stat.name);
     }
     return 0;
 }
@@ -132,10 +164,11 @@ static bool check_bus(void *context, const char *name)
     result = shmbus_bus_stat(bus, &stat);
     if (result == 0) {
         doctor_logind(doctor, name, &stat);
-        result = check_receivers(doctor, name, bus);
+        doctor_others(doctor, name, &stat);
+        result = check_sides(doctor, name, bus);
     }
     if (result == 0) {
-        result = shmbus_check(bus, each_finding, &bus_context);
+        result = shmbus_check_with(bus, &doctor->limits, each_finding, &bus_context);
     }
     if (result < 0)
         add_failure(doctor, name, result);
@@ -241,9 +274,38 @@ static int check_all(struct doctor *doctor, char **names, int count, const char 
     return CTL_DONE;
 }
 
+/* A limit of a finding: a number up to @max, or never. */
+static bool take_limit(const char *option, const char *value, uint64_t max, uint32_t *ret_limit)
+{
+    uint64_t count;
+
+    if (strcmp(value, "never") == 0) {
+        *ret_limit = SHMBUS_CHECK_NEVER;
+        return true;
+    }
+    if (!ctl_arg_count(option, value, 1, max, &count))
+        return false;
+    *ret_limit = (uint32_t)count;
+    return true;
+}
+
+static bool take_option(struct doctor *doctor, int id, const char *value)
+{
+    switch (id) {
+    case OPT_FULL:
+        return take_limit("--full", value, 100, &doctor->limits.full_percent);
+    case OPT_USED:
+        return take_limit("--used", value, 100, &doctor->limits.used_percent);
+    case OPT_DEAD_LETTERS:
+        return take_limit("--dead-letters", value, UINT32_MAX - 1, &doctor->limits.dead_letters);
+    default:
+        return true;
+    }
+}
+
 static int run(struct ctl_args *args)
 {
-    struct doctor doctor = {NULL, 0, 0, false};
+    struct doctor doctor = {.limits = SHMBUS_CHECK_OPTS_INIT};
     const char *dir = NULL, *value;
     bool json = false;
     int id, code;
@@ -251,6 +313,8 @@ static int run(struct ctl_args *args)
     while ((id = ctl_args_next(args, &value)) > 0) {
         json = json || id == OPT_JSON;
         dir = id == OPT_DIR ? value : dir;
+        if (!take_option(&doctor, id, value))
+            return EXIT_UNKNOWN;
     }
     if (id < 0)
         return args->exit_code == CTL_DONE ? EXIT_OK : EXIT_UNKNOWN;
@@ -283,7 +347,8 @@ const struct ctl_verb verb_doctor = {
             "Exit codes: 0 healthy, 1 warning, 2 critical, 3 unknown (could not be checked, or "
             "wrong usage).",
     .examples = "shmbusctl doctor\n"
-                "shmbusctl doctor demo --json\n",
+                "shmbusctl doctor demo --json\n"
+                "shmbusctl doctor demo --full=70 --used=80 --dead-letters=100\n",
     .options = options,
     .operands_min = 0,
     .operands_max = -1,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* shmbusctl peek: waiting messages, without taking them. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "ctl.h"
@@ -30,6 +31,28 @@ static bool each(void *context, const struct shmbus_msg *msg)
 
     shown->failed = !message_write(&shown->format, shown->channel, msg);
     return !shown->failed;
+}
+
+/* What is not there any more may be somewhere else. */
+static void note_letters(struct shmbus *bus, const char *bus_name, const char *channel)
+{
+    struct snapshot snapshot;
+    const char *letters = "";
+
+    if (snapshot_take(bus, SNAPSHOT_CHANNELS, &snapshot) < 0)
+        return;
+    for (size_t i = 0; i < snapshot.channel_count; i++)
+        if (strcmp(snapshot.channels[i].name, channel) == 0)
+            letters = snapshot.channels[i].dead_letter;
+    for (size_t i = 0; i < snapshot.channel_count && letters[0]; i++) {
+        const struct shmbus_channel_stat *there = &snapshot.channels[i];
+
+        if (there->dead_letters && strcmp(there->name, letters) == 0)
+            ctl_note("%ju dead letter%s wait%s in %s: shmbusctl peek %s %s",
+                     (uintmax_t)there->dead_letters, ctl_plural(there->dead_letters, "s"),
+                     there->dead_letters == 1 ? "s" : "", letters, bus_name, letters);
+    }
+    snapshot_free(&snapshot);
 }
 
 static int run(struct ctl_args *args)
@@ -65,6 +88,8 @@ static int run(struct ctl_args *args)
         code = show_open_failure(bus, shown.channel, result, "");
     else if (shown.failed)
         code = CTL_FAILED;
+    else
+        note_letters(bus, args->operands[0], shown.channel);
     shmbus_detach(bus);
     return code;
 }

@@ -10,7 +10,7 @@ static const struct ctl_option options[] = {
     {'o', "output", "COLS", "these columns, with commas in between"},
     {OPT_JSON, "json", NULL, "print JSON, as stats --json --processes"},
     {OPT_BYTES, "bytes", NULL, "print sizes in bytes"},
-    {OPT_NO_HEADINGS, "no-headings", NULL, "leave out the headings"},
+    {OPT_NO_HEADINGS, "no-headings", NULL, "leave out headings and the line about the bus"},
     {0, NULL, NULL, NULL},
 };
 
@@ -25,8 +25,13 @@ static int show(struct shmbus *bus, const char *name, const char *output, bool j
     if (json)
         code = json_print(snapshot_json(&snapshot, NULL, SNAPSHOT_PROCESSES), true) ? CTL_DONE
                                                                                     : CTL_FAILED;
-    else
+    else {
+        if (!output && !table_options->no_headings) {
+            show_which(&snapshot, table_options->width);
+            putchar('\n');
+        }
         code = show_processes(&snapshot, NULL, output, table_options) ? CTL_DONE : CTL_USAGE;
+    }
     snapshot_free(&snapshot);
     return code;
 }

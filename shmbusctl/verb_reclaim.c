@@ -40,8 +40,8 @@ static int reclaim(struct shmbus *observer, const char *name, bool any_owner, bo
     if (code != CTL_DONE)
         return code;
     if (!json) {
-        printf("%s: cleaned up after %ju dead processes, %ju since it was made\n", name,
-               (uintmax_t)(after - before), (uintmax_t)after);
+        printf("%s: cleaned up after %ju dead process%s, %ju since it was made\n", name,
+               (uintmax_t)(after - before), ctl_plural(after - before, "es"), (uintmax_t)after);
         return CTL_DONE;
     }
     object = json_document();

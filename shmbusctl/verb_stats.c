@@ -20,7 +20,7 @@ enum {
 };
 
 static const struct ctl_option options[] = {
-    {'w', "watch", "[SEC]", "print again every SEC seconds, with rates (1)"},
+    {'w', "watch", "[DUR]", "print again every DUR, with rates (1s)"},
     {OPT_INTERVAL, "interval", "DUR", "measure rates over DUR, then print once"},
     {OPT_JSON, "json", NULL, "print JSON; with --watch one object per line"},
     {'o', "output", "COLS", "these columns, with commas in between"},

@@ -13,6 +13,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "base/sized.h"
 #include "inspect/census.h"
 #include "inspect/check.h"
 #include "inspect/check_limits.h"
@@ -26,8 +27,9 @@
 #include "layout/geometry.h"
 #include "layout/name.h"
 
-#define LOOKS 3u        /* a suspicion must be seen so often */
-#define NEARLY_FULL 90u /* per cent */
+#define LOOKS 3u         /* a suspicion must be seen so often */
+#define FULL_PERCENT 90u /* of a channel, and of the file system */
+#define USED_PERCENT 100u
 #define FREE_BYTES_LOW (16u << 20)
 
 /* ------------------------------------------------------------------------------ file and bus */
@@ -38,10 +40,19 @@ static void check_file(struct check *check)
     if (shmbus_bus_stat(check->bus, &stat) < 0) {
         return;
     }
-    if (stat.unlinked) {
-        cure(check, "restart the processes that still use the old segment");
+    if (stat.unlinked && stat.other_uuid[0] != '\0') {
+        cure(check, "restart the processes that use this one (shmbusctl ps lists those of the "
+                    "other); they find the other one then");
         found(check, SHMBUS_SEVERITY_WARNING,
-              "the name of this segment is gone or leads to another one: nobody new can join it");
+              "%.120s was replaced by another bus of that name (uuid %s); this one (uuid %s) goes "
+              "on among those who have it, and nobody new can join",
+              stat.path, stat.other_uuid, stat.uuid);
+    } else if (stat.unlinked) {
+        cure(check, "restart the processes that use it, unless it was removed on purpose");
+        found(check, SHMBUS_SEVERITY_WARNING,
+              "%.120s was removed (uuid %s, inode %" PRIu64
+              "): it goes on among those who have it, and nobody new can join",
+              stat.path, stat.uuid, stat.inode);
     }
     if ((stat.mode & S_IWOTH) != 0) {
         cure(check, "chmod o-rwx %s; for several users set mode 0660 and a group in the plan",
@@ -64,7 +75,7 @@ static void check_space(struct check *check)
     }
     total = (uint64_t)fs.f_blocks * fs.f_frsize;
     available = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (available / (100 - NEARLY_FULL) < total / 100 && available < FREE_BYTES_LOW) {
+    if (available / (100 - FULL_PERCENT) < total / 100 && available < FREE_BYTES_LOW) {
         cure(check, "remove files there or enlarge it: mount -o remount,size=SIZE DIRECTORY");
         found(check, SHMBUS_SEVERITY_NOTE,
               "the file system of the segment has only %" PRIu64 " KiB left: creating a bus may "
@@ -145,9 +156,9 @@ static void check_cells(struct check *check, const struct sb_channel_view *ch, c
     }
 }
 
-static bool is_nearly_full(uint64_t depth, uint64_t capacity)
+static bool is_nearly_full(const struct check *check, uint64_t depth, uint64_t capacity)
 {
-    return capacity > 0 && depth >= capacity - capacity / 10;
+    return is_at_limit(check->limits.full_percent, depth, capacity);
 }
 
 /* "lane 2 of NAME (slot 5)", "lane 2 of nobody" */
@@ -190,7 +201,7 @@ static void check_held_lane(struct check *check, const struct sb_channel_view *c
     uint32_t index = (uint32_t)(ch - check->bus->view.channels);
     char who[SB_CENSUS_BYTES];
 
-    if (is_nearly_full(sb_lane_depth(ch), capacity) || gives_way(check, ch, lane)) {
+    if (is_nearly_full(check, sb_lane_depth(ch), capacity) || gives_way(check, ch, lane)) {
         return; /* check_waiting() tells */
     }
     sb_census_of_lane(&check->bus->view, index, lane, who);
@@ -245,6 +256,41 @@ void sb_lanes_check(struct check *check, const struct sb_channel_view *ch, const
     check_full_lanes(check, ch, name);
 }
 
+/* ", set aside by tasks (5), jobs (2)": which queues have set messages aside for this one. */
+static void name_origins(const struct check *check, const char *letters, char ret_text[TEXT_BYTES])
+{
+    struct shmbus_channel_stat stat = {.struct_bytes = sizeof stat};
+    size_t used = 0;
+
+    ret_text[0] = '\0';
+    for (uint32_t i = 0; i < check->bus->view.channel_count && used < TEXT_BYTES / 2; i++) {
+        if (shmbus_channel_stat(check->bus, i, &stat) == 0 &&
+            strcmp(stat.dead_letter, letters) == 0 &&
+            stat.counters[SHMBUS_COUNT_dead_lettered] > 0) {
+            used += (size_t)snprintf(
+                ret_text + used, TEXT_BYTES - used, "%s%s (%" PRIu64 "%s)",
+                used == 0 ? "; set aside so far by " : ", ", stat.name,
+                stat.counters[SHMBUS_COUNT_dead_lettered],
+                stat.letters_kept > 0 ? ", some of which it still has: there is no room here" : "");
+        }
+    }
+}
+
+static void check_letters(struct check *check, const struct shmbus_channel_stat *stat)
+{
+    char age[64] = "", origins[TEXT_BYTES];
+
+    if (stat->letter_age_ns >= 0) {
+        snprintf(age, sizeof age, ", the oldest sent %.0f s ago",
+                 (double)stat->letter_age_ns / 1e9);
+    }
+    name_origins(check, stat->name, origins);
+    cure(check, "look at them with shmbusctl peek %s %s and take them with shmbusctl recv",
+         bus_name(check), stat->name);
+    found(check, SHMBUS_SEVERITY_WARNING, "queue %s: %" PRIu64 " dead letters wait%s%.200s",
+          stat->name, stat->dead_letters, age, origins);
+}
+
 static void check_waiting(struct check *check, const struct shmbus_channel_stat *stat)
 {
     if (stat->redeliverable > 0 && stat->receivers == 0) {
@@ -253,20 +299,20 @@ static void check_waiting(struct check *check, const struct shmbus_channel_stat 
               "queue %s: %" PRIu64 " messages wait to be delivered again and nobody receives",
               stat->name, stat->redeliverable);
     }
-    if (stat->dead_letters > 0) {
-        cure(check, "look at them with shmbusctl peek %s %s and take them with shmbusctl recv",
-             bus_name(check), stat->name);
-        found(check, SHMBUS_SEVERITY_WARNING, "queue %s: %" PRIu64 " dead letters wait", stat->name,
-              stat->dead_letters);
+    if (stat->dead_letters > 0 && stat->dead_letters >= check->limits.dead_letters) {
+        check_letters(check, stat);
     }
-    /* One that drops its oldest is full by design. */
-    if (stat->on_full != SHMBUS_FULL_DROP_OLDEST && is_nearly_full(stat->depth, stat->capacity)) {
+    /* One that drops its oldest is full by design, and one that rejects tells its senders. */
+    if (stat->on_full != SHMBUS_FULL_DROP_OLDEST &&
+        is_nearly_full(check, stat->depth, stat->capacity)) {
         cure(check,
              stat->receivers == 0 ? "start a receiver of %s"
                                   : "start more receivers of %s, or give it more room in the plan",
              stat->name);
-        found(check, SHMBUS_SEVERITY_WARNING, "%s %s is %.0f %% full, %" PRIu32 " receivers",
-              sb_kind_name(stat->kind), stat->name,
+        found(check,
+              stat->on_full == SHMBUS_FULL_REJECT && stat->receivers > 0 ? SHMBUS_SEVERITY_NOTE
+                                                                         : SHMBUS_SEVERITY_WARNING,
+              "%s %s is %.0f %% full, %" PRIu32 " receivers", sb_kind_name(stat->kind), stat->name,
               100.0 * (double)stat->depth / (double)stat->capacity, stat->receivers);
     }
 }
@@ -439,11 +485,45 @@ static void check_standstill(struct check *check)
           n, who);
 }
 
+static uint32_t limit(uint32_t wanted, uint32_t usual)
+{
+    return wanted == 0 ? usual : wanted;
+}
+
+static int take_limits(const struct shmbus_check_opts *opts, struct shmbus_check_opts *ret)
+{
+    int r = sb_take_opts(ret, sizeof *ret, opts, "shmbus_check_with");
+
+    if (r < 0) {
+        return r;
+    }
+    ret->full_percent = limit(ret->full_percent, FULL_PERCENT);
+    ret->used_percent = limit(ret->used_percent, USED_PERCENT);
+    ret->dead_letters = limit(ret->dead_letters, 1);
+    if ((ret->full_percent > 100 && ret->full_percent != SHMBUS_CHECK_NEVER) ||
+        (ret->used_percent > 100 && ret->used_percent != SHMBUS_CHECK_NEVER)) {
+        return sb_fail(-EINVAL,
+                       "shmbus_check_with: %" PRIu32 " %% is no limit: 1 .. 100, or "
+                       "SHMBUS_CHECK_NEVER",
+                       ret->full_percent > 100 ? ret->full_percent : ret->used_percent);
+    }
+    return 0;
+}
+
 int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context)
+{
+    return shmbus_check_with(bus, NULL, each, context);
+}
+
+int shmbus_check_with(struct shmbus *bus, const struct shmbus_check_opts *opts,
+                      shmbus_finding_fn each, void *context)
 {
     struct check check = {.bus = bus, .each = each, .context = context};
     int result = sb_look_check(bus);
     int state;
+    if (result == 0) {
+        result = take_limits(opts, &check.limits);
+    }
     if (result < 0) {
         return result;
     }

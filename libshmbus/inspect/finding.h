@@ -16,6 +16,7 @@ struct check {
     struct shmbus *bus;
     shmbus_finding_fn each;
     void *context;
+    struct shmbus_check_opts limits;
     int bad;               /* findings above a note */
     bool stopped;          /* @each wants no more */
     char name[TEXT_BYTES]; /* of the bus, as shmbusctl takes it: with its directory */
@@ -47,6 +48,13 @@ __attribute__((format(printf, 3, 4))) static void found(struct check *check,
     }
     check->bad += severity > SHMBUS_SEVERITY_NOTE;
     check->stopped = !check->each(check->context, severity, what, check->cure);
+}
+
+/* Whether @now of @all is as much as a limit in per cent says. */
+static inline bool is_at_limit(uint32_t percent, uint64_t now, uint64_t all)
+{
+    return percent != SHMBUS_CHECK_NEVER && all > 0 &&
+           (now >= all || (double)now * 100.0 >= (double)all * percent);
 }
 
 static inline const char *bus_name(const struct check *check)

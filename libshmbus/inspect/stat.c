@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/sized.h"
 #include "inspect/inspect.h"
@@ -109,17 +110,34 @@ static void add_endpoints(const struct sb_view *view, const struct sb_channel_vi
     stat->counters[SHMBUS_COUNT_dropped] += sb_load_relaxed(&ch->shared->letters_dropped);
 }
 
+/* A dead letter that waits for the receivers of this queue. */
+static void add_letter(struct shmbus_channel_stat *stat, uint64_t stamp_ns, int64_t now_ns)
+{
+    int64_t age_ns = stamp_ns != 0 ? now_ns - (int64_t)stamp_ns : -1;
+
+    stat->dead_letters++;
+    if (age_ns > stat->letter_age_ns) {
+        stat->letter_age_ns = age_ns;
+    }
+}
+
 /* What the blocks say about one queue. */
 static void add_blocks(const struct sb_view *view, uint32_t channel,
                        struct shmbus_channel_stat *stat)
 {
+    int64_t now_ns = sb_now_ns();
+
     for (uint32_t b = 0; b < view->blocks.count; b++) {
         struct sb_block_snapshot look;
         if (!sb_block_snapshot(&view->blocks, b, &look)) {
             continue;
         }
         if (sb_is_letter(view, &look)) {
-            stat->dead_letters += sb_waits_for(view, &look) == channel;
+            if (sb_waits_for(view, &look) == channel) {
+                add_letter(stat, look.stamp_ns, now_ns);
+            }
+            stat->letters_kept += sb_hdr_state(look.hdr) == SB_BLOCK_DEAD_LETTER &&
+                                  sb_loc_channel(look.loc) == channel;
         } else if (sb_loc_channel(look.loc) == channel) {
             stat->held += sb_hdr_state(look.hdr) == SB_BLOCK_RECEIVED ||
                           sb_hdr_state(look.hdr) == SB_BLOCK_EXCHANGED;
@@ -132,6 +150,8 @@ static void add_blocks(const struct sb_view *view, uint32_t channel,
 static void add_cells(const struct sb_view *view, uint32_t channel,
                       struct shmbus_channel_stat *stat)
 {
+    int64_t now_ns = sb_now_ns();
+
     for (uint32_t c = 0; c < view->channel_count; c++) {
         const struct sb_channel_view *ch = &view->channels[c];
         uint64_t end = sb_cells_used(ch);
@@ -139,10 +159,14 @@ static void add_cells(const struct sb_view *view, uint32_t channel,
             continue;
         }
         for (uint64_t i = 0; i < end; i++) {
-            enum sb_block_state state = sb_hdr_state(sb_load_acquire(&sb_cell_at(ch, i)->w));
+            const struct sb_cell *cell = sb_cell_at(ch, i);
+            enum sb_block_state state = sb_hdr_state(sb_load_acquire(&cell->w));
             stat->held += c == channel && state == SB_BLOCK_RECEIVED;
             stat->redeliverable += c == channel && state == SB_BLOCK_ORPHAN;
-            stat->dead_letters += c != channel && state == SB_BLOCK_DEAD_LETTER;
+            stat->letters_kept += c == channel && state == SB_BLOCK_DEAD_LETTER;
+            if (c != channel && state == SB_BLOCK_DEAD_LETTER) {
+                add_letter(stat, sb_load_relaxed(&cell->stamp_ns), now_ns);
+            }
         }
     }
 }
@@ -193,6 +217,7 @@ int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channe
     if (!sb_channel_name(ch, stat.name)) {
         return sb_fail_static(-ENODATA, bus->segment.name, "spare channel without a name");
     }
+    stat.letter_age_ns = -1;
     stat.kind = (enum shmbus_kind)ch->kind;
     stat.on_full = (enum shmbus_on_full)ch->on_full;
     stat.max_deliveries = ch->max_deliveries;

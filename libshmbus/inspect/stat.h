@@ -20,6 +20,9 @@ int sb_stat_check(struct shmbus *bus, const void *ret);
 /* Whether the name still leads to this very segment. */
 bool sb_bus_is_unlinked(const struct shmbus *bus);
 
+/* Of the segment that the name leads to, as text; "" if there is none. */
+void sb_bus_other_uuid(const struct shmbus *bus, char ret_text[37]);
+
 /* What there is to be said of the contents of one channel. */
 void sb_queue_stat(const struct sb_view *view, uint32_t channel, struct shmbus_channel_stat *stat);
 void sb_lanes_stat(const struct sb_view *view, uint32_t channel, struct shmbus_channel_stat *stat);

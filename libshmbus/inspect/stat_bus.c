@@ -2,10 +2,12 @@
 /*
  * The bus as a whole in numbers.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/sized.h"
 #include "inspect/inspect.h"
@@ -21,6 +23,31 @@ bool sb_bus_is_unlinked(const struct shmbus *bus)
     return (uint64_t)st.st_dev != bus->segment.device || (uint64_t)st.st_ino != bus->segment.inode;
 }
 
+static void format_uuid(const uint8_t uuid[16], char ret_text[37])
+{
+    char *at = ret_text;
+    for (unsigned i = 0; i < 16; i++) {
+        at += snprintf(at, 4, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
+    }
+}
+
+/* Only read: it is another bus, perhaps of another version, or no bus. */
+void sb_bus_other_uuid(const struct shmbus *bus, char ret_text[37])
+{
+    struct sb_super head;
+    int fd = open(bus->segment.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    ret_text[0] = '\0';
+    if (fd < 0) {
+        return;
+    }
+    if (pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
+        memcmp(head.magic, SB_MAGIC, sizeof head.magic) == 0) {
+        format_uuid(head.uuid, ret_text);
+    }
+    close(fd);
+}
+
 /* Permissions now: somebody may have changed them since we attached. */
 static mode_t mode_now(struct shmbus *bus)
 {
@@ -33,14 +60,6 @@ static mode_t mode_now(struct shmbus *bus)
     }
     pthread_mutex_unlock(&bus->liveness_lock);
     return mode & 07777;
-}
-
-static void format_uuid(const uint8_t uuid[16], char ret_text[37])
-{
-    char *at = ret_text;
-    for (unsigned i = 0; i < 16; i++) {
-        at += snprintf(at, 4, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
-    }
 }
 
 int shmbus_bus_stat(struct shmbus *bus, struct shmbus_bus_stat *ret_stat)
@@ -75,7 +94,12 @@ int shmbus_bus_stat(struct shmbus *bus, struct shmbus_bus_stat *ret_stat)
     stat.owner_uid = bus->segment.owner_uid;
     stat.mode = mode_now(bus);
     stat.shutting_down = sb_load_relaxed(&bus->view.super->shutdown) != 0;
+    stat.device = bus->segment.device;
+    stat.inode = bus->segment.inode;
     stat.unlinked = sb_bus_is_unlinked(bus);
+    if (stat.unlinked) {
+        sb_bus_other_uuid(bus, stat.other_uuid);
+    }
     sb_give(ret_stat, &stat, sizeof stat);
     return 0;
 }

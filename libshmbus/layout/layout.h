@@ -466,6 +466,7 @@ static inline enum sb_dir_state sb_dir_state(uint64_t dir)
 
 /* Flags of a channel. */
 #define SB_CHANNEL_TIMESTAMPS 1u
+#define SB_CHANNEL_SPARE 2u /* made without a name, for whoever comes with one */
 
 /* Control block of a channel; the ring itself lies elsewhere. */
 struct sb_channel {

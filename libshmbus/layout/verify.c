@@ -134,7 +134,7 @@ static int check_channel(const struct sb_channel_geometry *ch)
         return sb_damaged("the number of endpoints of a channel", ch->endpoints);
     if (ch->share != 0 && !sb_geometry_uses_blocks(ch))
         return sb_damaged("the share of blocks of a channel without blocks", ch->share);
-    if ((ch->flags & ~SB_CHANNEL_TIMESTAMPS) != 0)
+    if ((ch->flags & ~(SB_CHANNEL_TIMESTAMPS | SB_CHANNEL_SPARE)) != 0)
         return sb_damaged("the flags of a channel", ch->flags);
     return kind->check(ch);
 }

@@ -63,6 +63,7 @@ static void take_channel(const struct shmbus_plan *plan, const struct sb_channel
     to->dead_letter = channel_index(plan, from->dead_letter);
     to->endpoints = from->endpoints != 0 ? from->endpoints : 2 * plan->processes;
     to->flags = from->timestamps == SHMBUS_SWITCH_ON ? SB_CHANNEL_TIMESTAMPS : 0;
+    to->flags |= from->name[0] == '\0' ? SB_CHANNEL_SPARE : 0;
     sb_plan_kind(from)->take(from, to);
 }
 

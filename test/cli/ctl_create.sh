@@ -71,7 +71,7 @@ check "and nothing is left of it" absent
 # ------------------------------------------------------------------------------------- from options
 works "a bus is made from options" create "$bus" --memory=4MiB --processes=8 --mode=0660 \
     --queue=tasks:depth=1000,max_deliveries=5,dead_letter=dead --stream=ticks
-check "create tells the place" says "$segment"
+check "create tells the place" complains "$segment"
 check "create notes the rounding" complains 'depth 1000 -> 1024'
 check "the mode is as asked" same "$(stat -c %a "$segment")" 660
 fails "a second one of that name is refused with 9, exists" 9 "exists already" create "$bus"
@@ -179,7 +179,8 @@ check "it is gone from there" test ! -e "$dir/shmbus.$bus"
 
 # ------------------------------------------------------------- the name of the file as the name of the bus
 works "the name of a file makes the bus in it" create "shmbus.$bus"
-check "and names it as it is" eval 'says "^created $bus: $segment," && test -e "$segment"'
+check "and names it as it is" eval 'complains "created $bus: $segment," && test -e "$segment"'
+check "on standard error: standard output is for data" test ! -s "$out"
 check "there is no file with the prefix twice" test ! -e "/dev/shm/shmbus.shmbus.$bus"
 works "so does its path, as a shell completes it" stats "$segment"
 check "it is the same bus" says "^$bus  $segment "

@@ -6,6 +6,7 @@
 
 static const char plan_text[] =
     "processes: 2\n"
+    "spare: { channels: 2, depth: 4 }\n"
     "channels:\n"
     "  tasks: { depth: 4, endpoints: 2 }\n"
     "  lanes: { depth: 4, order: producer, producers: 2, endpoints: 8 }\n"
@@ -24,13 +25,18 @@ static bool collect(void *context, enum shmbus_severity severity, const char *wh
     return true;
 }
 
-static const char *findings(struct shmbus *bus)
+static const char *findings_with(struct shmbus *bus, const struct shmbus_check_opts *opts)
 {
     static char all[4096];
 
     all[0] = '\0';
-    CU_ASSERT_TRUE(shmbus_check(bus, collect, all) >= 0);
+    CU_ASSERT_TRUE(shmbus_check_with(bus, opts, collect, all) >= 0);
     return all;
+}
+
+static const char *findings(struct shmbus *bus)
+{
+    return findings_with(bus, NULL);
 }
 
 static bool tells(struct shmbus *bus, const char *what)
@@ -86,6 +92,57 @@ T_TEST(check_limits, a_queue_that_drops_its_oldest_is_full_by_design)
     }
     CU_ASSERT_TRUE(tells(bus, "queue tasks is 100 % full"));
     shmbus_channel_close(last);
+    shmbus_channel_close(tasks);
+    t_bus_end(bus, name);
+}
+
+T_TEST(check_limits, spare_queues_that_all_have_a_name_are_told)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = bus_make(name);
+
+    shmbus_channel_close(t_open(bus, "one", SHMBUS_OPEN_SEND));
+    CU_ASSERT_STRING_EQUAL(findings(bus), "");
+    shmbus_channel_close(t_open(bus, "two", SHMBUS_OPEN_SEND));
+    CU_ASSERT_TRUE(tells(bus, "all 2 spare queues have a name: the next new name is refused"));
+    t_bus_end(bus, name);
+}
+
+T_TEST(check_limits, a_bus_without_spare_queues_is_meant_to_have_none)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus_plan *plan = t_plan(2, 64, 8);
+    struct shmbus *bus;
+
+    t_plan_queue(plan, "tasks", 8, SHMBUS_FULL_BLOCK, 0, NULL);
+    plan->spare_channels = 0;
+    bus = t_bus_new(plan, name);
+    CU_ASSERT_FALSE(tells(bus, "spare"));
+    t_bus_end(bus, name);
+}
+
+T_TEST(check_limits, are_where_the_caller_wants_them)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = bus_make(name);
+    struct shmbus_channel *tasks = t_open(bus, "tasks", SHMBUS_OPEN_SEND);
+    struct shmbus_check_opts opts = SHMBUS_CHECK_OPTS_INIT;
+
+    t_put(tasks, 1);
+    t_put(tasks, 2);
+    CU_ASSERT_STRING_EQUAL(findings(bus), "");
+    opts.full_percent = opts.used_percent = 50;
+    CU_ASSERT_PTR_NOT_NULL(strstr(findings_with(bus, &opts), "queue tasks is 50 % full"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(findings_with(bus, &opts), "1 of 2 places for processes"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(findings_with(bus, &opts), "channel tasks: 1 of 2 handles"));
+    opts.full_percent = opts.used_percent = 51;
+    CU_ASSERT_STRING_EQUAL(findings_with(bus, &opts), "");
+    t_put(tasks, 3);
+    t_put(tasks, 4);
+    opts.full_percent = SHMBUS_CHECK_NEVER;
+    CU_ASSERT_STRING_EQUAL(findings_with(bus, &opts), "");
+    opts.full_percent = 100;
+    CU_ASSERT_PTR_NOT_NULL(strstr(findings_with(bus, &opts), "queue tasks is 100 % full"));
     shmbus_channel_close(tasks);
     t_bus_end(bus, name);
 }

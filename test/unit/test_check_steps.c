@@ -35,7 +35,10 @@ static void access_step(void)
 #define sb_block_is_in_slot(view, look, block)                                                     \
     (access_step(), sb_block_is_in_slot(view, look, block))
 #define shmbus_check t_steps_check
+#define shmbus_check_with t_steps_check_with
 int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
+int shmbus_check_with(struct shmbus *bus, const struct shmbus_check_opts *opts,
+                      shmbus_finding_fn each, void *context);
 #define sb_cell_snapshot t_check_cell_look
 #define sb_lane_settled t_check_lane_settled
 #define sb_cell_is_possible t_check_cell_is_possible

@@ -705,7 +705,7 @@ T_TEST(layout, forged_channels_are_refused_with_a_right_hash)
     FORGE(channels[0].dead_letter, 2);       /* a stream */
     FORGE(channels[0].dead_letter, 5);       /* behind the last */
     FORGE(channels[0].dead_letter, 0x7fffffff);
-    FORGE(channels[0].flags, 2);
+    FORGE(channels[0].flags, 4);
     FORGE(channels[0].endpoints, 0);
     FORGE(channels[0].endpoints, UINT32_MAX);
     FORGE(channels[0].name[0], '/');

@@ -89,6 +89,10 @@ T_TEST(letters, stay_with_their_queue_if_the_other_one_is_full_and_keeps_what_it
     T_FAILS(t_send(l.work, 99, 0), -SHMBUS_ERR_NO_BLOCKS);
     CU_ASSERT_EQUAL(t_channel_stat(l.bus, "dead").depth, DEPTH);
     CU_ASSERT_EQUAL(t_channel_stat(l.bus, "dead").dead_letters, USABLE);
+    CU_ASSERT_EQUAL(t_channel_stat(l.bus, "dead").letters_kept, 0);
+    CU_ASSERT_EQUAL(t_channel_stat(l.bus, "work").letters_kept, USABLE - DEPTH);
+    CU_ASSERT_EQUAL(t_channel_stat(l.bus, "work").letter_age_ns, -1);
+    CU_ASSERT_TRUE(t_channel_stat(l.bus, "dead").letter_age_ns >= 0);
     CU_ASSERT_EQUAL(counter(&l, "work", SHMBUS_COUNT_dead_lettered), USABLE);
     CU_ASSERT_EQUAL(counter(&l, "dead", SHMBUS_COUNT_dropped), 0);
     for (uint64_t i = 1; i <= USABLE; i++)

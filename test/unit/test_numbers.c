@@ -666,6 +666,31 @@ T_TEST(numbers, a_plan_of_odd_numbers_is_made_or_refused)
     }
 }
 
+static bool no_more(void *context, enum shmbus_severity severity, const char *what,
+                    const char *cure)
+{
+    (void)severity, (void)what, (void)cure;
+    return context != NULL;
+}
+
+T_TEST(numbers, a_check_with_odd_limits_is_made_or_refused)
+{
+    static const uint32_t odd[] = {0, 1, 99, 100, 101, INT32_MAX, UINT32_MAX - 1, UINT32_MAX};
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = t_bus_new(t_plan(2, 64, 8), name);
+
+    for (size_t i = 0; i < COUNT_OF(odd); i++) {
+        bool is_limit = odd[i] <= 100 || odd[i] == SHMBUS_CHECK_NEVER;
+        struct shmbus_check_opts full = SHMBUS_CHECK_OPTS_INIT, used = full, letters = full;
+
+        full.full_percent = used.used_percent = letters.dead_letters = odd[i];
+        CU_ASSERT_EQUAL(shmbus_check_with(bus, &full, no_more, NULL) >= 0, is_limit);
+        CU_ASSERT_EQUAL(shmbus_check_with(bus, &used, no_more, NULL) >= 0, is_limit);
+        CU_ASSERT_TRUE(shmbus_check_with(bus, &letters, no_more, NULL) >= 0);
+    }
+    t_bus_end(bus, name);
+}
+
 /* ---------------------------------------------------------------------------- no call forgotten */
 
 /* Calls without a number but sizes of texts and structs, or tested as a whole elsewhere. */

@@ -531,8 +531,8 @@ T_TEST(check, messages_that_wait_for_nobody_are_found)
     for (uint64_t i = 0; i < 15; i++) {
         t_put(tx, i);
     }
-    CU_ASSERT_TRUE(
-        finds(observer, SHMBUS_SEVERITY_WARNING, "queue tasks is 94 % full, 1 receivers"));
+    /* it rejects: its senders know */
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_NOTE, "queue tasks is 94 % full, 1 receivers"));
     while (t_send(ticks, 0, 0) == 0) {
     }
     CU_ASSERT_TRUE(
@@ -547,7 +547,7 @@ T_TEST(check, a_small_queue_with_one_message_is_not_nearly_full)
     struct shmbus_plan *plan = t_plan(4, 256, 64);
     struct shmbus_channel *ch;
     struct shmbus *bus;
-    t_plan_queue(plan, "small", 8, SHMBUS_FULL_REJECT, 0, NULL);
+    t_plan_queue(plan, "small", 8, SHMBUS_FULL_BLOCK, 0, NULL);
     bus = t_bus_new(plan, name);
     ch = t_open(bus, "small", SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
     for (uint64_t i = 0; i < 7; i++) {
@@ -641,8 +641,9 @@ T_TEST(check, damage_in_rings_and_regions_is_found)
 T_TEST(check, a_lost_name_and_open_permissions_are_found)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = make_bus(name), *observer = observe(name);
-    struct shmbus_bus_stat stat = {.struct_bytes = sizeof stat};
+    struct shmbus *bus = make_bus(name), *observer = observe(name), *other;
+    struct shmbus_bus_stat stat = {.struct_bytes = sizeof stat}, other_stat = stat;
+    char text[200];
     T_OK(shmbus_bus_stat(bus, &stat));
     CU_ASSERT_EQUAL(chmod(stat.path, 0666), 0);
     CU_ASSERT_TRUE(
@@ -652,9 +653,23 @@ T_TEST(check, a_lost_name_and_open_permissions_are_found)
     T_OK(shmbus_shutdown(bus, true));
     CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_NOTE, "is shutting down"));
     T_OK(shmbus_unlink(name));
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "the name of this segment is gone"));
+    snprintf(text, sizeof text, "was removed (uuid %s, inode %llu)", stat.uuid,
+             (unsigned long long)stat.inode);
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, text));
+    T_OK(shmbus_bus_stat(bus, &stat));
+    CU_ASSERT_TRUE(stat.unlinked);
+    CU_ASSERT_STRING_EQUAL(stat.other_uuid, "");
     T_OK(shmbus_create(name, NULL, NULL)); /* another one under that name */
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "the name of this segment is gone"));
+    other = observe(name);
+    T_OK(shmbus_bus_stat(other, &other_stat));
+    T_OK(shmbus_bus_stat(bus, &stat));
+    CU_ASSERT_STRING_EQUAL(stat.other_uuid, other_stat.uuid);
+    CU_ASSERT_TRUE(stat.inode != other_stat.inode);
+    CU_ASSERT_TRUE(!other_stat.unlinked && other_stat.other_uuid[0] == '\0');
+    snprintf(text, sizeof text, "another bus of that name (uuid %s); this one (uuid %s)",
+             other_stat.uuid, stat.uuid);
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, text));
+    shmbus_detach(other);
     shmbus_detach(observer);
     t_bus_end(bus, name);
 }

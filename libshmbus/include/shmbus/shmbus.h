@@ -1262,8 +1262,11 @@ struct shmbus_bus_stat {
     uid_t owner_uid;
     mode_t mode;
     bool shutting_down;
-    bool unlinked;           /* the name is gone: nobody new can join this segment */
+    bool unlinked;           /* the name is gone, or another segment's: nobody new can join */
     uint32_t processes_idle; /* alive + idle + stalled + dead are attached */
+    uint64_t device, inode;  /* of the file, as stat() has them */
+    char other_uuid[37];     /* unlinked: of the segment that the name leads to now; "" if there is
+                              * none, or it cannot be read */
 };
 
 struct shmbus_channel_stat {
@@ -1282,9 +1285,13 @@ struct shmbus_channel_stat {
     uint32_t senders, receivers; /* handles open now */
     uint64_t counters[SHMBUS_COUNTERS_MAX]; /* by enum shmbus_counter */
     uint32_t order;                         /* enum shmbus_order, of a queue */
-    uint32_t lanes;      /* order producer: producers at once. depth_max is then that of the
+    uint32_t lanes;        /* order producer: producers at once. depth_max is then that of the
                                  * fullest lane, in steps of 1/16 */
-    uint32_t lanes_used; /* lanes that had a producer so far; capacity is that of these */
+    uint32_t lanes_used;   /* lanes that had a producer so far; capacity is that of these */
+    uint64_t letters_kept; /* dead letters of this queue that still lie in its memory, as they wait
+                            * for room in its dead-letter queue, where they are counted, too */
+    int64_t letter_age_ns; /* dead-letter queue: since the oldest was sent; -1: there is none, or
+                            * nothing in there has a time stamp */
 };
 
 struct shmbus_process_stat {
@@ -1445,6 +1452,33 @@ typedef bool (*shmbus_finding_fn)(void *context, enum shmbus_severity severity, 
  * Return: the number of findings above SHMBUS_SEVERITY_NOTE that it showed; the errors of looking.
  */
 SHMBUS_API int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
+
+#define SHMBUS_CHECK_NEVER UINT32_MAX
+/* From when on there is a finding. 0: the default. */
+struct shmbus_check_opts {
+    size_t struct_bytes;
+    uint32_t full_percent; /* a channel is full to so much: 1 .. 100; default 90 */
+    uint32_t used_percent; /* so many of the places for processes, handles, producers and spare
+                            * queues are taken: 1 .. 100; default 100, which is all of them */
+    uint32_t dead_letters; /* so many wait; default 1. For these three: or SHMBUS_CHECK_NEVER */
+    uint32_t reserved_;    /* 0 */
+};
+/* clang-format off */
+#define SHMBUS_CHECK_OPTS_INIT { sizeof(struct shmbus_check_opts), 0, 0, 0, 0 }
+/* clang-format on */
+
+/**
+ * shmbus_check_with() - shmbus_check() with other limits.
+ * @bus: attached.
+ * @opts: NULL for the defaults.
+ * @each: called for each finding.
+ * @context: handed to @each.
+ *
+ * Return: as shmbus_check(); -EINVAL: a percentage above 100, or struct_bytes; -E2BIG: see "Structs
+ *   of options".
+ */
+SHMBUS_API int shmbus_check_with(struct shmbus *bus, const struct shmbus_check_opts *opts,
+                                 shmbus_finding_fn each, void *context);
 
 /**
  * shmbus_plan_compare() - how the segment differs from a plan, name by name.
