@@ -23,14 +23,17 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <shmbus/shmbus.h>
+
 #include "program.h"
-#include "stop.h"
 
 #define MS ((int64_t)1000000)
 #define BEAT_NS (1000 * MS)
@@ -52,7 +55,7 @@ struct thread {
     pthread_t id;
     int kind;
     struct program *program;
-    struct stop node;
+    struct shmbus_stop *node;
     struct shmbus_channel *queue;
     int64_t noticed_ns; /* that it is to stop */
 };
@@ -61,13 +64,14 @@ struct program {
     const char *bus_name, *settings;
     long threads, tasks, limit_ms;
     struct shmbus *bus;
-    struct stop all, workers; /* the tree: all, workers, each thread; all, numbers */
+    struct shmbus_stop *all, *workers; /* the tree: all, workers, each thread; all, numbers */
     struct thread *pool;
     size_t pool_size;
-    pthread_t numbers;
+    struct thread numbers;
     atomic_long work_ms[KINDS]; /* of one step */
     atomic_ulong done[KINDS];   /* steps */
-    atomic_uint cut_off, failed;
+    atomic_uint failed;
+    struct shmbus_drain_stat end;
 };
 
 static void usage(FILE *to)
@@ -87,7 +91,7 @@ static void usage(FILE *to)
 
 /* ------------------------------------------------------------------------------------ settings */
 
-/* False, and everything as before, when the file is not right. */
+/* False, and everything as before, when the file is not right: it has said so in one line. */
 static bool read_settings(struct program *p)
 {
     long work_ms[KINDS];
@@ -127,9 +131,28 @@ static bool read_settings(struct program *p)
     return true;
 }
 
+static void reread_settings(void *context)
+{
+    read_settings(context);
+}
+
 /* ------------------------------------------------------------------------------------- workers */
 
-/* Stands for the work; it says from time to time that it is at it. False: not done. */
+/* Stands for so much work, which a stop does not end, but its deadline does. False: not done. */
+static bool work_for(struct thread *t, int64_t ns)
+{
+    int64_t left_ns = ns, limit_ns, begin_ns = program_now_ns();
+
+    if (shmbus_stop_sleep(t->node, ns) == 0) {
+        return true;
+    }
+    left_ns -= program_now_ns() - begin_ns;
+    limit_ns = shmbus_stop_left_ns(t->node);
+    program_sleep_ns(left_ns < limit_ns ? left_ns : limit_ns);
+    return left_ns <= limit_ns;
+}
+
+/* One step of a task; it says from time to time that it is at it. False: not done. */
 static bool work(struct thread *t)
 {
     int64_t left_ns = t->program->work_ms[t->kind] * MS;
@@ -137,7 +160,7 @@ static bool work(struct thread *t)
     while (left_ns > 0) {
         int64_t slice_ns = left_ns < BEAT_NS ? left_ns : BEAT_NS;
 
-        if (!stop_finish(&t->node, slice_ns))
+        if (!work_for(t, slice_ns))
             return false; /* the limit is reached */
         left_ns -= slice_ns;
         shmbus_heartbeat(t->program->bus);
@@ -149,12 +172,10 @@ static bool work(struct thread *t)
 static int do_task(struct thread *t, struct shmbus_msg *msg)
 {
     for (int step = 0; step < kinds[t->kind].steps; step++) {
-        if (!kinds[t->kind].finishes && stop_asked(&t->node))
-            return stop_give_back(&t->node, msg);
-        if (!work(t)) {
-            t->program->cut_off++;
-            return stop_give_back(&t->node, msg);
-        }
+        bool goes_on = kinds[t->kind].finishes || !shmbus_stop_asked(t->node);
+
+        if (!goes_on || !work(t))
+            return shmbus_stop_give_back(t->node, msg);
     }
     return shmbus_release(msg);
 }
@@ -165,7 +186,7 @@ static int serve(struct thread *t)
     int result;
 
     for (;;) {
-        result = stop_recv(&t->node, t->queue, &msg, SHMBUS_WAIT_FOREVER);
+        result = shmbus_stop_recv(t->node, t->queue, &msg, SHMBUS_WAIT_FOREVER);
         if (result == 0)
             result = do_task(t, &msg);
         if (result == -ECANCELED || result == -SHMBUS_ERR_SHUTDOWN)
@@ -175,22 +196,32 @@ static int serve(struct thread *t)
     }
 }
 
-/* Its handle is closed with the thread, whatever way that ends. */
+static int open_and_serve(struct thread *t)
+{
+    int result = shmbus_channel_open(t->program->bus, kinds[t->kind].name, SHMBUS_OPEN_RECV, NULL,
+                                     &t->queue);
+
+    if (result == 0) {
+        result = serve(t);
+        shmbus_channel_close(t->queue);
+    }
+    return result;
+}
+
+/* Its node was made by the one who started it, so that no drain overlooks it. */
 static void *worker(void *context)
 {
     struct thread *t = context;
     struct program *p = t->program;
-    int result = shmbus_channel_open(p->bus, kinds[t->kind].name,
-                                     SHMBUS_OPEN_RECV | SHMBUS_OPEN_THREAD, NULL, &t->queue);
+    int result = open_and_serve(t);
 
-    if (result == 0)
-        result = serve(t);
     t->noticed_ns = program_now_ns();
     if (result < 0) {
         program_fail(result, "a worker for %s cannot go on", kinds[t->kind].name);
         p->failed++;
-        kill(getpid(), SIGTERM);
+        shmbus_stop_ask(p->workers, p->limit_ms * MS);
     }
+    shmbus_stop_free(t->node);
     return NULL;
 }
 
@@ -205,14 +236,15 @@ static unsigned long total(const struct program *p)
 
 static void *numbers(void *context)
 {
-    struct program *p = context;
+    struct thread *t = context;
     unsigned long before = 0, now;
 
-    while (stop_pause(&p->all, REPORT_NS)) {
-        now = total(p);
+    while (shmbus_stop_sleep(t->node, REPORT_NS) == 0) {
+        now = total(t->program);
         program_log("done: %lu, %lu in the last 3 s", now, now - before);
         before = now;
     }
+    shmbus_stop_free(t->node);
     return NULL;
 }
 
@@ -233,6 +265,23 @@ static int send_tasks(struct program *p)
     return PROGRAM_OK;
 }
 
+/* Signals ask the workers; this thread reads the settings again while it waits for that. */
+static int make_tree(struct program *p)
+{
+    struct shmbus_signals_opts opts = SHMBUS_SIGNALS_OPTS_INIT;
+    int result = shmbus_stop_new(p->bus, NULL, &p->all);
+
+    opts.limit_ns = p->limit_ms > 0 ? p->limit_ms * MS : 1;
+    opts.also = SIGUSR2;
+    opts.reread = reread_settings;
+    opts.context = p;
+    if (result == 0)
+        result = shmbus_stop_new(NULL, p->all, &p->workers);
+    if (result == 0)
+        result = shmbus_stop_signals(p->workers, &opts);
+    return result == 0 ? PROGRAM_OK : program_fail(result, "cannot wait for signals");
+}
+
 static int start(struct program *p)
 {
     int result = shmbus_attach(p->bus_name, NULL, &p->bus);
@@ -241,76 +290,80 @@ static int start(struct program *p)
         return program_fail(result, "cannot attach to bus '%s'", p->bus_name);
     if (send_tasks(p) != PROGRAM_OK)
         return PROGRAM_FAILED;
-    p->pool_size = (size_t)p->threads * KINDS;
-    p->pool = calloc(p->pool_size, sizeof *p->pool);
-    if (p->pool == NULL || stop_init(&p->all, NULL, NULL) < 0 ||
-        stop_init(&p->workers, &p->all, p->bus) < 0)
-        return program_fail(0, "not enough memory or descriptors");
-    for (size_t i = 0; i < p->pool_size; i++) {
-        struct thread *t = &p->pool[i];
+    return make_tree(p);
+}
 
-        *t = (struct thread){.kind = (int)(i % KINDS), .program = p};
-        if (stop_init(&t->node, &p->workers, NULL) < 0 ||
-            pthread_create(&t->id, NULL, worker, t) != 0)
-            return program_fail(0, "cannot start a thread");
-    }
-    if (pthread_create(&p->numbers, NULL, numbers, p) != 0)
+static int start_thread(struct thread *t, struct program *p, struct shmbus_stop *above,
+                        void *(*run)(void *))
+{
+    t->program = p;
+    if (shmbus_stop_new(NULL, above, &t->node) < 0 || pthread_create(&t->id, NULL, run, t) != 0)
         return program_fail(0, "cannot start a thread");
-    program_log("started (pid %d): %ld of each kind", (int)getpid(), p->threads);
     return PROGRAM_OK;
 }
 
-/* SIGTERM, SIGINT, SIGUSR2; all threads have them blocked, and this one waits for them. */
-static void wait_for_stop(struct program *p, const sigset_t *signals)
+static int start_threads(struct program *p)
 {
-    int number;
+    int status = PROGRAM_OK;
 
-    while (sigwait(signals, &number) == 0 && number == SIGHUP)
-        read_settings(p); /* if they are wrong, it has said so and keeps the old ones */
+    p->pool_size = (size_t)p->threads * KINDS;
+    p->pool = calloc(p->pool_size, sizeof *p->pool);
+    if (p->pool == NULL)
+        return program_fail(0, "not enough memory");
+    for (size_t i = 0; i < p->pool_size && status == PROGRAM_OK; i++) {
+        p->pool[i].kind = (int)(i % KINDS);
+        status = start_thread(&p->pool[i], p, p->workers, worker);
+    }
+    if (status == PROGRAM_OK)
+        status = start_thread(&p->numbers, p, p->all, numbers);
+    if (status == PROGRAM_OK)
+        program_log("started (pid %d): %ld of each kind", (int)getpid(), p->threads);
+    return status;
 }
 
-static void say_totals(struct program *p)
+static void say_totals(const struct program *p)
 {
-    unsigned given_back = 0;
     int64_t last_ns = 0;
 
-    for (size_t i = 0; i < p->pool_size; i++) {
-        given_back += p->pool[i].node.given_back;
+    for (size_t i = 0; i < p->pool_size && p->end.left == 0; i++) {
         if (p->pool[i].noticed_ns > last_ns)
             last_ns = p->pool[i].noticed_ns;
     }
     program_log("asked to stop at %" PRId64 ", the last worker had ended %.3f ms later",
-                stop_since_ns(&p->workers),
-                last_ns == 0 ? 0.0 : (double)(last_ns - stop_since_ns(&p->workers)) / 1e6);
-    program_log("total %lu: data %lu, request %lu, job steps %lu; given back %u, cut off %u",
+                p->end.asked_ns, last_ns == 0 ? 0.0 : (double)(last_ns - p->end.asked_ns) / 1e6);
+    program_log("total %lu: data %lu, request %lu, job steps %lu; given back %" PRIu64
+                ", cut off %" PRIu64,
                 total(p), (unsigned long)p->done[0], (unsigned long)p->done[1],
-                (unsigned long)p->done[2], given_back, (unsigned)p->cut_off);
+                (unsigned long)p->done[2], p->end.given_back, p->end.cut_off + p->end.left);
 }
 
+static void join_all(struct program *p)
+{
+    for (size_t i = 0; i < p->pool_size; i++)
+        pthread_join(p->pool[i].id, NULL);
+    pthread_join(p->numbers.id, NULL);
+    shmbus_stop_free(p->workers);
+    shmbus_stop_free(p->all);
+    free(p->pool);
+}
+
+/* The workers first, within the limit; then the numbers. */
 static int stop(struct program *p)
 {
-    pthread_t ids[THREADS_MAX * KINDS];
-    size_t stuck;
+    int result;
 
-    stop_ask(&p->workers, p->limit_ms * MS);
     program_log("stops: nothing more is taken, %ld ms for what is in hand", p->limit_ms);
-    for (size_t i = 0; i < p->pool_size; i++)
-        ids[i] = p->pool[i].id;
-    stuck = stop_join(&p->workers, ids, p->pool_size);
-    p->cut_off += (unsigned)stuck;
-    stop_ask(&p->all, p->limit_ms * MS);
-    stuck += stop_join(&p->all, &p->numbers, 1);
+    p->end.struct_bytes = sizeof p->end;
+    result = shmbus_stop_drain(p->workers, p->limit_ms * MS, &p->end);
+    if (result == 0)
+        result = shmbus_stop_drain(p->all, p->limit_ms * MS, NULL);
     say_totals(p);
-    if (stuck > 0) { /* the threads use the bus still: they end with the process */
+    if (result < 0) { /* those threads use the bus still: they end with the process */
         fflush(stdout);
         _exit(CUT_OFF);
     }
-    for (size_t i = 0; i < p->pool_size; i++)
-        stop_free(&p->pool[i].node);
-    stop_free(&p->workers);
-    stop_free(&p->all);
-    free(p->pool);
-    return p->failed > 0 ? PROGRAM_FAILED : p->cut_off > 0 ? CUT_OFF : PROGRAM_OK;
+    join_all(p);
+    return p->failed > 0 ? PROGRAM_FAILED : p->end.cut_off > 0 ? CUT_OFF : PROGRAM_OK;
 }
 
 /* Returns -1 to go on, else the exit code. */
@@ -367,24 +420,17 @@ int main(int argc, char **argv)
 {
     static struct program p = {
         .bus_name = "graceful", .threads = 1, .limit_ms = 10000, .work_ms = {500, 800, 400}};
-    sigset_t signals;
     int status;
 
     program_set_name("graceful");
     status = parse(argc, argv, &p);
     if (status >= 0)
         return status;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGUSR2);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before any thread: they inherit it */
     if (!read_settings(&p))
         return PROGRAM_USAGE;
-    if (start(&p) != PROGRAM_OK)
+    if (start(&p) != PROGRAM_OK || start_threads(&p) != PROGRAM_OK)
         return PROGRAM_FAILED;
-    wait_for_stop(&p, &signals);
+    shmbus_stop_sleep(p.workers, SHMBUS_WAIT_FOREVER); /* until a signal, or one that failed */
     status = stop(&p);
     shmbus_detach(p.bus);
     return status;

@@ -2,7 +2,7 @@
 # Every examples/NAME.c is a program of its own, $(B)/bin/NAME, but for the files that several of
 # them share.
 EXAMPLE_SRC := $(wildcard examples/*.c)
-EXAMPLE_SHARED := $(wildcard $(addprefix examples/,task.c program.c progress.c children.c stop.c))
+EXAMPLE_SHARED := $(wildcard $(addprefix examples/,task.c program.c progress.c children.c))
 EXAMPLE_SHARED_OBJ := $(EXAMPLE_SHARED:%.c=$(B)/obj/%.o)
 EXAMPLE_PROGRAMS := $(patsubst examples/%.c,$(B)/bin/%,$(filter-out $(EXAMPLE_SHARED),$(EXAMPLE_SRC)))
 EXAMPLE_SHARING := $(addprefix $(B)/bin/,coordinator worker demo graceful)

@@ -435,18 +435,6 @@ int shmbus_shutdown(struct shmbus *bus, bool on)
 
 /* From a signal handler: no locks, and errno as it was. Whoever of the bus sleeps looks again; that
  * others do, too, costs them a look. */
-static void wake_sleepers(const struct shmbus *bus)
-{
-    for (uint32_t i = 0; i < bus->view.channel_count; i++) {
-        sb_event_wake(&bus->view.channels[i].shared->readable);
-        sb_event_wake(&bus->view.channels[i].shared->writable);
-    }
-    for (uint32_t i = 0; i < bus->view.region_count; i++) {
-        sb_event_wake(&bus->view.regions[i].shared->unlocked);
-    }
-    sb_event_wake(bus->view.blocks.freed);
-}
-
 void shmbus_interrupt(struct shmbus *bus)
 {
     int e = errno;
@@ -457,7 +445,7 @@ void shmbus_interrupt(struct shmbus *bus)
     sb_store32_release(&bus->interrupted, 1);
     sb_fence(); /* whoever sleeps has announced it, or sees the flag */
     if (!bus->observer && sb_bus_is_ours(bus)) {
-        wake_sleepers(bus);
+        sb_bus_wake_sleepers(bus);
     }
     errno = e;
 }

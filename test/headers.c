@@ -48,6 +48,16 @@ static const struct {
     F(shmbus_shutdown),
     F(shmbus_interrupt),
     F(shmbus_interrupt_clear),
+    F(shmbus_stop_new),
+    F(shmbus_stop_free),
+    F(shmbus_stop_ask),
+    F(shmbus_stop_asked),
+    F(shmbus_stop_left_ns),
+    F(shmbus_stop_recv),
+    F(shmbus_stop_give_back),
+    F(shmbus_stop_sleep),
+    F(shmbus_stop_drain),
+    F(shmbus_stop_signals),
     F(shmbus_reclaim),
     F(shmbus_channel_open),
     F(shmbus_channel_close),
@@ -108,6 +118,7 @@ int main(void)
     struct shmbus_create_opts create_opts = SHMBUS_CREATE_OPTS_INIT;
     struct shmbus_open_opts open_opts = SHMBUS_OPEN_OPTS_INIT;
     struct shmbus_send_opts send_opts = SHMBUS_SEND_OPTS_INIT;
+    struct shmbus_signals_opts signals_opts = SHMBUS_SIGNALS_OPTS_INIT;
     char name[SHMBUS_NAME_BYTES] = SHMBUS_DIR_DEFAULT;
     int64_t forever = SHMBUS_WAIT_FOREVER;
     long errors = SHMBUS_ERRORS(ERROR_SUM), counters = SHMBUS_COUNTERS(COUNTER_SUM);
@@ -131,7 +142,8 @@ int main(void)
         SHMBUS_GROUP_ROOT == 0)
         return 1;
     if (create_opts.struct_bytes != sizeof create_opts ||
-        open_opts.struct_bytes != sizeof open_opts || send_opts.struct_bytes != sizeof send_opts)
+        open_opts.struct_bytes != sizeof open_opts || send_opts.struct_bytes != sizeof send_opts ||
+        signals_opts.struct_bytes != sizeof signals_opts || signals_opts.reread != NULL)
         return 1;
     if (errors < 5000 || counters < 1 || limits < 1 || SHMBUS_TYPE_USER != 64)
         return 1;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a process does with its bus whoever of its threads calls: so far, repairing after the dead.
+ * What a process does with its bus whoever of its threads calls: repairing after the dead,
+ * waking who sleeps.
  */
 #include "bus/bus.h"
 
+#include "protocol/event.h"
 #include "protocol/reclaim.h"
 #include "protocol/sweep.h"
 
@@ -32,4 +34,16 @@ uint32_t sb_bus_sweep(struct shmbus *bus)
     freed = sb_keeper_do(bus->keeper, sweep_job, bus);
     pthread_mutex_unlock(&bus->liveness_lock);
     return freed < 0 ? 0 : (uint32_t)freed;
+}
+
+void sb_bus_wake_sleepers(const struct shmbus *bus)
+{
+    for (uint32_t i = 0; i < bus->view.channel_count; i++) {
+        sb_event_wake(&bus->view.channels[i].shared->readable);
+        sb_event_wake(&bus->view.channels[i].shared->writable);
+    }
+    for (uint32_t i = 0; i < bus->view.region_count; i++) {
+        sb_event_wake(&bus->view.regions[i].shared->unlocked);
+    }
+    sb_event_wake(bus->view.blocks.freed);
 }

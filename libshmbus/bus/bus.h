@@ -49,4 +49,8 @@ static inline bool sb_bus_is_ours(const struct shmbus *bus)
 /* Reclaims after dead processes; thread-safe. Returns how many. */
 uint32_t sb_bus_sweep(struct shmbus *bus);
 
+/* Wakes every call that sleeps, of this process or another; async-signal-safe. Who is to see
+ * something then has it stored before, with sb_fence() in between. */
+void sb_bus_wake_sleepers(const struct shmbus *bus);
+
 #endif

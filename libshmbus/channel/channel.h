@@ -5,6 +5,7 @@
 #ifndef SB_CHANNEL_H
 #define SB_CHANNEL_H
 
+#include "base/asked.h"
 #include "base/branch.h"
 #include "bus/bus.h"
 #include "channel/kind.h"
@@ -38,6 +39,7 @@ struct shmbus_channel {
     int64_t thread_ns;            /* when the row was told last which thread uses it */
     int64_t census_ns;            /* when census was written */
     char census[SB_CENSUS_BYTES]; /* who has what the last send found none of */
+    const struct sb_asked *asked; /* ends the receive that it is in; NULL: nobody does */
     struct sb_poll *poll;
     struct shmbus_channel *next;
     char name[SHMBUS_NAME_BYTES];

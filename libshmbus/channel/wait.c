@@ -67,6 +67,9 @@ static int stopped(struct shmbus_channel *ch)
     if (sb_load32_relaxed(&ch->bus->interrupted) != 0) {
         return -EINTR;
     }
+    if (sb_ends_waiting(ch->asked)) {
+        return -EINTR; /* shmbus_stop_recv() says what it is */
+    }
     if (sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
         return -SHMBUS_ERR_SHUTDOWN;
     }
