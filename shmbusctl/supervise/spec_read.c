@@ -90,12 +90,10 @@ static const struct sup_key stop_keys[] = {
     {"whole_group", sup_read_bool, PROGRAM(stop_group), 0, 0, NULL},
     LAST};
 
-static const struct sup_key reload_keys[] = {
-    {"batch", read_batch, 0, 0, 0, NULL},
-    {"max_unavailable", sup_read_count, PROGRAM(max_unavailable), 0, SUP_COUNT_MAX, NULL},
-    {"signal", sup_read_signal, PROGRAM(reload_signal), 0, 0, NULL},
-    {"grace", sup_read_duration, PROGRAM(reload_grace_ns), 0, 0, NULL},
-    LAST};
+static const struct sup_key reload_keys[] = {{"batch", read_batch, 0, 0, 0, NULL},
+                                             {"max_unavailable", sup_read_count,
+                                              PROGRAM(max_unavailable), 0, SUP_COUNT_MAX, NULL},
+                                             LAST};
 
 static bool read_cron(struct sup_yaml *y, const struct sup_key *key, void *target)
 {
@@ -150,11 +148,15 @@ static const struct sup_key program_keys[] = {
     {"restart", sup_read_map, 0, 0, 0, restart_keys},
     {"stop", sup_read_map, 0, 0, 0, stop_keys},
     {"reload", sup_read_map, 0, 0, 0, reload_keys},
+    {"reload_signal", sup_read_signal, PROGRAM(reload_signal), 0, 0, NULL},
+    {"reload_grace", sup_read_duration, PROGRAM(reload_grace_ns), 0, 0, NULL},
     {"recycle", sup_read_map, 0, 0, 0, recycle_keys},
     {"watchdog", sup_read_map, 0, 0, 0, watchdog_keys},
     {"clean", sup_read_map, 0, 0, 0, clean_keys},
     {"pid_file", sup_read_text, PROGRAM(pid_file), 0, 0, NULL},
     LAST};
+
+#define UNSET UINT32_MAX /* its default depends on other keys: see settle_reload() */
 
 static const struct sup_program_spec program_defaults = {
     .count = 1,
@@ -171,7 +173,8 @@ static const struct sup_program_spec program_defaults = {
                 .within_ns = 60 * SECOND},
     .stop_signal = SIGTERM,
     .stop_grace_ns = 30 * SECOND,
-    .reload_grace_ns = SECOND,
+    .max_unavailable = UNSET,
+    .reload_grace_ns = -1,
     .recycle = {.jitter = 10, .put_off_ns = 3600 * SECOND},
     .clean = {.older_ns = -1},
 };
@@ -245,7 +248,32 @@ static bool check_pid_file(struct sup_yaml *y, const struct sup_program_spec *p)
     return true;
 }
 
-static bool check_program(struct sup_yaml *y, const struct sup_program_spec *p)
+/* Who gets a signal to be replaced goes before its successor comes: one may be away by default. */
+static bool settle_reload(struct sup_yaml *y, struct sup_program_spec *p)
+{
+    if (p->reload_signal == 0 && p->reload_grace_ns >= 0) {
+        return sup_yaml_fail(y, "`%s`: `reload_grace` needs a `reload_signal`", p->name);
+    }
+    if (p->reload_signal != 0 && p->max_unavailable == 0) {
+        return sup_yaml_fail(y,
+                             "`%s`: with a `reload_signal` a worker goes before its successor "
+                             "comes; set `max_unavailable` to 1 or more",
+                             p->name);
+    }
+    if (p->max_unavailable == UNSET) {
+        p->max_unavailable = p->reload_signal != 0 ? 1 : 0;
+    }
+    if (p->reload_grace_ns < 0) {
+        p->reload_grace_ns = SECOND;
+    }
+    if (p->max_unavailable > p->count && !p->per_cpu) {
+        return sup_yaml_fail(y, "`%s`: `max_unavailable: %u` is more than its `count` of %u",
+                             p->name, p->max_unavailable, p->count);
+    }
+    return true;
+}
+
+static bool check_program(struct sup_yaml *y, struct sup_program_spec *p)
 {
     if (p->command == NULL) {
         return sup_yaml_fail(y, "program `%s` has no `command`", p->name);
@@ -253,15 +281,8 @@ static bool check_program(struct sup_yaml *y, const struct sup_program_spec *p)
     if (p->command[0][0] == 0) {
         return sup_yaml_fail(y, "the command of `%s` begins with an empty word", p->name);
     }
-    if (p->max_unavailable > p->count && !p->per_cpu) {
-        return sup_yaml_fail(y, "`%s`: `max_unavailable: %u` is more than its `count` of %u",
-                             p->name, p->max_unavailable, p->count);
-    }
-    if (p->reload_signal != 0 && p->max_unavailable == 0) {
-        return sup_yaml_fail(y,
-                             "`%s`: with `reload: {signal: ...}` a worker goes before its "
-                             "successor comes; set `max_unavailable` to 1 or more",
-                             p->name);
+    if (!settle_reload(y, p)) {
+        return false;
     }
     if (p->restart.backoff_max_ns < p->restart.backoff_ns) {
         return sup_yaml_fail(y, "`%s`: `backoff_max` is shorter than `backoff`", p->name);
@@ -499,6 +520,8 @@ struct sup_spec *sup_spec_only(const char *path, const char *bus, const char *pr
     struct sup_program_spec *p = sup_zalloc(sizeof *p);
 
     *p = program_defaults;
+    p->max_unavailable = 0;
+    p->reload_grace_ns = SECOND;
     p->name = sup_strdup(program);
     sup_list_add(&p->command, sup_strdup("/bin/false"));
     spec->references = 1;

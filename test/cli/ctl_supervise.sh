@@ -43,7 +43,12 @@ bad "a socket path that is a file is refused, and left alone" 2 'is no socket' "
 bad "no deadline before the time to outlive" 2 'cannot be ready `after` its `deadline`' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], ready: { after: 5s, deadline: 2s } } }'
 bad "a reload signal needs somebody to be away" 2 'set `max_unavailable`' "bus: $bus" \
-    'programs: { a: { command: [sleep, 1], reload: { signal: USR2 } } }'
+    'programs: { a: { command: [sleep, 1], reload_signal: USR2, reload: { max_unavailable: 0 } } }'
+bad "a grace for a reload signal needs one" 2 '`reload_grace` needs a `reload_signal`' "bus: $bus" \
+    'programs: { a: { command: [sleep, 1], reload_grace: 1s } }'
+printf 'bus: %s\nprograms: { a: { command: [sleep, "1"], reload_signal: USR2 } }\n' "$bus" >"$dir/signal.yaml"
+works "a reload signal is enough" supervise --check "$dir/signal.yaml"
+check "one may be away then, for a second" says "reload *all at once, at most 1 away; SIGUSR2 first, SIGTERM after 1[.0]*s"
 bad "a duration has a unit, as in shmbus.yaml" 2 '`deadline: 5`: expected a duration with its unit' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], ready: { deadline: 5 } } }'
 bad "and no fraction" 2 'expected a duration with its unit' "bus: $bus" \

@@ -123,7 +123,8 @@ programs:
   by-signal:
     command: [sh, -c, 'trap "exit 0" USR2; while :; do sleep 0.05; done']
     ready: { by: alive, after: 20ms }
-    reload: { max_unavailable: 1, signal: USR2, grace: 20s }
+    reload_signal: USR2
+    reload_grace: 20s
 END
 begin
 up
