@@ -12,7 +12,7 @@
 
 #define ANSWER_NS 10000000000
 
-enum { OPT_JSON = 256, OPT_NO_HEADINGS };
+enum { OPT_JSON = 256, OPT_NO_HEADINGS, OPT_FOLLOW };
 
 static const struct ctl_option options[] = {
     {OPT_JSON, "json", NULL, "print JSON"},
@@ -21,6 +21,7 @@ static const struct ctl_option options[] = {
 };
 
 static const struct ctl_option logs_options[] = {
+    {OPT_FOLLOW, "follow", NULL, "go on with those to come, until a signal"},
     {OPT_JSON, "json", NULL, "one JSON object per line"},
     {0, NULL, NULL, NULL},
 };
@@ -394,29 +395,63 @@ static void print_events(const struct ctl_args *args, struct json_object *events
     }
 }
 
+/* Of those since @next, or all that there are; with @wait, as soon as there is one. */
+static int ask_logs(const struct ctl_args *args, int64_t *next, bool wait,
+                    struct json_object **ret_answer)
+{
+    struct json_object *request = sup_client_request("logs");
+    int code;
+
+    json_add_signed(request, "since", *next);
+    json_add_bool(request, "wait", wait);
+    code = sup_client_ask(args->operands[0], request, wait ? -1 : ANSWER_NS, ret_answer);
+    if (code == CTL_DONE) {
+        *next = number_of(*ret_answer, "next", *next);
+    }
+    return code;
+}
+
+static int follow(const struct ctl_args *args, int64_t next, bool json)
+{
+    struct json_object *answer;
+    int code = fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;
+
+    while (code == CTL_DONE) {
+        code = ask_logs(args, &next, true, &answer);
+        if (code == CTL_DONE) {
+            print_events(args, part_of(answer, "events"), json);
+            json_object_put(answer);
+            code = fflush(stdout) == 0 ? CTL_DONE : CTL_FAILED;
+        }
+    }
+    return code;
+}
+
 static int run_logs(struct ctl_args *args)
 {
-    bool json = false;
+    bool json = false, follows = false;
     struct json_object *answer;
     const char *value;
+    int64_t next = 0;
     int id, code;
 
     while ((id = ctl_args_next(args, &value)) > 0) {
-        json = true;
+        json = json || id == OPT_JSON;
+        follows = follows || id == OPT_FOLLOW;
     }
     if (id < 0) {
         return args->exit_code;
     }
-    code = sup_client_ask(args->operands[0], sup_client_request("logs"), ANSWER_NS, &answer);
+    code = ask_logs(args, &next, false, &answer);
     if (code != CTL_DONE) {
         return code;
     }
-    code = check_events(args, part_of(answer, "events"));
+    code = follows ? CTL_DONE : check_events(args, part_of(answer, "events"));
     if (code == CTL_DONE) {
         print_events(args, part_of(answer, "events"), json);
     }
     json_object_put(answer);
-    return code;
+    return code == CTL_DONE && follows ? follow(args, next, json) : code;
 }
 
 const struct ctl_verb verb_status = {
@@ -451,7 +486,7 @@ const struct ctl_verb verb_logs = {
     .summary = "Print the last events of a supervisor",
     .text = "The last 512. The log itself has all of them.",
     .examples = "shmbusctl logs demo\n"
-                "shmbusctl logs demo worker --json\n",
+                "shmbusctl logs demo worker --follow --json\n",
     .options = logs_options,
     .operands_min = 1,
     .operands_max = -1,

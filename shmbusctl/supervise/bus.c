@@ -33,11 +33,11 @@ static int make_plan(const struct sup *s, struct shmbus_plan **ret_plan)
         return r;
     }
     r = shmbus_plan_add_channel(*ret_plan, s->file->events, &events);
-    if (r < 0 && r != -EEXIST) {
+    r = r < 0 && r != -EEXIST ? r : sup_commands_plan(*ret_plan);
+    if (r < 0) {
         shmbus_plan_free(*ret_plan);
-        return r;
     }
-    return 0;
+    return r;
 }
 
 /* The bus as it is, if it is there: the plan is for one that has to be made. Programs may make it
@@ -86,10 +86,12 @@ void sup_bus_open(struct sup *s)
     if (r < 0) {
         s->events = NULL;
     }
+    sup_commands_open(s);
 }
 
 void sup_bus_close(struct sup *s)
 {
+    sup_commands_close(s);
     shmbus_detach(s->bus);
     s->bus = NULL;
     s->events = NULL;

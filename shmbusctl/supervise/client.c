@@ -92,36 +92,77 @@ static char *receive_all(int fd, int64_t timeout_ns, int *ret_code)
     }
 }
 
+static char *over_socket(const char *bus, struct json_object *request, int64_t timeout_ns,
+                         int *ret_code)
+{
+    char *text = NULL;
+    int fd = -1;
+
+    *ret_code = connect_to(bus, &fd);
+    if (*ret_code == CTL_DONE) {
+        ctl_signals_catch();
+        if (send_request(fd, request)) {
+            text = receive_all(fd, timeout_ns, ret_code);
+        }
+        close(fd);
+    }
+    return text;
+}
+
+/* By the bus; by the socket where that cannot be, or for what may be asked twice. */
+static struct json_object *ask(const char *bus, struct json_object *request, bool only_looks,
+                               int64_t timeout_ns, int *ret_code)
+{
+    char *text = sup_client_over_bus(bus, request, timeout_ns, ret_code);
+    struct json_object *answer;
+
+    if (*ret_code == SUP_CLIENT_NO_BUS || (*ret_code == SUP_CLIENT_ENDED && only_looks)) {
+        text = over_socket(bus, request, timeout_ns, ret_code);
+    } else if (*ret_code == SUP_CLIENT_ENDED) {
+        *ret_code = CTL_DONE; /* without an answer */
+    }
+    answer = text != NULL ? json_tokener_parse(text) : NULL;
+    free(text);
+    return answer;
+}
+
+static void say_timed_out(const char *bus, bool waits)
+{
+    if (waits) {
+        ctl_note("%s: not done within the time; it goes on, see `shmbusctl status %s`", bus, bus);
+    } else {
+        ctl_note("%s: its supervisor does not answer; is it stopped (SIGSTOP, debugger)? "
+                 "`shmbusctl ps %s` shows its pid",
+                 bus, bus);
+    }
+}
+
+static bool is_look(struct json_object *request)
+{
+    struct json_object *verb;
+    const char *name =
+        json_object_object_get_ex(request, "verb", &verb) ? json_object_get_string(verb) : "";
+
+    return strcmp(name, "status") == 0 || strcmp(name, "logs") == 0;
+}
+
 int sup_client_ask(const char *bus, struct json_object *request, int64_t timeout_ns,
                    struct json_object **ret_answer)
 {
-    int fd = -1, code = connect_to(bus, &fd);
-    struct json_object *answer = NULL, *value;
+    struct json_object *answer, *value;
     bool waits =
         json_object_object_get_ex(request, "wait", &value) && json_object_get_boolean(value);
-    char *text = NULL;
+    int code = CTL_DONE;
 
-    if (code == CTL_DONE) {
-        ctl_signals_catch();
-        if (send_request(fd, request)) {
-            text = receive_all(fd, timeout_ns, &code);
-        }
-        close(fd);
-        answer = text != NULL ? json_tokener_parse(text) : NULL;
-        free(text);
-        if (code == CTL_TIMED_OUT && !waits) {
-            ctl_note("%s: its supervisor does not answer; is it stopped (SIGSTOP, debugger)? "
-                     "`shmbusctl ps %s` shows its pid",
-                     bus, bus);
-        } else if (code == CTL_TIMED_OUT) {
-            ctl_note("%s: not done within the time; it goes on, see `shmbusctl status %s`", bus,
-                     bus);
-        } else if (code == CTL_DONE && answer == NULL) {
-            code = ctl_fail(CTL_FAILED, "%s: the supervisor ended without an answer", bus);
-        }
-    }
+    answer = ask(bus, request, is_look(request), timeout_ns, &code);
     json_object_put(request);
+    if (code == CTL_TIMED_OUT) {
+        say_timed_out(bus, waits);
+    } else if (code == CTL_DONE && answer == NULL) {
+        code = ctl_fail(CTL_FAILED, "%s: the supervisor ended without an answer", bus);
+    }
     if (code != CTL_DONE) {
+        json_object_put(answer);
         return code;
     }
     if (json_object_object_get_ex(answer, "code", &value) && json_object_get_int(value) != 0) {

@@ -15,4 +15,12 @@ int sup_client_ask(const char *bus, struct json_object *request, int64_t timeout
 /* {"verb": @verb} */
 struct json_object *sup_client_request(const char *verb);
 
+/* What sup_client_over_bus() says besides exit codes: it cannot be asked there; it was asked, and
+ * has left. */
+enum { SUP_CLIENT_NO_BUS = -1, SUP_CLIENT_ENDED = -2 };
+
+/* The answer, to be freed, or NULL and *ret_code. */
+char *sup_client_over_bus(const char *bus, struct json_object *request, int64_t timeout_ns,
+                          int *ret_code);
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket: one line of JSON in, one out. A socket and not a channel of the bus,
- * because a supervisor has to obey when the bus is full, damaged or gone, and because the kernel
- * says who asks (doc/decisions has the record).
+ * Commands: one line of JSON in, one out. Over the bus (commands.c), and over the control socket of
+ * here, because a supervisor has to obey when the bus is full, damaged or gone as well
+ * (doc/decisions has the record).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,8 +27,11 @@ struct sup_wait {
 };
 
 struct sup_client {
-    struct sup_source source; /* first */
+    struct sup_source source; /* first; its fd is -1 for one that asks over the bus */
     struct sup_client *next;
+    struct sup_asker asker;
+    bool follows; /* waits for events from `since` on */
+    uint64_t since;
     char *in;
     size_t in_bytes;
     char *out;
@@ -93,7 +96,10 @@ static void answer(struct sup *s, struct sup_client *c, struct json_object *docu
     c->out = sup_printf("%s\n", json_object_to_json_string_ext(document, JSON_C_TO_STRING_PLAIN));
     c->out_bytes = strlen(c->out);
     json_object_put(document);
-    if (send_more(c)) {
+    if (c->source.fd < 0) {
+        sup_commands_answer(s, c->asker.correlation, c->out);
+        client_free(s, c);
+    } else if (send_more(c)) {
         epoll_ctl(s->epoll, EPOLL_CTL_MOD, c->source.fd, &event);
     } else {
         client_free(s, c);
@@ -155,12 +161,47 @@ static bool is_over(struct sup_client *c, const struct sup_wait *wait)
     return sup_program_settled(p) && !anybody_leaves(p);
 }
 
-static bool step_client(struct sup *s, struct sup_client *c)
+static struct json_object *logs(const struct sup *s, uint64_t since)
+{
+    struct json_object *document = json_document(), *lines = json_object_new_array();
+    uint64_t first = s->recent_count > SUP_RECENT ? s->recent_count - SUP_RECENT : 0;
+
+    if (since <= s->recent_count && since > first) {
+        first = since;
+    }
+    for (uint64_t i = first; i < s->recent_count; i++) {
+        json_object_array_add(lines, json_tokener_parse(s->recent[i % SUP_RECENT]));
+    }
+    json_add(document, "events", lines);
+    json_add_count(document, "next", s->recent_count);
+    return document;
+}
+
+/* Who asked over the bus and has died, or waits no more, is forgotten. */
+static bool has_left(const struct sup *s, const struct sup_client *c)
+{
+    return c->source.fd < 0 && !sup_asker_lives(s, &c->asker);
+}
+
+static void step_client(struct sup *s, struct sup_client *c)
 {
     bool over = true;
 
-    if (c->wait_count == 0 || c->out != NULL) {
-        return false;
+    if (c->out != NULL) {
+        return;
+    }
+    if (has_left(s, c)) {
+        client_free(s, c);
+        return;
+    }
+    if (c->follows) {
+        if (c->since != s->recent_count) {
+            answer(s, c, logs(s, c->since));
+        }
+        return;
+    }
+    if (c->wait_count == 0) {
+        return;
     }
     for (size_t i = 0; i < c->wait_count; i++) {
         if (c->waits[i].program != NULL && is_over(c, &c->waits[i])) {
@@ -171,7 +212,6 @@ static bool step_client(struct sup *s, struct sup_client *c)
     if (over) {
         answer(s, c, json_document());
     }
-    return over;
 }
 
 void sup_control_step(struct sup *s)
@@ -221,7 +261,8 @@ static void obey_program(struct sup_client *c, struct sup_program *p, const char
     }
     p->s->again = p->s->dirty = true;
     wait_for(c, p, verb);
-    sup_event_of(p->s, p, "command", false, "%s %s", verb, p->name);
+    sup_event_of(p->s, p, "command", false, "%s %s, asked over the %s", verb, p->name,
+                 c->source.fd < 0 ? "bus" : "socket");
 }
 
 static bool is_reload(const char *verb)
@@ -300,18 +341,6 @@ static void obey(struct sup *s, struct sup_client *c, const char *verb, struct j
     free(chosen);
 }
 
-static struct json_object *logs(const struct sup *s)
-{
-    struct json_object *document = json_document(), *lines = json_object_new_array();
-    uint64_t first = s->recent_count > SUP_RECENT ? s->recent_count - SUP_RECENT : 0;
-
-    for (uint64_t i = first; i < s->recent_count; i++) {
-        json_object_array_add(lines, json_tokener_parse(s->recent[i % SUP_RECENT]));
-    }
-    json_add(document, "events", lines);
-    return document;
-}
-
 static bool is_command(const char *verb)
 {
     static const char *const verbs[] = {"start", "stop", "restart", "reload", "scale"};
@@ -324,9 +353,38 @@ static bool is_command(const char *verb)
     return false;
 }
 
-static void handle(struct sup *s, struct sup_client *c)
+/* Over the bus: whether a request is one that is waited for still; one whose answer was missed is
+ * answered anew. */
+static void waits_for(struct sup *s, struct sup_client *c)
 {
-    struct json_object *request = json_tokener_parse(c->in), *value = NULL;
+    for (const struct sup_client *other = s->clients; other != NULL; other = other->next) {
+        if (other != c && other->asker.correlation == c->asker.correlation) {
+            client_free(s, c);
+            return;
+        }
+    }
+    set_text(c, CTL_FAILED,
+             sup_printf("the answer was missed; `shmbusctl status %s` says how it went",
+                        s->file->bus));
+    answer(s, c, json_document());
+}
+
+static void command(struct sup *s, struct sup_client *c, const char *verb,
+                    struct json_object *request, bool waits)
+{
+    if (is_command(verb)) {
+        obey(s, c, verb, request);
+    } else {
+        set_text(c, CTL_USAGE, sup_strdup("this supervisor does not know that command"));
+    }
+    if (!waits || c->code != CTL_DONE || c->wait_count == 0) {
+        answer(s, c, json_document());
+    }
+}
+
+static void handle(struct sup *s, struct sup_client *c, struct json_object *request)
+{
+    struct json_object *value = NULL;
     const char *verb = "";
     bool waits = false;
 
@@ -336,19 +394,56 @@ static void handle(struct sup *s, struct sup_client *c)
     if (json_object_object_get_ex(request, "wait", &value)) {
         waits = json_object_get_boolean(value);
     }
+    if (json_object_object_get_ex(request, "since", &value)) {
+        c->since = json_object_get_uint64(value);
+    }
     s->now_ns = sup_now_ns();
     if (strcmp(verb, "status") == 0) {
         answer(s, c, sup_status_json(s, NULL));
+    } else if (strcmp(verb, "logs") == 0 && waits && c->since == s->recent_count) {
+        c->follows = true;
     } else if (strcmp(verb, "logs") == 0) {
-        answer(s, c, logs(s));
+        answer(s, c, logs(s, c->since));
+    } else if (strcmp(verb, "waits") == 0 && c->source.fd < 0) {
+        waits_for(s, c);
     } else {
-        if (is_command(verb)) {
-            obey(s, c, verb, request);
-        } else {
-            set_text(c, CTL_USAGE, sup_strdup("this supervisor does not know that command"));
+        command(s, c, verb, request, waits);
+    }
+}
+
+static struct sup_client *client_new(struct sup *s)
+{
+    struct sup_client *c = NULL;
+    size_t count = 0;
+
+    for (c = s->clients; c != NULL; c = c->next) {
+        count++;
+    }
+    if (count >= CLIENTS_MAX) {
+        return NULL;
+    }
+    c = sup_zalloc(sizeof *c);
+    c->source.fd = -1;
+    c->next = s->clients;
+    s->clients = c;
+    return c;
+}
+
+void sup_control_request(struct sup *s, const char *text, const struct sup_asker *asker)
+{
+    struct json_object *request = json_tokener_parse(text), *value;
+    struct sup_client *c = client_new(s);
+
+    if (c != NULL) {
+        c->asker = *asker;
+        if (json_object_object_get_ex(request, "epoch", &value)) {
+            c->asker.epoch = json_object_get_uint64(value);
         }
-        if (!waits || c->code != CTL_DONE || c->wait_count == 0) {
-            answer(s, c, json_document());
+        if (has_left(s, c)) {
+            client_free(s, c); /* what is late is not obeyed */
+        } else {
+            sup_commands_taken(s, asker->correlation);
+            handle(s, c, request);
         }
     }
     json_object_put(request);
@@ -376,8 +471,11 @@ static void on_client(struct sup *s, struct sup_source *source, uint32_t events)
     }
     c->in_bytes += (size_t)bytes;
     c->in[c->in_bytes] = 0;
-    if (c->wait_count == 0 && strchr(c->in, '\n') != NULL) {
-        handle(s, c);
+    if (c->wait_count == 0 && !c->follows && strchr(c->in, '\n') != NULL) {
+        struct json_object *request = json_tokener_parse(c->in);
+
+        handle(s, c, request);
+        json_object_put(request);
     }
 }
 
@@ -386,22 +484,17 @@ static void on_control(struct sup *s, struct sup_source *source, uint32_t events
     int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct ucred peer;
     socklen_t bytes = sizeof peer;
-    size_t count = 0;
-    struct sup_client *c;
+    struct sup_client *c = NULL;
 
     (void)events;
-    for (c = s->clients; c != NULL; c = c->next) {
-        count++;
+    if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 &&
+        (peer.uid == 0 || peer.uid == geteuid())) {
+        c = client_new(s);
     }
-    if (fd < 0 || count >= CLIENTS_MAX ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) < 0 ||
-        (peer.uid != 0 && peer.uid != geteuid())) {
+    if (c == NULL) {
         close(fd);
         return;
     }
-    c = sup_zalloc(sizeof *c);
-    c->next = s->clients;
-    s->clients = c;
     sup_watch(s, &c->source, fd, EPOLLIN, on_client);
 }
 
@@ -427,7 +520,7 @@ void sup_control_close(struct sup *s)
     while (s->clients != NULL) {
         struct sup_client *c = s->clients;
 
-        if (c->out == NULL && c->wait_count > 0) {
+        if (c->out == NULL && (c->wait_count > 0 || c->follows)) {
             answer(s, c, json_document());
         } else {
             client_free(s, c);

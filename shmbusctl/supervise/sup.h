@@ -194,6 +194,12 @@ struct sup_listener {
 
 struct sup_client;
 
+/* Who asks over the bus: his place in the process table, and what his answer has on it. */
+struct sup_asker {
+    uint64_t correlation, epoch;
+    uint32_t slot;
+};
+
 struct sup {
     struct sup_spec *file;
     char *path; /* of FILE, absolute */
@@ -219,6 +225,9 @@ struct sup {
     /* bus.c */
     struct shmbus *bus;
     struct shmbus_channel *events;
+    /* commands.c; NULL: only over the socket */
+    struct sup_source command;
+    struct shmbus_channel *commands, *answers;
     int64_t bus_retry_ns, beats_ns, beat_interval_ns;
     struct shmbus_process_stat *beats; /* the living rows */
     size_t beat_count;
@@ -363,6 +372,16 @@ int sup_control_open(struct sup *s);
 void sup_control_close(struct sup *s);
 void sup_control_step(struct sup *s);
 void sup_control_forget(struct sup *s, const struct sup_program *p);
+/* One that came over the bus. */
+void sup_control_request(struct sup *s, const char *text, const struct sup_asker *asker);
+
+int sup_commands_plan(struct shmbus_plan *plan); /* adds the queues for them */
+void sup_commands_open(struct sup *s);
+void sup_commands_close(struct sup *s);
+bool sup_asker_lives(const struct sup *s, const struct sup_asker *asker);
+void sup_commands_taken(struct sup *s, uint64_t correlation);
+void sup_commands_answer(struct sup *s, uint64_t correlation, const char *text);
+
 struct json_object;
 struct json_object *sup_status_json(struct sup *s, const struct sup_program *only);
 

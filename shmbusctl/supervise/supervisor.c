@@ -179,7 +179,7 @@ int sup_main(struct sup_spec *file)
     s->path = sup_strdup(realpath(file->path, absolute) != NULL ? absolute : file->path);
     s->dir = sup_dir_of_bus(file->bus);
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
-    s->signals.fd = s->control.fd = s->lock_fd = -1;
+    s->signals.fd = s->control.fd = s->command.fd = s->lock_fd = -1;
     s->log_fd = STDERR_FILENO;
     s->now_ns = s->started_ns = sup_now_ns();
     code = open_all(s);
