@@ -30,6 +30,7 @@ struct sup_client {
     struct sup_source source; /* first; its fd is -1 for one that asks over the bus */
     struct sup_client *next;
     struct sup_asker asker;
+    bool due;     /* obeyed; the answer goes out when the state is written down */
     bool follows; /* waits for events from `since` on */
     uint64_t since;
     char *in;
@@ -192,6 +193,10 @@ static void step_client(struct sup *s, struct sup_client *c)
     }
     if (has_left(s, c)) {
         client_free(s, c);
+        return;
+    }
+    if (c->due) {
+        answer(s, c, json_document());
         return;
     }
     if (c->follows) {
@@ -377,9 +382,7 @@ static void command(struct sup *s, struct sup_client *c, const char *verb,
     } else {
         set_text(c, CTL_USAGE, sup_strdup("this supervisor does not know that command"));
     }
-    if (!waits || c->code != CTL_DONE || c->wait_count == 0) {
-        answer(s, c, json_document());
-    }
+    c->due = !waits || c->code != CTL_DONE || c->wait_count == 0;
 }
 
 static void handle(struct sup *s, struct sup_client *c, struct json_object *request)
@@ -471,7 +474,7 @@ static void on_client(struct sup *s, struct sup_source *source, uint32_t events)
     }
     c->in_bytes += (size_t)bytes;
     c->in[c->in_bytes] = 0;
-    if (c->wait_count == 0 && !c->follows && strchr(c->in, '\n') != NULL) {
+    if (c->wait_count == 0 && !c->follows && !c->due && strchr(c->in, '\n') != NULL) {
         struct json_object *request = json_tokener_parse(c->in);
 
         handle(s, c, request);
@@ -520,7 +523,7 @@ void sup_control_close(struct sup *s)
     while (s->clients != NULL) {
         struct sup_client *c = s->clients;
 
-        if (c->out == NULL && (c->wait_count > 0 || c->follows)) {
+        if (c->out == NULL && (c->wait_count > 0 || c->follows || c->due)) {
             answer(s, c, json_document());
         } else {
             client_free(s, c);

@@ -213,7 +213,7 @@ static void step_once(struct sup *s)
  * more what the file says is still due; so it is written again at once that nothing is. */
 static void tell_workers(struct sup *s)
 {
-    bool told = false;
+    bool told = false; /* and dirty from here on: somebody has begun */
 
     sup_workers_begin(s);
     for (size_t i = 0; i < s->program_count; i++) {
@@ -221,7 +221,7 @@ static void tell_workers(struct sup *s)
             told = sup_worker_tell(w) || told;
         }
     }
-    if (told) {
+    if (told || s->dirty) {
         sup_state_save(s);
     }
 }

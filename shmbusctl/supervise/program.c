@@ -239,6 +239,14 @@ static void give_up(struct sup_program *p, struct sup_slot *slot, const struct s
     sup_group_give_up(p);
 }
 
+static enum sup_reason reason_of(const struct sup_worker *w, enum sup_outcome outcome)
+{
+    return w->stop_asked               ? w->stop_reason
+           : !w->ours                  ? SUP_UNKNOWN
+           : outcome == SUP_ENDED_WELL ? SUP_EXIT
+                                       : SUP_CRASH;
+}
+
 static void plan_restart(struct sup_program *p, struct sup_slot *slot, const struct sup_worker *w,
                          enum sup_outcome outcome)
 {
@@ -250,9 +258,7 @@ static void plan_restart(struct sup_program *p, struct sup_slot *slot, const str
     slot->start_ns =
         p->s->now_ns + sup_backoff_ns(r, w->ready_ns != 0 ? slot->failures : slot->failures + 1);
     slot->failures++;
-    slot->start_reason = w->stop_asked               ? w->stop_reason
-                         : outcome == SUP_ENDED_WELL ? SUP_EXIT
-                                                     : SUP_CRASH;
+    slot->start_reason = reason_of(w, outcome);
     if (sup_too_many_starts(slot, r, p->s->now_ns)) {
         snprintf(why, sizeof why, "%u starts in %.0f s are the limit", r->starts,
                  (double)r->within_ns / 1e9);
@@ -297,7 +303,7 @@ static void bury_current(struct sup_program *p, struct sup_slot *slot)
         judge(p, slot, w);
     } else {
         slot->start_ns = 0;
-        slot->start_reason = w->stop_asked ? w->stop_reason : SUP_CRASH;
+        slot->start_reason = reason_of(w, SUP_FAILED);
     }
     sup_worker_free(w);
     p->s->again = true;

@@ -35,7 +35,9 @@ static void set_limits(struct sup_worker *w)
     w->recycle.age_ns = (int64_t)lowered((uint64_t)r->age_ns, r->jitter);
     w->recycle.messages = lowered(r->messages, r->jitter);
     w->recycle.memory_bytes = lowered(r->memory_bytes, r->jitter);
-    w->recycle.minute = sup_realtime_ns() / SUP_SECOND / 60;
+    if (w->recycle.minute == 0) { /* else it was taken over: what was missed is looked at */
+        w->recycle.minute = sup_realtime_ns() / SUP_SECOND / 60;
+    }
 }
 
 static void is_due(struct sup_worker *w, enum sup_reason reason)
@@ -43,7 +45,7 @@ static void is_due(struct sup_worker *w, enum sup_reason reason)
     if (w->recycle.since_ns == 0) {
         w->recycle.reason = reason;
         w->recycle.since_ns = w->program->s->now_ns;
-        w->program->s->again = true;
+        w->program->s->again = w->program->s->dirty = true;
     }
 }
 
@@ -73,6 +75,7 @@ static void look_at_clock(struct sup_worker *w)
         if (w->recycle.clock_ns == 0 &&
             sup_cron_is_due(&r->cron_set, r->timezone, (time_t)(w->recycle.minute * 60))) {
             w->recycle.clock_ns = s->now_ns + (int64_t)lowered((uint64_t)r->spread_ns, 100);
+            s->dirty = true;
         }
     }
     if (w->recycle.clock_ns != 0 && s->now_ns >= w->recycle.clock_ns) {

@@ -324,6 +324,7 @@ void sup_workers_begin(struct sup *s)
         for (struct sup_worker *w = s->programs[i]->workers; w != NULL; w = w->next) {
             if (!w->told_to_go && w->start.fd >= 0) {
                 w->told_to_go = true;
+                s->dirty = true;
                 send(w->start.fd, "", 1, MSG_NOSIGNAL);
             }
         }

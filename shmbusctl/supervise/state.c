@@ -58,6 +58,7 @@ static struct json_object *save_worker(const struct sup_worker *w)
     json_add_count(o, "reason", w->reason);
     json_add_count(o, "stop_reason", w->stop_reason);
     json_add_bool(o, "child", w->ours);
+    json_add_bool(o, "begun", w->told_to_go);
     json_add_bool(o, "stop_asked", w->stop_asked);
     json_add_bool(o, "escalated", w->escalated);
     json_add_signed(o, "signal_due", w->signal_due);
@@ -67,6 +68,39 @@ static struct json_object *save_worker(const struct sup_worker *w)
     json_add_signed(o, "limit_ns", w->limit_ns);
     json_add_signed(o, "started_realtime_ns", w->started_realtime_ns);
     json_add_count(o, "sockets", sup_list_count(w->spec->sockets));
+    json_add_signed(o, "recycle_minute", w->recycle.minute);
+    json_add_signed(o, "recycle_clock_ns", w->recycle.clock_ns);
+    json_add_signed(o, "recycle_since_ns", w->recycle.since_ns);
+    json_add_count(o, "recycle_reason", w->recycle.reason);
+    return o;
+}
+
+static struct json_object *save_slot(const struct sup_slot *slot)
+{
+    struct json_object *o = json_object_new_object(), *starts = json_object_new_array();
+    const uint32_t kept = sizeof slot->starts / sizeof slot->starts[0];
+
+    json_add_bool(o, "done", slot->done);
+    json_add_bool(o, "given_up", slot->given_up);
+    json_add_count(o, "failures", slot->failures);
+    json_add_signed(o, "start_ns", slot->start_ns);
+    json_add_count(o, "start_reason", slot->start_reason);
+    for (uint32_t i = slot->start_count > kept ? slot->start_count - kept : 0;
+         i < slot->start_count; i++) {
+        json_object_array_add(starts, json_object_new_int64(slot->starts[i % kept]));
+    }
+    json_add(o, "starts", starts);
+    return o;
+}
+
+static struct json_object *save_group(const struct sup_group *g)
+{
+    struct json_object *o = json_object_new_object();
+
+    json_add_text(o, "name", g->name);
+    json_add_count(o, "phase", g->phase);
+    json_add_count(o, "first", g->first);
+    json_add_count(o, "at", g->at);
     return o;
 }
 
@@ -83,6 +117,7 @@ static struct json_object *save_program(const struct sup_program *p)
     json_add_bool(o, "reloading",
                   p->reloads_asked > p->rollout.number ||
                       (p->rollout.active && !p->rollout.rolling_back));
+    json_add_count(o, "reload_reason", p->reload_reason);
     for (const struct sup_worker *w = p->workers; w != NULL; w = w->next) {
         if (!w->dead) {
             json_object_array_add(workers, save_worker(w));
@@ -92,9 +127,7 @@ static struct json_object *save_program(const struct sup_program *p)
         json_object_array_add(restarts, json_object_new_uint64(p->restarts[i]));
     }
     for (uint32_t i = 0; i < p->target; i++) {
-        const struct sup_slot *slot = &p->slots[i];
-
-        json_object_array_add(slots, json_object_new_int(slot->given_up ? 2 : slot->done));
+        json_object_array_add(slots, save_slot(&p->slots[i]));
     }
     json_add(o, "workers", workers);
     json_add(o, "restarts", restarts);
@@ -114,7 +147,8 @@ static bool write_whole(const char *path, const char *text)
 
 void sup_state_save(struct sup *s)
 {
-    struct json_object *o = json_object_new_object(), *programs = json_object_new_array();
+    struct json_object *o = json_object_new_object(), *programs = json_object_new_array(),
+                       *groups = json_object_new_array();
     char boot[64], *path = sup_printf("%s/state", s->dir),
                    *fresh = sup_printf("%s/state.new", s->dir);
 
@@ -128,7 +162,11 @@ void sup_state_save(struct sup *s)
     for (size_t i = 0; i < s->program_count; i++) {
         json_object_array_add(programs, save_program(s->programs[i]));
     }
+    for (size_t i = 0; i < s->group_count; i++) {
+        json_object_array_add(groups, save_group(&s->groups[i]));
+    }
     json_add(o, "programs", programs);
+    json_add(o, "groups", groups);
     if (write_whole(fresh, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN)) &&
         rename(fresh, path) == 0) {
         s->dirty = false;
@@ -206,6 +244,10 @@ static struct sup_worker *restore(struct sup_program *p, struct json_object *o, 
     w->escalated = truth_in(o, "escalated");
     w->signal_due = (int)number_in(o, "signal_due");
     w->signal_group = truth_in(o, "signal_group");
+    w->recycle.minute = (int64_t)number_in(o, "recycle_minute");
+    w->recycle.clock_ns = (int64_t)number_in(o, "recycle_clock_ns");
+    w->recycle.since_ns = (int64_t)number_in(o, "recycle_since_ns");
+    w->recycle.reason = (enum sup_reason)number_in(o, "recycle_reason");
     w->started_ns = (int64_t)number_in(o, "started_ns");
     w->ready_ns = (int64_t)number_in(o, "ready_ns");
     w->limit_ns = (int64_t)number_in(o, "limit_ns");
@@ -213,8 +255,11 @@ static struct sup_worker *restore(struct sup_program *p, struct json_object *o, 
     if (w->reason >= SUP_REASON_COUNT || w->stop_reason >= SUP_REASON_COUNT) {
         w->reason = w->stop_reason = SUP_FIRST; /* of a newer version */
     }
-    sup_notify_open(w);
-    if (!ours) {
+    w->told_to_go = true;
+    if (pidfd >= 0) {
+        sup_notify_open(w);
+    }
+    if (!ours && pidfd >= 0) {
         sup_watch_death(w);
     }
     return w;
@@ -239,6 +284,27 @@ static void place(struct sup_program *p, struct sup_worker *w, struct json_objec
     }
 }
 
+/* Who has died meanwhile is judged like any other, its end unknown; who had not begun has not died,
+ * and who was told to go has gone. */
+static void adopt_dead(struct sup_program *p, struct json_object *o)
+{
+    uint32_t index = (uint32_t)number_in(o, "instance");
+    struct sup_slot *slot = index < p->target ? &p->slots[index] : NULL;
+    struct sup_worker *w;
+
+    if (slot == NULL || slot->current != NULL || !has_role(o, "current") || !truth_in(o, "begun")) {
+        return;
+    }
+    if (truth_in(o, "stop_asked")) {
+        slot->start_reason = (enum sup_reason)number_in(o, "stop_reason") % SUP_REASON_COUNT;
+        return;
+    }
+    w = restore(p, o, -1, false);
+    slot->current = w;
+    slot->generation = w->generation;
+    sup_worker_died(w, false, 0, NULL);
+}
+
 static void adopt_worker(struct sup_program *p, struct json_object *o, bool ours)
 {
     pid_t pid = (pid_t)number_in(o, "pid");
@@ -247,7 +313,8 @@ static void adopt_worker(struct sup_program *p, struct json_object *o, bool ours
 
     if (pidfd < 0 || sup_start_ticks(pid) != number_in(o, "start_ticks")) {
         close(pidfd);
-        return; /* gone, or another process has its number */
+        adopt_dead(p, o); /* gone, or another process has its number */
+        return;
     }
     w = restore(p, o, pidfd, ours && truth_in(o, "child"));
     sup_sockets_rescue(p->s, pidfd, number_in(o, "sockets"));
@@ -269,18 +336,36 @@ static void adopt_workers(struct sup_program *p, struct json_object *workers, bo
     }
 }
 
+static void restore_slot(struct sup_slot *slot, struct json_object *o)
+{
+    struct json_object *starts;
+
+    slot->done = truth_in(o, "done");
+    slot->given_up = truth_in(o, "given_up");
+    slot->failures = (uint32_t)number_in(o, "failures");
+    slot->start_ns = (int64_t)number_in(o, "start_ns");
+    slot->start_reason = (enum sup_reason)number_in(o, "start_reason");
+    if (slot->start_reason >= SUP_REASON_COUNT) {
+        slot->start_reason = SUP_UNKNOWN; /* of a newer version */
+    }
+    if (json_object_object_get_ex(o, "starts", &starts)) {
+        for (size_t i = 0; i < json_object_array_length(starts) &&
+                           i < sizeof slot->starts / sizeof slot->starts[0];
+             i++) {
+            slot->starts[slot->start_count++] =
+                json_object_get_int64(json_object_array_get_idx(starts, i));
+        }
+    }
+}
+
 static void restore_slots(struct sup_program *p, struct json_object *o)
 {
     struct json_object *slots, *restarts;
 
     if (json_object_object_get_ex(o, "slots", &slots)) {
         for (uint32_t i = 0; i < p->target && i < json_object_array_length(slots); i++) {
-            int mark = json_object_get_int(json_object_array_get_idx(slots, i));
-
-            p->slots[i].given_up = mark == 2;
-            p->slots[i].done = mark == 1;
+            restore_slot(&p->slots[i], json_object_array_get_idx(slots, i));
             p->slots[i].generation = p->generation;
-            p->slots[i].start_reason = SUP_CRASH; /* it was there, and is not any more */
         }
     }
     if (json_object_object_get_ex(o, "restarts", &restarts)) {
@@ -324,7 +409,10 @@ static void adopt_program(struct sup *s, struct json_object *o, bool ours)
         adopt_workers(p, workers, ours, false);
     }
     if (truth_in(o, "reloading") && !p->removed) {
-        sup_rollout_ask(p, p->file, SUP_RELOAD); /* it was asked for, and is not done */
+        enum sup_reason reason = (enum sup_reason)number_in(o, "reload_reason");
+
+        /* It was asked for, and is not done. */
+        sup_rollout_ask(p, p->file, reason == SUP_OPERATOR ? reason : SUP_RELOAD);
     }
 }
 
@@ -356,5 +444,40 @@ void sup_state_adopt(struct sup *s)
         adopt(s, o);
         json_object_put(o);
     }
+    free(path);
+}
+
+/* A restart of a group that was under way goes on. Who comes after the one that it is at has been
+ * stopped, and not started yet. */
+static void restore_group(struct sup_group *g, struct json_object *o)
+{
+    enum sup_group_phase phase = (enum sup_group_phase)number_in(o, "phase");
+    size_t first = number_in(o, "first"), at = number_in(o, "at");
+
+    if (strcmp(text_in(o, "name"), g->name) != 0 || phase == SUP_GROUP_RUNNING ||
+        phase > SUP_GROUP_STARTING || at >= g->count || first > at) {
+        return;
+    }
+    g->phase = phase;
+    g->first = first;
+    g->at = at;
+    for (size_t k = at + 1; k < g->count; k++) {
+        g->members[k]->held = true;
+    }
+}
+
+void sup_state_groups(struct sup *s)
+{
+    char *path = sup_printf("%s/state", s->dir);
+    struct json_object *o = s->adopted ? json_object_from_file(path) : NULL, *groups;
+
+    if (o != NULL && json_object_object_get_ex(o, "groups", &groups)) {
+        for (size_t i = 0; i < s->group_count; i++) {
+            for (size_t k = 0; k < json_object_array_length(groups); k++) {
+                restore_group(&s->groups[i], json_object_array_get_idx(groups, k));
+            }
+        }
+    }
+    json_object_put(o);
     free(path);
 }

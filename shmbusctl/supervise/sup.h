@@ -41,6 +41,7 @@ struct sup_source {
     X(FIRST, "start")                                                                              \
     X(EXIT, "exit")                                                                                \
     X(CRASH, "crash")                                                                              \
+    X(UNKNOWN, "unknown")                                                                          \
     X(NOT_READY, "not-ready")                                                                      \
     X(GROUP, "group")                                                                              \
     X(RELOAD, "reload")                                                                            \
@@ -388,6 +389,7 @@ struct json_object *sup_status_json(struct sup *s, const struct sup_program *onl
 void sup_state_save(struct sup *s);
 /* Takes over the workers of a supervisor that died or replaced its own binary. */
 void sup_state_adopt(struct sup *s);
+void sup_state_groups(struct sup *s); /* where their restarts were */
 void sup_reexec(struct sup *s); /* returns only if it could not */
 
 #endif

@@ -77,6 +77,7 @@ static int open_all(struct sup *s)
         sup_bus_open(s);
         sup_up_init(s);
         sup_groups_make(s);
+        sup_state_groups(s);
         sup_event_of(s, NULL, "begin", false, "supervisor pid %d of bus %s, from %s%s", getpid(),
                      s->file->bus, s->path, s->adopted ? ", taking over" : "");
     }

@@ -54,7 +54,7 @@ check "its socket came from a worker" eventually rows_are 'web .* ready' 2
 one=$(worker_pid plain)
 kill -9 "$one"
 check "the death of one that is no child is seen" eventually logged "plain pid $one ended: end not known"
-check "and answered" eventually rows_are 'plain .* ready .*crash:1' 1
+check "and answered" eventually rows_are 'plain .* ready .*unknown:1' 1
 works "those taken over can be replaced" reload "$bus" --wait --timeout=60s
 
 # A pid that was given to somebody else is nobody to take over.

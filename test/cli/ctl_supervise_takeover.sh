@@ -55,7 +55,7 @@ eventually runs_as "$pid"
 kill -9 "$pid"
 wait "$pid" 2>/dev/null
 check "its death is seen, its exit code is not known" eventually logged "d pid $pid ended: end not known"
-check "and another takes its place" eventually rows_are '^d .* ready .*crash:1' 1
+check "and another takes its place" eventually rows_are '^d .* ready .*unknown:1' 1
 check "the number in the file means nobody now" logged "says pid $pid: no such process lives"
 ended
 
