@@ -102,6 +102,42 @@ check "and takes nobody back" eval '! logged "SIGTERM.*roll.back"'
 kill -9 $(grep -alxz "SHMBUS_BUS=$bus-3" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3)
 die
 rm -rf "/dev/shm/supervise.$bus-3" "/dev/shm/shmbus.$bus-3"
+
+# What was decided, and who died, while nobody looked.
+file=$dir/unseen.yaml
+cat >"$file" <<END
+bus: $bus-4
+programs:
+  once: { command: [sleep, "1000"], ready: { by: alive, after: 5ms }, restart: { policy: never } }
+  spread: { command: [sleep, "1000"], ready: { by: alive, after: 5ms }, recycle: { cron: "0 0 29 2 *", spread: 24h } }
+  loops: { command: [sh, -c, 'exit 3'], restart: { backoff: 5m, backoff_max: 5m } }
+  one: { command: [sleep, "1000"], ready: { by: alive, after: 5ms } }
+  two: { command: [sleep, "1000"], ready: { by: alive, after: 5ms } }
+groups:
+  both: { programs: [one, two], strategy: all-for-one }
+END
+unseen_are() { [ "$("$ctl" status "$bus-4" --no-headings 2>/dev/null | grep -c -e "$1")" = "$2" ]; }
+unseen_pid() { "$ctl" status "$bus-4" "$1" --json | sed 's/.*"pid":\([0-9]*\),"state".*/\1/'; }
+: >"$log"
+begin
+check "four are up, one waits for its back-off" eventually eval 'unseen_are " ready " 4 && unseen_are "^loops .*back-off" 1'
+once=$(unseen_pid once) one=$(unseen_pid one) two=$(unseen_pid two) spread=$(unseen_pid spread)
+die
+kill -9 "$once" "$one"
+soon=$(($(cut -d. -f1 /proc/uptime) * 1000000000)) # CLOCK_MONOTONIC, or before it
+perl -pe "s/(\"pid\":$spread,.*?\"recycle_clock_ns\":)0/\${1}$soon/" "/dev/shm/supervise.$bus-4/state" >"$dir/state"
+cp "$dir/state" "/dev/shm/supervise.$bus-4/state"
+: >"$log"
+begin
+check "a job that ended unseen is done, and not run twice" eventually unseen_are '^once .*done' 1
+check "a group is started again for one that died unseen" eventually eval 'unseen_are "^one .* ready .*unknown:1\|^one .* ready .*group:1" 1 && unseen_are "^two .* ready .*group:1" 1'
+check "all of it" eval '[ "$(unseen_pid two)" != "$two" ]'
+check "a recycling that was put off at random is done at its time" eventually unseen_are '^spread .* ready .*cron:1' 1
+check "a back-off goes on" unseen_are '^loops .*back-off' 1
+check "and nothing of it was started at once" eval '! logged "start .*loops"'
+die
+kill -9 $(grep -alxz "SHMBUS_BUS=$bus-4" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3)
+rm -rf "/dev/shm/supervise.$bus-4" "/dev/shm/shmbus.$bus-4"
 file=$web
 begin
 check "the workers of before are there still" eventually rows_are ready 3
