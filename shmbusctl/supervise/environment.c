@@ -107,6 +107,7 @@ char **sup_environment(const struct sup_worker *w)
     set(&list, sup_printf("SHMBUS_PROGRAM=%s", w->program->name));
     set(&list, sup_printf("SHMBUS_INSTANCE=%u", w->index));
     set(&list, sup_printf("SHMBUS_GENERATION=%u", w->generation));
+    set(&list, sup_printf("SHMBUS_WORKER=%d.%ju", getpid(), (uintmax_t)w->serial));
     set(&list, sup_printf("SERVER_STARTER_GENERATION=%u", w->generation));
     if (w->notify.fd >= 0) {
         sup_notify_path(w, path, sizeof path);

@@ -95,7 +95,9 @@ void sup_reap(struct sup *s)
         }
         if (w != NULL) {
             sup_worker_died(w, true, wait_status, &usage);
-        } else if (!sup_probe_reap(s, info.si_pid, wait_status)) {
+            sup_leftovers_of(w);
+        } else if (!sup_probe_reap(s, info.si_pid, wait_status) &&
+                   !sup_leftover_reap(s, info.si_pid)) {
             sup_alert_reap(info.si_pid);
         }
     }
@@ -198,6 +200,7 @@ static void step_once(struct sup *s)
     s->now_ns = sup_now_ns();
     s->due_ns = SUP_NEVER_DUE;
     s->again = false;
+    sup_leftovers_step(s);
     if (s->stopping) {
         step_stopping(s);
     } else {

@@ -218,6 +218,7 @@ struct sup {
     struct sup_listener *listeners;
     size_t listener_count;
     struct sup_client *clients;
+    struct sup_leftover *leftovers; /* leftovers.c */
     uint64_t serial;
     int64_t started_ns;
     /* directory.c */
@@ -322,6 +323,11 @@ uint64_t sup_start_ticks(pid_t pid); /* field 22 of /proc/PID/stat; 0: there is 
 void sup_death_text(bool known, int wait_status, char *out, size_t out_bytes);
 char **sup_environment(const struct sup_worker *w); /* a list to be freed */
 
+void sup_leftovers_of(const struct sup_worker *w); /* that has just died: ends them */
+bool sup_leftover_reap(struct sup *s, pid_t pid);  /* false: it is none */
+void sup_leftovers_step(struct sup *s);
+void sup_leftovers_close(struct sup *s);
+
 enum sup_outcome { SUP_ENDED_WELL, SUP_FAILED, SUP_ABNORMAL, SUP_PERMANENT };
 enum sup_outcome sup_outcome_of(const struct sup_worker *w);
 bool sup_policy_restarts(const struct sup_restart_spec *r, enum sup_outcome outcome);
@@ -390,6 +396,6 @@ void sup_state_save(struct sup *s);
 /* Takes over the workers of a supervisor that died or replaced its own binary. */
 void sup_state_adopt(struct sup *s);
 void sup_state_groups(struct sup *s); /* where their restarts were */
-void sup_reexec(struct sup *s); /* returns only if it could not */
+void sup_reexec(struct sup *s);       /* returns only if it could not */
 
 #endif

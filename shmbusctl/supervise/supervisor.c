@@ -151,6 +151,7 @@ static void close_all(struct sup *s, bool owner)
     for (size_t i = 0; i < s->group_count; i++) {
         free(s->groups[i].members);
     }
+    sup_leftovers_close(s);
     sup_sockets_close(s, owner);
     sup_bus_close(s);
     sup_unwatch(s, &s->signals);

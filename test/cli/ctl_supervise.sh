@@ -227,6 +227,11 @@ run status "$bus" children --json
 json "up, ready, generation, back-off, memory and CPU time" '(lambda p: (p["up"], p["ready"], p["generation"], p["backoff_seconds"]) == (1, 1, 1, 0) and p["memory_bytes"] > 0 and p["cpu_seconds"] >= 0)(j["programs"][0])'
 run status "$bus"
 check "the states are shown" says 'dies-at-once .* given-up .*crash:3'
+left=$(tr '\0' '\n' <"/proc/$(worker_pid children)/environ" | grep '^SHMBUS_WORKER=')
+kill -9 "$(worker_pid children)"
+left_of_it() { grep -alxz -e "$left" /proc/[0-9]*/environ 2>/dev/null; }
+check "what a dead worker left outside of its group is told to go, while the supervisor lives" eventually eval \
+    '[ -n "$left" ] && ! left_of_it && logged "SIGTERM to pid .*which a worker of children has left behind"'
 fails "start --wait of what fails again has an exit code" 1 'given up' start "$bus" dies-at-once --wait
 works "who ignores SIGTERM is killed at its grace" stop "$bus" ignores-term --wait --timeout=60s
 check "and that is told" logged 'ignores-term pid .* ended as told, operator: killed by SIGKILL'
