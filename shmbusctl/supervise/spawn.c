@@ -23,6 +23,7 @@
 #include "memory.h"
 #include "sockets.h"
 #include "sup.h"
+#include "usage.h"
 
 enum { FIRST_FD = 3, GROUPS_MAX = 64 };
 
@@ -51,6 +52,7 @@ struct start {
 uint64_t sup_start_ticks(pid_t pid)
 {
     char path[32], text[1024], *field;
+    int64_t offset_ticks;
     ssize_t bytes;
     int fd;
 
@@ -69,7 +71,11 @@ uint64_t sup_start_ticks(pid_t pid)
     for (int i = 2; field != NULL && i < 22; i++) {
         field = strchr(field + 1, ' ');
     }
-    return field != NULL ? strtoull(field, NULL, 10) : 0;
+    if (field == NULL) {
+        return 0;
+    }
+    offset_ticks = sup_clock_offset_ns("boottime") / (SUP_SECOND / sysconf(_SC_CLK_TCK));
+    return strtoull(field, NULL, 10) - (uint64_t)offset_ticks;
 }
 
 /* ------------------------------------------------------------------------------------ the child */

@@ -19,6 +19,7 @@
 #include "memory.h"
 #include "sockets.h"
 #include "sup.h"
+#include "usage.h"
 
 enum { STATE_VERSION = 1 };
 
@@ -159,6 +160,7 @@ void sup_state_save(struct sup *s)
     json_add_count(o, "supervisor_start_ticks", sup_start_ticks(getpid()));
     json_add_count(o, "serial", s->serial);
     json_add_signed(o, "started_ns", s->started_ns);
+    json_add_signed(o, "monotonic_offset_ns", sup_clock_offset_ns("monotonic"));
     for (size_t i = 0; i < s->program_count; i++) {
         json_object_array_add(programs, save_program(s->programs[i]));
     }
@@ -190,6 +192,15 @@ static uint64_t number_in(struct json_object *o, const char *key)
     struct json_object *value;
 
     return json_object_object_get_ex(o, key, &value) ? json_object_get_uint64(value) : 0;
+}
+
+static int64_t shift_ns; /* from the clock of who wrote the file to ours: time namespaces */
+
+static int64_t time_in(struct json_object *o, const char *key)
+{
+    int64_t ns = (int64_t)number_in(o, key);
+
+    return ns == 0 ? 0 : ns + shift_ns;
 }
 
 static const char *text_in(struct json_object *o, const char *key)
@@ -245,12 +256,12 @@ static struct sup_worker *restore(struct sup_program *p, struct json_object *o, 
     w->signal_due = (int)number_in(o, "signal_due");
     w->signal_group = truth_in(o, "signal_group");
     w->recycle.minute = (int64_t)number_in(o, "recycle_minute");
-    w->recycle.clock_ns = (int64_t)number_in(o, "recycle_clock_ns");
-    w->recycle.since_ns = (int64_t)number_in(o, "recycle_since_ns");
+    w->recycle.clock_ns = time_in(o, "recycle_clock_ns");
+    w->recycle.since_ns = time_in(o, "recycle_since_ns");
     w->recycle.reason = (enum sup_reason)number_in(o, "recycle_reason");
-    w->started_ns = (int64_t)number_in(o, "started_ns");
-    w->ready_ns = (int64_t)number_in(o, "ready_ns");
-    w->limit_ns = (int64_t)number_in(o, "limit_ns");
+    w->started_ns = time_in(o, "started_ns");
+    w->ready_ns = time_in(o, "ready_ns");
+    w->limit_ns = time_in(o, "limit_ns");
     w->started_realtime_ns = (int64_t)number_in(o, "started_realtime_ns");
     if (w->reason >= SUP_REASON_COUNT || w->stop_reason >= SUP_REASON_COUNT) {
         w->reason = w->stop_reason = SUP_FIRST; /* of a newer version */
@@ -343,7 +354,7 @@ static void restore_slot(struct sup_slot *slot, struct json_object *o)
     slot->done = truth_in(o, "done");
     slot->given_up = truth_in(o, "given_up");
     slot->failures = (uint32_t)number_in(o, "failures");
-    slot->start_ns = (int64_t)number_in(o, "start_ns");
+    slot->start_ns = time_in(o, "start_ns");
     slot->start_reason = (enum sup_reason)number_in(o, "start_reason");
     if (slot->start_reason >= SUP_REASON_COUNT) {
         slot->start_reason = SUP_UNKNOWN; /* of a newer version */
@@ -353,7 +364,7 @@ static void restore_slot(struct sup_slot *slot, struct json_object *o)
                            i < sizeof slot->starts / sizeof slot->starts[0];
              i++) {
             slot->starts[slot->start_count++] =
-                json_object_get_int64(json_object_array_get_idx(starts, i));
+                json_object_get_int64(json_object_array_get_idx(starts, i)) + shift_ns;
         }
     }
 }
@@ -428,6 +439,7 @@ static void adopt(struct sup *s, struct json_object *o)
         !json_object_object_get_ex(o, "programs", &programs)) {
         return;
     }
+    shift_ns = sup_clock_offset_ns("monotonic") - (int64_t)number_in(o, "monotonic_offset_ns");
     s->serial = number_in(o, "serial");
     s->adopted = true;
     for (size_t i = 0; i < json_object_array_length(programs); i++) {

@@ -318,7 +318,9 @@ char *sup_find_command(const struct sup_worker *w); /* its path, to be freed */
 bool sup_spawn(struct sup_worker *w);               /* forks; it begins with sup_worker_begin() */
 void sup_workers_begin(struct sup *s);
 void sup_reap(struct sup *s);
-uint64_t sup_start_ticks(pid_t pid); /* field 22 of /proc/PID/stat; 0: there is none */
+/* Field 22 of /proc/PID/stat as the first time namespace sees it, for a successor in another one.
+ * 0: there is no such process. */
+uint64_t sup_start_ticks(pid_t pid);
 /* "exit code 3", "killed by SIGKILL", "end not known (no child of this supervisor)" */
 void sup_death_text(bool known, int wait_status, char *out, size_t out_bytes);
 char **sup_environment(const struct sup_worker *w); /* a list to be freed */

@@ -75,7 +75,7 @@ static int64_t age_of(uint64_t start_ticks)
     struct timespec now;
 
     clock_gettime(CLOCK_BOOTTIME, &now);
-    return (int64_t)now.tv_sec * SUP_SECOND + now.tv_nsec -
+    return (int64_t)now.tv_sec * SUP_SECOND + now.tv_nsec - sup_clock_offset_ns("boottime") -
            (int64_t)start_ticks * (SUP_SECOND / sysconf(_SC_CLK_TCK));
 }
 

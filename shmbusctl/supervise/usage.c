@@ -138,3 +138,20 @@ double sup_load_average(void)
     }
     return load;
 }
+
+int64_t sup_clock_offset_ns(const char *clock)
+{
+    char text[256], name[16];
+    const char *line = text;
+    long long seconds, ns;
+
+    sup_proc_read(getpid(), "timens_offsets", text, sizeof text);
+    while (line != NULL && sscanf(line, "%15s %lld %lld", name, &seconds, &ns) == 3) {
+        if (strcmp(name, clock) == 0) {
+            return seconds * INT64_C(1000000000) + ns;
+        }
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    return 0;
+}

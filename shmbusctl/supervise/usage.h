@@ -20,6 +20,9 @@ uint64_t sup_anonymous_bytes(pid_t pid);
 uint64_t sup_pss_bytes(pid_t pid); /* shared pages by their share; slower */
 double sup_cpu_seconds(pid_t pid);
 bool sup_is_paused(pid_t pid); /* SIGSTOP or a debugger */
+/* What the time namespace of this process adds to a clock of the first one: "monotonic" or
+ * "boottime". 0 where the kernel knows none. */
+int64_t sup_clock_offset_ns(const char *clock);
 double sup_load_average(void); /* of one minute */
 
 #endif

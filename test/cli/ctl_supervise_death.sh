@@ -142,6 +142,30 @@ file=$web
 begin
 check "the workers of before are there still" eventually rows_are ready 3
 
+# One in another time namespace knows them as well, and how old they are.
+if unshare --time true 2>/dev/null; then
+    die
+    file=$dir/later.yaml
+    printf 'bus: %s-5\nprograms: { a: { command: [sleep, "1000"], ready: { by: alive, after: 5ms } } }\n' "$bus" >"$file"
+    later_is() { "$ctl" status "$bus-5" --no-headings 2>/dev/null | grep -q -e "$1"; }
+    : >"$log"
+    unshare --time --boottime 100000 --monotonic 100000 "$ctl" supervise "$file" >/dev/null 2>>"$log" &
+    supervisor=$!
+    check "up in a time namespace" eventually later_is ' ready '
+    die
+    begin
+    check "the next one, outside of it, takes over" eventually logged 'adopted .*a pid'
+    check "and its worker is as old as it is" eventually later_is '^a .* ready  *[0-9.]*m*s '
+    kill -9 $(grep -alxz "SHMBUS_BUS=$bus-5" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3)
+    die
+    rm -rf "/dev/shm/supervise.$bus-5" "/dev/shm/shmbus.$bus-5"
+    file=$web
+    begin
+    eventually rows_are ready 3
+else
+    skip "a supervisor in another time namespace" "unshare --time is not possible"
+fi
+
 # Killed again and again, while generations change.
 "$bin/test-load" "$port" "$dir/load" 2>"$dir/load.err" &
 load=$!
