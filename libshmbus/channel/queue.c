@@ -487,12 +487,13 @@ SB_FLAT int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes,
 {
     const struct sb_class_view *cls;
     struct sb_block *b;
-    uint32_t block = SB_NONE;
+    uint32_t block;
 
-    if (sb_likely(size_bytes <= ch->size_max)) {
-        block = sb_block_alloc(blocks_of(ch), &sb_queue_of(ch)->stock,
-                               sb_class_for(blocks_of(ch), size_bytes), ch->owner);
+    if (sb_unlikely(size_bytes > ch->size_max)) {
+        return reserve_slow(ch, size_bytes, ret_msg, timeout_ns);
     }
+    block = sb_block_alloc(blocks_of(ch), &sb_queue_of(ch)->stock,
+                           sb_class_for(blocks_of(ch), size_bytes), ch->owner);
     if (sb_unlikely(block == SB_NONE)) {
         return reserve_slow(ch, size_bytes, ret_msg, timeout_ns);
     }
@@ -504,12 +505,28 @@ SB_FLAT int sb_queue_reserve(struct shmbus_channel *ch, size_t size_bytes,
     return 0;
 }
 
-/* Whether the caller still holds the block as the message says. */
-static bool is_held(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+/* Whether the block is as the message says. Whose it is then, the message says, too. */
+static SB_INLINE bool is_as_was(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
     uint32_t block = sb_msg_number(msg);
-    return block < blocks_of(ch)->count && sb_hdr_owner(msg->opaque_[0]) == ch->owner &&
+    return block < blocks_of(ch)->count &&
            sb_load_relaxed(&sb_block_at(blocks_of(ch), block)->hdr) == msg->opaque_[0];
+}
+
+static SB_INLINE bool is_held(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    return sb_hdr_owner(msg->opaque_[0]) == ch->owner && is_as_was(ch, msg);
+}
+
+/* Back to the stock, or to everybody. False: it was not held any more. */
+static SB_INLINE bool end_hold(struct shmbus_channel *ch, const struct shmbus_msg *msg)
+{
+    if (sb_unlikely(!is_as_was(ch, msg) || !sb_block_free(blocks_of(ch), &sb_queue_of(ch)->stock,
+                                                          sb_msg_number(msg), ch->owner))) {
+        return false;
+    }
+    sb_queue_of(ch)->in_blocks--;
+    return true;
 }
 
 /* What it was reserved or sent with: beyond lies what others left in the block. */
@@ -580,13 +597,14 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
     struct outgoing out = {
         .block = sb_msg_number(msg), .hdr = msg->opaque_[0], .bytes = msg->size_bytes};
     bool forward = sb_msg_kind(msg) == SB_MSG_QUEUE_RX;
-    struct sb_block *b = sb_block_at(blocks_of(ch), out.block);
-    struct title before = {0, 0};
+    struct sb_block *b;
+    struct title before;
     int r = check_commit(ch, msg);
 
     if (r < 0) {
         return r;
     }
+    b = sb_block_at(blocks_of(ch), out.block);
     if (forward) {
         before = retitle(b, msg);
     } else {
@@ -612,12 +630,7 @@ int sb_queue_commit(struct shmbus_channel *ch, struct shmbus_msg *msg, int64_t t
 
 SB_FLAT int sb_queue_abort(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    if (!is_held(ch, msg)) {
-        return sb_stale(ch);
-    }
-    sb_block_free(blocks_of(ch), &sb_queue_of(ch)->stock, sb_msg_number(msg), ch->owner);
-    sb_queue_of(ch)->in_blocks--;
-    return 0;
+    return sb_likely(end_hold(ch, msg)) ? 0 : sb_stale(ch);
 }
 
 /* ----------------------------------------------------------------------------------- receiving */
@@ -678,13 +691,17 @@ struct incoming {
     int got;
 };
 
-/* Dead letters of queues with lanes stay in their cells. */
-SB_NOINLINE static void take_dead_letters(struct shmbus_channel *ch, struct incoming *in)
+/* Dead letters of queues with lanes stay in their cells. Returns how many there were. */
+SB_NOINLINE static int take_dead_letters(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs,
+                                         size_t max)
 {
-    while ((size_t)in->got < in->max &&
-           sb_lanes_recv_dead_letter(ch, sb_queue_of(ch)->dead_cells, &in->msgs[in->got]) == 0) {
-        in->got++;
+    int got = 0;
+
+    while ((size_t)got < max &&
+           sb_lanes_recv_dead_letter(ch, sb_queue_of(ch)->dead_cells, &ret_msgs[got]) == 0) {
+        got++;
     }
+    return got;
 }
 
 /* As many as there are; @got counts them. What is delivered again comes last, and so alone, as it
@@ -707,7 +724,7 @@ static SB_INLINE enum sb_ring_result take_message(struct shmbus_channel *ch, str
         }
     }
     if (sb_unlikely(ch->collects_dead_cells && r == SB_RING_EMPTY)) {
-        take_dead_letters(ch, in);
+        in->got += take_dead_letters(ch, &in->msgs[in->got], in->max - (size_t)in->got);
     }
     return r;
 }
@@ -776,11 +793,9 @@ SB_FLAT int sb_queue_recv(struct shmbus_channel *ch, struct shmbus_msg *ret_msgs
 
 SB_FLAT int sb_queue_release(struct shmbus_channel *ch, const struct shmbus_msg *msg)
 {
-    if (sb_unlikely(!is_held(ch, msg))) {
+    if (sb_unlikely(!end_hold(ch, msg))) {
         return sb_stale(ch);
     }
-    sb_block_free(blocks_of(ch), &sb_queue_of(ch)->stock, sb_msg_number(msg), ch->owner);
-    sb_queue_of(ch)->in_blocks--;
     sb_count(ch, SHMBUS_COUNT_acknowledged, 1);
     return 0;
 }
