@@ -19,7 +19,9 @@
  *   G2 repair each, oldest first
  *   G3 add    orphan_seq of its queue, and of its dead-letter queue. Also if another recoverer was
  *             faster with G2, and may be stopped before his G3
- * again as long as there are more than one look can note; then the rest, in one pass.
+ * again as long as there are more than one look can note; then the rest, in one pass. The first
+ * look is at all blocks, and notes in which groups of them the dead are named: they will be in no
+ * others, so that all later looks are at these groups alone.
  *
  * Then its open handles, lanes and stream ends, the locks of regions; then every receiver looks for
  * orphans and every sleeper looks again; last the slot of the process table becomes FREE.
@@ -60,12 +62,17 @@
 /* So many looked at are some ms, and a sign that somebody is at work, see sweep.c. */
 #define SIGN_BLOCKS 65536u
 #define RETRIES 16u /* a block whose header keeps changing is not the dead process's */
+#define GROUPS 4096u
 
 /* Those to clean up after. */
 struct sb_dead {
     const struct sb_view *view;
     uint32_t at;                      /* in the slots before it nothing is left to do */
     uint64_t w[SHMBUS_PROCESSES_MAX]; /* process word of the incarnation in each slot; 0: none */
+    /* Groups of 1 << group_shift blocks: where the first look has met one of theirs. The dead name
+     * no block any more, so that there is nothing to do in the others. */
+    uint32_t group_shift;
+    uint64_t groups[GROUPS / 64];
 };
 
 static void dead_none(struct sb_dead *d, const struct sb_view *view)
@@ -73,6 +80,23 @@ static void dead_none(struct sb_dead *d, const struct sb_view *view)
     d->view = view;
     d->at = 0;
     memset(d->w, 0, view->process_count * sizeof d->w[0]);
+    memset(d->groups, 0, sizeof d->groups);
+    d->group_shift = 6;
+    while (view->blocks.count >> d->group_shift >= GROUPS) {
+        d->group_shift++;
+    }
+}
+
+static void mark_group(struct sb_dead *d, uint32_t block)
+{
+    uint32_t group = block >> d->group_shift;
+    d->groups[group / 64] |= 1ull << (group % 64);
+}
+
+static bool is_marked(const struct sb_dead *d, uint32_t block)
+{
+    uint32_t group = block >> d->group_shift;
+    return (d->groups[group / 64] >> (group % 64) & 1u) != 0;
 }
 
 static void dead_one(struct sb_dead *d, const struct sb_view *view, uint32_t slot, uint64_t w)
@@ -292,20 +316,27 @@ static bool comes_again(const struct sb_view *view, const struct look *look)
     }
 }
 
-/* G1 for one block. */
-static void note_block(const struct sb_dead *d, const struct sb_class_view *cls, uint32_t block,
+/* G1 for one block; true if it is free. */
+static bool note_block(struct sb_dead *d, const struct sb_class_view *cls, uint32_t block,
                        struct sb_returned *list)
 {
     struct sb_block *b = sb_block_in(cls, block);
     uint64_t hdr = sb_load_acquire(&b->hdr);
     struct look look;
 
-    if (named_by(d, sb_hdr_owner(hdr)) != SB_NONE && look_at(b, hdr, block, &look) &&
-        comes_again(d->view, &look)) {
+    if (sb_hdr_state(hdr) == SB_BLOCK_FREE) {
+        return true;
+    }
+    if (named_by(d, sb_hdr_owner(hdr)) == SB_NONE) {
+        return false;
+    }
+    mark_group(d, block);
+    if (look_at(b, hdr, block, &look) && comes_again(d->view, &look)) {
         struct sb_returned_item item = {sb_loc_channel(look.origin), sb_loc_ticket(look.origin),
                                         hdr, block};
         sb_returned_add(list, &item);
     }
+    return false;
 }
 
 /* G3: what has come back to @channel so far is there to be found. */
@@ -328,22 +359,72 @@ static void give_sign(const struct sb_dead *d, uint32_t i)
     }
 }
 
+/* Blocks of one word of the bitmap. */
+struct run {
+    const struct sb_class_view *cls;
+    uint32_t first, count;
+};
+
+static struct run run_at(const struct sb_class_view *cls, uint32_t i)
+{
+    uint32_t left = cls->count - i;
+    return (struct run){cls, cls->first + i, left < 64 ? left : 64};
+}
+
+static void set_hints(const struct run *run, uint64_t free_blocks)
+{
+    if (free_blocks != 0) {
+        sb_or(&run->cls->bitmap[(run->first - run->cls->first) / 64], free_blocks);
+    }
+}
+
+static bool has_marks(const struct sb_dead *d, const struct run *run)
+{
+    return is_marked(d, run->first) || is_marked(d, run->first + run->count - 1u);
+}
+
+/* The free ones are hinted at, whoever hid them. */
+static void note_run(struct sb_dead *d, const struct run *run, struct sb_returned *list)
+{
+    uint64_t free_blocks = 0;
+
+    for (uint32_t k = 0; k < run->count; k++) {
+        if (note_block(d, run->cls, run->first + k, list)) {
+            free_blocks |= 1ull << k;
+        }
+    }
+    set_hints(run, free_blocks);
+}
+
+/* G1. The first look is at all blocks, others at the groups alone where it met something. */
+static void note_blocks(struct sb_dead *d, bool first_look, struct sb_returned *list)
+{
+    const struct sb_blocks *blocks = &d->view->blocks;
+
+    sb_returned_clear(list);
+    for (uint32_t c = 0; c < blocks->class_count && anything_to_do(d); c++) {
+        for (uint32_t i = 0; i < blocks->classes[c].count; i += 64) {
+            struct run run = run_at(&blocks->classes[c], i);
+            give_sign(d, i);
+            if (first_look || has_marks(d, &run)) {
+                note_run(d, &run, list);
+            }
+        }
+    }
+}
+
 /* G1 to G3. */
 static void give_back_blocks(struct sb_dead *d)
 {
     const struct sb_blocks *blocks = &d->view->blocks;
     uint32_t passes_left = blocks->count / SB_RETURNED_MAX + 1u;
+    bool first_look = true;
     struct sb_returned list;
 
     do {
         const struct sb_returned_item *item;
-        sb_returned_clear(&list);
-        for (uint32_t c = 0; c < blocks->class_count && anything_to_do(d); c++) {
-            for (uint32_t i = 0; i < blocks->classes[c].count; i++) {
-                give_sign(d, i);
-                note_block(d, &blocks->classes[c], blocks->classes[c].first + i, &list);
-            }
-        }
+        note_blocks(d, first_look, &list);
+        first_look = false;
         for (; (item = sb_returned_next(&list)) != NULL; list.at++) {
             repair(d, sb_class_of(blocks, item->number), item->number); /* G2 */
             raise_seq(d->view, item->group);
@@ -354,17 +435,15 @@ static void give_back_blocks(struct sb_dead *d)
 static void reclaim_class(const struct sb_dead *d, const struct sb_class_view *cls)
 {
     for (uint32_t i = 0; i < cls->count; i += 64) {
-        uint32_t n = cls->count - i < 64 ? cls->count - i : 64;
+        struct run run = run_at(cls, i);
         uint64_t free_blocks = 0;
         give_sign(d, i);
-        for (uint32_t k = 0; k < n; k++) {
-            if (repair(d, cls, cls->first + i + k)) {
+        for (uint32_t k = 0; has_marks(d, &run) && k < run.count; k++) {
+            if (repair(d, cls, run.first + k)) {
                 free_blocks |= 1ull << k;
             }
         }
-        if (free_blocks != 0) {
-            sb_or(&cls->bitmap[i / 64], free_blocks);
-        }
+        set_hints(&run, free_blocks);
     }
 }
 

@@ -2,6 +2,6 @@
 # files: libshmbus/protocol/reclaim.c
 # check: model share_recoverers
 /^static void reclaim_blocks(/,/^}/ {
-    s|^    give_back_blocks(d);||
+    s|^    give_back_blocks(d);|    memset(d->groups, 0xff, sizeof d->groups);|
     s|^}|    give_back_blocks(d);\n}|
 }
