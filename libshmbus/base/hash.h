@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * FNV-1a, 64 bit: for names and against accidents, not against attackers.
+ * For names (FNV-1a, 64 bit) and against accidents, not against attackers.
  */
 #ifndef SB_HASH_H
 #define SB_HASH_H
@@ -19,10 +19,11 @@ static inline uint64_t sb_hash_bytes(uint64_t hash, const void *data, size_t byt
     return hash;
 }
 
-/* The same for a number, in the byte order of the machine. */
+/* A number at a time: of two that differ in one number only, no two are equal. */
 static inline uint64_t sb_hash_u64(uint64_t hash, uint64_t value)
 {
-    return sb_hash_bytes(hash, &value, sizeof value);
+    hash = (hash ^ value) * 0x9e3779b97f4a7c15ull;
+    return hash ^ (hash >> 32);
 }
 
 #endif

@@ -5,14 +5,19 @@
 
 #include "base/hash.h"
 
+static bool may_be_in_a_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '_' || c == '-';
+}
+
 bool sb_name_is_valid(const char *name)
 {
-    size_t length = strnlen(name, SHMBUS_NAME_BYTES);
-    if (length == 0 || length == SHMBUS_NAME_BYTES || name[0] == '.')
-        return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyz"
-                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                        "0123456789._-") == length;
+    size_t length = 0;
+
+    while (length < SHMBUS_NAME_BYTES && may_be_in_a_name(name[length]))
+        length++;
+    return length > 0 && length < SHMBUS_NAME_BYTES && name[length] == '\0' && name[0] != '.';
 }
 
 uint64_t sb_name_hash(const char *name)
