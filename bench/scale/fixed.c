@@ -45,20 +45,33 @@ static double attach_once(const void *unused)
     return (double)begin;
 }
 
+/* What a program pays that comes for a moment and is not involved in what the bus holds. */
+static double visit_once(const void *channel)
+{
+    int64_t begin = scale_now_ns();
+    struct shmbus *bus = scale_attach(0);
+
+    scale_open(bus, channel, SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV);
+    shmbus_detach(bus);
+    return (double)(scale_now_ns() - begin);
+}
+
 /* Leaves the segment there. */
-static void print_fixed(const struct scale *s, const char *row, const struct shmbus_plan *plan)
+static void print_fixed(const struct scale *s, const char *row, const struct shmbus_plan *plan,
+                        const char *channel)
 {
     uint64_t bytes = 0;
-    double create_ns, attach_ns;
+    double create_ns, attach_ns, visit_ns;
 
     scale_must(shmbus_plan_check(plan, &bytes), "plan");
     create_ns = repeat(s->ms, create_once, plan);
     scale_create(plan);
     attach_ns = repeat(s->ms, attach_once, NULL);
+    visit_ns = repeat(s->ms, visit_once, channel);
     printf("{\"row\":\"%s\",\"n\":%llu,\"huge\":%s,\"segment_bytes\":%llu,\"create_ns\":%.0f,"
-           "\"attach_ns\":%.0f",
+           "\"attach_ns\":%.0f,\"visit_ns\":%.0f",
            row, (unsigned long long)s->n, s->on_huge ? "true" : "false", (unsigned long long)bytes,
-           create_ns, attach_ns);
+           create_ns, attach_ns, visit_ns);
 }
 
 /* ---------------------------------------------------------------------------------- channels */
@@ -139,7 +152,7 @@ void scale_channels(const struct scale *s)
         name_of(i, name, sizeof(name));
         scale_plan_add_queue(plan, name, 1024);
     }
-    print_fixed(s, "channels", plan);
+    print_fixed(s, "channels", plan, "channel-0");
     shmbus_plan_free(plan);
     bus = scale_attach(0);
     open_ns = scale_now_ns();
@@ -237,7 +250,7 @@ void scale_blocks(const struct scale *s)
     struct shmbus *bus;
 
     scale_plan_add_queue(plan, "q", 1024);
-    print_fixed(s, "blocks", plan);
+    print_fixed(s, "blocks", plan, "q");
     shmbus_plan_free(plan);
     bus = scale_attach(SHMBUS_ATTACH_NO_WATCHER);
     printf(",\"reclaim_ns\":%.0f", repeat(s->ms, reclaim_once, &bus));
