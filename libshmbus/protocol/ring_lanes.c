@@ -244,10 +244,8 @@ void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, ui
         .channel = channel,
         .owner = owner,
         .late = true, /* for who has no lanes of its own */
-        /* Never equal at first: what was given back earlier is looked for. */
-        .seen = sb_load_acquire(&view->channels[channel].shared->orphan_seq) - 1u,
+        /* seen: none. What was given back earlier is looked for, if anything ever was. */
     };
-    scan->want = scan->seen;
 }
 
 void sb_lane_rx_init(struct sb_lane_rx *rx, const struct sb_view *view, uint32_t channel,

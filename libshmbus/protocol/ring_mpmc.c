@@ -145,8 +145,9 @@ static void start(struct sb_mpmc *ring, const struct sb_blocks *blocks,
         .bound = 64 + (8u << ch->depth_shift),
         .tail = sb_load_acquire(&ch->shared->tail),
         .head = sb_load_acquire(&ch->shared->head),
-        /* Never equal at first: orphans of earlier times are looked for. */
-        .orphan_seen = sb_load_acquire(&ch->shared->orphan_seq) - 1u,
+        /* As if it had been here from the beginning: orphans of earlier times are looked for, if
+         * there ever were any. */
+        .orphan_seen = 0,
         .channels = channels,
         .channel_count = channel_count,
     };
