@@ -15,6 +15,7 @@
 #include "base/inherit.h"
 #include "base/sized.h"
 #include "bus/bus.h"
+#include "bus/reach.h"
 #include "bus/watcher.h"
 #include "channel/channel.h"
 #include "channel/close.h"
@@ -261,7 +262,8 @@ static int check_opts(const char *name, const struct shmbus_attach_opts *opts,
 {
     const unsigned known = SHMBUS_ATTACH_OBSERVE | SHMBUS_ATTACH_EXISTING |
                            SHMBUS_ATTACH_ANY_OWNER | SHMBUS_ATTACH_NO_WATCHER |
-                           SHMBUS_ATTACH_EINTR | SHMBUS_ATTACH_SAME_PLAN | SHMBUS_ATTACH_ANY_PLAN;
+                           SHMBUS_ATTACH_EINTR | SHMBUS_ATTACH_SAME_PLAN | SHMBUS_ATTACH_ANY_PLAN |
+                           SHMBUS_ATTACH_UNLINKED;
     int r;
 
     if (name == NULL) {
@@ -306,6 +308,8 @@ static int attach(const char *name, const struct shmbus_attach_opts *opts, struc
     bus->observer = (o.flags & SHMBUS_ATTACH_OBSERVE) != 0;
     bus->no_watcher = (o.flags & SHMBUS_ATTACH_NO_WATCHER) != 0;
     bus->minds_signals = (o.flags & SHMBUS_ATTACH_EINTR) != 0;
+    bus->minds_no_name = (o.flags & SHMBUS_ATTACH_UNLINKED) != 0;
+    sb_store_relaxed(&bus->no_hope, 1);
     bus->spin_ns = o.spin_ns == 0 ? SPIN_DEFAULT_NS : o.spin_ns == SHMBUS_SPIN_NONE ? 0 : o.spin_ns;
     bus->cookie = sb_mark_take(SB_COOKIE);
     if (bus->cookie == NULL) {
@@ -317,6 +321,7 @@ static int attach(const char *name, const struct shmbus_attach_opts *opts, struc
         goto fail;
     }
     sb_store_relaxed(&bus->looked_ns, (uint64_t)sb_now_ns());
+    sb_reach_begin(bus);
     *ret_bus = bus;
     return 0;
 

@@ -34,18 +34,16 @@ SB_COLD static int why_not(const struct shmbus_channel *ch, unsigned needed, con
                    needed == SHMBUS_OPEN_SEND ? "sending" : "receiving");
 }
 
-SB_COLD static int shutting_down(const struct shmbus_channel *ch)
-{
-    return sb_fail_static(-SHMBUS_ERR_SHUTDOWN, ch->name, "the bus is shutting down");
-}
-
 static SB_INLINE int check_send(struct shmbus_channel *ch, const char *call)
 {
     if (sb_unlikely(!is_usable(ch, SHMBUS_OPEN_SEND))) {
         return why_not(ch, SHMBUS_OPEN_SEND, call);
     }
     if (sb_unlikely(sb_load_relaxed(ch->shutdown) != 0)) {
-        return shutting_down(ch);
+        int r = sb_shut(ch);
+        if (r < 0) {
+            return r;
+        }
     }
     sb_channel_tick(ch);
     return 0;
@@ -395,7 +393,10 @@ static int check_way(struct shmbus_channel *ch, const char *call)
         return why_not(ch, SHMBUS_OPEN_SEND, call);
     }
     if (sb_load_relaxed(ch->shutdown) != 0) {
-        return shutting_down(ch);
+        int r = sb_shut(ch);
+        if (r < 0) {
+            return r;
+        }
     }
     sb_channel_tick(ch);
     return 0;

@@ -80,8 +80,8 @@ static int check_open(struct shmbus *bus, const char *channel, unsigned mode,
                       struct shmbus_channel **ret_ch)
 {
     const unsigned kinds = SHMBUS_OPEN_QUEUE | SHMBUS_OPEN_STREAM;
-    const unsigned known =
-        SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | SHMBUS_OPEN_EXISTING | SHMBUS_OPEN_THREAD | kinds;
+    const unsigned known = SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | SHMBUS_OPEN_EXISTING |
+                           SHMBUS_OPEN_THREAD | SHMBUS_OPEN_GIVE_BACK | kinds;
 
     if (bus == NULL || channel == NULL || ret_ch == NULL) {
         return sb_fail(-EINVAL, "shmbus_channel_open: an argument is NULL");
@@ -153,6 +153,7 @@ static void bind_to(struct shmbus_channel *ch, const struct sb_kind *kind, struc
     ch->index = index;
     ch->owner = bus->member.owner;
     ch->mode = mode;
+    ch->gives_back = (mode & SHMBUS_OPEN_GIVE_BACK) != 0;
     ch->ops = kind;
     ch->kind = ch->ops->id;
     ch->slot = bus->member.slot;

@@ -55,7 +55,8 @@ const char *ctl_last_note(void)
 }
 
 /* A new error of the library: should it have an exit code of its own below? */
-_Static_assert(SHMBUS_ERR_END_ == SHMBUS_ERR_KIND + 1, "each error of the library was considered");
+_Static_assert(SHMBUS_ERR_END_ == SHMBUS_ERR_REMOVED + 1,
+               "each error of the library was considered");
 
 int ctl_exit_of(int result)
 {
@@ -67,6 +68,7 @@ int ctl_exit_of(int result)
     case SHMBUS_ERR_KIND:
         return CTL_USAGE;
     case ENOENT:
+    case SHMBUS_ERR_REMOVED:
         return CTL_NOT_FOUND;
     case ETIMEDOUT:
         return CTL_TIMED_OUT;

@@ -101,6 +101,7 @@ static const struct {
     F(shmbus_channel_counters),
     F(shmbus_peek),
     F(shmbus_check),
+    F(shmbus_check_with),
     F(shmbus_list),
     F(shmbus_version),
 };

@@ -37,6 +37,10 @@ struct shmbus {
     struct sb_watcher *watcher;
     sb_word looked_ns;  /* when a thread of this process last looked whether the dead are swept */
     sb_word looked_seq; /* the sign it saw, see sweep.c */
+    bool minds_no_name; /* SHMBUS_ATTACH_UNLINKED */
+    uint64_t dir_device, dir_inode; /* of the segment's directory; inode 0: unknown */
+    sb_word32 reach;                /* enum sb_reach */
+    sb_word no_hope; /* never 0: what handles look at in place of super->shutdown, see channel.c */
 };
 
 #define SB_COOKIE 0x73686d6275730001ull

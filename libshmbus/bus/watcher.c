@@ -27,6 +27,7 @@
 
 #include "base/clock.h"
 #include "bus/bus.h"
+#include "bus/reach.h"
 #include "protocol/sweep.h"
 
 /* From one look to the next of the calls of a process; @WATCHED: that has a watcher. */
@@ -353,6 +354,7 @@ void sb_bus_look(struct shmbus *bus, int64_t now_ns)
     }
     /* Of two threads that come here at once both look: that does no harm. */
     sb_store_relaxed(&bus->looked_ns, (uint64_t)now_ns);
+    sb_reach_look(bus);
     seq = sb_load_acquire(&bus->view.super->sweep_seq);
     moved = seq != sb_load_relaxed(&bus->looked_seq);
     sb_store_relaxed(&bus->looked_seq, seq);

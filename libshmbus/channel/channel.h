@@ -25,6 +25,7 @@ struct shmbus_channel {
     enum sb_kind_id kind;
     uint32_t slot; /* this process's */
     bool timestamps;
+    bool gives_back;  /* SHMBUS_OPEN_GIVE_BACK: a close counts no delivery */
     uint64_t msg_tag; /* the bus's id where messages have it, see sb_msg_tag() */
     struct shmbus *bus;
     const struct sb_channel_view *view;
@@ -97,6 +98,14 @@ static inline void sb_count_given_back(struct shmbus_channel *ch, const struct s
         sb_count(ch, SHMBUS_COUNT_redelivered, UINT64_MAX);
     }
 }
+
+/* Whether @ch waits in vain for @what: the segment was removed or replaced, and nobody is left who
+ * could end the wait. Cheap as long as the segment can be found. */
+bool sb_hope_is_gone(const struct shmbus_channel *ch, enum sb_waits what);
+
+/* For who does not wait: from now on a look at ch->shutdown says so, or no longer. The thread of
+ * the handle alone. 0; -SHMBUS_ERR_REMOVED. */
+int sb_hope_tell(struct shmbus_channel *ch);
 
 /* Whether the census of this handle is to be taken anew: it costs a look at every block. */
 bool sb_census_is_due(struct shmbus_channel *ch);

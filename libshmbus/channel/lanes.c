@@ -483,7 +483,7 @@ static void give_back_in(struct shmbus_channel *ch, uint32_t channel)
         look_at_held(ch, origin, &list);
         for (; (item = sb_returned_next(&list)) != NULL; list.at++) {
             uint32_t where = sb_lane_requeue(view, channel, sb_cell_at(origin, item->number),
-                                             item->word, false, ch->index);
+                                             item->word, ch->gives_back, ch->index);
             sb_event_wake(&view->channels[where].shared->readable);
             sb_event_wake(&origin->shared->writable);
         }

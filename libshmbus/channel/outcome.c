@@ -2,6 +2,25 @@
 #include "channel/outcome.h"
 
 #include "base/error.h"
+#include "bus/reach.h"
+
+SB_COLD static int removed(const struct shmbus_channel *ch)
+{
+    return sb_fail(-SHMBUS_ERR_REMOVED,
+                   "%s \"%s\": %s was %s, and nobody is left here who could end the wait; detach "
+                   "and attach again, or attach with SHMBUS_ATTACH_UNLINKED",
+                   ch->ops->noun, ch->name, ch->bus->segment.path,
+                   sb_reach(ch->bus) == SB_REACH_REPLACED ? "replaced by another bus of that name"
+                                                          : "removed");
+}
+
+SB_COLD int sb_shut(struct shmbus_channel *ch)
+{
+    if (ch->shutdown == &ch->bus->view.super->shutdown) {
+        return sb_fail_static(-SHMBUS_ERR_SHUTDOWN, ch->name, "the bus is shutting down");
+    }
+    return sb_hope_tell(ch) == 0 ? 0 : removed(ch);
+}
 
 /* What ends a call of either side; another result has a sentence of its own. */
 static int stopped(struct shmbus_channel *ch, int result)
@@ -11,6 +30,8 @@ static int stopped(struct shmbus_channel *ch, int result)
         return sb_fail_lazy(result, ch->name, "interrupted");
     case -SHMBUS_ERR_SHUTDOWN:
         return sb_fail_lazy(result, ch->name, "the bus is shutting down");
+    case -SHMBUS_ERR_REMOVED:
+        return removed(ch);
     case -SHMBUS_ERR_PEER_DEAD:
         return sb_fail_lazy(result, ch->name, "the other end of the stream died");
     case -SHMBUS_ERR_PEER_CLOSED:
@@ -39,7 +60,11 @@ SB_NOINLINE int sb_nothing_else(struct shmbus_channel *ch, int result)
         sb_count(ch, SHMBUS_COUNT_recv_timeouts, 1);
         return sb_fail_lazy(result, ch->name, "no message within the timeout");
     }
-    return stopped(ch, result == -EAGAIN ? -SHMBUS_ERR_SHUTDOWN : result);
+    if (result == -EAGAIN) {
+        int r = sb_shut(ch);
+        return r < 0 ? r : sb_fail_lazy(result, ch->name, "there is no message");
+    }
+    return stopped(ch, result);
 }
 
 SB_COLD int sb_stale(const struct shmbus_channel *ch)

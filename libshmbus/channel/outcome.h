@@ -17,6 +17,9 @@
  * @text: "queue is full". */
 int sb_refused(struct shmbus_channel *ch, int result, const char *text);
 
+/* ch->shutdown is not 0: -SHMBUS_ERR_SHUTDOWN, -SHMBUS_ERR_REMOVED, or 0 if there is hope again. */
+int sb_shut(struct shmbus_channel *ch);
+
 /* A receive that found nothing, for another reason than that there is nothing yet. */
 int sb_nothing_else(struct shmbus_channel *ch, int result);
 

@@ -49,6 +49,9 @@ static bool has_news(struct sb_poll *poll)
         sb_load32_relaxed(&ch->bus->interrupted) != 0) {
         return true;
     }
+    if (sb_hope_is_gone(ch, SB_WAITS_MESSAGE)) {
+        return true;
+    }
     return ch->ops->has_news(ch, poll->at);
 }
 

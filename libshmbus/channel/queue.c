@@ -114,7 +114,7 @@ static void give_back_held(struct shmbus_channel *ch)
         look_at_held(ch, &list);
         for (; (item = sb_returned_next(&list)) != NULL; list.at++) {
             uint32_t where =
-                sb_mpmc_requeue(&sb_queue_of(ch)->ring, item->number, item->word, false);
+                sb_mpmc_requeue(&sb_queue_of(ch)->ring, item->number, item->word, ch->gives_back);
             if (where != SB_NONE) {
                 sb_event_wake(&ch->bus->view.channels[where].shared->readable);
             }

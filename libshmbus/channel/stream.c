@@ -81,12 +81,24 @@ static sb_word *own_end(const struct shmbus_channel *ch)
                                               : &ch->view->shared->receiver;
 }
 
+/* The mark of a row goes on from where its last user left it. */
+static void show_depth(struct shmbus_channel *ch)
+{
+    struct sb_spsc_tx *tx = &sb_stream_of(ch)->tx;
+    uint64_t before = sb_load_relaxed(&ch->row->depth_max);
+
+    tx->depth_mark = &ch->row->depth_max;
+    tx->depth_max = before > tx->depth_max ? before : tx->depth_max;
+    sb_store_relaxed(tx->depth_mark, tx->depth_max);
+}
+
 enum sb_ring_result sb_stream_begin(struct shmbus_channel *ch)
 {
     enum sb_ring_result r;
 
     if ((ch->mode & SHMBUS_OPEN_SEND) != 0) {
         r = sb_spsc_tx_init(&sb_stream_of(ch)->tx, ch->view);
+        show_depth(ch);
         departure_told(ch);
     } else {
         r = sb_spsc_rx_init(&sb_stream_of(ch)->rx, ch->view);
@@ -130,9 +142,6 @@ void sb_stream_close(struct shmbus_channel *ch)
     struct sb_channel *shared = ch->view->shared;
     bool sender = (ch->mode & SHMBUS_OPEN_SEND) != 0;
 
-    if (sender) {
-        sb_store_relaxed(&ch->row->depth_max, sb_stream_of(ch)->tx.depth_max);
-    }
     sb_end_leave(own_end(ch), ch->bus->member.owner64, SB_END_CLOSED);
     sb_event_wake(sender ? &shared->readable : &shared->writable);
 }

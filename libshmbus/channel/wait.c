@@ -61,8 +61,15 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static enum sb_waits what_for(const struct shmbus_channel *ch, const struct sb_event *event)
+{
+    return event == ch->bus->view.blocks.freed    ? SB_WAITS_BLOCK
+           : event == &ch->view->shared->writable ? SB_WAITS_ROOM
+                                                  : SB_WAITS_MESSAGE;
+}
+
 /* What ends a wait besides success and time. */
-static int stopped(struct shmbus_channel *ch)
+static int stopped(struct shmbus_channel *ch, const struct sb_event *event)
 {
     if (sb_load32_relaxed(&ch->bus->interrupted) != 0) {
         return -EINTR;
@@ -72,6 +79,9 @@ static int stopped(struct shmbus_channel *ch)
     }
     if (sb_load_relaxed(&ch->bus->view.super->shutdown) != 0) {
         return -SHMBUS_ERR_SHUTDOWN;
+    }
+    if (sb_hope_is_gone(ch, what_for(ch, event))) {
+        return -SHMBUS_ERR_REMOVED;
     }
     return 0;
 }
@@ -89,13 +99,10 @@ int64_t sb_wait_slice_ns(struct shmbus *bus)
 static bool sleep_for(struct shmbus_channel *ch, struct sb_event *event, uint32_t announced,
                       int64_t ns)
 {
-    enum sb_waits what = event == ch->bus->view.blocks.freed    ? SB_WAITS_BLOCK
-                         : event == &ch->view->shared->writable ? SB_WAITS_ROOM
-                                                                : SB_WAITS_MESSAGE;
     bool handled;
 
     sb_process_beat(&ch->bus->view, &ch->bus->member);
-    sb_store_relaxed(&ch->row->waits, what);
+    sb_store_relaxed(&ch->row->waits, what_for(ch, event));
     handled = sb_event_sleep(event, announced, ns);
     sb_store_relaxed(&ch->row->waits, SB_WAITS_NOT);
     return handled;
@@ -113,8 +120,9 @@ static int sleep_once(struct shmbus_channel *ch, struct sb_event *event, int64_t
     if (is_over(r) || (r == -SHMBUS_ERR_NO_BLOCKS) != (event == ch->bus->view.blocks.freed)) {
         return r;
     }
-    if (stopped(ch) != 0) {
-        return stopped(ch);
+    r = stopped(ch, event);
+    if (r != 0) {
+        return r;
     }
     before = sb_now_ns();
     handled = sleep_for(ch, event, announced, least(deadline_ns - before, slice_ns));
@@ -163,7 +171,7 @@ int sb_wait(struct shmbus_channel *ch, struct sb_event *event, int64_t timeout_n
     slice_ns = sb_wait_slice_ns(ch->bus);
     while (!is_over(r)) {
         int64_t now_ns;
-        int s = stopped(ch);
+        int s = stopped(ch, r == -SHMBUS_ERR_NO_BLOCKS ? ch->bus->view.blocks.freed : event);
         if (s != 0) {
             return s;
         }

@@ -21,6 +21,7 @@
 #include "protocol/region_lock.h"
 #include "protocol/ring_lanes.h"
 #include "protocol/ring_mpmc.h"
+#include "protocol/ring_spsc.h"
 
 /* -------------------------------------------------------------------------------- the basics */
 
@@ -194,11 +195,25 @@ void sb_lanes_stat(const struct sb_view *view, uint32_t channel, struct shmbus_c
     add_cells(view, channel, stat);
 }
 
+/* Its sender looks at the receiver's words, and writes its mark down, only when that may have risen
+ * by a step. So the mark and a step is what was never exceeded; and it never falls. */
+static uint64_t stream_high(const struct sb_channel_view *ch,
+                            const struct shmbus_channel_stat *stat)
+{
+    uint64_t high = stat->depth_max + ch->ring_bytes / SB_SPSC_DEPTH_STEPS;
+
+    if (stat->counters[SHMBUS_COUNT_sent] == 0) {
+        return 0;
+    }
+    return high < ch->ring_bytes ? high : ch->ring_bytes;
+}
+
 void sb_stream_stat(const struct sb_view *view, uint32_t channel, struct shmbus_channel_stat *stat)
 {
     const struct sb_channel_view *ch = &view->channels[channel];
 
     stat->capacity = ch->ring_bytes;
+    stat->depth_max = stream_high(ch, stat);
     stat->depth = sb_spsc_depth(ch);
 }
 
@@ -226,9 +241,6 @@ int shmbus_channel_stat(struct shmbus *bus, uint32_t index, struct shmbus_channe
     }
     add_endpoints(&bus->view, ch, &stat);
     sb_look_of(ch)->stat(&bus->view, index, &stat);
-    if (stat.depth > stat.depth_max) {
-        stat.depth_max = stat.depth; /* the handles write theirs down now and then */
-    }
     sb_give(ret_stat, &stat, sizeof stat);
     return 0;
 }

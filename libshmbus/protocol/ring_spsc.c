@@ -79,7 +79,8 @@
 #define DEPTH_STEPS 1u /* else no record of those tiny rings would be easy */
 #else
 #define FULL_PAUSES 16u /* 75 to 650 ns */
-#define DEPTH_STEPS 16u /* the high-water mark is known to such a part of the capacity */
+#define DEPTH_STEPS                                                                                \
+    SB_SPSC_DEPTH_STEPS /* the high-water mark is known to such a part of the capacity */
 #endif
 #define PAUSES 32u /* 150 to 1300 ns, depending on the processor */
 
@@ -135,6 +136,9 @@ SB_NOINLINE static enum sb_ring_result make_room(struct sb_spsc_tx *tx, uint64_t
     }
     if (end - SB_SPSC_WORD - released > tx->depth_max && end - released <= tx->bytes) {
         tx->depth_max = end - SB_SPSC_WORD - released;
+        if (tx->depth_mark != NULL) {
+            sb_store_relaxed(tx->depth_mark, tx->depth_max);
+        }
     }
     set_room(tx, released);
     return end - released <= tx->bytes ? SB_RING_OK : SB_RING_FULL;

@@ -13,6 +13,8 @@
 
 #define SB_SPSC_HELD_MAX 64u
 
+#define SB_SPSC_DEPTH_STEPS 16u
+
 /* The sender's private part. One thread. */
 struct sb_spsc_tx {
     struct sb_channel *shared;
@@ -29,6 +31,7 @@ struct sb_spsc_tx {
     uint32_t serial;     /* of the last reservation */
     uint64_t pad;        /* bytes to skip in front of it because it does not fit before the end */
     uint32_t head_bytes; /* header and time stamp in front of each payload */
+    sb_word *depth_mark; /* where depth_max is shown to others; NULL: nowhere */
 };
 
 /* The receiver's private part. One thread. */

@@ -40,13 +40,20 @@ receivers() { [ "$(field work receivers)" = "$1" ]; }
 check "a receiver waits" eventually receivers 1
 run doctor "$bus"
 check "doctor notes that nobody has ever sent there" says "^note .*a receiver waits at work, and nobody has ever sent to it"
+kill -STOP "$follower" # or it is told, and leaves
 rm "$segment"
 works "it is made anew" create "$bus" -c "$dir/bus.yaml"
 warns
 check "a removed segment that is in use is a warning" \
     warned "1 process (pid $follower) still uses a removed segment of this name (inode $inode)"
 check "with a cure that harms nobody" eval 'says "cure: restart them" && ! says "kill"'
-stop "$follower"
+kill -CONT "$follower"
+wait "$follower"
+status=$?
+pids=
+cp "$dir/follow" "$err"
+check "a receiver of a replaced bus to which nobody can send ends by itself, and says why" \
+    eval 'status_is 3 && complains "work.*was replaced by another bus of that name, and nobody is left"'
 if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
     unshare -m sh -c 'mount -t tmpfs none /dev/shm; "$1" create "$2" 2>/dev/null && exec "$1" recv "$2" work --create --follow' \
         sh "$ctl" "$bus" >/dev/null 2>&1 &

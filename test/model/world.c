@@ -229,6 +229,20 @@ void sb_channel_beat(struct shmbus_channel *ch)
     (void)ch;
 }
 
+/* Nobody removes the segment here. */
+bool sb_hope_is_gone(const struct shmbus_channel *ch, enum sb_waits what)
+{
+    (void)ch;
+    (void)what;
+    return false;
+}
+
+int sb_hope_tell(struct shmbus_channel *ch)
+{
+    (void)ch;
+    return 0;
+}
+
 void sb_watcher_start(struct shmbus *bus)
 {
     (void)bus;

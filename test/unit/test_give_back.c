@@ -97,3 +97,44 @@ T_TEST(give_back, what_cannot_come_again_cannot_be_given_back)
     T_FAILS(shmbus_give_back(NULL), -EINVAL);
     t_bus_end(bus, name);
 }
+
+/* Three deploys that only close, or detach. */
+static void restart_with(const char *name, struct shmbus *bus, const char *queue, unsigned flag,
+                         bool detaches)
+{
+    struct shmbus_channel *tx = t_open(bus, queue, SHMBUS_OPEN_SEND);
+    struct shmbus_msg msg = {0}, second = {0};
+
+    t_put(tx, 1);
+    t_put(tx, 2);
+    for (uint32_t deploy = 0; deploy < 2; deploy++) {
+        struct shmbus *worker = t_attach(name);
+        struct shmbus_channel *rx = t_open(worker, queue, SHMBUS_OPEN_RECV | flag);
+        uint32_t count = flag != 0 ? 1 : deploy + 1;
+        CU_ASSERT_EQUAL(t_take(rx, &msg), 1);
+        CU_ASSERT_EQUAL(t_take(rx, &second), 2);
+        CU_ASSERT_EQUAL(msg.delivery_count, count);
+        CU_ASSERT_EQUAL(second.delivery_count, count);
+        if (!detaches) {
+            shmbus_channel_close(rx);
+        }
+        shmbus_detach(worker);
+    }
+    CU_ASSERT_EQUAL(t_channel_stat(bus, queue).redeliverable, 2);
+    shmbus_channel_close(tx);
+}
+
+T_TEST(give_back, a_close_counts_unless_the_handle_was_opened_not_to)
+{
+    static const char *const queues[] = {"tasks", "lanes"};
+
+    for (size_t i = 0; i < 2; i++) {
+        for (unsigned how = 0; how < 4; how++) {
+            char name[SHMBUS_NAME_BYTES];
+            struct shmbus *bus = bus_make(name);
+            restart_with(name, bus, queues[i], how % 2 == 0 ? SHMBUS_OPEN_GIVE_BACK : 0,
+                         how / 2 == 1);
+            t_bus_end(bus, name);
+        }
+    }
+}

@@ -496,7 +496,8 @@ T_TEST(numbers, a_struct_of_any_length_is_filled_as_far_as_it_goes)
 T_TEST(numbers, a_mode_is_a_set_of_flags_that_fit_together)
 {
     const unsigned known = SHMBUS_OPEN_SEND | SHMBUS_OPEN_RECV | SHMBUS_OPEN_EXISTING |
-                           SHMBUS_OPEN_THREAD | SHMBUS_OPEN_QUEUE | SHMBUS_OPEN_STREAM;
+                           SHMBUS_OPEN_THREAD | SHMBUS_OPEN_QUEUE | SHMBUS_OPEN_STREAM |
+                           SHMBUS_OPEN_GIVE_BACK;
     struct rig rig;
 
     rig_make(&rig);

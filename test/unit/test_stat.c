@@ -112,6 +112,49 @@ T_TEST(stat, channel_and_process_count_every_message)
     t_bus_end(bus, name);
 }
 
+/* Each look at least as high as the one before, and as what waits. */
+static uint64_t high_of(struct shmbus *bus, const char *channel, uint64_t before, bool exact)
+{
+    struct shmbus_channel_stat stat = t_channel_stat(bus, channel);
+    CU_ASSERT_TRUE(stat.depth_max >= before);
+    CU_ASSERT_TRUE(!exact || stat.depth_max >= stat.depth);
+    return stat.depth_max;
+}
+
+T_TEST(stat, a_high_water_mark_never_falls)
+{
+    static const char *const channels[] = {"tasks", "ticks"};
+    for (size_t c = 0; c < 2; c++) {
+        char name[SHMBUS_NAME_BYTES];
+        struct shmbus *bus = make_bus(name);
+        struct shmbus_channel *rx = t_open(bus, channels[c], SHMBUS_OPEN_RECV);
+        uint64_t high = high_of(bus, channels[c], 0, true);
+        CU_ASSERT_EQUAL(high, 0);
+        for (unsigned round = 0; round < 3; round++) {
+            struct shmbus_channel *tx = t_open(bus, channels[c], SHMBUS_OPEN_SEND);
+            for (unsigned n = 0; n < 2000; n++) {
+                while (t_send(tx, n, 0) == 0 && n % (7 + round) != 0) {
+                    high = high_of(bus, channels[c], high, n < 100);
+                }
+                while (n % 3 == 0 && t_get(rx) != UINT64_MAX) {
+                }
+            }
+            while (t_get(rx) != UINT64_MAX) {
+            }
+            high = high_of(bus, channels[c], high, true);
+            shmbus_channel_close(tx);
+            high = high_of(bus, channels[c], high, true);
+            if (round == 1) { /* a sender of few messages, perhaps in the row of that of many */
+                tx = t_open(bus, channels[c], SHMBUS_OPEN_SEND);
+                t_put(tx, 1);
+                shmbus_channel_close(tx);
+            }
+        }
+        shmbus_channel_close(rx);
+        t_bus_end(bus, name);
+    }
+}
+
 T_TEST(stat, a_dead_letter_waits_in_the_queue_it_was_meant_for)
 {
     char name[SHMBUS_NAME_BYTES];
