@@ -47,25 +47,11 @@ static struct patience patience_make(const struct shmbus *bus, int64_t timeout_n
     return p;
 }
 
+/* Without asking the kernel: only whether it has left, or was recovered. */
 static bool holder_is_dead(struct shmbus *bus, uint64_t holder, bool ask_kernel)
 {
-    uint32_t slot = sb_owner64_slot(holder);
-    uint64_t w;
-    bool dead;
-    if (slot >= bus->view.process_count) {
-        return true; /* names nobody: damage */
-    }
-    w = sb_load_acquire(&bus->view.processes[slot].w);
-    if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_owner64_make(slot, sb_proc_epoch(w)) != holder) {
-        return true;
-    }
-    if (!ask_kernel) {
-        return false;
-    }
-    pthread_mutex_lock(&bus->liveness_lock);
-    dead = sb_process_is_dead(&bus->view, &bus->liveness, slot, w);
-    pthread_mutex_unlock(&bus->liveness_lock);
-    return dead;
+    return ask_kernel ? sb_bus_owner64_is_dead(bus, holder)
+                      : sb_owner64_word(&bus->view, holder) == 0;
 }
 
 /* True: a handler ran. */

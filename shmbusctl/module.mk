@@ -2,8 +2,8 @@
 # shmbusctl: the command line tool. Uses the public header of libshmbus and json-c; the supervisor
 # reads its file with libyaml.
 CTL_SRC := $(wildcard shmbusctl/*.c shmbusctl/supervise/*.c)
-# Quantities are read by the same lines as in YAML, room is measured as at creation.
-CTL_OBJ := $(CTL_SRC:%.c=$(B)/obj/%.o) $(patsubst %,$(B)/obj/libshmbus/%.o,plan/units base/room)
+# Quantities and misspelt words are read by the same lines as in YAML, room is measured as at creation.
+CTL_OBJ := $(CTL_SRC:%.c=$(B)/obj/%.o) $(patsubst %,$(B)/obj/libshmbus/%.o,plan/units plan/spelling base/room)
 CTL_PROGRAM := $(B)/bin/shmbusctl
 CFLAGS_shmbusctl := $(COMPAT)
 TIDY += $(CTL_SRC)

@@ -50,6 +50,25 @@ static inline bool sb_bus_is_ours(const struct shmbus *bus)
     return *bus->cookie == SB_COOKIE;
 }
 
+/* Asks the kernel about incarnation @w of @slot; thread-safe. */
+static inline bool sb_bus_is_dead(struct shmbus *bus, uint32_t slot, uint64_t w)
+{
+    bool dead;
+
+    pthread_mutex_lock(&bus->liveness_lock);
+    dead = sb_process_is_dead(&bus->view, &bus->liveness, slot, w);
+    pthread_mutex_unlock(&bus->liveness_lock);
+    return dead;
+}
+
+/* The same of the incarnation that an owner64 names, dead also if it is no member any more. */
+static inline bool sb_bus_owner64_is_dead(struct shmbus *bus, uint64_t owner64)
+{
+    uint64_t w = sb_owner64_word(&bus->view, owner64);
+
+    return w == 0 || sb_bus_is_dead(bus, sb_owner64_slot(owner64), w);
+}
+
 /* Reclaims after dead processes; thread-safe. Returns how many. */
 uint32_t sb_bus_sweep(struct shmbus *bus);
 

@@ -440,7 +440,7 @@ static void check_region(struct check *check, uint32_t index)
         uint64_t version = sb_load_acquire(&region->version);
         uint64_t holder = sb_load_acquire(&region->lock);
         if ((holder == 0 && version % 2 == 0) ||
-            (holder != 0 && !sb_owner64_is_dead(check->bus, holder)) ||
+            (holder != 0 && !sb_bus_owner64_is_dead(check->bus, holder)) ||
             sb_load_acquire(&region->version) != version ||
             sb_load_acquire(&region->lock) != holder) {
             return;

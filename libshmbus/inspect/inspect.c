@@ -111,13 +111,7 @@ bool sb_owner_is_listed(const struct sb_view *view, uint32_t owner)
 
 bool sb_owner64_is_listed(const struct sb_view *view, uint64_t owner64)
 {
-    uint32_t slot = sb_owner64_slot(owner64);
-    uint64_t w;
-    if (slot >= view->process_count) {
-        return false;
-    }
-    w = sb_load_acquire(&view->processes[slot].w);
-    return sb_proc_state(w) == SB_PROC_ACTIVE && sb_owner64_make(slot, sb_proc_epoch(w)) == owner64;
+    return sb_owner64_word(view, owner64) != 0;
 }
 
 bool sb_block_is_in_slot(const struct sb_view *view, const struct sb_block_snapshot *look,

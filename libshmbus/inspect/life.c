@@ -217,15 +217,6 @@ int64_t sb_silence_ns(const struct sb_view *view, uint32_t slot, const struct sb
                      (int64_t)sb_load_relaxed(&proc->heartbeat_ns));
 }
 
-static bool is_dead(struct shmbus *bus, uint32_t slot, uint64_t w)
-{
-    bool dead;
-    pthread_mutex_lock(&bus->liveness_lock);
-    dead = sb_process_is_dead(&bus->view, &bus->liveness, slot, w);
-    pthread_mutex_unlock(&bus->liveness_lock);
-    return dead;
-}
-
 static bool is_late(const struct sb_view *view, uint32_t slot, const struct sb_here *here)
 {
     return sb_silence_ns(view, slot, here) > view->heartbeat_timeout_ns;
@@ -234,7 +225,7 @@ static bool is_late(const struct sb_view *view, uint32_t slot, const struct sb_h
 enum shmbus_life sb_life(struct shmbus *bus, uint32_t slot, uint64_t w, const struct sb_here *here,
                          const struct sb_hands *hands)
 {
-    if (is_dead(bus, slot, w)) {
+    if (sb_bus_is_dead(bus, slot, w)) {
         return SHMBUS_LIFE_DEAD;
     }
     if (!is_late(&bus->view, slot, here)) {

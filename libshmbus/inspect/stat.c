@@ -71,20 +71,6 @@ int sb_stat_check(struct shmbus *bus, const void *ret)
     return r < 0 ? r : sb_look_check(bus);
 }
 
-bool sb_owner64_is_dead(struct shmbus *bus, uint64_t owner64)
-{
-    uint32_t slot = sb_owner64_slot(owner64);
-    uint64_t w = slot < bus->view.process_count ? sb_load_acquire(&bus->view.processes[slot].w) : 0;
-    bool dead;
-    if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_owner64_make(slot, sb_proc_epoch(w)) != owner64) {
-        return true;
-    }
-    pthread_mutex_lock(&bus->liveness_lock);
-    dead = sb_process_is_dead(&bus->view, &bus->liveness, slot, w);
-    pthread_mutex_unlock(&bus->liveness_lock);
-    return dead;
-}
-
 /* ---------------------------------------------------------------------------------- channels */
 
 /* Handles, counters and high-water mark from the rows of the endpoints. */

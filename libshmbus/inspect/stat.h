@@ -7,9 +7,6 @@
 
 #include "bus/bus.h"
 
-/* Whether the kernel calls the holder of an owner64 dead, or nobody of that name is listed. */
-bool sb_owner64_is_dead(struct shmbus *bus, uint64_t owner64);
-
 /* How every one of these calls begins: the handle is usable, and all of the mapping is backed by
  * the file (nothing could be looked at without a SIGBUS otherwise). */
 int sb_look_check(struct shmbus *bus);

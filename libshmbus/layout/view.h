@@ -144,4 +144,20 @@ static inline void *sb_payload_in(const struct sb_class_view *cls, uint32_t bloc
     return cls->payloads + (uint64_t)(block - cls->first) * cls->payload_stride;
 }
 
+/* The process word of the incarnation that an owner64 names; 0 if it is no member any more. */
+static inline uint64_t sb_owner64_word(const struct sb_view *view, uint64_t owner64)
+{
+    uint32_t slot = sb_owner64_slot(owner64);
+    uint64_t w;
+
+    if (slot >= view->process_count) {
+        return 0;
+    }
+    w = sb_load_acquire(&view->processes[slot].w);
+    if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_owner64_make(slot, sb_proc_epoch(w)) != owner64) {
+        return 0;
+    }
+    return w;
+}
+
 #endif

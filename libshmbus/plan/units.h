@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Quantities as people write them in a configuration or on a command line, and guesses at what they
- * meant. Knows nothing of the library: shmbusctl is built with this file as well, so that both read
- * one grammar.
+ * Quantities as people write them in a configuration or on a command line. Knows nothing of the
+ * library: shmbusctl is built with this file as well, so that both read one grammar.
  */
 #ifndef SB_UNITS_H
 #define SB_UNITS_H
@@ -24,11 +23,5 @@ const char *sb_parse_size(const char *text, uint64_t *ret_bytes);
 const char *sb_parse_duration(const char *text, int64_t *ret_ns);
 /* true, yes, on, y, false, no, off, n; small, capitalized or in capitals. */
 const char *sb_parse_bool(const char *text, bool *ret);
-
-/* How many letters to change, insert, remove or swap with their neighbour to get from one word to
- * the other; words over 47 letters are SIZE_MAX away. */
-size_t sb_word_distance(const char *a, const char *b);
-/* The one of @words most like @word, NULL if none is close enough to be a slip of the finger. */
-const char *sb_nearest_word(const char *word, const char *const *words, size_t count);
 
 #endif

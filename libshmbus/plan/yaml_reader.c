@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "plan/spelling.h"
 #include "plan/units.h"
 
 #define FILE_BYTES_MAX (4u << 20)

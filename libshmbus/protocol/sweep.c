@@ -74,25 +74,9 @@ static sb_word *place_of(const struct sb_view *view, uint32_t k)
     return &view->super->sweepers[k];
 }
 
-/* The process word of the incarnation that a place names; 0 if it is no member any more. */
-static uint64_t word_of(const struct sb_view *view, uint64_t owner64)
-{
-    uint32_t slot = sb_owner64_slot(owner64);
-    uint64_t w;
-
-    if (slot >= view->process_count) {
-        return 0;
-    }
-    w = sb_load_acquire(&view->processes[slot].w);
-    if (sb_proc_state(w) != SB_PROC_ACTIVE || sb_owner64_make(slot, sb_proc_epoch(w)) != owner64) {
-        return 0;
-    }
-    return w;
-}
-
 static bool is_gone(const struct sb_view *view, struct sb_liveness *liveness, uint64_t owner64)
 {
-    uint64_t w = word_of(view, owner64);
+    uint64_t w = sb_owner64_word(view, owner64);
     return w == 0 || sb_process_is_dead(view, liveness, sb_owner64_slot(owner64), w);
 }
 
@@ -165,7 +149,7 @@ static bool take_place(const struct sb_sweep *sweep, struct sb_liveness *livenes
 {
     for (uint32_t k = 1; k < SB_SWEEPERS; k++) {
         uint64_t now = sb_load_acquire(place_of(sweep->view, k));
-        if (word_of(sweep->view, now) == 0 && sb_liveness_works(liveness, sweep->slot) &&
+        if (sb_owner64_word(sweep->view, now) == 0 && sb_liveness_works(liveness, sweep->slot) &&
             sb_cas(place_of(sweep->view, k), now, sweep->me)) {
             return true;
         }

@@ -189,32 +189,3 @@ T_TEST(units, truth_is_written_in_the_ways_of_yaml_1_1)
         CU_ASSERT_TRUE(value);
     }
 }
-
-T_TEST(units, the_distance_of_words_counts_slips_of_the_finger)
-{
-    CU_ASSERT_EQUAL(sb_word_distance("depth", "depth"), 0);
-    CU_ASSERT_EQUAL(sb_word_distance("", "depth"), 5);
-    CU_ASSERT_EQUAL(sb_word_distance("depth", ""), 5);
-    CU_ASSERT_EQUAL(sb_word_distance("detph", "depth"), 1);
-    CU_ASSERT_EQUAL(sb_word_distance("deepth", "depth"), 1);
-    CU_ASSERT_EQUAL(sb_word_distance("dpth", "depth"), 1);
-    CU_ASSERT_EQUAL(sb_word_distance("kitten", "sitting"), 3);
-    CU_ASSERT_EQUAL(sb_word_distance("abc", "xyz"), sb_word_distance("xyz", "abc"));
-
-    char longer[60];
-    memset(longer, 'a', sizeof longer - 1);
-    longer[sizeof longer - 1] = '\0';
-    CU_ASSERT_EQUAL(sb_word_distance(longer, "a"), SIZE_MAX);
-}
-
-T_TEST(units, the_nearest_word_is_the_closest_one_or_none)
-{
-    static const char *const words[] = {"kind", "depth", "bytes", "max_deliveries"};
-    CU_ASSERT_STRING_EQUAL(sb_nearest_word("detph", words, 4), "depth");
-    CU_ASSERT_STRING_EQUAL(sb_nearest_word("byte", words, 4), "bytes");
-    CU_ASSERT_STRING_EQUAL(sb_nearest_word("max_delivery", words, 4), "max_deliveries");
-    CU_ASSERT_STRING_EQUAL(sb_nearest_word("kind", words, 4), "kind");
-    CU_ASSERT_PTR_NULL(sb_nearest_word("colour", words, 4));
-    CU_ASSERT_PTR_NULL(sb_nearest_word("x", words, 4));
-    CU_ASSERT_PTR_NULL(sb_nearest_word("kind", words, 0));
-}
