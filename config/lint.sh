@@ -20,8 +20,8 @@ finding() { sed "s|\$|   [$1]|" >>"$work/findings"; }
 
 lines c '#include <atomic_ops' | grep -v '^libshmbus/base/atomic.h:' |
     finding "only atomic.h knows libatomic_ops"
-lines c '#include <yaml' | grep -v -e '^libshmbus/plan/yaml_reader.h:' -e '^shmbusctl/supervise/yaml.c:' |
-    finding "only yaml_reader.h and the supervisor's yaml.c know libyaml"
+lines c '#include <yaml' | grep -v -e '^libshmbus/plan/yaml_problem.h:' -e '^shmbusctl/supervise/yaml.c:' |
+    finding "only yaml_problem.h and the supervisor's yaml.c know libyaml"
 lines c '#include <json-c' | grep -v '^shmbusctl/' | finding "only shmbusctl knows json-c"
 lines c '<stdatomic.h>' | grep -e '^libshmbus/' | finding "atomics go through atomic.h"
 lines c '#include "(\.\./)*libshmbus/' | grep -e '^examples/' -e '^shmbusctl/' |

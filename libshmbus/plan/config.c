@@ -14,6 +14,7 @@
 #include "plan/kind_plan.h"
 #include "plan/plan.h"
 #include "plan/units.h"
+#include "plan/yaml_file.h"
 #include "plan/yaml_reader.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])

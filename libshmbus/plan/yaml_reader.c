@@ -2,215 +2,13 @@
 #include "plan/yaml_reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "plan/spelling.h"
 #include "plan/units.h"
 
-#define FILE_BYTES_MAX (4u << 20)
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
-
-/* ------------------------------------------------------------------------------------- failures */
-
-/* The line of @mark, without its end. */
-static const char *line_of(const struct sb_yaml *y, size_t number, size_t *ret_bytes)
-{
-    const char *line = (const char *)y->text, *end = line + y->bytes, *stop;
-
-    for (; number > 0 && line < end; number--) {
-        stop = memchr(line, '\n', (size_t)(end - line));
-        line = stop != NULL ? stop + 1 : end;
-    }
-    stop = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
-    *ret_bytes = (size_t)((stop != NULL ? stop : end) - line);
-    return line;
-}
-
-/* What a template engine leaves when nobody runs it: {{ x }}, ${X}, <% x %>. */
-static bool has_template(const struct sb_yaml *y, size_t line_number)
-{
-    static const char *const marks[] = {"{{", "${", "<%"};
-    size_t bytes;
-    const char *line = line_of(y, line_number, &bytes);
-
-    for (size_t i = 0; i < COUNT_OF(marks); i++) {
-        if (memmem(line, bytes, marks[i], 2) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-int sb_yaml_sentence(const struct sb_yaml *y, yaml_mark_t mark, const char *format, ...)
-{
-    char what[384];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(what, sizeof what, format, arguments);
-    va_end(arguments);
-    return sb_sentence("%s:%zu:%zu: %s%s", y->origin, mark.line + 1, mark.column + 1, what,
-                       has_template(y, mark.line) ? "; is this a template that was not filled in?"
-                                                  : "");
-}
-
-/* "`x` is no Y; did you mean `z`?", or the whole list when nothing is near. */
-static int fail_unknown(const struct sb_yaml *y, const struct sb_yaml_text *word, const char *what,
-                        const char *const *known, size_t count)
-{
-    const char *nearest = sb_nearest_word(word->value, known, count);
-    char list[256] = "";
-    size_t used = 0;
-
-    if (nearest != NULL) {
-        return sb_yaml_fail(y, word->mark, "unknown %s `%s`; did you mean `%s`?", what, word->value,
-                            nearest);
-    }
-    for (size_t i = 0; i < count && used < sizeof list; i++) {
-        used +=
-            (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", known[i]);
-    }
-    return sb_yaml_fail(y, word->mark, "unknown %s `%s`; known: %s", what, word->value, list);
-}
-
-static yaml_mark_t mark_of_offset(const struct sb_yaml *y, size_t offset)
-{
-    yaml_mark_t mark = {offset, 0, 0};
-
-    for (size_t i = 0; i < offset && i < y->bytes; i++) {
-        if (y->text[i] == '\n') {
-            mark.line++;
-            mark.column = 0;
-        } else if ((y->text[i] & 0xC0) != 0x80) {
-            mark.column++;
-        }
-    }
-    return mark;
-}
-
-/* Bytes of the character at @c, of @left; 0: it is none. */
-static size_t utf8_length(const unsigned char *c, size_t left)
-{
-    size_t length = *c < 0x80   ? 1
-                    : *c < 0xC2 ? 0
-                    : *c < 0xE0 ? 2
-                    : *c < 0xF0 ? 3
-                    : *c < 0xF5 ? 4
-                                : 0;
-
-    for (size_t i = 1; i < length; i++) {
-        if (i >= left || (c[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    return length;
-}
-
-/* libyaml's reader knows a bad byte by an offset alone, and that of the one behind it. */
-static int fail_bytes(const struct sb_yaml *y)
-{
-    size_t at = 0, length = 1;
-
-    while (at < y->bytes && length > 0) {
-        length = utf8_length(y->text + at, y->bytes - at);
-        at += length;
-    }
-    if (at < y->bytes) {
-        return sb_yaml_fail(y, mark_of_offset(y, at),
-                            "the byte 0x%02x is no UTF-8: save the file as UTF-8", y->text[at]);
-    }
-    at = y->parser.problem_offset;
-    return sb_yaml_fail(y, mark_of_offset(y, at),
-                        "the control character 0x%02x has no place in YAML",
-                        (unsigned)y->parser.problem_value);
-}
-
-/* Editors indent by tabs, YAML never: the most frequent mistake, and the words of libyaml for it do
- * not say so. */
-static bool is_indented_by_tab(const struct sb_yaml *y, yaml_mark_t mark, yaml_mark_t *ret)
-{
-    size_t bytes;
-    const char *line = line_of(y, mark.line, &bytes);
-
-    for (size_t i = 0; i < bytes && strchr(" \t-?:", line[i]) != NULL && line[i] != '\0'; i++) {
-        if (line[i] == '\t') {
-            *ret = (yaml_mark_t){mark.index, mark.line, i};
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Nothing but white space from there on. */
-static bool is_at_end(const struct sb_yaml *y, yaml_mark_t mark)
-{
-    size_t bytes;
-    const char *at = line_of(y, mark.line, &bytes), *end = (const char *)y->text + y->bytes;
-
-    at += mark.column < bytes ? mark.column : bytes;
-    while (at < end && strchr(" \t\r\n", *at) != NULL && *at != '\0') {
-        at++;
-    }
-    return at == end;
-}
-
-/* What libyaml says, and what it means; said of the place where the trouble begins, if wanted. */
-static const struct {
-    const char *problem, *sentence;
-    bool at_begin;
-} meanings[] = {
-    {"did not find expected ',' or '}'", "a `,` or the closing `}` is missing", false},
-    {"did not find expected ',' or ']'", "a `,` or the closing `]` is missing", false},
-    {"did not find expected node content", "a value, or the closing `}` or `]`, is missing", false},
-    {"found unexpected end of stream", "the quote that begins here is never closed", true},
-    {"mapping values are not allowed",
-     "no `:` can stand here: indent the line as those around it, "
-     "or put a value with a colon in quotes",
-     false},
-    {"did not find expected key", "no key here: is it indented as the other lines of its map?",
-     false},
-    {"could not find expected ':'", "a key needs a `:` and a blank after it", false},
-    {"found character that cannot start any token",
-     "no value begins with this character: put it "
-     "in quotes",
-     false},
-    {"found undefined tag handle", "tags of your own are not allowed; remove it", false},
-};
-
-static int fail_parser(const struct sb_yaml *y)
-{
-    const yaml_parser_t *p = &y->parser;
-    const char *problem = p->problem != NULL ? p->problem : "not valid YAML";
-    yaml_mark_t tab;
-
-    if (p->error == YAML_MEMORY_ERROR) {
-        return sb_fail(-ENOMEM, "%s: no memory to read it", y->origin);
-    }
-    if (p->error == YAML_READER_ERROR) {
-        return fail_bytes(y);
-    }
-    if (is_indented_by_tab(y, p->problem_mark, &tab)) {
-        return sb_yaml_fail(y, tab, "a tab where YAML wants spaces: indent with spaces");
-    }
-    for (size_t i = 0; i < COUNT_OF(meanings); i++) {
-        if (strncmp(problem, meanings[i].problem, strlen(meanings[i].problem)) != 0) {
-            continue;
-        }
-        bool at_begin =
-            p->context != NULL && (meanings[i].at_begin || is_at_end(y, p->problem_mark));
-        return sb_yaml_fail(y, at_begin ? p->context_mark : p->problem_mark, "%s",
-                            meanings[i].sentence);
-    }
-    return sb_yaml_fail(y, p->problem_mark, "%s%s%s", problem, p->context != NULL ? " " : "",
-                        p->context != NULL ? p->context : "");
-}
 
 /* --------------------------------------------------------------------------------------- events */
 
@@ -222,7 +20,7 @@ static int peek(struct sb_yaml *y)
     }
     if (!yaml_parser_parse(&y->parser, &y->event)) {
         y->event.type = YAML_NO_EVENT;
-        return fail_parser(y);
+        return sb_yaml_fail_parser(y);
     }
     if (y->event.type == YAML_ALIAS_EVENT) {
         return sb_yaml_fail(y, y->event.start_mark, "aliases are not allowed; repeat the value");
@@ -538,7 +336,7 @@ int sb_yaml_word(struct sb_yaml *y, const char *key, const struct sb_yaml_word *
         *ret = words[i].value;
         return 0;
     }
-    return fail_unknown(y, &t, key, known, usable);
+    return sb_yaml_fail_unknown(y, &t, key, known, usable);
 }
 
 int sb_yaml_map(struct sb_yaml *y, const char *name, const struct sb_yaml_key *keys, size_t count,
@@ -563,7 +361,7 @@ int sb_yaml_map(struct sb_yaml *y, const char *name, const struct sb_yaml_key *k
             i++;
         }
         if (i == count) {
-            return fail_unknown(y, &t, "key", known, count);
+            return sb_yaml_fail_unknown(y, &t, "key", known, count);
         }
         if ((seen & (1u << i)) != 0) {
             return sb_yaml_fail(y, t.mark, "`%s` is there twice; remove one", t.value);
@@ -679,58 +477,4 @@ void sb_yaml_close(struct sb_yaml *y)
     next_event(y);
     yaml_parser_delete(&y->parser);
     free(y->text);
-}
-
-/* Up to the end; too many bytes are a failure. */
-static int read_all(int fd, const char *path, char *text, size_t *ret_bytes)
-{
-    size_t have = 0;
-
-    while (have <= FILE_BYTES_MAX) {
-        ssize_t n = read(fd, text + have, FILE_BYTES_MAX + 1u - have);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            int r = -errno;
-            return sb_fail(r, "%s: cannot be read: %s", path, shmbus_strerror(r));
-        }
-        if (n == 0) {
-            *ret_bytes = have;
-            return 0;
-        }
-        have += (size_t)n;
-    }
-    return sb_fail(-EINVAL, "%s: larger than %u bytes", path, FILE_BYTES_MAX);
-}
-
-int sb_yaml_read_file(const char *path, char **ret_text, size_t *ret_bytes)
-{
-    struct stat st;
-    char *text;
-    int r = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        r = -errno;
-        sb_fail(r, "%s: cannot be read: %s", path, shmbus_strerror(r));
-    } else if (S_ISDIR(st.st_mode)) {
-        r = sb_fail(-EINVAL, "%s: is a directory, not a file", path);
-    }
-    text = r == 0 ? malloc(FILE_BYTES_MAX + 1u) : NULL;
-    if (r == 0 && text == NULL) {
-        r = sb_fail(-ENOMEM, "%s: no memory to read it", path);
-    }
-    if (r == 0) {
-        r = read_all(fd, path, text, ret_bytes);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (r < 0) {
-        free(text);
-        return r;
-    }
-    *ret_text = text;
-    return 0;
 }

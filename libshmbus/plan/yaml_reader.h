@@ -1,35 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Strict YAML, event by event; the only user of libyaml. What is not understood is an error that
- * says where it is and what was probably meant. Anchors, aliases and tags of one's own are refused,
- * and with them every way to blow up a small file; any other YAML 1.1 or 1.2 that people, editors
- * and templates write is read.
+ * Strict YAML, event by event. What is not understood is an error that says where it is and what
+ * was probably meant. Anchors, aliases and tags of one's own are refused, and with them every way
+ * to blow up a small file; any other YAML 1.1 or 1.2 that people, editors and templates write is
+ * read.
  */
 #ifndef SB_YAML_READER_H
 #define SB_YAML_READER_H
 
-#include <shmbus/shmbus.h>
-#include <yaml.h>
-
-#include "base/error.h"
-
-enum { SB_YAML_TEXT_BYTES = 128, SB_YAML_KEYS_MAX = 16 };
-
-/* One run over a text. */
-struct sb_yaml {
-    yaml_parser_t parser;
-    yaml_event_t event; /* the one to look at; its type is YAML_NO_EVENT when there is none */
-    const char *origin;
-    unsigned char *text; /* a copy */
-    size_t bytes;
-};
-
-/* A scalar, copied out of its event. */
-struct sb_yaml_text {
-    char value[SB_YAML_TEXT_BYTES];
-    yaml_mark_t mark;
-    bool plain; /* not in quotes */
-};
+#include "plan/yaml_problem.h"
 
 /* A key of a map: how to read its value into the struct behind @target. */
 struct sb_yaml_key {
@@ -52,17 +31,8 @@ struct sb_yaml_word {
 int sb_yaml_open(struct sb_yaml *y, const char *text, size_t bytes, const char *origin);
 void sb_yaml_close(struct sb_yaml *y);
 
-/* The whole file, pipe or terminal; *ret_text is to be freed. */
-int sb_yaml_read_file(const char *path, char **ret_text, size_t *ret_bytes);
-
 /* Reads the one document, which @read takes as it takes the value of a key. */
 int sb_yaml_document(struct sb_yaml *y, int (*read)(struct sb_yaml *y));
-
-/* -SHMBUS_ERR_CONFIG and the sentence "file:line:column: ...". */
-#define sb_yaml_fail(y, mark, ...)                                                                 \
-    sb_failed(-SHMBUS_ERR_CONFIG, sb_yaml_sentence((y), (mark), __VA_ARGS__))
-int sb_yaml_sentence(const struct sb_yaml *y, yaml_mark_t mark, const char *format, ...)
-    __attribute__((format(printf, 3, 4), cold));
 
 /* Where the next event begins. */
 int sb_yaml_mark(struct sb_yaml *y, yaml_mark_t *ret);
