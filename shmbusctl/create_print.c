@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../libshmbus/base/bits.h"
 #include "../libshmbus/base/room.h"
 #include "create.h"
 #include "ctl.h"
@@ -19,15 +20,6 @@ struct plan_row {
     bool has_bytes;
 };
 
-static uint64_t power_of_two(uint64_t value)
-{
-    uint64_t power = 1;
-
-    while (power < value && power < UINT64_MAX / 2 + 1)
-        power *= 2;
-    return power;
-}
-
 static uint64_t block_bytes(const struct shmbus_block_opts *block)
 {
     return (block->size_bytes + 63) / 64 * 64;
@@ -38,7 +30,7 @@ void create_note_rounding(const struct create_view *plan)
     for (size_t i = 0; i < plan->channel_count; i++) {
         const struct shmbus_channel_opts *channel = &plan->channels[i].is;
         bool queue = channel->kind == SHMBUS_KIND_QUEUE;
-        uint64_t asked = queue ? channel->depth : channel->bytes, got = power_of_two(asked);
+        uint64_t asked = queue ? channel->depth : channel->bytes, got = sb_power_of_two(asked);
 
         if (asked != got)
             ctl_note("%s: %s %ju -> %ju", plan->channels[i].name, queue ? "depth" : "bytes",
@@ -125,10 +117,10 @@ static struct plan_row channel_row_of(const struct create_view *plan, size_t ind
     snprintf(row.what, sizeof(row.what), "%s", shmbus_kind_name(channel->kind));
     snprintf(row.name, sizeof(row.name), "%s", plan->channels[index].name);
     if (row.has_bytes) {
-        row.bytes = power_of_two(channel->bytes);
+        row.bytes = sb_power_of_two(channel->bytes);
         return row;
     }
-    add_detail(&row, "depth=%ju on_full=%s", (uintmax_t)power_of_two(channel->depth),
+    add_detail(&row, "depth=%ju on_full=%s", (uintmax_t)sb_power_of_two(channel->depth),
                shmbus_on_full_name(on_full_of(plan, index)));
     if (channel->order == SHMBUS_ORDER_PRODUCER) {
         row.has_bytes = true;

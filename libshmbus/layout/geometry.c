@@ -7,14 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "layout/bounds.h"
 #include "layout/kinds.h"
-
-static uint64_t round_up(uint64_t value, uint64_t unit)
-{
-    return (value + unit - 1) / unit * unit;
-}
 
 /* ------------------------------------------------------------------------------------ placing */
 
@@ -52,7 +48,7 @@ static bool place_channel(struct sb_channel_geometry *ch, uint64_t *cursor)
 
 static bool place_region(struct sb_region_geometry *region, uint64_t *cursor)
 {
-    uint64_t bytes = round_up(region->bytes, SB_LINE);
+    uint64_t bytes = sb_round_up(region->bytes, SB_LINE);
     uint64_t align = bytes >= SB_PAGE ? SB_PAGE : SB_PAIR;
 
     return sb_geometry_take(cursor, align, bytes, 1, &region->data_off) &&

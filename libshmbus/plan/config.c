@@ -13,6 +13,7 @@
 #include "layout/name.h"
 #include "plan/kind_plan.h"
 #include "plan/plan.h"
+#include "plan/plan_size.h"
 #include "plan/units.h"
 #include "plan/yaml_file.h"
 #include "plan/yaml_reader.h"

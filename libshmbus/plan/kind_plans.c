@@ -2,18 +2,15 @@
 /*
  * What plans may ask of queues and streams.
  */
+#include "base/bits.h"
 #include "layout/bounds.h"
 #include "plan/kind_plan.h"
 #include "plan/plan.h"
+#include "plan/plan_check.h"
 
 #define QUEUE_KEYS                                                                                 \
     (SB_KEY(DEPTH) | SB_KEY(MAX_DELIVERIES) | SB_KEY(DEAD_LETTER) | SB_KEY(ORDER) |                \
      SB_KEY(MESSAGE_BYTES) | SB_KEY(PRODUCERS) | SB_KEY(SHARE))
-
-static uint64_t power_of_two(uint64_t value)
-{
-    return value <= 1 ? 1 : 1ull << (64 - __builtin_clzll(value - 1));
-}
 
 /* -------------------------------------------------------------------- a queue with total order */
 
@@ -26,12 +23,12 @@ static void settle_queue(struct sb_channel_plan *channel)
 
 static uint64_t queue_cost(const struct sb_channel_plan *channel)
 {
-    return power_of_two(channel->depth) * sizeof(sb_word);
+    return sb_power_of_two(channel->depth) * sizeof(sb_word);
 }
 
 static void take_queue(const struct sb_channel_plan *from, struct sb_channel_geometry *to)
 {
-    to->depth = (uint32_t)power_of_two(from->depth);
+    to->depth = (uint32_t)sb_power_of_two(from->depth);
     to->bytes = from->message_bytes;
     to->share = sb_plan_share(from->share);
 }
@@ -60,14 +57,14 @@ static void settle_lanes(struct sb_channel_plan *channel)
 
 static uint64_t lanes_cost(const struct sb_channel_plan *channel)
 {
-    uint64_t cells = power_of_two(channel->depth) * sb_cell_bytes(channel->message_bytes);
+    uint64_t cells = sb_power_of_two(channel->depth) * sb_cell_bytes(channel->message_bytes);
 
     return channel->producers * (sizeof(struct sb_lane) + cells);
 }
 
 static void take_lanes(const struct sb_channel_plan *from, struct sb_channel_geometry *to)
 {
-    to->depth = (uint32_t)power_of_two(from->depth);
+    to->depth = (uint32_t)sb_power_of_two(from->depth);
     to->lanes = from->producers;
     to->bytes = sb_cell_bytes(from->message_bytes);
 }
@@ -92,12 +89,12 @@ static void settle_stream(struct sb_channel_plan *channel)
 
 static uint64_t stream_cost(const struct sb_channel_plan *channel)
 {
-    return power_of_two(channel->bytes);
+    return sb_power_of_two(channel->bytes);
 }
 
 static void take_stream(const struct sb_channel_plan *from, struct sb_channel_geometry *to)
 {
-    to->bytes = power_of_two(from->bytes);
+    to->bytes = sb_power_of_two(from->bytes);
     if (to->bytes < SB_RING_BYTES_MIN) {
         to->bytes = SB_RING_BYTES_MIN;
     }

@@ -66,17 +66,12 @@ int sb_plan_add_blocks(struct shmbus_plan *plan, uint64_t size_bytes, uint64_t c
 /* What its kind, which must be known, has to say: kind_plan.h. */
 const struct sb_kind_plan *sb_plan_kind(const struct sb_channel_plan *channel);
 
+/* An empty plan, but for numbers that need no thought. */
+void sb_plan_fill_defaults(struct shmbus_plan *plan);
+
 /* Defaults in place of what is left open and does not depend on the rest of the plan. -EINVAL: a
  * kind or a switch that there is not. */
 int sb_plan_settle_channel(struct sb_channel_plan *channel);
-
-/* Checks every limit that needs no geometry. 0; -SHMBUS_ERR_CONFIG, or -ENOTSUP for what is not
- * supported yet, with the option to change in shmbus_detail(). */
-int sb_plan_validate(const struct shmbus_plan *plan);
-
-/* The parts that depend on the kind. */
-int sb_plan_validate_queue(const struct shmbus_plan *plan, const struct sb_channel_plan *channel);
-int sb_plan_validate_stream(const struct shmbus_plan *plan, const struct sb_channel_plan *channel);
 
 /* What a queue does when it is full, its default if the plan does not say: see shmbus.h. */
 enum shmbus_on_full sb_plan_on_full(const struct shmbus_plan *plan,
@@ -90,10 +85,5 @@ uint64_t sb_cell_bytes(uint64_t message_bytes);
 
 /* The channel of that name, or NULL. */
 struct sb_channel_plan *sb_plan_channel(const struct shmbus_plan *plan, const char *name);
-
-/* Replaces the block classes by the built-in ones, in numbers that make the whole segment, with
- * the channels and regions that the plan has now, about @memory_bytes large.
- * -SHMBUS_ERR_CONFIG when these alone need more; -ENOMEM. */
-int sb_plan_size_blocks(struct shmbus_plan *plan, uint64_t memory_bytes);
 
 #endif

@@ -9,18 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/sized.h"
 #include "layout/bounds.h"
 #include "plan/kind_plan.h"
 #include "plan/plan.h"
+#include "plan/plan_check.h"
 
 #define FIT_COMMON 2u /* blocks that are common where the library fits their number */
-
-static uint64_t round_up(uint64_t value, uint64_t unit)
-{
-    return (value + unit - 1) / unit * unit;
-}
 
 static int by_size(const void *a, const void *b)
 {
@@ -32,7 +29,7 @@ static int by_size(const void *a, const void *b)
 static int take_classes(struct sb_geometry *g, const struct shmbus_plan *plan)
 {
     for (uint32_t i = 0; i < g->class_count; i++) {
-        g->classes[i].size_bytes = round_up(plan->blocks[i].size_bytes, SB_LINE);
+        g->classes[i].size_bytes = sb_round_up(plan->blocks[i].size_bytes, SB_LINE);
         g->classes[i].count = plan->blocks[i].count;
     }
     qsort(g->classes, g->class_count, sizeof g->classes[0], by_size);

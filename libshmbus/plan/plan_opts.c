@@ -4,12 +4,16 @@
  * (plan.h) nobody outside knows, so that it can grow.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/sized.h"
 #include "plan/plan.h"
+#include "plan/plan_size.h"
+
+#define MEMORY_MIN_BYTES (1ull << 20)
 
 /* The caller's name into ours; NULL leaves what is there. */
 static int take_name(char ret_name[SHMBUS_NAME_BYTES], const char *name, const char *call,
@@ -41,6 +45,29 @@ static const char *name_or_null(const char *name)
     } while (0)
 
 /* -------------------------------------------------------------------------- the plan as a whole */
+
+int shmbus_plan_new(uint64_t memory_bytes, struct shmbus_plan **ret_plan)
+{
+    if (ret_plan == NULL)
+        return sb_fail(-EINVAL, "ret_plan is NULL");
+    if (memory_bytes != 0 && memory_bytes < MEMORY_MIN_BYTES) {
+        return sb_fail(-EINVAL, "a memory budget of %" PRIu64 " bytes is under the least, %llu",
+                       memory_bytes, MEMORY_MIN_BYTES);
+    }
+    struct shmbus_plan *plan = malloc(sizeof *plan);
+    if (plan == NULL)
+        return sb_fail(-ENOMEM, "no memory for a plan");
+
+    sb_plan_fill_defaults(plan);
+    int r = memory_bytes == 0 ? sb_plan_add_built_in_blocks(plan)
+                              : sb_plan_size_blocks(plan, memory_bytes);
+    if (r < 0) {
+        shmbus_plan_free(plan);
+        return r;
+    }
+    *ret_plan = plan;
+    return 0;
+}
 
 static void take_plan(struct shmbus_plan *plan, const struct shmbus_plan_opts *o)
 {

@@ -9,6 +9,7 @@
 #include "layout/bounds.h"
 #include "layout/name.h"
 #include "plan/plan.h"
+#include "plan/plan_check.h"
 
 static struct shmbus_plan *new_plan(void)
 {
