@@ -35,6 +35,10 @@ grep -nHE '^ +[a-z].*\*[[:space:]]*[a-z_]+(\[.*\])?;' libshmbus/layout/layout.h 
     finding "no pointers in shared memory"
 xargs -r grep -nHE -e '(TODO|FIXME|XXX|HACK)([^_[:alnum:]]|$)' <"$work/all" | grep -v -e '^config/lint.sh:' \
     -e mktemp -e 'XXXX' | finding "unfinished"
+# Sentences put names into double quotes, and what people type into backquotes.
+lines c "'%[.*0-9]*s'" | grep -e '^libshmbus/' -e '^shmbusctl/' -e '^examples/' |
+    grep -v '^shmbusctl/verb_completion.c:' | finding "names in double quotes, what is typed in backquotes"
+lines c '(bus|channel|queue|stream|region) `%' | finding "names in double quotes"
 lines c '	' | finding "tab"
 xargs -r grep -nHE -e '[[:space:]]+$' <"$work/c" | finding "blank at the end of the line"
 xargs -r grep -nHE -e '[[:space:]]+$' <"$work/sh" | finding "blank at the end of the line"

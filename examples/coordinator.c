@@ -170,7 +170,7 @@ static int parse(int argc, char **argv, struct coordinator *c)
     }
     if (optind == argc)
         return -1;
-    fprintf(stderr, "coordinator: unexpected argument '%s'\n", argv[optind]);
+    fprintf(stderr, "coordinator: unexpected argument `%s`\n", argv[optind]);
     return PROGRAM_USAGE;
 }
 
@@ -188,13 +188,13 @@ static int join(struct coordinator *c)
     result = shmbus_attach(c->bus_name, &opts, &c->bus);
     shmbus_plan_free(plan);
     if (result < 0)
-        return program_fail(result, "cannot attach to bus '%s'", c->bus_name);
+        return program_fail(result, "cannot attach to bus \"%s\"", c->bus_name);
     program_catch_signals(c->bus);
     result =
         shmbus_channel_open(c->bus, TASK_COORDINATOR, SHMBUS_OPEN_RECV | existing, NULL, &c->lock);
     if (result == -EBUSY)
         return program_fail(0,
-                            "bus '%s' has a coordinator already; use another --bus, or wait "
+                            "bus \"%s\" has a coordinator already; use another --bus, or wait "
                             "until it is done",
                             c->bus_name);
     if (result < 0)
@@ -386,7 +386,7 @@ static int on_result(struct coordinator *c, const struct shmbus_msg *msg,
     }
     task_result_text(id, wanted, sizeof wanted);
     if (strcmp(answer->text, wanted) != 0) {
-        program_log("task %" PRIu32 ": wrong result '%s' from %s (slot %u)", id, answer->text,
+        program_log("task %" PRIu32 ": wrong result `%s` from %s (slot %u)", id, answer->text,
                     answer->sender, msg->sender);
         return PROGRAM_BAD_DATA;
     }

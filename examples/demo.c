@@ -97,7 +97,7 @@ static int parse(int argc, char **argv, struct demo *d)
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "demo: unexpected argument '%s'\n", argv[optind]);
+        fprintf(stderr, "demo: unexpected argument `%s`\n", argv[optind]);
         good = false;
     }
     return good ? -1 : PROGRAM_USAGE;
@@ -112,15 +112,15 @@ static int create(struct demo *d, const struct shmbus_plan *plan)
     if (result == -EEXIST) {
         result = shmbus_unlink_if_unused(d->bus_name);
         if (result == -SHMBUS_ERR_IN_USE)
-            return program_fail(result, "bus '%s' is in use; take another --bus", d->bus_name);
+            return program_fail(result, "bus \"%s\" is in use; take another --bus", d->bus_name);
         if (result < 0 && result != -ENOENT)
-            return program_fail(result, "cannot remove the bus '%s' left by a killed demo",
+            return program_fail(result, "cannot remove the bus \"%s\" left by a killed demo",
                                 d->bus_name);
         program_log("removed the bus that a killed demo had left");
         result = shmbus_create(d->bus_name, plan, NULL);
     }
     if (result < 0)
-        return program_fail(result, "cannot create bus '%s'", d->bus_name);
+        return program_fail(result, "cannot create bus \"%s\"", d->bus_name);
     d->created = true;
     d->children.bus_name = d->bus_name;
     return PROGRAM_OK;
@@ -134,7 +134,7 @@ static int join(struct demo *d)
     opts.flags = SHMBUS_ATTACH_EXISTING;
     opts.process_name = "demo";
     if ((result = shmbus_attach(d->bus_name, &opts, &d->bus)) < 0)
-        return program_fail(result, "cannot attach to bus '%s'", d->bus_name);
+        return program_fail(result, "cannot attach to bus \"%s\"", d->bus_name);
     program_catch_signals(d->bus);
     if ((result = shmbus_region_open(d->bus, TASK_BUFFER, &d->buffer)) < 0)
         return program_fail(result, "cannot open region " TASK_BUFFER);
@@ -161,7 +161,7 @@ static int make_bus(struct demo *d)
         return result;
     if ((result = shmbus_bus_stat(d->bus, &stat)) < 0)
         return program_fail(result, "no statistics");
-    program_log("bus '%s' made from %s: %.1f MiB in %s", d->bus_name,
+    program_log("bus \"%s\" made from %s: %.1f MiB in %s", d->bus_name,
                 d->config != NULL ? d->config : "the built-in plan",
                 (double)stat.segment_bytes / 1048576, stat.path);
     program_log("watch it from another terminal: %s/shmbusctl stats %s", d->children.bin,

@@ -287,7 +287,7 @@ static int start(struct program *p)
     int result = shmbus_attach(p->bus_name, NULL, &p->bus);
 
     if (result < 0)
-        return program_fail(result, "cannot attach to bus '%s'", p->bus_name);
+        return program_fail(result, "cannot attach to bus \"%s\"", p->bus_name);
     if (send_tasks(p) != PROGRAM_OK)
         return PROGRAM_FAILED;
     return make_tree(p);
@@ -412,7 +412,7 @@ static int parse(int argc, char **argv, struct program *p)
     if (good && optind == argc)
         return -1;
     if (good)
-        fprintf(stderr, "graceful: unexpected argument '%s'\n", argv[optind]);
+        fprintf(stderr, "graceful: unexpected argument `%s`\n", argv[optind]);
     return PROGRAM_USAGE;
 }
 

@@ -80,7 +80,7 @@ bool program_number(const char *option, const char *text, long min, long max, lo
     errno = 0;
     number = strtol(text, &end, 10);
     if (errno != 0 || end == text || *end != 0 || number < min || number > max) {
-        fprintf(stderr, "%s: --%s: '%s' is not a whole number from %ld to %ld\n", own_name, option,
+        fprintf(stderr, "%s: --%s: `%s` is not a whole number from %ld to %ld\n", own_name, option,
                 text, min, max);
         return false;
     }

@@ -93,7 +93,7 @@ static int parse(int argc, char **argv, struct worker *w)
     }
     if (optind == argc)
         return -1;
-    fprintf(stderr, "worker: unexpected argument '%s'\n", argv[optind]);
+    fprintf(stderr, "worker: unexpected argument `%s`\n", argv[optind]);
     return PROGRAM_USAGE;
 }
 
@@ -136,7 +136,7 @@ static int join(struct worker *w)
     result = shmbus_attach(w->bus_name, &opts, &w->bus);
     shmbus_plan_free(plan);
     if (result < 0)
-        return program_fail(result, "cannot attach to bus '%s'", w->bus_name);
+        return program_fail(result, "cannot attach to bus \"%s\"", w->bus_name);
     program_catch_signals(w->bus);
     if (w->settings != NULL)
         program_catch_reload();

@@ -173,7 +173,7 @@ static int check(const struct shmbus_region *region, uint64_t offset_bytes, size
         return sb_fail_static(-SHMBUS_ERR_FORKED, region->name, shmbus_strerror(SHMBUS_ERR_FORKED));
     }
     if (offset_bytes > region->view->bytes || size_bytes > region->view->bytes - offset_bytes) {
-        return sb_fail(-ERANGE, "region `%s`: %zu bytes at %llu are beyond its end at %llu",
+        return sb_fail(-ERANGE, "region \"%s\": %zu bytes at %llu are beyond its end at %llu",
                        region->name, size_bytes, (unsigned long long)offset_bytes,
                        (unsigned long long)region->view->bytes);
     }
@@ -185,7 +185,7 @@ int shmbus_region_open(struct shmbus *bus, const char *name, struct shmbus_regio
     struct shmbus_region *region;
     uint32_t i = 0;
     if (bus == NULL || name == NULL || ret_region == NULL) {
-        return sb_fail(-EINVAL, "bus, name and the place for the region must not be null");
+        return sb_fail(-EINVAL, "shmbus_region_open: an argument is NULL");
     }
     if (!sb_bus_is_ours(bus)) {
         return sb_fail_static(-SHMBUS_ERR_FORKED, name, shmbus_strerror(SHMBUS_ERR_FORKED));
@@ -194,7 +194,7 @@ int shmbus_region_open(struct shmbus *bus, const char *name, struct shmbus_regio
         i++;
     }
     if (i == bus->view.region_count) {
-        return sb_fail(-ENOENT, "bus `%s` has no region `%s`; regions are fixed by its plan",
+        return sb_fail(-ENOENT, "bus \"%s\" has no region \"%s\"; regions are fixed by its plan",
                        bus->segment.name, name);
     }
     region = malloc(sizeof *region);
@@ -243,7 +243,7 @@ int shmbus_region_write(struct shmbus_region *region, uint64_t offset_bytes, con
     struct patience p;
     int result;
     if (region == NULL || (data == NULL && size_bytes > 0)) {
-        return sb_fail(-EINVAL, "region and data must not be null");
+        return sb_fail(-EINVAL, "shmbus_region_write: an argument is NULL");
     }
     result = check(region, offset_bytes, size_bytes);
     if (result == 0 && region->bus->observer) {
@@ -271,7 +271,7 @@ static int observer_wait(struct shmbus_region *region, struct patience *p)
         (holder == 0 || holder_is_dead(region->bus, holder, true)) &&
         sb_load_acquire(&r->lock) == holder) {
         return sb_fail(-EAGAIN,
-                       "region `%s`: its writer was killed half-way and an observer cannot undo "
+                       "region \"%s\": its writer was killed half-way and an observer cannot undo "
                        "that; run `shmbusctl reclaim %s`",
                        region->name, region->bus->segment.name);
     }
@@ -284,7 +284,7 @@ int shmbus_region_read(struct shmbus_region *region, uint64_t offset_bytes, void
     struct patience p;
     int result;
     if (region == NULL || (buffer == NULL && size_bytes > 0)) {
-        return sb_fail(-EINVAL, "region and buffer must not be null");
+        return sb_fail(-EINVAL, "shmbus_region_read: an argument is NULL");
     }
     result = check(region, offset_bytes, size_bytes);
     if (result < 0 || size_bytes == 0) {

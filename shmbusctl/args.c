@@ -57,11 +57,11 @@ static int unknown_option(struct ctl_args *args)
     size_t count = 0;
 
     if (known && strncmp(word, "--", 2) == 0) {
-        ctl_note("option '--%s' takes no value", known->name);
+        ctl_note("option `--%s` takes no value", known->name);
         return bad_usage(args);
     }
     if (optopt) {
-        ctl_note("unknown option '-%c'; 'shmbusctl help %s' lists them", optopt, args->verb->name);
+        ctl_note("unknown option `-%c`; `shmbusctl help %s` lists them", optopt, args->verb->name);
         return bad_usage(args);
     }
     for (const struct option *o = args->longs; o->name; o++)
@@ -70,9 +70,9 @@ static int unknown_option(struct ctl_args *args)
     snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(word + 2, "="), word + 2);
     near = ctl_nearest(plain, names);
     if (near)
-        ctl_note("unknown option '--%s'; did you mean '--%s'?", plain, near);
+        ctl_note("unknown option `--%s`; did you mean `--%s`?", plain, near);
     else
-        ctl_note("unknown option '--%s'; 'shmbusctl help %s' lists them", plain, args->verb->name);
+        ctl_note("unknown option `--%s`; `shmbusctl help %s` lists them", plain, args->verb->name);
     return bad_usage(args);
 }
 
@@ -87,7 +87,7 @@ static int count_operands(struct ctl_args *args)
         return bad_usage(args);
     }
     if (verb->operands_max >= 0 && args->operand_count > verb->operands_max) {
-        ctl_note("argument '%s' is one too many; usage: shmbusctl %s %s",
+        ctl_note("argument `%s` is one too many; usage: shmbusctl %s %s",
                  args->operands[verb->operands_max], verb->name, verb->operands);
         return bad_usage(args);
     }
@@ -106,7 +106,7 @@ int ctl_args_next(struct ctl_args *args, const char **ret_value)
         args->exit_code = CTL_DONE;
         return -1;
     case ':':
-        ctl_note("option '%s' needs a value", args->argv[optind - 1]);
+        ctl_note("option `%s` needs a value", args->argv[optind - 1]);
         return bad_usage(args);
     case '?':
         return unknown_option(args);
@@ -120,7 +120,7 @@ bool ctl_arg_size(const char *option, const char *value, uint64_t *ret_bytes)
 {
     if (text_parse_size(value, ret_bytes))
         return true;
-    ctl_note("%s: '%s' is not a size; write it like 65536, 64KiB or 1MiB", option, value);
+    ctl_note("%s: `%s` is not a size; write it like 65536, 64KiB or 1MiB", option, value);
     return false;
 }
 
@@ -134,7 +134,7 @@ bool ctl_arg_count(const char *option, const char *value, uint64_t min, uint64_t
         return true;
     }
     ctl_note(
-        "%s: '%s' is not a number from %ju to %ju%s", option, value, (uintmax_t)min, (uintmax_t)max,
+        "%s: `%s` is not a number from %ju to %ju%s", option, value, (uintmax_t)min, (uintmax_t)max,
         value[0] == '0' && value[1] >= '0' && value[1] <= '9' ? "; leave away the leading 0" : "");
     return false;
 }
@@ -147,7 +147,7 @@ bool ctl_arg_duration(const char *option, const char *value, bool forever, int64
     }
     if (text_parse_duration(value, ret_ns))
         return true;
-    ctl_note("%s: '%s' is not a duration; write it like 250ms, 5s or 2m%s", option, value,
+    ctl_note("%s: `%s` is not a duration; write it like 250ms, 5s or 2m%s", option, value,
              forever ? ", or forever" : "");
     return false;
 }

@@ -39,7 +39,7 @@ static bool set_on_full(const char *value, uint32_t *ret_on_full)
             *ret_on_full = (uint32_t)(SHMBUS_FULL_BLOCK + i);
             return true;
         }
-    ctl_note("on_full: '%s' is none of block, reject, drop_oldest%s%s%s", value,
+    ctl_note("on_full: `%s` is none of block, reject, drop_oldest%s%s%s", value,
              near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     return false;
 }
@@ -58,7 +58,7 @@ static bool is_name(const char *key, const char *value)
 {
     if (value[0] && strlen(value) < SHMBUS_NAME_BYTES)
         return true;
-    ctl_note("%s: '%s' is not a name; 1 to %d characters", key, value, SHMBUS_NAME_BYTES - 1);
+    ctl_note("%s: `%s` is not a name; 1 to %d characters", key, value, SHMBUS_NAME_BYTES - 1);
     return false;
 }
 
@@ -77,7 +77,7 @@ static bool set_switch(const char *key, const char *value, uint32_t *ret_switch)
         *ret_switch = yes ? SHMBUS_SWITCH_ON : SHMBUS_SWITCH_OFF;
         return true;
     }
-    ctl_note("%s: '%s' is neither yes nor no", key, value);
+    ctl_note("%s: `%s` is neither yes nor no", key, value);
     return false;
 }
 
@@ -86,9 +86,9 @@ static bool unknown_key(const char *option, const char *key, const char *const *
     const char *near = ctl_nearest(key, keys);
 
     if (near)
-        ctl_note("%s: unknown key '%s'; did you mean '%s'?", option, key, near);
+        ctl_note("%s: unknown key `%s`; did you mean `%s`?", option, key, near);
     else
-        ctl_note("%s: unknown key '%s'", option, key);
+        ctl_note("%s: unknown key `%s`", option, key);
     return false;
 }
 
@@ -101,7 +101,7 @@ static bool set_order(const char *value, uint32_t *ret_order)
             *ret_order = orders[i];
             return true;
         }
-    ctl_note("order: '%s' is neither total nor producer", value);
+    ctl_note("order: `%s` is neither total nor producer", value);
     return false;
 }
 
@@ -171,7 +171,7 @@ static int add_channel(struct shmbus_plan *plan, enum create_what what, char *sp
         char *value = strchr(key, '=');
 
         if (!value)
-            return ctl_fail(CTL_USAGE, "%s: '%s' is not key=value", option, key);
+            return ctl_fail(CTL_USAGE, "%s: `%s` is not key=value", option, key);
         *value++ = 0;
         if (!(what == CREATE_QUEUE ? set_queue_key : set_stream_key)(&channel, key, value))
             return CTL_USAGE;
@@ -186,7 +186,7 @@ static int add_region(struct shmbus_plan *plan, char *spec)
     struct shmbus_region_opts region = SHMBUS_REGION_OPTS_INIT;
 
     if (!spec)
-        return ctl_fail(CTL_USAGE, "--region: '%s' is not NAME:SIZE", name);
+        return ctl_fail(CTL_USAGE, "--region: `%s` is not NAME:SIZE", name);
     if (!ctl_arg_size("--region", spec, &region.bytes))
         return CTL_USAGE;
     return added(shmbus_plan_add_region(plan, name, &region), name);
@@ -199,7 +199,7 @@ static int add_blocks(struct shmbus_plan *plan, char *spec)
     struct shmbus_block_opts blocks = SHMBUS_BLOCK_OPTS_INIT;
 
     if (!spec)
-        return ctl_fail(CTL_USAGE, "--blocks: '%s' is not SIZE:COUNT", size);
+        return ctl_fail(CTL_USAGE, "--blocks: `%s` is not SIZE:COUNT", size);
     if (!ctl_arg_size("--blocks", size, &blocks.size_bytes) ||
         !ctl_arg_count("--blocks", spec, 1, 1u << 24, &blocks.count))
         return CTL_USAGE;

@@ -112,7 +112,7 @@ void ctl_help_overview(FILE *out)
         fprintf(out, "  %-5d %s\n", exits[i].code, exits[i].text);
     fputs("  128+n ended by signal n\n"
           "  doctor has its own: 0 healthy, 1 warning, 2 critical, 3 unknown\n"
-          "\n'shmbusctl help VERB' or 'shmbusctl VERB --help' explains a verb; the manual\n"
+          "\n`shmbusctl help VERB` or `shmbusctl VERB --help` explains a verb; the manual\n"
           "page is shmbusctl(1).\n",
           out);
 }

@@ -18,10 +18,10 @@ static int unknown_verb(const char *word)
     near = ctl_nearest(word, names);
     if (word[0] == '-')
         return ctl_fail(CTL_USAGE,
-                        "unknown option '%s'; the verb comes first, see 'shmbusctl help'", word);
+                        "unknown option `%s`; the verb comes first, see `shmbusctl help`", word);
     if (near)
-        return ctl_fail(CTL_USAGE, "unknown verb '%s'; did you mean '%s'?", word, near);
-    return ctl_fail(CTL_USAGE, "unknown verb '%s'; 'shmbusctl help' lists them", word);
+        return ctl_fail(CTL_USAGE, "unknown verb `%s`; did you mean `%s`?", word, near);
+    return ctl_fail(CTL_USAGE, "unknown verb `%s`; `shmbusctl help` lists them", word);
 }
 
 /* With a standard descriptor closed, the segment could become "stdout" and be written over. What

@@ -168,11 +168,11 @@ static int unknown_channel(const struct snapshot *snapshot, const char *pattern,
     if (names)
         near = ctl_nearest(pattern, names);
     if (near)
-        code = ctl_fail(CTL_NOT_FOUND, "bus %s has no channel '%s'; did you mean '%s'?%s",
+        code = ctl_fail(CTL_NOT_FOUND, "bus \"%s\" has no channel \"%s\"; did you mean \"%s\"?%s",
                         snapshot->bus.name, pattern, near, hint[0] ? hint + 1 : "");
     else
-        code = ctl_fail(CTL_NOT_FOUND, "bus %s has no channel '%s'%s", snapshot->bus.name, pattern,
-                        hint);
+        code = ctl_fail(CTL_NOT_FOUND, "bus \"%s\" has no channel \"%s\"%s", snapshot->bus.name,
+                        pattern, hint);
     free(names);
     return code;
 }

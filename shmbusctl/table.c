@@ -33,9 +33,9 @@ static bool unknown_column(const struct table_column *all, const char *name)
     names[count] = NULL;
     near = ctl_nearest(name, names);
     if (near)
-        ctl_note("unknown column '%s'; did you mean '%s'?", name, near);
+        ctl_note("unknown column `%s`; did you mean `%s`?", name, near);
     else
-        ctl_note("unknown column '%s'; --help lists them", name);
+        ctl_note("unknown column `%s`; --help lists them", name);
     return false;
 }
 

@@ -26,7 +26,7 @@ static bool add_scale(const char *operand, struct json_object *names, struct jso
     if (equals == NULL || equals == operand ||
         !ctl_arg_count("PROGRAM=N", equals + 1, 0, 1000, &count)) {
         if (equals == NULL || equals == operand) {
-            ctl_note("'%s' is not PROGRAM=N", operand);
+            ctl_note("`%s` is not PROGRAM=N", operand);
         }
         return false;
     }

@@ -51,7 +51,7 @@ static bool set_mode(const char *value, struct create_options *plan)
     unsigned long mode = strtoul(digits, &end, 8);
 
     if (digits[0] < '0' || digits[0] > '7' || *end || mode > 0777) {
-        ctl_note("--mode: '%s' is not a mode; write it in octal like 0660", value);
+        ctl_note("--mode: `%s` is not a mode; write it in octal like 0660", value);
         return false;
     }
     plan->mode = (mode_t)mode;
@@ -111,13 +111,13 @@ static int set_name(struct request *request, const struct create_view *plan, con
 
     if (!name)
         return ctl_fail(CTL_USAGE, "no NAME given%s",
-                        request->plan.config ? ", and no 'bus:' in the file" : "");
+                        request->plan.config ? ", and no `bus:` in the file" : "");
     if (request->dir && strchr(name, '/'))
-        return ctl_fail(CTL_USAGE, "'%s' is a path already; leave out --dir", name);
+        return ctl_fail(CTL_USAGE, "`%s` is a path already; leave out --dir", name);
     if ((size_t)snprintf(request->name, sizeof(request->name), "%s%s%s",
                          request->dir ? request->dir : "", request->dir ? "/" : "",
                          name) >= sizeof(request->name))
-        return ctl_fail(CTL_USAGE, "'%s' is too long", name);
+        return ctl_fail(CTL_USAGE, "`%s` is too long", name);
     return CTL_DONE;
 }
 
@@ -233,7 +233,7 @@ const struct ctl_verb verb_create = {
     .operands = "[NAME]",
     .summary = "Make a bus: all its memory is reserved now, or nothing is made",
     .text = "The plan is the built-in one or that of a YAML file; options go on top. "
-            "NAME may be left out when the file has 'bus:'. What the library rounds up is noted.",
+            "NAME may be left out when the file has `bus:`. What the library rounds up is noted.",
     .examples = "shmbusctl create demo --memory=64MiB --queue=tasks:depth=4096\n"
                 "shmbusctl create demo --queue=tasks:max_deliveries=5,dead_letter=dead\n"
                 "shmbusctl create demo --blocks=256:4096 --blocks=1MiB:32 --region=table:1MiB\n"

@@ -174,7 +174,7 @@ const struct ctl_verb verb_gc = {
     .summary = "Remove the buses that are proved unused",
     .text = "A bus goes if somebody has used it, nobody is attached, nothing is in it (no message, "
             "no region that was written) and the kernel says that no process has its file open. "
-            "Its name is printed. All others stay; 'shmbusctl rm' removes those.",
+            "Its name is printed. All others stay; `shmbusctl rm` removes those.",
     .examples = "shmbusctl gc --dry-run --verbose\n"
                 "shmbusctl gc --dir=/mnt/bus\n",
     .options = options,

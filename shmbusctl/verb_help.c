@@ -26,9 +26,9 @@ static int run_help(struct ctl_args *args)
     names[count] = NULL;
     near = ctl_nearest(args->operands[0], names);
     if (near)
-        return ctl_fail(CTL_USAGE, "unknown verb '%s'; did you mean '%s'?", args->operands[0],
+        return ctl_fail(CTL_USAGE, "unknown verb `%s`; did you mean `%s`?", args->operands[0],
                         near);
-    return ctl_fail(CTL_USAGE, "unknown verb '%s'", args->operands[0]);
+    return ctl_fail(CTL_USAGE, "unknown verb `%s`", args->operands[0]);
 }
 
 const struct ctl_verb verb_help = {

@@ -57,9 +57,9 @@ static bool set_type(const char *value, unsigned *ret_type)
     }
     near = ctl_nearest(value, names);
     if (near)
-        ctl_note("--type: unknown type '%s'; did you mean '%s'?", value, near);
+        ctl_note("--type: unknown type `%s`; did you mean `%s`?", value, near);
     else
-        ctl_note("--type: unknown type '%s'; use a name like data or control, or 0 to 255", value);
+        ctl_note("--type: unknown type `%s`; use a name like data or control, or 0 to 255", value);
     return false;
 }
 
@@ -270,7 +270,7 @@ const struct ctl_verb verb_send = {
     .operands = "NAME CHANNEL [DATA]",
     .summary = "Send messages: DATA, a file, or each line of stdin",
     .text = "Every message is committed on its own; after a failure those before it stay sent. "
-            "Options go before '--' when DATA starts with '-'.",
+            "Options go before `--` when DATA starts with `-`.",
     .examples = "shmbusctl send demo tasks 'hello'\n"
                 "seq 100 | shmbusctl send demo tasks --timeout=5s\n"
                 "shmbusctl send demo tasks --file=photo.jpg\n"

@@ -195,7 +195,7 @@ static int watch(const struct request *request, struct shmbus *bus, const char *
             code = ctl_flush();
         if (code == CTL_DONE && now.bus.unlinked &&
             now.bus.processes_alive + now.bus.processes_idle + now.bus.processes_stalled == 0)
-            code = ctl_fail(CTL_NOT_FOUND, "bus %s was removed", name);
+            code = ctl_fail(CTL_NOT_FOUND, "bus \"%s\" was removed", name);
         if (code == CTL_DONE && ctl_signals_wait(-1, request->watch_ns) < 0)
             code = CTL_SIGNALLED;
         if (code != CTL_DONE)
@@ -249,7 +249,7 @@ const struct ctl_verb verb_stats = {
     .name = "stats",
     .operands = "NAME [CHANNEL...]",
     .summary = "Show what flows: channels, processes, blocks, regions",
-    .text = "CHANNEL is a name or a pattern like 'task*'. The segment is mapped read-only: looking "
+    .text = "CHANNEL is a name or a pattern like `task*`. The segment is mapped read-only: looking "
             "disturbs nobody. Counters are exact and never reset while the bus lives.",
     .examples = "shmbusctl stats demo\n"
                 "shmbusctl stats demo -w\n"

@@ -287,7 +287,7 @@ static int check_names(const struct ctl_args *args, int first, struct json_objec
                                     text_of(json_object_array_get_idx(programs, k), "name")) == 0;
         }
         if (!found) {
-            return ctl_fail(CTL_NOT_FOUND, "there is no program '%s'", args->operands[i]);
+            return ctl_fail(CTL_NOT_FOUND, "there is no program \"%s\"", args->operands[i]);
         }
     }
     return CTL_DONE;
@@ -328,7 +328,7 @@ static int show(struct ctl_args *args, int bus, const char *list, bool one_row)
         return args->exit_code;
     }
     if (bus == 1 && strcmp(args->operands[0], "status") != 0) {
-        return ctl_fail(CTL_USAGE, "'%s' is not 'status'", args->operands[0]);
+        return ctl_fail(CTL_USAGE, "`%s` is not `status`", args->operands[0]);
     }
     code = sup_client_ask(args->operands[bus], sup_client_request("status"), ANSWER_NS, &answer);
     if (code != CTL_DONE) {
@@ -372,7 +372,7 @@ static int check_events(const struct ctl_args *args, struct json_object *events)
                            text_of(json_object_array_get_idx(events, k), "program")) == 0;
         }
         if (!found) {
-            return ctl_fail(CTL_NOT_FOUND, "none of the last events is of a program '%s'",
+            return ctl_fail(CTL_NOT_FOUND, "none of the last events is of a program \"%s\"",
                             args->operands[i]);
         }
     }

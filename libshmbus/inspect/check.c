@@ -116,7 +116,7 @@ void sb_queue_check(struct check *check, const struct sb_channel_view *ch, const
     if (damaged > 0) {
         cure(check, "stop its users and create the bus again: shmbusctl rm %s", bus_name(check));
         found(check, SHMBUS_SEVERITY_CRITICAL,
-              "queue %s has %" PRIu64 " slots with impossible contents", name, damaged);
+              "queue \"%s\" has %" PRIu64 " slots with impossible contents", name, damaged);
     }
 }
 
@@ -134,7 +134,7 @@ void sb_stream_check(struct check *check, const struct sb_channel_view *ch, cons
         }
     }
     cure(check, "stop its users and create the bus again: shmbusctl rm %s", bus_name(check));
-    found(check, SHMBUS_SEVERITY_CRITICAL, "stream %s has impossible positions", name);
+    found(check, SHMBUS_SEVERITY_CRITICAL, "stream \"%s\" has impossible positions", name);
 }
 
 static void check_cells(struct check *check, const struct sb_channel_view *ch, const char *name)
@@ -147,12 +147,12 @@ static void check_cells(struct check *check, const struct sb_channel_view *ch, c
     if (damaged > 0) {
         cure(check, "stop its users and create the bus again: shmbusctl rm %s", bus_name(check));
         found(check, SHMBUS_SEVERITY_CRITICAL,
-              "queue %s has %" PRIu64 " cells with impossible contents", name, damaged);
+              "queue \"%s\" has %" PRIu64 " cells with impossible contents", name, damaged);
     }
     if (leaked > 0) {
         cure(check, "shmbusctl reclaim %s; if they stay, create the bus again", bus_name(check));
         found(check, SHMBUS_SEVERITY_CRITICAL,
-              "queue %s: %" PRIu64 " received messages are held by no process", name, leaked);
+              "queue \"%s\": %" PRIu64 " received messages are held by no process", name, leaked);
     }
 }
 
@@ -207,7 +207,8 @@ static void check_held_lane(struct check *check, const struct sb_channel_view *c
     sb_census_of_lane(&check->bus->view, index, lane, who);
     cure(check, "let those who hold them go on, and receive the dead letters");
     found(check, SHMBUS_SEVERITY_WARNING,
-          "queue %s: %.200s is full, but not of what waits: of its cells %s", name, lane_name, who);
+          "queue \"%s\": %.200s is full, but not of what waits: of its cells %s", name, lane_name,
+          who);
 }
 
 /* One producer waits while others have room; all of them: check_waiting(). */
@@ -235,8 +236,8 @@ static void check_full_lanes(struct check *check, const struct sb_channel_view *
          "depth in the plan",
          name);
     found(check, SHMBUS_SEVERITY_WARNING,
-          "queue %s: %" PRIu32 " of %" PRIu32 " lanes are full, the others have room: %.200s", name,
-          full, used, lane_name);
+          "queue \"%s\": %" PRIu32 " of %" PRIu32 " lanes are full, the others have room: %.200s",
+          name, full, used, lane_name);
 }
 
 void sb_lanes_check(struct check *check, const struct sb_channel_view *ch, const char *name)
@@ -249,7 +250,7 @@ void sb_lanes_check(struct check *check, const struct sb_channel_view *ch, const
         cure(check, "create the bus again if producers find no lane: shmbusctl rm %s",
              bus_name(check));
         found(check, SHMBUS_SEVERITY_CRITICAL,
-              "queue %s: %" PRIu32 " of %" PRIu32 " lanes belong to no process", name, leaked,
+              "queue \"%s\": %" PRIu32 " of %" PRIu32 " lanes belong to no process", name, leaked,
               ch->lane_count);
     }
     check_cells(check, ch, name);
@@ -287,7 +288,7 @@ static void check_letters(struct check *check, const struct shmbus_channel_stat 
     name_origins(check, stat->name, origins);
     cure(check, "look at them with shmbusctl peek %s %s and take them with shmbusctl recv",
          bus_name(check), stat->name);
-    found(check, SHMBUS_SEVERITY_WARNING, "queue %s: %" PRIu64 " dead letters wait%s%.200s",
+    found(check, SHMBUS_SEVERITY_WARNING, "queue \"%s\": %" PRIu64 " dead letters wait%s%.200s",
           stat->name, stat->dead_letters, age, origins);
 }
 
@@ -296,7 +297,7 @@ static void check_waiting(struct check *check, const struct shmbus_channel_stat 
     if (stat->redeliverable > 0 && stat->receivers == 0) {
         cure(check, "start a receiver of %s", stat->name);
         found(check, SHMBUS_SEVERITY_WARNING,
-              "queue %s: %" PRIu64 " messages wait to be delivered again and nobody receives",
+              "queue \"%s\": %" PRIu64 " messages wait to be delivered again and nobody receives",
               stat->name, stat->redeliverable);
     }
     if (stat->dead_letters > 0 && stat->dead_letters >= check->limits.dead_letters) {
@@ -312,8 +313,8 @@ static void check_waiting(struct check *check, const struct shmbus_channel_stat 
         found(check,
               stat->on_full == SHMBUS_FULL_REJECT && stat->receivers > 0 ? SHMBUS_SEVERITY_NOTE
                                                                          : SHMBUS_SEVERITY_WARNING,
-              "%s %s is %.0f %% full, %" PRIu32 " receivers", sb_kind_name(stat->kind), stat->name,
-              100.0 * (double)stat->depth / (double)stat->capacity, stat->receivers);
+              "%s \"%s\" is %.0f %% full, %" PRIu32 " receivers", sb_kind_name(stat->kind),
+              stat->name, 100.0 * (double)stat->depth / (double)stat->capacity, stat->receivers);
     }
 }
 
@@ -448,8 +449,8 @@ static void check_region(struct check *check, uint32_t index)
     }
     sb_name_load(region->name, name);
     cure(check, "shmbusctl reclaim %s, or any read or write of the region", bus_name(check));
-    found(check, SHMBUS_SEVERITY_WARNING, "region %s: a process died while it was writing there",
-          name);
+    found(check, SHMBUS_SEVERITY_WARNING,
+          "region \"%s\": a process died while it was writing there", name);
 }
 
 /* A name without its directory would be another bus. */

@@ -50,7 +50,7 @@ static void check_handles(struct check *check, const struct sb_channel_view *ch,
     }
     if (is_used_up(check, open, ch->endpoint_count, all)) {
         cure(check, "close handles that are not used, or create the bus with more `endpoints`");
-        found(check, SHMBUS_SEVERITY_WARNING, "channel %s: %s handles are open%s", name, all,
+        found(check, SHMBUS_SEVERITY_WARNING, "channel \"%s\": %s handles are open%s", name, all,
               open == ch->endpoint_count ? ": the next one cannot open it" : "");
     }
 }
@@ -65,7 +65,7 @@ static void check_producers(struct check *check, const struct sb_channel_view *c
     }
     if (is_used_up(check, taken, ch->lane_count, all)) {
         cure(check, "close senders that are not used, or create the bus with more `producers`");
-        found(check, SHMBUS_SEVERITY_WARNING, "queue %s: %s lanes have a sender%s", name, all,
+        found(check, SHMBUS_SEVERITY_WARNING, "queue \"%s\": %s lanes have a sender%s", name, all,
               taken == ch->lane_count ? ": the next one cannot open it" : "");
     }
 }

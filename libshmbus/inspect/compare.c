@@ -51,7 +51,7 @@ static void check_enough(struct comparison *c, const char *channel, const char *
                          uint64_t there, uint64_t declared)
 {
     if (there < declared) {
-        differ(c, SHMBUS_SEVERITY_WARNING, "channel `%s` has %s %" PRIu64 ", declared: %" PRIu64,
+        differ(c, SHMBUS_SEVERITY_WARNING, "channel \"%s\" has %s %" PRIu64 ", declared: %" PRIu64,
                channel, what, there, declared);
     }
 }
@@ -87,12 +87,12 @@ static void compare_deliveries(struct comparison *c, const struct sb_channel_geo
         sb_channel_name(&c->view->channels[there->dead_letter], to);
     }
     if (there->max_deliveries != declared->max_deliveries) {
-        differ(c, SHMBUS_SEVERITY_CRITICAL, "channel `%s` has max_deliveries %u, declared: %u",
+        differ(c, SHMBUS_SEVERITY_CRITICAL, "channel \"%s\" has max_deliveries %u, declared: %u",
                declared->name, there->max_deliveries, declared->max_deliveries);
     }
     if (strcmp(to, wanted) != 0) {
-        differ(c, SHMBUS_SEVERITY_CRITICAL, "channel `%s` has %s%s, declared: %s%s", declared->name,
-               to[0] != '\0' ? "dead_letter " : "no dead_letter", to,
+        differ(c, SHMBUS_SEVERITY_CRITICAL, "channel \"%s\" has %s%s, declared: %s%s",
+               declared->name, to[0] != '\0' ? "dead_letter " : "no dead_letter", to,
                wanted[0] != '\0' ? "dead_letter " : "none", wanted);
     }
 }
@@ -103,7 +103,7 @@ static void compare_queue(struct comparison *c, const struct sb_channel_geometry
     bool lanes = declared->lanes > 0;
 
     if (there->on_full != declared->on_full) {
-        differ(c, SHMBUS_SEVERITY_CRITICAL, "channel `%s` has on_full %s, declared: %s",
+        differ(c, SHMBUS_SEVERITY_CRITICAL, "channel \"%s\" has on_full %s, declared: %s",
                declared->name, on_full_name(there->on_full), on_full_name(declared->on_full));
     }
     compare_deliveries(c, declared, there);
@@ -122,7 +122,7 @@ static void compare_channel(struct comparison *c, const struct sb_channel_geomet
     bool is_kind = there->kind == declared->kind && (there->lanes > 0) == (declared->lanes > 0);
 
     if (!is_kind) {
-        differ(c, SHMBUS_SEVERITY_CRITICAL, "channel `%s` %s %s, declared: %s", declared->name,
+        differ(c, SHMBUS_SEVERITY_CRITICAL, "channel \"%s\" %s %s, declared: %s", declared->name,
                there->name[0] != '\0' ? "is" : "is not there and would become", kind_of(there),
                kind_of(declared));
         return;
@@ -134,7 +134,7 @@ static void compare_channel(struct comparison *c, const struct sb_channel_geomet
     }
     check_enough(c, declared->name, "endpoints", there->endpoints, declared->endpoints);
     if ((declared->flags & SB_CHANNEL_TIMESTAMPS) > (there->flags & SB_CHANNEL_TIMESTAMPS)) {
-        differ(c, SHMBUS_SEVERITY_WARNING, "channel `%s` has no timestamps, declared: with",
+        differ(c, SHMBUS_SEVERITY_WARNING, "channel \"%s\" has no timestamps, declared: with",
                declared->name);
     }
 }
@@ -159,7 +159,7 @@ static void find_and_compare(struct comparison *c, const struct sb_channel_geome
     if (sb_directory_find(c->view, declared->name, &index) < 0) {
         index = first_spare(c);
         if (index == c->view->channel_count) {
-            differ(c, SHMBUS_SEVERITY_CRITICAL, "channel `%s` is not there, declared: %s",
+            differ(c, SHMBUS_SEVERITY_CRITICAL, "channel \"%s\" is not there, declared: %s",
                    declared->name, kind_of(declared));
             return;
         }
@@ -182,10 +182,11 @@ static void compare_region(struct comparison *c, const struct sb_region_geometry
         }
     }
     if (there == NULL) {
-        differ(c, SHMBUS_SEVERITY_CRITICAL, "region `%s` is not there", declared->name);
+        differ(c, SHMBUS_SEVERITY_CRITICAL, "region \"%s\" is not there", declared->name);
     } else if (there->bytes < declared->bytes) {
-        differ(c, SHMBUS_SEVERITY_CRITICAL, "region `%s` has %" PRIu64 " bytes, declared: %" PRIu64,
-               declared->name, there->bytes, declared->bytes);
+        differ(c, SHMBUS_SEVERITY_CRITICAL,
+               "region \"%s\" has %" PRIu64 " bytes, declared: %" PRIu64, declared->name,
+               there->bytes, declared->bytes);
     }
 }
 

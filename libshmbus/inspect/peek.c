@@ -294,7 +294,7 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
     peek.view = &bus->view;
     peek.index = find_channel(&bus->view, channel);
     if (peek.index == SB_NONE) {
-        return sb_fail(-ENOENT, "bus `%s` has no channel `%s`", bus->segment.name, channel);
+        return sb_fail(-ENOENT, "bus \"%s\" has no channel \"%s\"", bus->segment.name, channel);
     }
     peek.channel = &bus->view.channels[peek.index];
     peek.buffer = malloc(buffer_bytes(&peek));
@@ -304,7 +304,7 @@ int shmbus_peek(struct shmbus *bus, const char *channel, size_t max, shmbus_peek
     result = sb_look_of(peek.channel)->peek(&peek);
     free(peek.buffer);
     if (result < 0) {
-        return sb_fail(result, "stream `%s` of bus `%s` holds an impossible record", channel,
+        return sb_fail(result, "stream \"%s\" of bus \"%s\" holds an impossible record", channel,
                        bus->segment.name);
     }
     return peek.shown > INT32_MAX ? INT32_MAX : (int)peek.shown;

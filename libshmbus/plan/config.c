@@ -43,7 +43,7 @@ static int check_name(const struct sb_yaml *y, const struct sb_yaml_text *t, con
         return 0;
     return sb_yaml_fail(
         y, t->mark,
-        "`%s` is no valid %s name: use 1 to %d letters, digits, '.', '_' or '-', not "
+        "\"%s\" is no valid %s name: use 1 to %d letters, digits, '.', '_' or '-', not "
         "starting with '.'",
         t->value, what, SHMBUS_NAME_BYTES - 1);
 }
@@ -329,7 +329,7 @@ static int check_keys_fit(const struct sb_yaml *y, const struct sb_yaml_text *na
         unsigned other = kind_of_key(key);
         if ((seen & (1u << key)) == 0 || (kind->keys & (1u << key)) != 0 || other == 0)
             continue;
-        return sb_yaml_fail(y, name->mark, "channel `%s`: `%s` is for %ss; a %s has `%s`%s%s%s",
+        return sb_yaml_fail(y, name->mark, "channel \"%s\": `%s` is for %ss; a %s has `%s`%s%s%s",
                             name->value, channel_keys[key].name, sb_kind_name(other),
                             sb_kind_name(channel->kind), kind->room,
                             (seen & SB_KEY(KIND)) == 0 ? ", or say `kind: " : "",
@@ -346,13 +346,13 @@ static int check_order(const struct sb_yaml *y, const struct sb_yaml_text *name,
 
     if (!has_lanes && (seen & SB_KEY(PRODUCERS)) != 0) {
         return sb_yaml_fail(y, name->mark,
-                            "channel `%s`: `producers` is for queues with `order: producer`%s",
+                            "channel \"%s\": `producers` is for queues with `order: producer`%s",
                             name->value, (seen & SB_KEY(ORDER)) == 0 ? "; add that" : "");
     }
     if (has_lanes && (seen & SB_KEY(SHARE)) != 0) {
         return sb_yaml_fail(
             y, name->mark,
-            "channel `%s`: `share` is for queues whose messages lie in blocks; with "
+            "channel \"%s\": `share` is for queues whose messages lie in blocks; with "
             "`order: producer` all cells are the queue's own: remove it",
             name->value);
     }
@@ -365,20 +365,21 @@ static int check_dead_letter(const struct sb_yaml *y, const struct sb_yaml_text 
     bool has_target = channel->dead_letter[0] != '\0';
 
     if (channel->max_deliveries > 0 && !has_target) {
-        return sb_yaml_fail(y, name->mark,
-                            "channel `%s`: `max_deliveries` needs a queue for what exceeds it; add "
-                            "`dead_letter: %.36s.dead`",
-                            name->value, name->value);
+        return sb_yaml_fail(
+            y, name->mark,
+            "channel \"%s\": `max_deliveries` needs a queue for what exceeds it; add "
+            "`dead_letter: %.36s.dead`",
+            name->value, name->value);
     }
     if (has_target && channel->max_deliveries == 0) {
         return sb_yaml_fail(
             y, name->mark,
-            "channel `%s`: `dead_letter` is never used without `max_deliveries`; add "
+            "channel \"%s\": `dead_letter` is never used without `max_deliveries`; add "
             "`max_deliveries: 5`",
             name->value);
     }
     if (has_target && strcmp(channel->dead_letter, name->value) == 0)
-        return sb_yaml_fail(y, name->mark, "channel `%s`: `dead_letter` must be another queue",
+        return sb_yaml_fail(y, name->mark, "channel \"%s\": `dead_letter` must be another queue",
                             name->value);
     return 0;
 }
@@ -402,13 +403,15 @@ static int read_channel(struct sb_yaml *y, const struct sb_yaml_text *name)
     if (r < 0)
         return r;
     if (sb_plan_kind(&channel)->always_blocks && channel.on_full > SHMBUS_FULL_BLOCK) {
-        return sb_yaml_fail(y, name->mark, "channel `%s`: a %s blocks when full; remove `on_full`",
-                            name->value, sb_kind_name(channel.kind));
+        return sb_yaml_fail(y, name->mark,
+                            "channel \"%s\": a %s blocks when full; remove `on_full`", name->value,
+                            sb_kind_name(channel.kind));
     }
     memcpy(channel.name, name->value, strlen(name->value) + 1);
     r = sb_plan_add_channel(loader_of(y)->plan, &channel);
     if (r == -EEXIST)
-        return sb_yaml_fail(y, name->mark, "channel `%s` is there twice; remove one", name->value);
+        return sb_yaml_fail(y, name->mark, "channel \"%s\" is there twice; remove one",
+                            name->value);
     return r;
 }
 
@@ -439,7 +442,7 @@ static int read_region(struct sb_yaml *y, const struct sb_yaml_text *name)
         return r;
     r = sb_plan_add_region(loader_of(y)->plan, name->value, bytes);
     if (r == -EEXIST)
-        return sb_yaml_fail(y, name->mark, "region `%s` is there twice; remove one", name->value);
+        return sb_yaml_fail(y, name->mark, "region \"%s\" is there twice; remove one", name->value);
     return r;
 }
 

@@ -63,10 +63,11 @@ static int check_new_name(const char *what, const char *name)
 {
     if (sb_name_is_valid(name))
         return 0;
-    return sb_fail(-EINVAL,
-                   "`%.*s` is no valid %s name: use 1 to %d letters, digits, '.', '_' or '-', not "
-                   "starting with '.'",
-                   SHMBUS_NAME_BYTES, name, what, SHMBUS_NAME_BYTES - 1);
+    return sb_fail(
+        -EINVAL,
+        "\"%.*s\" is no valid %s name: use 1 to %d letters, digits, '.', '_' or '-', not "
+        "starting with '.'",
+        SHMBUS_NAME_BYTES, name, what, SHMBUS_NAME_BYTES - 1);
 }
 
 const struct sb_kind_plan *sb_plan_kind(const struct sb_channel_plan *channel)
@@ -77,11 +78,11 @@ const struct sb_kind_plan *sb_plan_kind(const struct sb_channel_plan *channel)
 int sb_plan_settle_channel(struct sb_channel_plan *channel)
 {
     if (channel->kind != 0 && !sb_kind_is_known(channel->kind)) {
-        return sb_fail(-EINVAL, "channel `%s`: kind %d is none of enum shmbus_kind", channel->name,
-                       (int)channel->kind);
+        return sb_fail(-EINVAL, "channel \"%s\": kind %d is none of enum shmbus_kind",
+                       channel->name, (int)channel->kind);
     }
     if ((unsigned)channel->timestamps > SHMBUS_SWITCH_OFF) {
-        return sb_fail(-EINVAL, "channel `%s`: timestamps %u is no enum shmbus_switch",
+        return sb_fail(-EINVAL, "channel \"%s\": timestamps %u is no enum shmbus_switch",
                        channel->name, (unsigned)channel->timestamps);
     }
     if (channel->kind == 0)
@@ -103,7 +104,7 @@ int sb_plan_add_channel(struct shmbus_plan *plan, const struct sb_channel_plan *
     if (r < 0)
         return r;
     if (sb_plan_channel(plan, added.name) != NULL)
-        return sb_fail(-EEXIST, "channel `%s` is already in the plan", added.name);
+        return sb_fail(-EEXIST, "channel \"%s\" is already in the plan", added.name);
     struct sb_channel_plan *channels = grow(plan->channels, plan->channel_count, sizeof *channels);
     if (channels == NULL)
         return -ENOMEM;
@@ -120,12 +121,12 @@ int sb_plan_add_region(struct shmbus_plan *plan, const char *name, uint64_t byte
     if (r < 0)
         return r;
     if (bytes == 0 || bytes > SB_REGION_BYTES_MAX) {
-        return sb_fail(-EINVAL, "region `%s`: %" PRIu64 " bytes is not within 1 .. %llu", name,
+        return sb_fail(-EINVAL, "region \"%s\": %" PRIu64 " bytes is not within 1 .. %llu", name,
                        bytes, SB_REGION_BYTES_MAX);
     }
     for (size_t i = 0; i < plan->region_count; i++) {
         if (strncmp(plan->regions[i].name, name, SHMBUS_NAME_BYTES) == 0)
-            return sb_fail(-EEXIST, "region `%s` is already in the plan", name);
+            return sb_fail(-EEXIST, "region \"%s\" is already in the plan", name);
     }
     struct sb_region_plan *regions = grow(plan->regions, plan->region_count, sizeof *regions);
     if (regions == NULL)

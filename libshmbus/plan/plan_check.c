@@ -104,41 +104,43 @@ static int validate_dead_letter(const struct shmbus_plan *plan, const struct sb_
     const char *name = c->name, *target_name = c->dead_letter;
 
     if (c->max_deliveries > SB_DELIVERIES_LIMIT_MAX) {
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: max_deliveries %u is above %u", name,
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel \"%s\": max_deliveries %u is above %u", name,
                        c->max_deliveries, SB_DELIVERIES_LIMIT_MAX);
     }
     if (c->max_deliveries > 0 && target_name[0] == '\0') {
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: max_deliveries needs a queue for what exceeds it; add "
+                       "channel \"%s\": max_deliveries needs a queue for what exceeds it; add "
                        "`dead_letter: %.36s.dead`",
                        name, name);
     }
     if (target_name[0] == '\0')
         return 0;
     if (!sb_name_is_valid(target_name))
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: dead_letter is no valid name", name);
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel \"%s\": dead_letter is no valid name", name);
     if (c->max_deliveries == 0) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: dead_letter is never used without max_deliveries; add "
+                       "channel \"%s\": dead_letter is never used without max_deliveries; add "
                        "`max_deliveries: 5` or remove it",
                        name);
     }
     const struct sb_channel_plan *target = sb_plan_channel(plan, target_name);
     if (target == NULL || target->kind != SHMBUS_KIND_QUEUE || target == c) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: dead_letter `%s` must be another queue of the plan", name,
+                       "channel \"%s\": dead_letter \"%s\" must be another queue of the plan", name,
                        target_name);
     }
     if (target->order == SHMBUS_ORDER_PRODUCER) {
-        return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: dead_letter `%s` has `order: producer`; dead letters need "
-                       "`order: total`",
-                       name, target_name);
+        return sb_fail(
+            -SHMBUS_ERR_CONFIG,
+            "channel \"%s\": dead_letter \"%s\" has `order: producer`; dead letters need "
+            "`order: total`",
+            name, target_name);
     }
     if (target->dead_letter[0] != '\0') {
-        return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: dead_letter `%s` has a dead_letter itself; remove that one",
-                       name, target_name);
+        return sb_fail(
+            -SHMBUS_ERR_CONFIG,
+            "channel \"%s\": dead_letter \"%s\" has a dead_letter itself; remove that one", name,
+            target_name);
     }
     return 0;
 }
@@ -151,12 +153,12 @@ static int validate_message(const struct shmbus_plan *plan, const char *name,
 
     if (message_bytes > sb_round_up(largest, SB_LINE)) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: message_bytes %" PRIu64
+                       "channel \"%s\": message_bytes %" PRIu64
                        " is above the largest block, %" PRIu64 "; add larger `blocks`",
                        name, message_bytes, largest);
     }
     if (share > SB_SHARE_MAX) {
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: share %u is not within 1 .. %u", name,
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel \"%s\": share %u is not within 1 .. %u", name,
                        share, SB_SHARE_MAX);
     }
     return 0;
@@ -172,26 +174,27 @@ static int validate_order(const struct shmbus_plan *plan, const struct sb_channe
     case SHMBUS_ORDER_TOTAL:
         if (c->producers == 0)
             return validate_message(plan, c->name, c->message_bytes, c->share);
-        return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: producers is for a queue with `order: producer`; add that or "
-                       "remove it",
-                       c->name);
+        return sb_fail(
+            -SHMBUS_ERR_CONFIG,
+            "channel \"%s\": producers is for a queue with `order: producer`; add that or "
+            "remove it",
+            c->name);
     default:
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: order %d is unknown", c->name,
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel \"%s\": order %d is unknown", c->name,
                        (int)c->order);
     }
     if (c->message_bytes == 0 || c->message_bytes > SB_LANE_MESSAGE_MAX) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: message_bytes %" PRIu64 " is not within 1 .. %llu", c->name,
+                       "channel \"%s\": message_bytes %" PRIu64 " is not within 1 .. %llu", c->name,
                        c->message_bytes, SB_LANE_MESSAGE_MAX);
     }
     if (c->producers == 0 || c->producers > SB_LANES_MAX) {
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: producers %u is not within 1 .. %u",
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel \"%s\": producers %u is not within 1 .. %u",
                        c->name, c->producers, SB_LANES_MAX);
     }
     if (c->share != 0) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: share is for a queue whose messages lie in blocks; with "
+                       "channel \"%s\": share is for a queue whose messages lie in blocks; with "
                        "`order: producer` all cells are the queue's own: remove it",
                        c->name);
     }
@@ -201,8 +204,8 @@ static int validate_order(const struct shmbus_plan *plan, const struct sb_channe
 int sb_plan_validate_queue(const struct shmbus_plan *plan, const struct sb_channel_plan *c)
 {
     if (c->depth == 0 || c->depth > SB_DEPTH_MAX) {
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: depth %u is not within 1 .. %u", c->name,
-                       c->depth, SB_DEPTH_MAX);
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel \"%s\": depth %u is not within 1 .. %u",
+                       c->name, c->depth, SB_DEPTH_MAX);
     }
     switch ((int)c->on_full) {
     case 0:
@@ -211,7 +214,7 @@ int sb_plan_validate_queue(const struct shmbus_plan *plan, const struct sb_chann
     case SHMBUS_FULL_DROP_OLDEST:
         break;
     default:
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: on_full %d is unknown", c->name,
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel \"%s\": on_full %d is unknown", c->name,
                        (int)c->on_full);
     }
     int r = validate_order(plan, c);
@@ -223,22 +226,22 @@ int sb_plan_validate_stream(const struct shmbus_plan *plan, const struct sb_chan
     (void)plan;
     if (c->bytes < SB_STREAM_BYTES_MIN || c->bytes > SB_STREAM_BYTES_MAX) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: bytes %" PRIu64 " is not within %llu .. %llu", c->name,
+                       "channel \"%s\": bytes %" PRIu64 " is not within %llu .. %llu", c->name,
                        c->bytes, SB_STREAM_BYTES_MIN, SB_STREAM_BYTES_MAX);
     }
     if (c->on_full != SHMBUS_FULL_BLOCK)
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: a stream blocks; remove on_full",
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel \"%s\": a stream blocks; remove on_full",
                        c->name);
     if (c->order == SHMBUS_ORDER_PRODUCER || c->message_bytes != 0 || c->producers != 0 ||
         c->share != 0) {
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: a stream has one producer, its order and no blocks; remove "
+                       "channel \"%s\": a stream has one producer, its order and no blocks; remove "
                        "order, message_bytes, producers and share, or make it a queue",
                        c->name);
     }
     if (c->max_deliveries != 0 || c->dead_letter[0] != '\0') {
         return sb_fail(-SHMBUS_ERR_CONFIG,
-                       "channel `%s`: a stream has no dead letters; remove max_deliveries and "
+                       "channel \"%s\": a stream has no dead letters; remove max_deliveries and "
                        "dead_letter, or make it a queue",
                        c->name);
     }
@@ -255,7 +258,7 @@ static int validate_names(const char *what, const char **names, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (!sb_name_is_valid(names[i])) {
-            return sb_fail(-SHMBUS_ERR_CONFIG, "%s `%.*s`: the name is not valid", what,
+            return sb_fail(-SHMBUS_ERR_CONFIG, "%s \"%.*s\": the name is not valid", what,
                            SHMBUS_NAME_BYTES, names[i]);
         }
     }
@@ -263,7 +266,7 @@ static int validate_names(const char *what, const char **names, size_t count)
         qsort(names, count, sizeof *names, compare_names);
     for (size_t i = 1; i < count; i++) {
         if (compare_names(&names[i - 1], &names[i]) == 0)
-            return sb_fail(-SHMBUS_ERR_CONFIG, "%s `%s` is there twice", what, names[i]);
+            return sb_fail(-SHMBUS_ERR_CONFIG, "%s \"%s\" is there twice", what, names[i]);
     }
     return 0;
 }
@@ -291,11 +294,11 @@ static int validate_all_names(const struct shmbus_plan *plan)
 static int validate_channel(const struct shmbus_plan *plan, const struct sb_channel_plan *c)
 {
     if (c->endpoints > SB_ENDPOINTS_MAX) {
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: endpoints %u is above %u", c->name,
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel \"%s\": endpoints %u is above %u", c->name,
                        c->endpoints, SB_ENDPOINTS_MAX);
     }
     if (!sb_kind_is_known(c->kind)) {
-        return sb_fail(-SHMBUS_ERR_CONFIG, "channel `%s`: kind %d is unknown", c->name,
+        return sb_fail(-SHMBUS_ERR_CONFIG, "channel \"%s\": kind %d is unknown", c->name,
                        (int)c->kind);
     }
     return sb_plan_kind(c)->validate(plan, c);
@@ -316,7 +319,7 @@ int sb_plan_validate(const struct shmbus_plan *plan)
         const struct sb_region_plan *region = &plan->regions[i];
         if (region->bytes == 0 || region->bytes > SB_REGION_BYTES_MAX) {
             r = sb_fail(-SHMBUS_ERR_CONFIG,
-                        "region `%s`: %" PRIu64 " bytes is not within 1 .. %llu", region->name,
+                        "region \"%s\": %" PRIu64 " bytes is not within 1 .. %llu", region->name,
                         region->bytes, SB_REGION_BYTES_MAX);
         }
     }

@@ -170,7 +170,7 @@ int sb_region_repair(const struct sb_region_view *region, const char *name)
     }
     if (span.first > words || span.count > words - span.first) {
         return sb_fail(-SHMBUS_ERR_CORRUPT,
-                       "region `%s`: half a write cannot be undone, its undo area is damaged; "
+                       "region \"%s\": half a write cannot be undone, its undo area is damaged; "
                        "remove the bus and create it again",
                        name);
     }

@@ -38,7 +38,7 @@ bad() {
     check "nothing was made" absent
 }
 bad "a queue without a name is refused" "not a name" --queue=:depth=2
-bad "an unknown key is met with the nearest" "did you mean 'depth'" --queue=tasks:dept=2
+bad "an unknown key is met with the nearest" "did you mean .depth." --queue=tasks:dept=2
 bad "a key without a value is refused" "not key=value" --queue=tasks:depth
 bad "an unknown policy is refused" "block, reject, drop_oldest" --queue=tasks:on_full=explode
 bad "a depth that is no number is refused" "depth" --queue=tasks:depth=many
@@ -88,7 +88,7 @@ works "list works" list
 check "list shows the bus" says "^$bus .* ok"
 works "list can print columns" list -o name,mode --no-headings
 check "with only these" says "^$bus *0660$"
-fails "list refuses an unknown column" 2 "did you mean 'size'" list -o name,siz
+fails "list refuses an unknown column" 2 "did you mean .size." list -o name,siz
 works "list --json works" list --json
 json "it is valid and has the bus" "any(b['name'] == '$bus' and b['segment_bytes'] > 0 for b in j['buses']) and j['schema'] == 1"
 
@@ -152,7 +152,7 @@ channels:
 EOF
 works "a bus is made from YAML, which names it" create --config="$dir/bus.yaml"
 works "its channel is there" stats "$bus-yaml" tasks
-fails "a misspelt channel is met with the nearest" 3 "did you mean 'tasks'" stats "$bus-yaml" task
+fails "a misspelt channel is met with the nearest" 3 "did you mean .tasks." stats "$bus-yaml" task
 works "rm" rm "$bus-yaml"
 works "a name on the command line wins, options go on top" create "$bus" -c "$dir/bus.yaml" \
     --queue=more:depth=4

@@ -20,7 +20,7 @@ bad "producers need order=producer" "order: producer" --queue=jobs:producers=8
 bad "too many producers are refused" "1 .. 256" --queue=jobs:order=producer,producers=257
 bad "a message that is too large is refused" "message_bytes" \
     --queue=jobs:order=producer,message_bytes=2GiB
-bad "a misspelt key is met with the nearest" "did you mean 'producers'" --queue=jobs:producer=8
+bad "a misspelt key is met with the nearest" "did you mean .producers." --queue=jobs:producer=8
 bad "a stream has no order" "did you mean\|unknown key" --stream=ticks:order=producer
 bad "dead letters need total order" "dead letters need .order: total" \
     --queue=jobs:max_deliveries=2,dead_letter=dead --queue=dead:order=producer

@@ -23,9 +23,9 @@ fails "a channel that is not there is 3" 3 "nosuch" recv "$bus" nosuch --timeout
 fails "send to it as well: a typing mistake makes no channel" 3 "nosuch" send "$bus" nosuch x
 fails "and tells how it would" 3 "nosuch.; --create makes" send "$bus" nosuch x
 fails "and peek" 3 "nosuch" peek "$bus" nosuch
-fails "a misspelt channel is met with the nearest" 3 "did you mean 'tasks'" send "$bus" task x
-fails "by recv, too" 3 "did you mean 'tasks'" recv "$bus" taks --timeout=0
-fails "and by peek" 3 "did you mean 'tasks'" peek "$bus" tusks
+fails "a misspelt channel is met with the nearest" 3 "did you mean .tasks." send "$bus" task x
+fails "by recv, too" 3 "did you mean .tasks." recv "$bus" taks --timeout=0
+fails "and by peek" 3 "did you mean .tasks." peek "$bus" tusks
 works "unless --create is given" send "$bus" nosuch x --create
 works "then it is there" recv --timeout=0 "$bus" nosuch
 works "options may stand anywhere" send --type=control "$bus" --count 2 tasks --timeout 1s -- -1

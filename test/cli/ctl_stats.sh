@@ -20,7 +20,7 @@ check "time-outs are counted" field_is other timeouts 1
 run stats "$bus" 't*' --no-headings -o channel
 check "patterns select" out_is "$(printf 'tasks\nticks')"
 fails "a pattern that means nothing is 3" 3 "no channel" stats "$bus" 'z*'
-fails "an unknown column is refused" 2 "did you mean 'sent'" stats "$bus" -o sentt
+fails "an unknown column is refused" 2 "did you mean .sent." stats "$bus" -o sentt
 works "--bytes" stats "$bus" --blocks --bytes --no-headings
 check "prints plain numbers" eval '! grep -q iB "$out"'
 run stats "$bus" --processes

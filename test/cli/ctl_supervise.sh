@@ -119,7 +119,7 @@ run status "$bus" --json
 json "status has JSON" 'j["bus"] and [p["name"] for p in j["programs"]] == ["beat", "notify", "probe"]'
 run logs "$bus" probe
 check "logs has the events of one program" eval 'says "probe pid" && ! grep -q "beat pid" "$out"'
-fails "logs of an unknown program" 3 "of a program 'nope'" logs "$bus" nope
+fails "logs of an unknown program" 3 "of a program .nope." logs "$bus" nope
 ended
 check "SIGTERM stops everything, exit code 0" status_is 0
 check "in reverse order" eval '[ "$(grep "shutdown$" "$log" | sed "s/.* of \(.*\):.*/\1/" | tr "\n" " ")" = "probe notify beat " ]'

@@ -47,14 +47,14 @@ for verb in stats ps send recv peek reclaim rm completion; do
     fails "$verb without arguments shows its usage" 2 "usage: shmbusctl $verb" $verb
 done
 for verb in stats ps send recv peek reclaim rm gc create list; do
-    fails "$verb refuses an unknown option" 2 "unknown option '--frobnicate'" $verb --frobnicate x y
-    fails "$verb refuses an unknown letter" 2 "unknown option '-Z'" $verb -Z x y
+    fails "$verb refuses an unknown option" 2 "unknown option .--frobnicate." $verb --frobnicate x y
+    fails "$verb refuses an unknown letter" 2 "unknown option .-Z." $verb -Z x y
 done
 fails "doctor answers wrong usage with 3, unknown" 3 "unknown option" doctor --frobnicate
-fails "a misspelt option is met with the nearest one" 2 "did you mean '--json'" stats x --jsno
-fails "an option without its value is refused" 2 "'--count' needs a value" recv x y --count
+fails "a misspelt option is met with the nearest one" 2 "did you mean .--json." stats x --jsno
+fails "an option without its value is refused" 2 ".--count. needs a value" recv x y --count
 fails "a value too many is refused" 2 "takes no value" recv x y --follow=1
-fails "an argument too many is refused" 2 "'z' is one too many" recv x y z
+fails "an argument too many is refused" 2 ".z. is one too many" recv x y z
 fails "ps takes one bus" 2 "one too many" ps x y
 fails "list takes no argument" 2 "one too many" list x
 fails "version takes no argument" 2 "one too many" version x

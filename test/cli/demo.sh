@@ -42,7 +42,7 @@ for program in demo coordinator worker; do
     check "a number out of range is wrong usage of $program" status_is 2
 done
 run demo --tasks many
-check "and is named" complains "'many' is not a whole number"
+check "and is named" complains "many. is not a whole number"
 
 # -------------------------------------------------------- coordinator and workers by themselves
 start w0 worker --bus "$bus" --name w-0 --work-ms 5

@@ -65,10 +65,10 @@ T_TEST(check_limits, what_is_used_up_is_told_and_what_is_not_is_not)
     shmbus_detach(other);
     CU_ASSERT_STRING_EQUAL(findings(bus), "");
     b = t_open(bus, "tasks", SHMBUS_OPEN_RECV);
-    CU_ASSERT_TRUE(tells(bus, "channel tasks: all 2 handles are open"));
+    CU_ASSERT_TRUE(tells(bus, "channel \"tasks\": all 2 handles are open"));
     shmbus_channel_close(b);
     next = t_open(bus, "lanes", SHMBUS_OPEN_SEND);
-    CU_ASSERT_TRUE(tells(bus, "queue lanes: all 2 lanes have a sender"));
+    CU_ASSERT_TRUE(tells(bus, "queue \"lanes\": all 2 lanes have a sender"));
     shmbus_channel_close(next);
     CU_ASSERT_STRING_EQUAL(findings(bus), "");
     shmbus_channel_close(lane);
@@ -90,7 +90,7 @@ T_TEST(check_limits, a_queue_that_drops_its_oldest_is_full_by_design)
     for (uint64_t i = 0; i < 4; i++) {
         t_put(tasks, i);
     }
-    CU_ASSERT_TRUE(tells(bus, "queue tasks is 100 % full"));
+    CU_ASSERT_TRUE(tells(bus, "queue \"tasks\" is 100 % full"));
     shmbus_channel_close(last);
     shmbus_channel_close(tasks);
     t_bus_end(bus, name);
@@ -132,9 +132,9 @@ T_TEST(check_limits, are_where_the_caller_wants_them)
     t_put(tasks, 2);
     CU_ASSERT_STRING_EQUAL(findings(bus), "");
     opts.full_percent = opts.used_percent = 50;
-    CU_ASSERT_PTR_NOT_NULL(strstr(findings_with(bus, &opts), "queue tasks is 50 % full"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(findings_with(bus, &opts), "queue \"tasks\" is 50 % full"));
     CU_ASSERT_PTR_NOT_NULL(strstr(findings_with(bus, &opts), "1 of 2 places for processes"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(findings_with(bus, &opts), "channel tasks: 1 of 2 handles"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(findings_with(bus, &opts), "channel \"tasks\": 1 of 2 handles"));
     opts.full_percent = opts.used_percent = 51;
     CU_ASSERT_STRING_EQUAL(findings_with(bus, &opts), "");
     t_put(tasks, 3);
@@ -142,7 +142,7 @@ T_TEST(check_limits, are_where_the_caller_wants_them)
     opts.full_percent = SHMBUS_CHECK_NEVER;
     CU_ASSERT_STRING_EQUAL(findings_with(bus, &opts), "");
     opts.full_percent = 100;
-    CU_ASSERT_PTR_NOT_NULL(strstr(findings_with(bus, &opts), "queue tasks is 100 % full"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(findings_with(bus, &opts), "queue \"tasks\" is 100 % full"));
     shmbus_channel_close(tasks);
     t_bus_end(bus, name);
 }

@@ -49,18 +49,18 @@ static const char old_plan[] = "channels:\n  tasks: { depth: 16 }\nregions: { ta
 static const struct {
     const char *yaml, *what; /* NULL: no difference that counts */
 } critical[] = {
-    {"channels:\n  ticks: { kind: stream }\n",
-     "channel `ticks` is not there and would become a queue with order: total, declared: a stream"},
+    {"channels:\n  ticks: { kind: stream }\n", "channel \"ticks\" is not there and would become a "
+                                               "queue with order: total, declared: a stream"},
     {"channels:\n  log: { order: producer }\n", "declared: a queue with order: producer"},
-    {"channels:\n  tasks: { kind: stream }\n", "channel `tasks` is a queue with order: total"},
-    {"channels:\n  tasks: { order: producer }\n", "channel `tasks` is a queue with order: total"},
+    {"channels:\n  tasks: { kind: stream }\n", "channel \"tasks\" is a queue with order: total"},
+    {"channels:\n  tasks: { order: producer }\n", "channel \"tasks\" is a queue with order: total"},
     {"channels:\n  tasks: { max_deliveries: 5, dead_letter: tasks.dead }\n",
-     "channel `tasks` has max_deliveries 0, declared: 5, and more"},
+     "channel \"tasks\" has max_deliveries 0, declared: 5, and more"},
     {"channels:\n  tasks: { on_full: reject }\n",
-     "channel `tasks` has on_full block, declared: reject"},
-    {"channels:\n  more: { max_deliveries: 5, dead_letter: aside }\n", "channel `more` has"},
-    {"regions: { table: 8KiB }\n", "region `table` has 4096 bytes, declared: 8192"},
-    {"regions: { other: 64 }\n", "region `other` is not there"},
+     "channel \"tasks\" has on_full block, declared: reject"},
+    {"channels:\n  more: { max_deliveries: 5, dead_letter: aside }\n", "channel \"more\" has"},
+    {"regions: { table: 8KiB }\n", "region \"table\" has 4096 bytes, declared: 8192"},
+    {"regions: { other: 64 }\n", "region \"other\" is not there"},
 };
 static const char *const tolerated[] = {
     "channels:\n  tasks: { depth: 4096 }\n",
@@ -153,9 +153,9 @@ T_TEST(compare, every_difference_is_told_by_its_severity)
     CU_ASSERT_EQUAL(shmbus_plan_compare(old, plan, tell, &told), 9);
     CU_ASSERT_EQUAL(told.critical, 6);
     CU_ASSERT_EQUAL(told.warnings, 3);
-    CU_ASSERT_PTR_NOT_NULL(strstr(told.all, "channel `tasks` has depth 16, declared: 4096\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(told.all, "channel \"tasks\" has depth 16, declared: 4096\n"));
     CU_ASSERT_PTR_NOT_NULL(
-        strstr(told.all, "channel `tasks` has no dead_letter, declared: dead_letter aside\n"));
+        strstr(told.all, "channel \"tasks\" has no dead_letter, declared: dead_letter aside\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(told.all, "there is room for 64 processes, declared: 500\n"));
     observe.flags = SHMBUS_ATTACH_OBSERVE;
     T_OK_FATAL(shmbus_attach(name, &observe, &looker));

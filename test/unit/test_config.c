@@ -251,7 +251,7 @@ static const struct {
      "heartbeat, core, blocks, channels, regions"},
     {"bus: a\nbus: b\n", "t.yaml:2:1: `bus` is there twice; remove one"},
     {"bus: a b\n",
-     "t.yaml:1:6: `a b` is no valid bus name: use 1 to 47 letters, digits, '.', '_' or '-', not "
+     "t.yaml:1:6: \"a b\" is no valid bus name: use 1 to 47 letters, digits, '.', '_' or '-', not "
      "starting with '.'"},
     {"bus:\n", "t.yaml:1:5: `bus` has no value"},
     {"bus: [a]\n", "t.yaml:1:6: `bus` needs a single value, not a list"},
@@ -320,10 +320,10 @@ static const struct {
     {"channels:\n  {{ .Values.name }}: {}\n",
      "t.yaml:2:3: a key of `channels` has to be a word, not a map; is this a template that was not "
      "filled in?"},
-    {"channels:\n  .x: {}\n",
-     "t.yaml:2:3: `.x` is no valid channel name: use 1 to 47 letters, digits, '.', '_' or '-', not "
-     "starting with '.'"},
-    {"channels:\n  a: {}\n  a: {}\n", "t.yaml:3:3: channel `a` is there twice; remove one"},
+    {"channels:\n  .x: {}\n", "t.yaml:2:3: \".x\" is no valid channel name: use 1 to 47 letters, "
+                              "digits, '.', '_' or '-', not "
+                              "starting with '.'"},
+    {"channels:\n  a: {}\n  a: {}\n", "t.yaml:3:3: channel \"a\" is there twice; remove one"},
     {"channels:\n  a: { detph: 4 }\n", "t.yaml:2:8: unknown key `detph`; did you mean `depth`?"},
     {"channels:\n  a: { kind: topic }\n",
      "t.yaml:2:14: `kind: topic` is not supported yet; use queue or stream"},
@@ -340,26 +340,26 @@ static const struct {
      "t.yaml:2:29: `bytes: 2GiB` is not within 1024 .. 1073741824"},
     {"regions:\n  a: 32GiB\n", "t.yaml:2:6: `a: 32GiB` is not within 1 .. 34359738360"},
     {"channels:\n  a: { depth: 1KiB }\n", "t.yaml:2:15: `depth: 1KiB`: expected a whole number"},
-    {"channels:\n  a: { bytes: 1MiB }\n",
-     "t.yaml:2:3: channel `a`: `bytes` is for streams; a queue has `depth`, or say `kind: stream`"},
+    {"channels:\n  a: { bytes: 1MiB }\n", "t.yaml:2:3: channel \"a\": `bytes` is for streams; a "
+                                          "queue has `depth`, or say `kind: stream`"},
     {"channels:\n  a: { kind: queue, bytes: 1MiB }\n",
-     "t.yaml:2:3: channel `a`: `bytes` is for streams; a queue has `depth`"},
+     "t.yaml:2:3: channel \"a\": `bytes` is for streams; a queue has `depth`"},
     {"channels:\n  a: { kind: stream, depth: 4 }\n",
-     "t.yaml:2:3: channel `a`: `depth` is for queues; a stream has `bytes`"},
+     "t.yaml:2:3: channel \"a\": `depth` is for queues; a stream has `bytes`"},
     {"channels:\n  a: { kind: stream, on_full: reject }\n",
-     "t.yaml:2:3: channel `a`: a stream blocks when full; remove `on_full`"},
+     "t.yaml:2:3: channel \"a\": a stream blocks when full; remove `on_full`"},
     {"channels:\n  a: { max_deliveries: 5 }\n",
-     "t.yaml:2:3: channel `a`: `max_deliveries` needs a queue for what exceeds it; add "
+     "t.yaml:2:3: channel \"a\": `max_deliveries` needs a queue for what exceeds it; add "
      "`dead_letter: a.dead`"},
     {"channels:\n  a: { max_deliveries: 63, dead_letter: b }\n",
      "t.yaml:2:24: `max_deliveries: 63` is not within 0 .. 62"},
     {"channels:\n  a: { dead_letter: b }\n",
-     "t.yaml:2:3: channel `a`: `dead_letter` is never used without `max_deliveries`; add "
+     "t.yaml:2:3: channel \"a\": `dead_letter` is never used without `max_deliveries`; add "
      "`max_deliveries: 5`"},
     {"channels:\n  a: { max_deliveries: 5, dead_letter: a }\n",
-     "t.yaml:2:3: channel `a`: `dead_letter` must be another queue"},
+     "t.yaml:2:3: channel \"a\": `dead_letter` must be another queue"},
     {"channels:\n  a: { max_deliveries: 5, dead_letter: b }\n  b: { kind: stream }\n",
-     "t.yaml: channel `a`: dead_letter `b` must be another queue of the plan"},
+     "t.yaml: channel \"a\": dead_letter \"b\" must be another queue of the plan"},
     {"channels:\n  a: { order: any }\n",
      "t.yaml:2:15: unknown order `any`; known: total, producer"},
     {"channels:\n  a: { order: producers }\n",
@@ -367,26 +367,26 @@ static const struct {
     {"channels:\n  a: { order: [total] }\n",
      "t.yaml:2:15: `order` needs a single value, not a list"},
     {"channels:\n  a: { message_bytes: 2MiB }\n",
-     "t.yaml: channel `a`: message_bytes 2097152 is above the largest block, 1048576; add "
+     "t.yaml: channel \"a\": message_bytes 2097152 is above the largest block, 1048576; add "
      "larger `blocks`"},
     {"channels:\n  a: { share: 0 }\n", "t.yaml:2:15: `share: 0` is not within 1 .. 1048576"},
     {"channels:\n  a: { order: producer, share: 2 }\n",
-     "t.yaml:2:3: channel `a`: `share` is for queues whose messages lie in blocks; with `order: "
+     "t.yaml:2:3: channel \"a\": `share` is for queues whose messages lie in blocks; with `order: "
      "producer` all cells are the queue's own: remove it"},
     {"channels:\n  a: { kind: stream, share: 2 }\n",
-     "t.yaml:2:3: channel `a`: `share` is for queues; a stream has `bytes`"},
+     "t.yaml:2:3: channel \"a\": `share` is for queues; a stream has `bytes`"},
     {"blocks: [{ size: 64, count: 15 }]\n",
      "t.yaml: blocks: 15 of 64 bytes are fewer than the blocks that queues have for themselves "
      "(each 1, or its `share`, large enough for its largest message); raise that count, lower the "
      "number of `spare` queues, or give queues `message_bytes`"},
     {"channels:\n  a: { producers: 4 }\n",
-     "t.yaml:2:3: channel `a`: `producers` is for queues with `order: producer`; add that"},
+     "t.yaml:2:3: channel \"a\": `producers` is for queues with `order: producer`; add that"},
     {"channels:\n  a: { order: total, producers: 4 }\n",
-     "t.yaml:2:3: channel `a`: `producers` is for queues with `order: producer`"},
+     "t.yaml:2:3: channel \"a\": `producers` is for queues with `order: producer`"},
     {"channels:\n  a: { kind: stream, order: producer }\n",
-     "t.yaml:2:3: channel `a`: `order` is for queues; a stream has `bytes`"},
+     "t.yaml:2:3: channel \"a\": `order` is for queues; a stream has `bytes`"},
     {"channels:\n  a: { kind: stream, message_bytes: 8 }\n",
-     "t.yaml:2:3: channel `a`: `message_bytes` is for queues; a stream has `bytes`"},
+     "t.yaml:2:3: channel \"a\": `message_bytes` is for queues; a stream has `bytes`"},
     {"channels:\n  a: { order: producer, message_bytes: 0 }\n",
      "t.yaml:2:40: `message_bytes: 0` is not within 1 .. 1073741824"},
     {"channels:\n  a: { order: producer, message_bytes: 2GiB }\n",
@@ -398,15 +398,16 @@ static const struct {
     {"channels:\n  a: { order: producer, producers: 1KiB }\n",
      "t.yaml:2:36: `producers: 1KiB`: expected a whole number"},
     {"channels:\n  a: { order: producer, bytes: 1MiB }\n",
-     "t.yaml:2:3: channel `a`: `bytes` is for streams; a queue has `depth`, or say `kind: stream`"},
+     "t.yaml:2:3: channel \"a\": `bytes` is for streams; a queue has `depth`, or say `kind: "
+     "stream`"},
     {"channels:\n  a: { max_deliveries: 5, dead_letter: b }\n  b: { order: producer }\n",
-     "t.yaml: channel `a`: dead_letter `b` has `order: producer`; dead letters need `order: "
+     "t.yaml: channel \"a\": dead_letter \"b\" has `order: producer`; dead letters need `order: "
      "total`"},
     {"channels:\n  a: { timestamps: maybe }\n",
      "t.yaml:2:20: `timestamps: maybe`: expected true or false"},
     {"regions: { data: }\n", "t.yaml:1:18: `data` has no value"},
     {"regions: { data: 0 }\n", "t.yaml:1:18: `data: 0` is not within 1 .. 34359738360"},
-    {"regions: { a: 1, a: 1 }\n", "t.yaml:1:18: region `a` is there twice; remove one"},
+    {"regions: { a: 1, a: 1 }\n", "t.yaml:1:18: region \"a\" is there twice; remove one"},
     {"bus: \"unfinished\n", "t.yaml:1:6: the quote that begins here is never closed"},
     {"bus: a\n\tmode: 0600\n", "t.yaml:2:1: a tab where YAML wants spaces: indent with spaces"},
     {"channels:\n\ttasks:\n\t\tdepth: 64\n",

@@ -85,12 +85,13 @@ T_TEST(error, the_sentence_is_formatted_kept_and_cut_at_its_limit)
     longer[sizeof longer - 1] = '\0';
 
     CU_ASSERT_STRING_EQUAL(shmbus_detail(), "");
-    CU_ASSERT_EQUAL(sb_fail(-ENOENT, "channel `%s` of %d is not there", "tasks", 7), -ENOENT);
-    CU_ASSERT_STRING_EQUAL(shmbus_detail(), "channel `tasks` of 7 is not there");
-    CU_ASSERT_EQUAL(sb_fail_prefix(-EINVAL, "bus `%s`", "demo"), -EINVAL);
-    CU_ASSERT_STRING_EQUAL(shmbus_detail(), "bus `demo`: channel `tasks` of 7 is not there");
+    CU_ASSERT_EQUAL(sb_fail(-ENOENT, "channel \"%s\" of %d is not there", "tasks", 7), -ENOENT);
+    CU_ASSERT_STRING_EQUAL(shmbus_detail(), "channel \"tasks\" of 7 is not there");
+    CU_ASSERT_EQUAL(sb_fail_prefix(-EINVAL, "bus \"%s\"", "demo"), -EINVAL);
+    CU_ASSERT_STRING_EQUAL(shmbus_detail(), "bus \"demo\": channel \"tasks\" of 7 is not there");
     CU_ASSERT_EQUAL(sb_fail(-EINVAL, "again: %s", shmbus_detail()), -EINVAL);
-    CU_ASSERT_STRING_EQUAL(shmbus_detail(), "again: bus `demo`: channel `tasks` of 7 is not there");
+    CU_ASSERT_STRING_EQUAL(shmbus_detail(),
+                           "again: bus \"demo\": channel \"tasks\" of 7 is not there");
     sb_fail(-EINVAL, "%s", longer);
     CU_ASSERT_EQUAL(strlen(shmbus_detail()), 511);
 }

@@ -570,16 +570,17 @@ T_TEST(check, messages_that_wait_for_nobody_are_found)
     rx = t_open(bus, "tasks", SHMBUS_OPEN_RECV);
     t_take(rx, &msg);
     T_OK(shmbus_requeue(&msg));
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "queue dead: 1 dead letters wait"));
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "queue \"dead\": 1 dead letters wait"));
     for (uint64_t i = 0; i < 15; i++) {
         t_put(tx, i);
     }
     /* it rejects: its senders know */
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_NOTE, "queue tasks is 94 % full, 1 receivers"));
+    CU_ASSERT_TRUE(
+        finds(observer, SHMBUS_SEVERITY_NOTE, "queue \"tasks\" is 94 % full, 1 receivers"));
     while (t_send(ticks, 0, 0) == 0) {
     }
     CU_ASSERT_TRUE(
-        finds(observer, SHMBUS_SEVERITY_WARNING, "stream ticks is 100 % full, 0 receivers"));
+        finds(observer, SHMBUS_SEVERITY_WARNING, "stream \"ticks\" is 100 % full, 0 receivers"));
     shmbus_detach(observer);
     t_bus_end(bus, name);
 }
@@ -598,7 +599,7 @@ T_TEST(check, a_small_queue_with_one_message_is_not_nearly_full)
         CU_ASSERT_TRUE(is_healthy(bus));
     }
     t_put(ch, 7);
-    CU_ASSERT_TRUE(finds(bus, SHMBUS_SEVERITY_WARNING, "queue small is 100 % full"));
+    CU_ASSERT_TRUE(finds(bus, SHMBUS_SEVERITY_WARNING, "queue \"small\" is 100 % full"));
     t_bus_end(bus, name);
 }
 
@@ -661,21 +662,21 @@ T_TEST(check, damage_in_rings_and_regions_is_found)
     for (size_t i = 0; i < sizeof slots / sizeof slots[0]; i++) {
         uint64_t sound = sb_load_relaxed(&tasks->slots[3]);
         sb_store_relaxed(&tasks->slots[3], slots[i]);
-        CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_CRITICAL, "queue tasks has 1 slots"));
+        CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_CRITICAL, "queue \"tasks\" has 1 slots"));
         sb_store_relaxed(&tasks->slots[3], sound);
     }
     sb_store_relaxed(&ticks->room, 8); /* ahead of acked */
     CU_ASSERT_TRUE(
-        finds(observer, SHMBUS_SEVERITY_CRITICAL, "stream ticks has impossible positions"));
+        finds(observer, SHMBUS_SEVERITY_CRITICAL, "stream \"ticks\" has impossible positions"));
     sb_store_relaxed(&ticks->room, 0);
     CU_ASSERT_TRUE(is_healthy(observer));
     sb_store_relaxed(&region->lock, bus->member.owner64);
     CU_ASSERT_TRUE(is_healthy(observer));
     sb_store_relaxed(&region->lock, bus->member.owner64 + (1u << 18));
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "region data: a process died"));
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "region \"data\": a process died"));
     sb_store_relaxed(&region->lock, 0);
     sb_store_relaxed(&region->version, 1);
-    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "region data: a process died"));
+    CU_ASSERT_TRUE(finds(observer, SHMBUS_SEVERITY_WARNING, "region \"data\": a process died"));
     sb_store_relaxed(&region->version, 0);
     shmbus_detach(observer);
     t_bus_end(bus, name);
