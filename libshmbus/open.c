@@ -234,7 +234,7 @@ void shmbus_channel_close(struct shmbus_channel *ch)
         take_off_list(ch);
         pthread_mutex_unlock(&ch->bus->lock);
     } else {
-        take_off_list(ch); /* a forked child: the lock may be held for ever, and it is alone */
+        take_off_list(ch); /* a forked child: the lock may be held forever, and it is alone */
     }
     sb_channel_shut(ch);
     sb_cancel_back(state);

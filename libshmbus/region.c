@@ -216,7 +216,7 @@ void shmbus_region_close(struct shmbus_region *region)
     if (region == NULL) {
         return;
     }
-    if (sb_bus_is_ours(region->bus)) { /* in a forked child the mutex may be held for ever */
+    if (sb_bus_is_ours(region->bus)) { /* in a forked child the mutex may be held forever */
         pthread_mutex_lock(&region->bus->lock);
     }
     link = &region->bus->regions;

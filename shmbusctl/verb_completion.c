@@ -144,7 +144,7 @@ static int run(struct ctl_args *args)
     if (ctl_args_next(args, &value) < 0)
         return args->exit_code;
     if (strcmp(args->operands[0], "bash") != 0)
-        return ctl_fail(CTL_USAGE, "no completion for '%s'; there is: bash", args->operands[0]);
+        return ctl_fail(CTL_USAGE, "no completion for `%s`; there is: bash", args->operands[0]);
     print_bash();
     return CTL_DONE;
 }

@@ -51,7 +51,7 @@ static const struct {
      "zguide chapter 4, \"Paranoid Pirate\""},
     {"cpp-ipc", "no notion of death: receivers wait on, blocks leak until files are deleted",
      "issues 1, 79, 100"},
-    {"Python Queue", "killed inside get or put: the lock stays taken, for ever",
+    {"Python Queue", "killed inside get or put: the lock stays taken, forever",
      "manual of multiprocessing; cpython issue 96062"},
 };
 

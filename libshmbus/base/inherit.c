@@ -109,7 +109,7 @@ void sb_inherit_forget(const void *page)
  *
  * One page for the whole process. A child finds it zeroed, leaves it to the handles that it got
  * from its parent, and makes one of its own when it needs one. No lock: another thread of the
- * parent may have it for ever.
+ * parent may have it forever.
  */
 #define MARKS_OURS 0x73686d6275730002ull
 #define MARKS_WORDS 4u

@@ -20,7 +20,7 @@ int sb_check_reserved(uint32_t reserved, const char *call);
 int sb_check_sized(const void *ret, const char *call);
 
 /* Fills the caller's struct: what both know is copied, what only the caller knows is zeroed,
- * struct_bytes stays his. */
+ * struct_bytes stays the caller's. */
 void sb_give(void *ret, const void *full, size_t full_bytes);
 
 #endif

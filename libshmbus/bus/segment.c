@@ -385,7 +385,7 @@ static int cannot_open(const char *path, int error)
 
 /* In a user namespace every user without a name there shows as the same one, we ourselves perhaps
  * included. The kernel compares whom they stand for when somebody asks not to note times of access,
- * which is for the owner alone, or who may act for him. */
+ * which the owner may, and a process with CAP_FOWNER. */
 static bool is_ours_by_name_alone(int fd, uid_t uid)
 {
     int flags = fcntl(fd, F_GETFL);
@@ -473,7 +473,7 @@ static int fill_holes(const struct sb_segment *segment)
                : sb_fail(-e, "%s has holes that cannot be filled: %s", segment->path, strerror(e));
 }
 
-/* For who only looks: memory of his own with what is in the file. Nobody works with such a file, or
+/* For an observer: memory of its own with what is in the file. Nobody works with such a file, or
  * its holes were filled. */
 static int map_copy(struct sb_segment *segment)
 {

@@ -4,7 +4,7 @@
  *
  * It makes the rounds of sweep.c: as the sweeper or a deputy every tick, as anybody else every
  * second or, while other threads of the process look at the clock anyway (sb_bus_look()), now and
- * then. The sweeper and his deputies are also told at once: inotify says that somebody who had the
+ * then. The sweeper and its deputies are also told at once: inotify says that somebody who had the
  * segment open for writing is gone, by whatever way (exit, kill, exec, the end of a core dump, in
  * any namespace). It says when to look, never that somebody is dead: only liveness.c decides.
  *
@@ -307,7 +307,7 @@ void sb_watcher_stop(struct shmbus *bus)
         }
         set_watcher(bus, NULL);
     } else {
-        bus->watcher = NULL; /* the lock may be held for ever */
+        bus->watcher = NULL; /* the lock may be held forever */
     }
     free(watcher);
 }

@@ -110,7 +110,8 @@ int sb_hope_tell(struct shmbus_channel *ch);
 /* Whether the census of this handle is to be taken anew: it costs a look at every block. */
 bool sb_census_is_due(struct shmbus_channel *ch);
 
-/* Operations from beat to beat, at most: a slow stretch after a fast one has so many without. */
+/* Operations from beat to beat, at most: so many go without a heartbeat when a fast loop turns
+ * slow. */
 #define SB_BEAT_PERIOD_MAX 256u
 
 #define SB_IDLE_OPS 16u /* an empty look counts as so many operations */

@@ -446,7 +446,7 @@ SB_NOINLINE static int none(struct shmbus_channel *ch, enum sb_ring_result resul
     return left != 0 ? left : -EAGAIN;
 }
 
-/* What a look that ended with @result comes to. */
+/* Turns the outcome of a receive attempt into a result. */
 static int conclude(struct shmbus_channel *ch, struct incoming *in, enum sb_ring_result result)
 {
     int r = in->got > 0 ? 0 : none(ch, result);

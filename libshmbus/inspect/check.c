@@ -27,7 +27,7 @@
 #include "layout/geometry.h"
 #include "layout/name.h"
 
-#define LOOKS 3u         /* a suspicion must be seen so often */
+#define LOOKS 3u         /* a suspicion is reported if it is seen this many times */
 #define FULL_PERCENT 90u /* of a channel, and of the file system */
 #define USED_PERCENT 100u
 #define FREE_BYTES_LOW (16u << 20)
@@ -193,7 +193,7 @@ static bool gives_way(const struct check *check, const struct sb_channel_view *c
     return false;
 }
 
-/* A producer waits, and not because his messages do. */
+/* A producer waits, and not because its messages do. */
 static void check_held_lane(struct check *check, const struct sb_channel_view *ch, uint32_t lane,
                             const char *lane_name, const char *name)
 {

@@ -3,7 +3,7 @@
 
 #include "inspect/inspect.h"
 
-#define LOOKS 3u      /* a suspicion must be seen so often */
+#define LOOKS 3u      /* a suspicion is reported if it is seen this many times */
 #define LOOK_TRIES 8u /* for one cell at one instant */
 
 bool sb_cell_snapshot(const struct sb_cell *cell, struct sb_cell_snapshot *ret)

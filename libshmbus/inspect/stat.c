@@ -93,7 +93,7 @@ static void add_endpoints(const struct sb_view *view, const struct sb_channel_vi
     }
     /* Recovery sets messages aside, too, and has no row. */
     stat->counters[SHMBUS_COUNT_dead_lettered] = sb_load_relaxed(&ch->shared->dead_lettered);
-    /* Whoever sets one aside throws away the oldest, in a queue that he has no handle of. */
+    /* Whoever sets one aside throws away the oldest, in a queue of which it may have no handle. */
     stat->counters[SHMBUS_COUNT_dropped] += sb_load_relaxed(&ch->shared->letters_dropped);
 }
 

@@ -26,7 +26,7 @@
 #define SB_MAGIC "shmbus\r\n" /* 8 bytes; shows text-mode damage */
 #define SB_NAME_WORDS (SHMBUS_NAME_BYTES / 8)
 #define SB_NONE UINT32_MAX
-#define SB_SWEEPERS 4u /* one and his deputies */
+#define SB_SWEEPERS 4u /* one and its deputies */
 
 /* ------------------------------------------------------------------------------ owner words
  *
@@ -446,7 +446,7 @@ struct sb_class {
 };
 
 /* Channel directory word: hash:56 | state:8. SPARE -> NAMING(hash) -> READY(hash), never back.
- * Whoever finds NAMING(hash of his own name) finishes it: all write the same bytes. */
+ * Whoever finds NAMING(hash of its own name) finishes it: all write the same bytes. */
 enum sb_dir_state { SB_DIR_SPARE = 0, SB_DIR_NAMING = 1, SB_DIR_READY = 2 };
 
 static inline uint64_t sb_dir_make(uint64_t hash, enum sb_dir_state state)
@@ -516,10 +516,10 @@ struct sb_channel {
 };
 
 /* A lane: one producer's part of a queue with order per producer. See ring_lanes.c.
- *   owner  owner64; 0 -> me by CAS; me -> 0 by the owner, or by recovery after his death
+ *   owner  owner64; 0 -> me by CAS; me -> 0 by the owner, or by recovery after its death
  *   next   the ticket behind the last one published; the owner alone; may lag by one
  *   skip   tickets below are settled: published, or passed over because somebody held the cell.
- *          The owner alone, before he publishes beyond the cells he passed over */
+ *          The owner alone, before it publishes beyond the cells it passed over */
 struct sb_lane {
     sb_word owner;
     sb_word next;
@@ -551,9 +551,9 @@ struct sb_cell {
     sb_word holder;
 };
 
-/* One open handle. Bound to its channel for ever, so its counters only ever grow and the sum over
+/* One open handle. Bound to its channel forever, so its counters only ever grow and the sum over
  * the rows is exact without folding anything when a process goes.
- *   w        owner64; 0 -> me by CAS; me -> 0 by the owner, or by recovery after his death
+ *   w        owner64; 0 -> me by CAS; me -> 0 by the owner, or by recovery after its death
  *   others   the owner alone */
 enum sb_waits { SB_WAITS_NOT = 0, SB_WAITS_MESSAGE = 1, SB_WAITS_ROOM = 2, SB_WAITS_BLOCK = 3 };
 

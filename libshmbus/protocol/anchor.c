@@ -19,10 +19,10 @@
  *   T6 nobody else has the anchor, and nobody will: lock what is to be locked; close
  *
  * Whoever has a copy of the anchor's page got it between mmap() and madvise() of T3, and with it
- * that of the canary, whose open file only its page refers to: unmapping ours leaves his. Children
- * that end or exec meanwhile have neither. Nothing is locked by the anchor before T6, so a try that
- * is given up leaves nothing behind but the canary's lock, for as long as such a child lives; it
- * says nothing to anybody, and the next one takes another byte.
+ * that of the canary, whose open file only its page refers to: unmapping ours leaves theirs.
+ * Children that end or exec meanwhile have neither. Nothing is locked by the anchor before T6, so a
+ * try that is given up leaves nothing behind but the canary's lock, for as long as such a child
+ * lives; it says nothing to anybody, and the next one takes another byte.
  * Killed T1-T5: the kernel drops it all; children keep a page and the lock of a canary. T6: as the
  * caller says.
  * vfork(), posix_spawn() and clone(CLONE_VM) do not copy the memory, they share it: such a child

@@ -22,7 +22,7 @@
  * Killed before A1: nothing. A1-A2: FILLING(dead), recovery frees it. F1-F2: FREE and hidden,
  * recovery sets the bit of every free block, without testing it first (a test would race with A3).
  * Stopped anywhere: the same pictures; at most the blocks in hand are missing. Stopped F1-F2: who
- *   sleeps for a block finds it at the end of his slice, as he then looks at all headers.
+ *   sleeps for a block finds it at the end of its slice, as it then looks at all headers.
  * Checked by: test/unit/test_block.c, test/model, test/crash
  */
 #include "protocol/block.h"

@@ -7,8 +7,8 @@
  *   D1 cas      dir   SPARE -> NAMING(hash)       decides
  *   D2 store    name  word by word                everybody with this hash writes the same bytes
  *   D3 cas      dir   NAMING(hash) -> READY(hash)
- * Two that want the same name meet at the same first spare entry; the loser of D1 finds his own
- * hash there and finishes D2 and D3 himself, so nobody waits.
+ * Two that want the same name meet at the same first spare entry; the loser of D1 finds its own
+ * hash there and finishes D2 and D3 itself, so nobody waits.
  * Killed D1-D2, D2-D3: the next one with that name finishes; until then nobody uses the entry.
  * Checked by: test/unit/test_directory.c
  */

@@ -34,7 +34,7 @@
  *     would have read S. Hence the work was before it, too, and is visible since M: W3 sees it.
  *   V1 reads a word from after the bits were taken back: then a V2 came after our W1, and W4 does
  *     not sleep or was woken.
- * FENCED alone is not enough: its M may not have been yet. Two sleepers therefore may call
+ * FENCED alone is not enough: its M may not have happened yet. Two sleepers therefore may call
  * membarrier at a time; one of the two sets TRUSTED, and W4 of the other compares again.
  *
  * A process that could not register fences for itself, whatever the word says. A sleeper that may

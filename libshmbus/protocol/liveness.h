@@ -39,7 +39,7 @@ struct sb_liveness sb_liveness_of_keeper(const struct sb_liveness *liveness);
 /* The file as it is now; false if it cannot be asked. */
 bool sb_liveness_stat(struct sb_liveness *liveness, struct stat *ret);
 
-/* Whether incarnation @w of @slot is dead for ever. Any doubt is "no". About 1 us. */
+/* Whether incarnation @w of @slot is dead forever. Any doubt is "no". About 1 us. */
 bool sb_process_is_dead(const struct sb_view *view, struct sb_liveness *liveness, uint32_t slot,
                         uint64_t w);
 

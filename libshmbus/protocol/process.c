@@ -13,7 +13,7 @@
  *   J0 w ACTIVE, by K1 to K3 of a dead:        K1 load w: ACTIVE(e)
  *      reclaim after it, without any lock      K2 ask the kernel: LIVE(s) not locked
  *   J1 lock JOIN(s); busy: next slot           K3 load w again: still ACTIVE(e)
- *   J2 load w; not FREE: unlock, next slot     -> incarnation e is dead, for ever
+ *   J2 load w; not FREE: unlock, next slot     -> incarnation e is dead, forever
  *   J3 lock LIVE(s); busy: unlock, next slot
  *   J4 identity; cas w FREE(e) -> ACTIVE(e)
  *   J5 close the descriptor (anchor.c: T6)
@@ -26,8 +26,8 @@
  * process's memory before its files: after the lock is gone it writes nothing more.
  *
  * Nobody ever holds LIVE(s) while w is another's ACTIVE: J3 comes after J2 found FREE, and from
- * then on only the holder of JOIN(s) makes it ACTIVE, which is he himself (J4) or, if he is killed,
- * somebody after the kernel has dropped both. So a newcomer may stand still at any step, for ever,
+ * then on only the holder of JOIN(s) makes it ACTIVE, which is itself (J4) or, if it is killed,
+ * somebody after the kernel has dropped both. So a newcomer may stand still at any step, forever,
  * and no dead predecessor looks alive for it: with JOIN(s) alone it says nothing, with LIVE(s) the
  * predecessor is cleaned up after already (FREE). What is lost while it stands still is that slot
  * for other newcomers; the same holds for one that stands still between L1 and L2.
@@ -201,7 +201,7 @@ static int find_slot(const struct sb_view *view, const struct sb_anchor *anchor,
     bool last = false;
     int r = try_slots(view, anchor, liveness, true, process_name, ret);
 
-    /* All slots: one that was not free a moment ago may be now, and be passed over for ever by who
+    /* All slots: one that was not free a moment ago may be now, and be passed over forever by who
      * looks at the others only. */
     while (r == -EAGAIN) {
         r = try_slots(view, anchor, liveness, false, process_name, ret);

@@ -18,7 +18,7 @@
  *   G1 look at all blocks, or all cells of a queue: the oldest ones that come back
  *   G2 repair each, oldest first
  *   G3 add    orphan_seq of its queue, and of its dead-letter queue. Also if another recoverer was
- *             faster with G2, and may be stopped before his G3
+ *             faster with G2, and may be stopped before its G3
  * again as long as there are more than one look can note; then the rest, in one pass. The first
  * look is at all blocks, and notes in which groups of them the dead are named: they will be in no
  * others, so that all later looks are at these groups alone.
@@ -38,7 +38,7 @@
  * later incarnation of the slot may hold the same message by the same name and count.
  * A cell's generation is the lap, which must stay. So beside its word there is a turn, which each
  * repair raises in the same double CAS, and nothing else writes. The recoverer reads the turn
- * first: a repair after that, and his CAS fails; a repair before that, and the word he read next is
+ * first: a repair after that, and its CAS fails; a repair before that, and the word it read next is
  * of whoever came later. (In the other order a repair between the two loads would go unseen.)
  * The slot of the table is freed last, so nobody can join as (slot, epoch + 1) before all is done.
  *

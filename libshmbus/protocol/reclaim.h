@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only code that repairs what a dead process left. Needs no lock and no identity, may run any
+ * Repairs what a dead process left, but for half a write (region_lock.c) and for what any process
+ * clears that meets it (ring_mpmc.c, directory.c). Needs no lock and no identity, may run any
  * number of times at once, may itself be killed anywhere.
  */
 #ifndef SB_RECLAIM_H

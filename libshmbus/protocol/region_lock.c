@@ -17,13 +17,13 @@
  * B before W, W->Q: each data word is a release store and an acquire load, so a reader who sees one
  *   new word sees the odd version at R. On x86 these are plain moves.
  * Q before R: acquire loads are done before what follows. R = P means no word was from a write.
- * A reader who does not get a quiet moment within his spin takes the lock like a writer.
+ * A reader that does not get a quiet moment within its spin takes the lock like a writer.
  *
  * Killed before B: lock held, version even: nothing to undo. Wherever it was killed, recovery sets
  *   the lock to 0, and the next one may take it over before that.
  * Killed between B and C: whoever next takes the lock finds the version odd, puts the old bytes
- *   back, makes the version even and counts a rollback. He holds the lock by his own name while he
- *   does, so nobody else writes; killed himself, the next one does the same from the same undo.
+ *   back, makes the version even and counts a rollback. It holds the lock by its own name while it
+ *   does, so nobody else writes; if it is killed, the next one does the same from the same undo.
  * Killed between C and K: the write is done; the lock is taken over, writes is set right.
  * Killed between K and the wake-up: recovery wakes whoever waits for any region.
  * Stopped anywhere: the others wait, at most their timeout. Nobody takes a lock from the living.

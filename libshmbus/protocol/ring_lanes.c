@@ -31,15 +31,15 @@
  * ticket c if there ever was one. Q1 releases what the holder wrote, O1 acquires it.
  *
  * Invariants
- *   L1 FREE -> QUEUED is stored by the owner of the lane alone, and by him only into FREE cells. So
+ *   L1 FREE -> QUEUED is stored by the owner of the lane alone, and by it only into FREE cells. So
  *      a cell that is being filled needs no mark: killed before P2, it was and stays FREE
  *   L2 the laps of a cell only go up: P2 is the only step that changes them. So QUEUED(lap) is
  *      never there twice, and C1, D1 and D2 cannot take one message for another
  *   L3 a receiver passes a ticket only when the cell says that it was taken (same lap, not QUEUED)
  *      or that a later one was published there, or by E2. So a QUEUED in front of the producer
  *      means that everything behind it is unread, too: the lane is full. RECEIVED, ORPHAN,
- *      DEAD_LETTER in front of him mean that one message is slow: he passes it over, nobody waits
- *      for its holder
+ *      DEAD_LETTER in front of it mean that one message is slow: the producer passes it over,
+ *      nobody waits for its holder
  *   L4 a word that names an owner is written by that process, or, after its death, by recovery,
  *      together with turn, which is written by nothing else
  *
@@ -243,7 +243,7 @@ void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, ui
         .view = view,
         .channel = channel,
         .owner = owner,
-        .late = true, /* for who has no lanes of its own */
+        .late = true, /* for a queue without lanes of its own */
         /* seen: none. What was given back earlier is looked for, if anything ever was. */
     };
 }

@@ -14,7 +14,7 @@
 #include "protocol/ring.h"
 
 #define SB_LANE_QUANTUM 64u /* messages from one lane before the next one has its turn */
-#define SB_LANE_FETCH 4u    /* messages: a line takes as long to come as so many to be received */
+#define SB_LANE_FETCH 4u    /* messages ahead to prefetch: about one cache miss */
 
 /* A producer's private part. One thread. */
 struct sb_lane_tx {
@@ -52,7 +52,7 @@ struct sb_lane_rx {
     uint32_t lane; /* the one to look at first */
     uint32_t run;  /* messages taken from it in a row */
     uint32_t empty_looks;
-    uint32_t full_turns; /* how often there was no end of them; whoever looks sets it to 0 */
+    uint32_t full_turns; /* quanta used up; back_off_when_empty() resets it */
     uint32_t tries;      /* of the present call in the present lane, up to bound */
     uint32_t bound;
     struct sb_lane_scan scan;
@@ -210,7 +210,7 @@ bool sb_lane_readable(const struct sb_lane_rx *rx);
 /* For the receivers of @channel: its own cells, and those of which it is the dead-letter queue. */
 void sb_lane_scan_init(struct sb_lane_scan *scan, const struct sb_view *view, uint32_t channel,
                        uint32_t owner);
-/* The cell that the caller still holds by @hdr; NULL if it is not his any more. */
+/* The cell that the caller still holds by @hdr; NULL if the caller does not hold it any more. */
 struct sb_cell *sb_lane_held(const struct sb_view *view, uint32_t channel, uint32_t cell,
                              uint64_t hdr, uint32_t owner);
 

@@ -36,7 +36,7 @@
  *      all before it are; a handle may remember that privately and skip tail and head altogether
  *   I4 a header that names an owner is written by that process only, or, after its death, by
  *      recovery. QUEUED and FORWARDED in a slot are the exception: there any receiver may do R1
- *   I5 loc is written only while the writer holds the header by his own S1
+ *   I5 loc is written only while the writer holds the header by its own S1
  *   I6 whoever gives back several messages of a queue (a handle that is closed, recovery) does so
  *      by their tickets, oldest first, each with its Q2
  *
@@ -46,7 +46,7 @@
  * has seen the header of a later one; and if orphan_seq has not changed, it has missed none. If
  * others give back without an end (N4), the oldest of two looks is right: what came back before it
  * was there before the first of these looks had seen it, and the second would have found it. A list
- * holds until orphan_seq changes; each receiver has his own, O1 decides.
+ * holds until orphan_seq changes; each receiver has its own, O1 decides.
  *
  * Yielding. A message that kills its receivers would come first to each new one, and be all that
  * they see. So what three died with, one after the other, comes behind what waited when the third

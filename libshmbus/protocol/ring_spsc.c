@@ -16,7 +16,7 @@
  *
  * Who writes
  *   sender     the bytes [tail, acked + capacity): headers, payload, marker; tail_seq, tail_hint
- *   receiver   acked, acked_seq, attempt (his line); room (a copy of acked now and then, in a line
+ *   receiver   acked, acked_seq, attempt (its line); room (a copy of acked now and then, in a line
  *              of its own, so that the sender need not take the receiver's line)
  *
  *   sender                                      receiver
@@ -46,14 +46,14 @@
  * Sender killed before C: nothing was sent; a successor starts at the same T. After C: sent.
  *   Before D: the hints lag, as they usually do; the successor walks from max(acked, tail_hint)
  *   to the marker.
- * Receiver killed before F: as if he had not looked. Between F and G: the message is first in line
+ * Receiver killed before F: as if it had not looked. Between F and G: the message is first in line
  *   for the successor, who sees from attempt that it was handed out before. After G: released;
  *   before acked_seq: it lags by at most the messages held, and the 16 bits in the header (or the
- *   marker) at acked tell the rest. Before H: the sender looks at acked itself before he says FULL.
+ *   marker) at acked tell the rest. Before H: the sender looks at acked itself before it says FULL.
  * attempt (position:56 | count:8): the end of the furthest record ever handed out, and how often
- *   records below it were. A receiver who takes over raises the count before he hands out the first
- *   of them. Exact for one message at a time; with several in hand over several deaths it may be
- *   too high for some of them, never too low.
+ *   records below it were. A receiver that takes over raises the count before it hands out the
+ *   first of them. Exact for one message at a time; with several in hand over several deaths it may
+ *   be too high for some of them, never too low.
  *
  * Nothing read from the segment is used unchecked: the header once from a local copy against the
  * capacity, the distance to the end and its sequence number; positions against the sender's or

@@ -7,7 +7,7 @@
  *   all   CAS owner64 -> the same, dead                            recovery, after a proven death
  *
  * A departure says who left, slot and epoch, so that it is told from that of anybody else. A
- * process dies once, so "dead" comes once for ever; it may close, open and close again, which
+ * process dies once, so "dead" comes once, forever; it may close, open and close again, which
  * leaves one word twice: see departure() in stream.c.
  */
 #ifndef SB_STREAM_END_H

@@ -3,17 +3,17 @@
  * Who looks for the dead
  *
  * The kernel is asked about each process of the table, one by one: that is dear, so one watcher
- * does it for all (the sweeper), three look at him (the deputies), and the cost of all the others
+ * does it for all (the sweeper), three look at it (the deputies), and the cost of all the others
  * does not depend on how many there are. Nothing rests on there being exactly one: two who sweep at
  * once recover side by side, which reclaim.c allows.
  *
- *   places[0]       the sweeper, places[1..3] his deputies: owner64, 0 nobody
+ *   places[0]       the sweeper, places[1..3] its deputies: owner64, 0 nobody
  *   sweep_seq       raised by whoever sweeps, with every round and within a long one
  *
  *   round of anybody but the sweeper            round of the sweeper
  *   E1 load places[0], sweep_seq                T1 ask the kernel about each ACTIVE slot
  *   E2 the sweeper is no member any more, or    T2 reclaim after the dead (reclaim.c)
- *      the kernel says he is dead, or no new    T3 sweep_seq + 1
+ *      the kernel says it is dead, or no new    T3 sweep_seq + 1
  *      sign in LATE rounds: cas places[0] -> me
  *   E3 (won) places[k] me -> 0; T1 at once
  *   E4 without a place: a deputy who is no      leaving
@@ -21,13 +21,13 @@
  *
  * Rounds are counted, no clocks compared: each watcher counts its own, so a paused machine, another
  * time namespace or a busy processor makes nobody look late who is not; and being replaced does no
- * harm: he sees in E1 that another one is there and is an other one from then on.
+ * harm: it sees in E1 that another one is there and is one of the others from then on.
  *
- * Dead. A deputy is told by the kernel like the sweeper is (watcher.c), asks about him and replaces
- * him. When all four die at once the next round of any other does, and callers that wait have their
+ * Dead. A deputy is told by the kernel like the sweeper is (watcher.c), asks about it and replaces
+ * it. When all four die at once the next round of any other does, and callers that wait have their
  * watcher make one when they see no sign (watcher.c).
  *
- * Stopped. A sweeper gives no sign; deputies replace him after LATE rounds, the others after one of
+ * Stopped. A sweeper gives no sign; deputies replace it after LATE rounds, the others after one of
  * theirs, which is longer. A deputy that is stopped keeps its place; there are two more, and all
  * the others.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who looks for the dead: one of all the watcher threads of a bus, and three who look at him. The
+ * Who looks for the dead: one of all the watcher threads of a bus, and three that look at it. The
  * protocol is at the top of sweep.c. No thread, no sleep and no clock of its own in here.
  */
 #ifndef SB_SWEEP_H
@@ -8,7 +8,7 @@
 
 #include "protocol/process.h"
 
-#define SB_SWEEP_TICK_NS 100000000ll  /* from round to round, of the sweeper and of his deputies */
+#define SB_SWEEP_TICK_NS 100000000ll  /* from round to round, of the sweeper and of its deputies */
 #define SB_SWEEP_REST_NS 1000000000ll /* of everybody else */
 #define SB_SWEEP_LATE 3u /* so many rounds without a sign, and the sweeper is replaced */
 

@@ -195,7 +195,7 @@ struct sup_listener {
 
 struct sup_client;
 
-/* Who asks over the bus: his place in the process table, and what his answer has on it. */
+/* Who asks over the bus: its place in the process table, and what its answer has on it. */
 struct sup_asker {
     uint64_t correlation, epoch;
     uint32_t slot;

@@ -8,7 +8,7 @@ name=bench
 command -v python3 >/dev/null 2>&1 || { skip "the runner of make bench" "no python3"; exit 0; }
 
 mkdir "$dir/programs" "$dir/peers"
-# The nth call of the probe prints the nth line of "seen", the last one for ever.
+# The nth call of the probe prints the nth line of "seen", the last one forever.
 cat >"$dir/programs/bench-probe" <<'END'
 #!/bin/sh
 d=$(dirname "$0")

@@ -10,7 +10,7 @@ command -v python3 >/dev/null 2>&1 || { skip "$what" "no python3"; exit 0; }
 mkdir "$dir/old" "$dir/new"
 printf '#!/bin/sh\necho "{\\"line_ns\\": 50, \\"crowd\\": 1.01, \\"busy\\": 0.01}"\n' >"$dir/probe"
 for side in old new; do
-    # The nth measurement says the nth line of "says", the last one for ever.
+    # The nth measurement says the nth line of "says", the last one forever.
     cat >"$dir/$side/bench-shmbus" <<'END'
 #!/bin/sh
 d=$(dirname "$0")

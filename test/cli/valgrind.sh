@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# A developer runs his program under valgrind: right, and without an error; also when it sleeps while
+# A developer runs a program under valgrind: right, and without an error; also when it sleeps while
 # somebody dies who holds what it waits for.
 name=valgrind
 . "$(dirname "$0")/ctl.inc"

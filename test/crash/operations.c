@@ -892,7 +892,7 @@ const struct t_operation t_operations[] = {
     {"sweep, nobody does", 2, 0, T_QUEUE, to_sweep, run_sweep, true, true, false, 1, 2},
     {"sweep, as before", 2, 0, T_QUEUE, as_the_sweeper, run_sweep, true, true, false, 1, 1},
     {"sweep, beside one", 2, 0, T_QUEUE, to_be_a_deputy, run_look_on, true, true, false, 1, 2},
-    {"sweep, he gives no sign", 2, 0, T_QUEUE, as_a_deputy_who_sees_no_sign, run_sweep_in_place,
+    {"sweep, it gives no sign", 2, 0, T_QUEUE, as_a_deputy_who_sees_no_sign, run_sweep_in_place,
      true, true, false, 1, 2},
     {"sweep, leave it", 2, 0, T_QUEUE, as_the_sweeper, run_sweep_leave, true, false, false, 1, 1},
     QUEUE_STATES("heartbeat", 1, 0, with_queue, run_heartbeat),

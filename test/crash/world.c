@@ -13,7 +13,7 @@
 #include "channel/channel.h"
 #include "protocol/sweep.h"
 
-#define LONGEST_CALL_NS 10000000000 /* a busy machine; a hang would be for ever */
+#define LONGEST_CALL_NS 10000000000 /* a busy machine; a hang would be forever */
 
 struct payload {
     uint64_t id;
@@ -513,7 +513,7 @@ static void check_lanes(struct t_world *w, struct shmbus_channel *ours)
     }
 }
 
-/* Whatever one of them was killed or stopped in: another one who is called takes his place. */
+/* Whatever one of them was killed or stopped in: another one that is called takes its place. */
 static void check_sweeper(struct t_world *w)
 {
     struct sb_sweep sweep;

@@ -2,7 +2,7 @@
 /*
  * Many processes on one bus. Each holds one message and waits, asleep, for another. Measured: how
  * long until all are attached; the processor time of all of them together while nothing happens;
- * then every second one, the sweeper and his deputies among them, is killed at once: how soon every
+ * then every second one, the sweeper and its deputies among them, is killed at once: how soon every
  * message comes again, and how long a send between two living ones takes meanwhile. Two such pairs:
  * one as anything else, which waits for its turn on a busy machine (judged only when the machine
  * let it sleep on time), one with real-time priority, where that is allowed, which shows what the

@@ -49,7 +49,7 @@ static bool letters_give_way(uint32_t channel)
     return to > 0 && w_plan->channels[to - 1u].on_full == SHMBUS_FULL_DROP_OLDEST;
 }
 
-/* The producer finds no place: a message waits in front of him, or all cells are held. One that
+/* The producer finds no place: a message waits in front of it, or all cells are held. One that
  * drops the oldest is refused only in the second case. */
 static bool is_full(uint32_t process, uint32_t channel, uint32_t lane)
 {

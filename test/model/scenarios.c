@@ -199,7 +199,7 @@ static const struct w_plan share_alloc = {
                RECOVERER},
 };
 
-/* Two sleep for blocks: each is to be woken by a block that is his. */
+/* Two sleep for blocks: each is to be woken by a block that is its own. */
 static const struct w_plan share_sleep = {
     .channels = {SHARE(1, 1), SHARE(1, 1)},
     .channel_count = 2,
@@ -368,7 +368,7 @@ static const struct w_plan sweep_two = {
     .actors = {ACTOR("user", 0, "r0 a"), ACTOR("watch-a", 1, "P2"), ACTOR("watch-b", 2, "P2")},
 };
 
-/* The one who looks for the dead may be dead himself when somebody comes. */
+/* The one who looks for the dead may be dead itself when somebody comes. */
 static const struct w_plan sweep_newcomer = {
     .channels = {QUEUE(0)},
     .channel_count = 1,
@@ -1031,7 +1031,7 @@ const struct x_scenario t_scenarios[] = {
     SCENARIO(stocks, "stocks: refill, free into, flush", BIG),
     SCENARIO(two_recoverers, "two recoverers, one of them killed", TWO_KILLS),
     SCENARIO(two_dead, "two users die, two recoverers", TWO_KILLS),
-    SCENARIO(sweep_two, "who looks for the dead dies himself, or stands still", TWO_KILLS),
+    SCENARIO(sweep_two, "what looks for the dead dies itself, or stands still", TWO_KILLS),
     SCENARIO(sweep_three, "the same with a deputy more", TWO_KILLS),
     SCENARIO(sweep_newcomer, "somebody comes, perhaps where nobody looks any more", TWO_KILLS),
     SCENARIO(recover_sleep, "receiver sleeps, recoverer is killed", TWO_KILLS),

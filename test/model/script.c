@@ -591,7 +591,7 @@ void w_stream_driver(bool send, uint32_t words)
     stream_release(W_DRIVER, 0);
 }
 
-/* Whatever the last writer left, the region reads as before or after his write. */
+/* Whatever the last writer left, the region reads as before or after its write. */
 void w_region_finish(void)
 {
     region_read(W_DRIVER);

@@ -140,7 +140,7 @@ T_TEST(failure, case_02_producer_paused_there_resumes_after_recovery)
 
 /* ----------------------------------------------------------------------------------------- 3 */
 
-/* Whole writes of one value, for ever. */
+/* Whole writes of one value, forever. */
 static int write_for_ever(void *argument)
 {
     struct scene *scene = argument;

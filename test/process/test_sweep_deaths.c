@@ -2,7 +2,7 @@
 /*
  * Every death is noticed by the clock: whatever kind of waiting or polling the living do, whatever
  * traffic there is beside it, however the process died (an exec frees the lock, too), and whoever
- * of those who look for the dead is killed or stopped himself.
+ * of those who look for the dead is killed or stopped itself.
  *
  * The promises are a fraction of a second, 2 s at worst (README); the limit here is what a loaded
  * machine may need on top. Where nothing looks by the clock, nothing comes in any time.
@@ -215,11 +215,11 @@ T_TEST(sweep, neighbours_that_come_and_go_put_nothing_off)
     t_bus_end(bus, scene->name);
 }
 
-/* ----------------------------------------------------------------------- who looks dies himself */
+/* ----------------------------------------------------------------------- who looks dies itself */
 
 #define SITTERS 7
 
-/* Waits for ever, with a watcher. */
+/* Waits forever, with a watcher. */
 static int sitter(void *argument)
 {
     struct scene *scene = argument;

@@ -216,7 +216,7 @@ static bool may_come_again(const struct s_entry *e, uint64_t word, enum s_stage 
 {
     if (e->holder == 0 || (word & S_GIVEN) != 0 || s_was_killed(e->holder))
         return true;
-    return stage == S_RESULTS && e->holder_stage == S_TASKS; /* its taker died before he noted it */
+    return stage == S_RESULTS && e->holder_stage == S_TASKS; /* its taker died before it noted it */
 }
 
 static void judge(const struct shmbus_msg *msg, struct s_entry *e, uint64_t seq, enum s_stage stage)

@@ -147,7 +147,7 @@ T_TEST(census, a_lane_full_of_dead_letters_that_give_way_is_no_finding)
 
 /* ---------------------------------------------------------------------------------- standstill */
 
-/* Takes a message of @from, says so, waits for the word, sends into @to, for ever. */
+/* Takes a message of @from, says so, waits for the word, sends into @to, forever. */
 static pid_t start_server(const char *bus_name, const char *from, const char *to, int ready, int go)
 {
     pid_t pid = fork();

@@ -153,7 +153,7 @@ T_TEST(event, who_loses_the_right_to_a_fence_sleeps_in_short_slices)
 
 /* ------------------------------------------------------------------------------------- threads */
 
-/* Two threads hand a number to and fro, each sleeping until it is his turn, with sleeps that would
+/* Two threads hand a number to and fro, each sleeping until it is its turn, with sleeps that would
  * outlast the test: one lost wake-up and it hangs. */
 #define TURNS 20000
 

@@ -354,7 +354,7 @@ T_TEST(lanes_inspect, what_a_stopped_producer_has_not_noted_yet_is_no_damage)
     sb_store_relaxed(&sb_lanes_of(rig.tx)->lane.lane->next, next - 1); /* between P2 and P3 */
     CU_ASSERT_TRUE(is_healthy(rig.bus));
     sb_store_relaxed(&sb_lanes_of(rig.tx)->lane.lane->next,
-                     next - 2); /* that he cannot have left */
+                     next - 2); /* that it cannot have left */
     CU_ASSERT_TRUE(finds(rig.bus, SHMBUS_SEVERITY_CRITICAL, "1 cells with impossible contents"));
     sb_store_relaxed(&sb_lanes_of(rig.tx)->lane.lane->next, next);
     t_bus_end(rig.bus, rig.name);

@@ -211,7 +211,7 @@ T_TEST(region, a_writer_undoes_half_a_write_of_the_dead_and_goes_on)
     }
 }
 
-/* A repairer who is killed himself: the next one finds his lock and the same undo area. */
+/* A repairer that is killed itself: the next one finds its lock and the same undo area. */
 T_TEST(region, a_repair_that_was_interrupted_is_repeated)
 {
     for (unsigned words = 0; words <= 3; words++) {

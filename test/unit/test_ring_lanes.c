@@ -136,7 +136,7 @@ T_TEST(ring_lanes, each_producer_has_its_own_and_no_more_than_there_are)
     d = tx_of(&rig); /* the same lane, behind what is in it */
     CU_ASSERT_PTR_EQUAL(d.lane.lane, b.lane.lane);
     CU_ASSERT_TRUE(put(&d, 2));
-    sb_lane_close(&d.lane, b.owner64); /* not his any more */
+    sb_lane_close(&d.lane, b.owner64); /* not its own any more */
     CU_ASSERT_EQUAL(sb_load_acquire(&d.lane.lane->owner), d.owner64);
     struct sb_lane_rx rx = rx_of(&rig);
     CU_ASSERT_EQUAL(get(&rx), 1);
@@ -388,7 +388,7 @@ T_TEST(ring_lanes, a_lane_whose_words_are_impossible_is_refused_and_stays_free)
     sb_store_release(&rig.ch->lanes[0].next, 2);
     CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 7), SB_RING_CORRUPT);
     CU_ASSERT_EQUAL(sb_load_acquire(&rig.ch->lanes[0].owner), 0);
-    for (uint64_t t = 0; t < 4; t++) /* the same lap for ever */
+    for (uint64_t t = 0; t < 4; t++) /* the same lap forever */
         sb_store_release(&cell_of(&rig, 0, t)->w, sb_hdr_make(t < 2 ? 2 : 1, 0, SB_BLOCK_FREE, 0));
     CU_ASSERT_EQUAL(sb_lane_open(&tx.lane, rig.ch, 7), SB_RING_OK);
     CU_ASSERT_EQUAL(tx.lane.next, 6);

@@ -282,7 +282,7 @@ static void op_flood(void)
     } while (now.tx.seq != seq);
 }
 
-/* Everything that waits, by an observer; what he is shown must be sound. */
+/* Everything that waits, by an observer; what it is shown must be sound. */
 static void op_look(void)
 {
     static uint64_t buffer[RING_BYTES / SB_SPSC_WORD];
@@ -430,7 +430,7 @@ static uint64_t pause_everywhere(const struct op *op, uint64_t *runs)
     return 0;
 }
 
-/* Pauses an observer before each of his accesses, while both sides go on. */
+/* Pauses an observer before each of its accesses, while both sides go on. */
 static uint64_t observe_everywhere(const struct op *op, uint64_t *runs)
 {
     static const struct op looking[] = {{"look", op_look, false}, {"depth", op_depth, false}};

@@ -358,8 +358,8 @@ T_TEST(wait, a_waiting_process_uses_no_processor)
     t_bus_end(bus, name);
 }
 
-/* Another handle's stock is not out of reach for one that waits: the owner gives it back when he
- * goes to sleep himself. */
+/* Another handle's stock is not out of reach for one that waits: the owner gives it back when it
+ * goes to sleep itself. */
 T_TEST(wait, whoever_sleeps_keeps_no_stock)
 {
     char name[SHMBUS_NAME_BYTES];

@@ -892,7 +892,7 @@ SHMBUS_API int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *
  * Queue: the message is yours alone until shmbus_release() acknowledges it. What was given back, or
  * held by who died, comes before all that waits, the oldest sequence first (order producer: of each
  * lane); what a dead process held, from when its death is noticed. What three died with in a row
- * comes behind what waited by then: one that kills does not hold up the others. Stream: stays first
+ * comes after what waited by then: one that kills does not hold up the others. Stream: stays first
  * in line until released. A stream receiver may hold up to 64 messages; they are freed in order.
  * Return: 0;
  *   -EAGAIN: nothing there, with a timeout of 0; -ETIMEDOUT: nothing for that long;
