@@ -3,6 +3,7 @@
  * Texts for people: names of counters and of the numbers in enums, the version.
  */
 #include "layout/geometry.h"
+#include "layout/words.h"
 
 struct counter_row {
     const char *name;
@@ -63,28 +64,12 @@ const char *shmbus_kind_name(unsigned kind)
 
 const char *shmbus_on_full_name(unsigned on_full)
 {
-    switch (on_full) {
-    case SHMBUS_FULL_BLOCK:
-        return "block";
-    case SHMBUS_FULL_REJECT:
-        return "reject";
-    case SHMBUS_FULL_DROP_OLDEST:
-        return "drop_oldest";
-    default:
-        return "?";
-    }
+    return sb_word_or(sb_on_full_name(on_full), "?");
 }
 
 const char *shmbus_order_name(unsigned order)
 {
-    switch (order) {
-    case SHMBUS_ORDER_TOTAL:
-        return "total";
-    case SHMBUS_ORDER_PRODUCER:
-        return "producer";
-    default:
-        return "?";
-    }
+    return sb_word_or(sb_order_name(order), "?");
 }
 
 const char *shmbus_life_name(unsigned life)

@@ -18,6 +18,7 @@
 #include "inspect/kind_look.h"
 #include "inspect/stat.h"
 #include "layout/kinds.h"
+#include "layout/words.h"
 #include "plan/plan.h"
 #include "plan/plan_geometry.h"
 #include "protocol/directory.h"
@@ -61,13 +62,6 @@ static const char *kind_of(const struct sb_channel_geometry *channel)
     return sb_kind_row(sb_kind_of(channel->kind, channel->lanes))->look->noun;
 }
 
-static const char *on_full_name(uint32_t on_full)
-{
-    return on_full == SHMBUS_FULL_REJECT        ? "reject"
-           : on_full == SHMBUS_FULL_DROP_OLDEST ? "drop_oldest"
-                                                : "block";
-}
-
 /* The largest message of a queue in blocks. */
 static uint64_t message_max(const struct sb_geometry *g, const struct sb_channel_geometry *channel)
 {
@@ -104,7 +98,8 @@ static void compare_queue(struct comparison *c, const struct sb_channel_geometry
 
     if (there->on_full != declared->on_full) {
         differ(c, SHMBUS_SEVERITY_CRITICAL, "channel \"%s\" has on_full %s, declared: %s",
-               declared->name, on_full_name(there->on_full), on_full_name(declared->on_full));
+               declared->name, sb_word_or(sb_on_full_name(there->on_full), "?"),
+               sb_word_or(sb_on_full_name(declared->on_full), "?"));
     }
     compare_deliveries(c, declared, there);
     check_enough(c, declared->name, "depth", there->depth, declared->depth);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "layout/bounds.h"
 #include "layout/name.h"
+#include "layout/words.h"
 #include "plan/kind_plan.h"
 #include "plan/plan.h"
 #include "plan/plan_size.h"
@@ -166,14 +167,14 @@ static int read_kind(struct sb_yaml *y, const struct sb_yaml_key *key, void *tar
 
 static int read_on_full(struct sb_yaml *y, const struct sb_yaml_key *key, void *target)
 {
-    static const struct sb_yaml_word policies[] = {
-        {"block", SHMBUS_FULL_BLOCK, NULL},
-        {"reject", SHMBUS_FULL_REJECT, NULL},
-        {"drop_oldest", SHMBUS_FULL_DROP_OLDEST, NULL},
+    const struct sb_yaml_word policies[] = {
+        {sb_on_full_name(SHMBUS_FULL_BLOCK), SHMBUS_FULL_BLOCK, NULL},
+        {sb_on_full_name(SHMBUS_FULL_REJECT), SHMBUS_FULL_REJECT, NULL},
+        {sb_on_full_name(SHMBUS_FULL_DROP_OLDEST), SHMBUS_FULL_DROP_OLDEST, NULL},
         {"shed", 0, "is not supported yet; use block, reject or drop_oldest"},
     };
     int policy;
-    int r = sb_yaml_word(y, key->name, policies, sizeof policies / sizeof policies[0], &policy);
+    int r = sb_yaml_word(y, key->name, policies, COUNT_OF(policies), &policy);
     if (r == 0)
         *(enum shmbus_on_full *)sb_yaml_field(target, key) = (enum shmbus_on_full)policy;
     return r;
@@ -181,12 +182,12 @@ static int read_on_full(struct sb_yaml *y, const struct sb_yaml_key *key, void *
 
 static int read_order(struct sb_yaml *y, const struct sb_yaml_key *key, void *target)
 {
-    static const struct sb_yaml_word orders[] = {
-        {"total", SHMBUS_ORDER_TOTAL, NULL},
-        {"producer", SHMBUS_ORDER_PRODUCER, NULL},
+    const struct sb_yaml_word orders[] = {
+        {sb_order_name(SHMBUS_ORDER_TOTAL), SHMBUS_ORDER_TOTAL, NULL},
+        {sb_order_name(SHMBUS_ORDER_PRODUCER), SHMBUS_ORDER_PRODUCER, NULL},
     };
     int order;
-    int r = sb_yaml_word(y, key->name, orders, sizeof orders / sizeof orders[0], &order);
+    int r = sb_yaml_word(y, key->name, orders, COUNT_OF(orders), &order);
     if (r == 0)
         *(enum shmbus_order *)sb_yaml_field(target, key) = (enum shmbus_order)order;
     return r;

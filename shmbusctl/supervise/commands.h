@@ -8,8 +8,8 @@
  *
  * An answer lies in the queue SUP_ANSWERS, in parts, each with the correlation id and a line
  * "PART OF" in front; "0 0" says that the request was taken. Nobody ever receives from there: the
- * asker looks (shmbus_peek()) for what is its own, and the oldest fall out. So whoever dies meanwhile
- * holds nothing, and leaves nothing but what falls out.
+ * asker looks (shmbus_peek()) for what is its own, and the oldest fall out. So whoever dies
+ * meanwhile holds nothing, and leaves nothing but what falls out.
  */
 #ifndef SHMBUSCTL_SUPERVISE_COMMANDS_H
 #define SHMBUSCTL_SUPERVISE_COMMANDS_H

@@ -6,19 +6,7 @@
  */
 #include "fixture.h"
 #include "inspect/kind_look.h"
-
-static bool armed;
-static uint64_t step, stop_at;
-static void use_blocks_again(void);
-
-/* The hook: before each access of the code below. */
-static void access_step(void)
-{
-    if (armed && step++ == stop_at) {
-        armed = false;
-        use_blocks_again();
-    }
-}
+#include "steps.h"
 
 #define sb_load_relaxed(w) (access_step(), sb_load_relaxed(w))
 #define sb_load_acquire(w) (access_step(), sb_load_acquire(w))
@@ -109,6 +97,14 @@ static void plan_tasks(struct shmbus_plan *plan, enum shmbus_order order)
     T_OK_FATAL(shmbus_plan_add_channel(plan, "tasks", &c));
 }
 
+static struct shmbus *peeked;
+static unsigned *peek_bad;
+
+static void op_peek(void)
+{
+    CU_ASSERT_TRUE(shmbus_peek(peeked, "tasks", 100, is_whole, peek_bad) >= 0);
+}
+
 /* One run on a bus of its own; true if peek ended before access @at. @back: how many of the
  * messages were given back before. */
 static bool peek_until(uint64_t at, enum shmbus_order order, unsigned back, unsigned *bad)
@@ -132,12 +128,9 @@ static bool peek_until(uint64_t at, enum shmbus_order order, unsigned back, unsi
     for (unsigned i = 0; i < back; i++) {
         T_OK(shmbus_requeue(&msgs[i]));
     }
-    step = 0;
-    stop_at = at;
-    armed = true;
-    CU_ASSERT_TRUE(shmbus_peek(bus, "tasks", 100, is_whole, bad) >= 0);
-    ended = armed;
-    armed = false;
+    peeked = bus;
+    peek_bad = bad;
+    ended = run_until(op_peek, at, use_blocks_again);
     t_bus_end(bus, name);
     return ended;
 }

@@ -4,27 +4,7 @@
  * the very source of the library, compiled here once more with a hook in each access.
  */
 #include "fixture.h"
-
-#include <setjmp.h>
-
-static bool armed;
-static uint64_t step, stop_at;
-static jmp_buf death;
-static void (*at_stop)(void);
-
-/* The hook: before each access of the code below. */
-static void access_step(void)
-{
-    if (armed && step++ == stop_at) {
-        armed = false;
-        at_stop();
-    }
-}
-
-static void die(void)
-{
-    longjmp(death, 1);
-}
+#include "steps.h"
 
 #define sb_load_relaxed(w) (access_step(), sb_load_relaxed(w))
 #define sb_load_acquire(w) (access_step(), sb_load_acquire(w))
@@ -89,20 +69,11 @@ static void op_write_elsewhere(void)
  * True if it came to its end before access @at. */
 static bool run_dead(void (*op)(void), uint64_t epoch, uint64_t at)
 {
+    bool ended;
     rig.bus->member.owner64 = sb_owner64_make(rig.bus->member.slot, epoch);
-    step = 0;
-    stop_at = at;
-    at_stop = die;
-    if (setjmp(death) == 0) {
-        armed = true;
-        op();
-    }
+    ended = run_until(op, at, die);
     rig.bus->member.owner64 = rig.owner64;
-    if (!armed) {
-        return false;
-    }
-    armed = false;
-    return true;
+    return ended;
 }
 
 static void rig_start(void)
@@ -229,13 +200,7 @@ T_TEST(region_steps, a_writer_paused_before_any_access_is_not_disturbed_and_dist
         rig_start();
         other_writes = 0;
         other_reads = 0;
-        step = 0;
-        stop_at = at;
-        at_stop = go_in_between;
-        armed = true;
-        op_write();
-        ended = armed;
-        armed = false;
+        ended = run_until(op_write, at, go_in_between);
         CU_ASSERT_EQUAL_FATAL(shmbus_region_read(rig.region, 0, seen, BYTES, 0), 0);
         CU_ASSERT_EQUAL_FATAL(memcmp(seen, rig.new, 80), 0);
         CU_ASSERT_EQUAL_FATAL(seen[80], other_writes > 0 ? 0xcc : rig.old[80]);

@@ -26,10 +26,10 @@
 #include "protocol/ring_lanes.c"
 #include "protocol/lane_redelivery.c"
 
-#include <setjmp.h>
 #include <string.h>
 
 #include "harness.h"
+#include "steps.h"
 
 #define LANES 3u
 #define DEPTH_SHIFT 2u
@@ -59,40 +59,11 @@ static struct world {
     uint64_t bad;
 } now, start;
 
-static bool armed;
-static uint64_t step, stop_at;
-static void (*at_stop)(void);
-static jmp_buf death;
-
 void t_lane_step(const void *address, enum sb_access access)
 {
     (void)address;
     (void)access;
-    if (armed && step++ == stop_at) {
-        armed = false;
-        at_stop();
-    }
-}
-
-static void die(void)
-{
-    longjmp(death, 1);
-}
-
-/* True if @op came to its end before the stop. */
-static bool run_until(void (*op)(void), uint64_t at, void (*stop)(void))
-{
-    step = 0;
-    stop_at = at;
-    at_stop = stop;
-    if (setjmp(death) == 0) {
-        armed = true;
-        op();
-    }
-    if (!armed)
-        return false;
-    armed = false;
-    return true;
+    access_step();
 }
 
 /* ------------------------------------------------------------------------------------- traffic */

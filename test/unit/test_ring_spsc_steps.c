@@ -28,9 +28,8 @@
 #include "protocol/spsc_records.c"
 #include "inspect/spsc_inspect.c"
 
-#include <setjmp.h>
-
 #include "harness.h"
+#include "steps.h"
 
 #define RING_BYTES 256u
 #define SIZE_MAX_HERE (RING_BYTES / 2 - 2 * SB_SPSC_WORD)
@@ -52,41 +51,11 @@ static struct world {
 
 /* ---------------------------------------------------------------------------------- stopping */
 
-static bool armed;
-static uint64_t step, stop_at;
-static void (*at_stop)(void);
-static jmp_buf death;
-
 void t_stream_step(const void *address, enum sb_access access)
 {
     (void)address;
     (void)access;
-    if (armed && step++ == stop_at) {
-        armed = false;
-        at_stop();
-    }
-}
-
-static void die(void)
-{
-    longjmp(death, 1);
-}
-
-/* True if @op came to its end before the stop. */
-static bool run_until(void (*op)(void), uint64_t at, void (*stop)(void))
-{
-    step = 0;
-    stop_at = at;
-    at_stop = stop;
-    if (setjmp(death) == 0) {
-        armed = true;
-        op();
-    }
-    if (!armed) {
-        return false;
-    }
-    armed = false;
-    return true;
+    access_step();
 }
 
 /* ----------------------------------------------------------------------------------- traffic */
