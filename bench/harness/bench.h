@@ -42,7 +42,9 @@ enum { BENCH_EXIT_OK = 0, BENCH_EXIT_FAILED = 1, BENCH_EXIT_USAGE = 2, BENCH_EXI
 struct bench_slot {
     uint64_t count; /* written by its owner only */
     uint64_t reordered;
-    uint64_t pad_[14];
+    uint64_t slept; /* times it gave its core away by itself, between bench_ready() and its end */
+    bool ended;     /* and this is known */
+    uint64_t pad_[12];
 };
 
 struct bench_hist;
@@ -93,6 +95,8 @@ struct bench {
     unsigned pauses;           /* between two looks of a loop that waits; see bench_relax() */
     int64_t warm_ns;
     int64_t run_ns;
+    int64_t
+        most_ns; /* goes on so long at most, until the loops had their cores for half of run_ns */
     int64_t window_ns;
     const char *hist_path; /* where to write the latency histogram, or NULL */
     char dir[64];          /* private directory for sockets and the like */
@@ -169,6 +173,7 @@ bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs
                      unsigned job_count, struct bench_windows *w);
 bool bench_proc_alone(struct bench *b, bench_body_fn body);
 void bench_ready(struct bench_proc *p); /* a loop is set up; returns when all are */
+void bench_ended(struct bench_proc *p); /* it was told to stop, and has not begun to tidy up */
 void bench_below_parent(void); /* with real-time priority: leaves room for who stops the loops */
 void bench_chunk_ended(struct bench_proc *p, uint64_t count);
 void *bench_shared_memory(size_t bytes); /* zeroed, inherited over fork, no name, all resident */

@@ -136,6 +136,7 @@ BENCH_T static void bench_body_produce(struct bench_proc *p)
             if (bench_relax(p))
                 break;
     }
+    bench_ended(p);
     peer_close(&e);
 }
 
@@ -160,6 +161,7 @@ BENCH_T static void bench_body_consume(struct bench_proc *p)
         peer_release(&e);
         bench_counted(p, ++n);
     }
+    bench_ended(p);
     peer_close(&e);
 }
 
@@ -187,6 +189,7 @@ BENCH_T static void bench_body_produce_batch(struct bench_proc *p)
                 break;
         }
     }
+    bench_ended(p);
     peer_close(&e);
 }
 
@@ -214,6 +217,7 @@ BENCH_T static void bench_body_consume_batch(struct bench_proc *p)
         n += got;
         bench_counted(p, n);
     }
+    bench_ended(p);
     peer_close(&e);
 }
 #endif
@@ -257,6 +261,7 @@ BENCH_T static void bench_body_verify_send(struct bench_proc *p)
     }
     while (!bench_stopped(p))
         bench_relax(p);
+    bench_ended(p);
     peer_close(&e);
 }
 
@@ -332,6 +337,7 @@ BENCH_T static void bench_body_verify_recv(struct bench_proc *p)
         n += got;
         bench_counted(p, n);
     }
+    bench_ended(p);
     peer_close(&e);
 }
 
@@ -369,6 +375,7 @@ BENCH_T static void bench_body_ping(struct bench_proc *p)
             bench_hist_add(p->bench->hist, (uint64_t)bench_ticks_to_ns(start));
         bench_counted(p, n + 1);
     }
+    bench_ended(p);
     peer_close(&there);
     peer_close(&back);
 }
@@ -400,6 +407,7 @@ BENCH_T static void bench_body_echo(struct bench_proc *p)
             if (bench_relax(p))
                 break;
     }
+    bench_ended(p);
     peer_close(&there);
     peer_close(&back);
 }
@@ -511,6 +519,7 @@ BENCH_T static void bench_body_pushpop(struct bench_proc *p)
         peer_release(&out);
         bench_counted(p, n + 1);
     }
+    bench_ended(p);
     peer_close(&in);
     peer_close(&out);
 }
@@ -523,6 +532,7 @@ BENCH_T static void bench_body_attach(struct bench_proc *p)
 
     peer_open(p->bench, 0, BENCH_RECV, 0, &e);
     p->bench->shared->value = bench_ticks_to_ns(bench_ticks() - start);
+    bench_ended(p);
     peer_close(&e);
 }
 
@@ -535,6 +545,7 @@ BENCH_T static void bench_body_footprint(struct bench_proc *p)
     bench_ready(p);
     while (!bench_stopped(p))
         usleep(1000);
+    bench_ended(p);
     peer_close(&e);
 }
 

@@ -8,6 +8,7 @@ static const struct option LONG[] = {{"batch", required_argument, NULL, 'b'},
                                      {"producers", required_argument, NULL, 'p'},
                                      {"consumers", required_argument, NULL, 'c'},
                                      {"ms", required_argument, NULL, 'm'},
+                                     {"most-ms", required_argument, NULL, 'M'},
                                      {"warm-ms", required_argument, NULL, 'w'},
                                      {"variant", required_argument, NULL, 'v'},
                                      {"depth", required_argument, NULL, 'd'},
@@ -26,7 +27,7 @@ static int usage(FILE *to, const char *name)
             "            fanout; verify, verify_queue, verify_fanout: COUNT messages, each once\n"
             "  SIZE      bytes of a message, 8 or more\n"
             "  COUNT     stop after so many messages; 0: after the time\n"
-            "  --ms=N --warm-ms=N --batch=N --producers=N --consumers=N --depth=N\n"
+            "  --ms=N --most-ms=N --warm-ms=N --batch=N --producers=N --consumers=N --depth=N\n"
             "  --variant=NAME --hist=FILE --cpus=N,N... --threads\n"
             "prints one JSON object; exit code 0 measured, 1 failed, 2 usage, 3 not supported\n",
             name);
@@ -80,6 +81,9 @@ static void take(struct bench *b, int option)
         break;
     case 'm':
         b->run_ns = (int64_t)number * 1000000;
+        break;
+    case 'M':
+        b->most_ns = (int64_t)number * 1000000;
         break;
     case 'w':
         b->warm_ns = (int64_t)number * 1000000;

@@ -90,6 +90,14 @@ void bench_below_parent(void)
     sched_setscheduler(0, policy, &param);
 }
 
+/* Threads that the contestant has beside its loop sleep, and that says nothing of the loop. */
+static uint64_t times_slept(void)
+{
+    struct rusage use;
+
+    return getrusage(RUSAGE_THREAD, &use) == 0 ? (uint64_t)use.ru_nvcsw : 0;
+}
+
 void bench_ready(struct bench_proc *p)
 {
     struct bench_shared *s = p->bench->shared;
@@ -97,6 +105,13 @@ void bench_ready(struct bench_proc *p)
     __atomic_add_fetch(&s->ready, 1, __ATOMIC_SEQ_CST);
     while (!__atomic_load_n(&s->go, __ATOMIC_ACQUIRE))
         sched_yield();
+    p->slot->slept = 0 - times_slept();
+}
+
+void bench_ended(struct bench_proc *p)
+{
+    p->slot->slept += times_slept();
+    p->slot->ended = true;
 }
 
 /* Chunks grow until they take 20 us; shorter ones from before that are forgotten. */
@@ -127,6 +142,8 @@ static void *thread_main(void *arg)
     pin(&r->proc);
     __atomic_store_n(&r->proc.tid, gettid(), __ATOMIC_RELEASE);
     r->body(&r->proc);
+    if (!r->proc.slot->ended)
+        bench_ended(&r->proc);
     return NULL;
 }
 
@@ -337,6 +354,16 @@ static double chunk_rate(const struct bench_chunks *c)
     return (double)bench_ns_to_ticks(1e9) / ticks[count / 2];
 }
 
+/* Others had the cores most of the time. */
+static bool starved(const struct bench *b, const struct window *from, const struct window *to,
+                    unsigned cores)
+{
+    uint64_t ran = to->scheduled.ran - from->scheduled.ran;
+    uint64_t waited = to->scheduled.waited - from->scheduled.waited;
+
+    return waited > ran && ran < (uint64_t)b->run_ns / 2 * cores;
+}
+
 static bool enough(const struct bench *b, const struct bench_windows *w, uint64_t counted_yet)
 {
     return b->count > 0 && (b->share > 0 ? counted_yet : w->messages) >= b->count;
@@ -346,20 +373,24 @@ static bool enough(const struct bench *b, const struct bench_windows *w, uint64_
 static bool sample(struct bench *b, struct runner *runners, unsigned first, unsigned total,
                    struct bench_windows *w)
 {
-    struct window before, now;
-    uint64_t end;
+    struct window before, now, first_one;
+    uint64_t end, last;
     unsigned cpus;
 
     cpu_at(b, 0, &cpus);
+    cpus = total < cpus ? total : cpus;
     nap(b->warm_ns);
     __atomic_store_n(&b->shared->warm, 1, __ATOMIC_RELEASE);
     before = window_now(b, runners, first, total);
+    first_one = before;
     end = before.at + (uint64_t)b->run_ns;
-    while (before.at < end && !enough(b, w, before.messages)) {
+    last = before.at + (uint64_t)b->most_ns;
+    while ((before.at < end || (before.at < last && starved(b, &first_one, &before, cpus))) &&
+           !enough(b, w, before.messages)) {
         nap(b->window_ns);
         now = window_now(b, runners, first, total);
         if (w->count < BENCH_WINDOWS_MAX)
-            w->windows[w->count++] = difference(&before, &now, total < cpus ? total : cpus);
+            w->windows[w->count++] = difference(&before, &now, cpus);
         w->messages += now.messages - before.messages;
         before = now;
         if (any_gone(runners, total))
@@ -410,6 +441,19 @@ static void end_all(struct bench *b, struct runner *runners, unsigned total, str
     getrusage(as_threads ? RUSAGE_SELF : RUSAGE_CHILDREN, ret_use);
 }
 
+/* Whoever did not come out of its contestant's call to say so sleeps there. */
+static bool sleeps(const struct bench *b, unsigned total)
+{
+    uint64_t slept = 0;
+
+    for (unsigned n = 0; n < total; n++) {
+        if (!b->shared->slots[n].ended)
+            return true;
+        slept += b->shared->slots[n].slept;
+    }
+    return slept > 10u * total;
+}
+
 static double cpu_seconds(const struct rusage *u)
 {
     return (double)u->ru_utime.tv_sec + (double)u->ru_stime.tv_sec +
@@ -438,8 +482,7 @@ bool bench_procs_run(struct bench *b, bool threads, const struct bench_job *jobs
         w->reordered += b->shared->slots[n].reordered;
     cpu_at(b, 0, &cpus);
     wanted = total < cpus ? total : cpus;
-    /* As threads, the naps of this sampling thread are among them. */
-    w->sleeps = use.ru_nvcsw > 10L * total + (threads ? 3L : 1L) * w->count + (threads ? 60 : 0);
+    w->sleeps = sleeps(b, total);
     w->crowded = total > cpus;
     keep_clean(w, w->crowded);
     w->cpu_share = cpu_seconds(&use) * 1e9 / ((double)(bench_now_ns() - begin) * wanted);

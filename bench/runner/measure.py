@@ -10,12 +10,14 @@ import subprocess
 from .machine import LIMIT_S
 
 
-def command(contestant, case, ms, warm_ms, hist, depth, pair):
+def command(contestant, case, ms, warm_ms, hist, depth, pair, most_ms):
     args = [contestant.program, case.workload, str(case.size), "0", f"--ms={ms}",
             f"--warm-ms={warm_ms}", f"--batch={case.batch}", f"--producers={case.producers}",
             f"--consumers={case.consumers}"]
     if contestant.variant:
         args.append("--variant=" + contestant.variant)
+    if most_ms:
+        args.append(f"--most-ms={most_ms}")
     if depth:
         args.append(f"--depth={depth}")
     if pair and case.producers + case.consumers <= 2:
@@ -36,10 +38,11 @@ def clean_up(pid):
                 os.unlink(path)
 
 
-def run(contestant, case, ms, warm_ms=30, hist=None, depth=None, pair=None):
-    process = subprocess.Popen(command(contestant, case, ms, warm_ms, hist, depth, pair), text=True,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.DEVNULL, start_new_session=True)
+def run(contestant, case, ms, warm_ms=30, hist=None, depth=None, pair=None, most_ms=None):
+    process = subprocess.Popen(
+        command(contestant, case, ms, warm_ms, hist, depth, pair, most_ms), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        start_new_session=True)
     try:
         out, _ = process.communicate(timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
