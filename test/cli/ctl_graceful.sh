@@ -25,28 +25,28 @@ run_is_at() { [ "$(field "$1" held)" = "$2" ]; }
 
 # ------------------------------------------------------------- nothing is lost from run to run
 settings 5 5 1
-begin_it --settings "$dir/settings" --tasks 200
-check "it works" eventually eval '[ "$(waiting data)" -lt 190 ]'
+begin_it --settings "$dir/settings" --tasks 800
+check "it works" eventually eval '[ "$(waiting data)" -lt 790 ]'
 kill -TERM "$it"
 end_it
 check "told to stop twice: exit code 0" status_is 0
 check "it took no more: tasks are left for the next run" eval '[ "$(waiting data)" -gt 0 ] && [ "$(waiting job)" -gt 0 ]'
 check "nothing is in anybody's hands" eval 'run_is_at data 0 && run_is_at request 0 && run_is_at job 0'
 check "the total is the sum" same "$(total 1)" $(($(total 2) + $(total 3) + $(total 4)))
-check "each short task is done, or waits" eval '[ $(($(total 2) + $(waiting data))) = 200 ] && [ $(($(total 3) + $(waiting request))) = 200 ]'
+check "each short task is done, or waits" eval '[ $(($(total 2) + $(waiting data))) = 800 ] && [ $(($(total 3) + $(waiting request))) = 800 ]'
 first_data=$(total 2) first_request=$(total 3)
 begin_it --settings "$dir/settings"
 check "the next run does the rest" eventually eval '[ "$(waiting data)" = 0 ] && [ "$(waiting request)" = 0 ] && [ "$(waiting job)" = 0 ]'
 check "and finishes it" eventually eval 'run_is_at data 0 && run_is_at request 0 && run_is_at job 0'
 end_it INT
 check "exit code 0" status_is 0
-check "together that is each task once" same "$((first_data + $(total 2))) $((first_request + $(total 3)))" "200 200"
+check "together that is each task once" same "$((first_data + $(total 2))) $((first_request + $(total 3)))" "800 800"
 
 # ------------------------------------------------------------------ what is in hand when it is told
-settings 300 300 3600000
+settings 3600000 3600000 3600000
 begin_it --settings "$dir/settings" --tasks 1 --limit-ms 60000
 check "each kind has one in hand" eventually eval 'run_is_at data 1 && run_is_at request 1 && run_is_at job 1'
-settings 300 300 1
+settings 3600000 3600000 1
 kill -HUP "$it"
 check "SIGHUP: the settings are read again" eventually said 'settings: .*step_ms 1$'
 printf 'data_ms: 1\nstep_ms: many\n' >"$dir/settings"
@@ -56,9 +56,11 @@ check "one, and the old ones stay" eval '[ "$(wc -l <"$dir/complained")" = 1 ] &
 kill -9 "$it"
 wait "$it" 2>/dev/null
 pids=
-settings 300 300 200
+# Short ones may be done before anybody looks; a step is long enough for the machine to look and tell.
+settings 300 300 3000
 begin_it --settings "$dir/settings" --limit-ms 60000
-check "it has them again" eventually eval 'run_is_at data 1 && run_is_at request 1 && run_is_at job 1'
+again() { [ "$(field "$1" redelivered)" = 1 ]; }
+check "it has them again" eventually eval 'again data && again request && again job'
 end_it USR2
 check "what is short is finished, the long one is given back between two steps: exit code 0" eval \
     'status_is 0 && said "data 1, request 1, job steps [1-4]; given back 1, cut off 0"'
