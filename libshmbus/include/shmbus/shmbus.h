@@ -57,6 +57,10 @@
 #ifndef SHMBUS_H
 #define SHMBUS_H
 
+#if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ < 8
+#error "shmbus is for 64-bit programs only: compile without -m32 and -mx32"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
