@@ -245,3 +245,60 @@ T_TEST(threads, a_handle_that_was_handed_on_is_not_left_behind)
     CU_ASSERT_EQUAL(look(bus, 0).handles_left, 0);
     t_bus_end(bus, name);
 }
+
+static bool any_finding(void *context, enum shmbus_severity severity, const char *what,
+                        const char *cure)
+{
+    (void)severity, (void)what, (void)cure;
+    ++*(unsigned *)context;
+    return true;
+}
+
+/* What a program does with a bus, errors with their sentences included. */
+static void *uses_everything(void *argument)
+{
+    const char *name = argument;
+    struct shmbus *bus = t_attach(name);
+    struct shmbus_channel *tx = t_open(bus, "q", SHMBUS_OPEN_SEND);
+    struct shmbus_channel *rx = t_open(bus, "q", SHMBUS_OPEN_RECV);
+    struct shmbus_msg msg;
+    unsigned findings = 0;
+
+    for (uint64_t i = 0; i < 100; i++) {
+        t_put(tx, i);
+        CU_ASSERT_EQUAL(t_get(rx), i);
+    }
+    while (t_send(tx, 1, 0) == 0) {
+    }
+    T_FAILS(shmbus_channel_open(bus, "no name", SHMBUS_OPEN_SEND, NULL, &tx), -EINVAL);
+    t_take(rx, &msg);
+    T_OK(shmbus_requeue(&msg));
+    while (t_get(rx) != UINT64_MAX) {
+    }
+    T_FAILS(shmbus_recv(rx, &msg, 20 * T_MS), -ETIMEDOUT);
+    CU_ASSERT_TRUE(shmbus_channel_fd(rx) >= 0);
+    CU_ASSERT_TRUE(shmbus_check(bus, any_finding, &findings) >= 0);
+    CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0);
+    shmbus_detach(bus);
+    return argument;
+}
+
+T_TEST(threads, a_stack_of_32_kib_is_enough_for_a_thread_that_uses_a_bus)
+{
+    char name[SHMBUS_NAME_BYTES];
+    struct shmbus *bus = make_bus(name);
+    pthread_attr_t attr;
+    pthread_t thread;
+    void *result = NULL;
+
+    if (t_is_sanitized()) {
+        t_skip("a sanitizer needs more");
+    }
+    pthread_attr_init(&attr);
+    CU_ASSERT_EQUAL_FATAL(pthread_attr_setstacksize(&attr, 32u << 10), 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, &attr, uses_everything, name), 0);
+    CU_ASSERT_EQUAL(pthread_join(thread, &result), 0);
+    CU_ASSERT_PTR_EQUAL(result, name);
+    pthread_attr_destroy(&attr);
+    t_bus_end(bus, name);
+}
