@@ -169,7 +169,7 @@ check "so has one in which no row was asked for" eval \
 begin
 saw 130 1.00 0.01
 measures "$GOOD"
-bench --budget 0.01
+bench --budget 0.000001
 check "and one whose time was up before the first row" eval \
     'status_is 1 && complains "NOTHING MEASURED.*not measured: "'
 
