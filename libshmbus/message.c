@@ -406,15 +406,16 @@ int shmbus_commit(struct shmbus_msg *msg, int64_t timeout_ns)
 {
     int r = check_msg(msg, "shmbus_commit");
 
-    if (r == 0) {
-        r = check_way(msg->channel, "shmbus_commit");
-    }
     if (r < 0) {
         return r;
     }
     if (sb_msg_kind(msg) != msg->channel->ops->reserved) {
         return sb_fail(-SHMBUS_ERR_KIND, "shmbus_commit: only what shmbus_reserve() gave is "
                                          "committed; shmbus_forward() sends on what was received");
+    }
+    r = check_way(msg->channel, "shmbus_commit");
+    if (r < 0) {
+        return r;
     }
     return finished(msg, msg->channel->ops->commit(msg->channel, msg, timeout_ns));
 }
@@ -426,9 +427,15 @@ int shmbus_forward(struct shmbus_msg *msg, struct shmbus_channel *to, int64_t ti
     if (r < 0) {
         return r;
     }
-    if (to == NULL || sb_msg_kind(msg) != SB_MSG_QUEUE_RX) {
-        return sb_fail(-EINVAL, "shmbus_forward: needs a message received from a queue with total "
-                                "order, and such a queue");
+    if (to == NULL) {
+        return sb_fail(-EINVAL, "shmbus_forward: the queue to send it on to is NULL");
+    }
+    if (sb_msg_kind(msg) != SB_MSG_QUEUE_RX) {
+        return sb_fail(-SHMBUS_ERR_KIND,
+                       "shmbus_forward: only what was received from a queue with total order is "
+                       "sent on; %s",
+                       is_reservation(msg) ? "a reservation is committed"
+                                           : "send a copy and release the message");
     }
     if (to->bus != msg->channel->bus) {
         return sb_fail(-EXDEV, "shmbus_forward: the queue is on another bus; send a copy");

@@ -436,7 +436,20 @@ CONTRACT(a_reservation_is_not_released_and_not_given_back)
     T_OK(shmbus_reserve(rig.tx, 8, &out, 0));
     T_FAILS(shmbus_release(&out), -SHMBUS_ERR_KIND);
     T_FAILS(shmbus_requeue(&out), -SHMBUS_ERR_KIND);
+    T_FAILS(shmbus_forward(&out, rig.tx, 0), -SHMBUS_ERR_KIND);
     T_OK(shmbus_abort(&out));
+    rig_end(&rig);
+}
+
+/* Whether its handle sends or not: it is the message that does not fit. */
+CONTRACT(a_received_message_is_not_committed)
+{
+    struct rig rig = rig_make(kind);
+    struct shmbus_msg msg = {0};
+    t_put(rig.tx, 1);
+    CU_ASSERT_EQUAL(t_take(rig.rx, &msg), 1);
+    T_FAILS(shmbus_commit(&msg, 0), -SHMBUS_ERR_KIND);
+    T_OK(shmbus_release(&msg));
     rig_end(&rig);
 }
 

@@ -490,7 +490,7 @@ SHMBUS_API void shmbus_plan_free(struct shmbus_plan *plan);
 /* ---------------------------------------------------------------------- segment and process */
 
 struct shmbus_create_opts {
-    size_t struct_bytes; /* no option yet */
+    size_t struct_bytes; /* no option yet; what comes is of the file, not of what is in it */
 };
 /* clang-format off */
 #define SHMBUS_CREATE_OPTS_INIT { sizeof(struct shmbus_create_opts) }
@@ -722,7 +722,7 @@ enum shmbus_open_flags {
 };
 
 struct shmbus_open_opts {
-    size_t struct_bytes; /* no option yet */
+    size_t struct_bytes; /* no option yet; what comes is of this handle alone */
 };
 /* clang-format off */
 #define SHMBUS_OPEN_OPTS_INIT { sizeof(struct shmbus_open_opts) }
@@ -951,7 +951,8 @@ SHMBUS_API int shmbus_recv_copy(struct shmbus_channel *ch, void *buffer, size_t 
  *   @msg is what a call of the same thread's handle filled in; once finished its data is NULL.
  *   "The errors of finishing" are
  *   -SHMBUS_ERR_STALE: it was finished before; -EXDEV: its channel was replaced by one of another
- *   bus; -SHMBUS_ERR_KIND: received where a reservation is needed, or the other way round.
+ *   bus; -SHMBUS_ERR_KIND: received where a reservation is needed, or the other way round: what was
+ *   reserved is committed or aborted, what was received is released, given back or sent on.
  *   After such an error the message is as it was. */
 
 /**
@@ -1029,9 +1030,9 @@ SHMBUS_API int shmbus_reserve(struct shmbus_channel *ch, size_t size_bytes,
  * A stream and a lane have the room since reserve and never wait; another queue may have become
  * full meanwhile: then its policy applies. When it fails the message stays the caller's: commit
  * again or abort.
- * Return: 0: as of shmbus_send(); the errors of finishing: -SHMBUS_ERR_KIND for a received message
- *   (-EINVAL if its handle does not send): shmbus_forward() sends that on; the errors of sending,
- *   without -SHMBUS_ERR_NO_BLOCKS and those of a peer; -EMSGSIZE: its size was raised.
+ * Return: 0: as of shmbus_send(); the errors of finishing: -SHMBUS_ERR_KIND for a received
+ *   message, which shmbus_forward() sends on; the errors of sending, without -SHMBUS_ERR_NO_BLOCKS
+ *   and those of a peer; -EMSGSIZE: its size was raised.
  * Death: before it is committed as shmbus_reserve(), from then on as shmbus_send().
  */
 SHMBUS_API int shmbus_commit(struct shmbus_msg *msg, int64_t timeout_ns);
@@ -1049,8 +1050,8 @@ SHMBUS_API int shmbus_commit(struct shmbus_msg *msg, int64_t timeout_ns);
  * If it lies in a block of its queue's share (see the plan) it goes on as a copy, which is as safe
  * and needs a block.
  * Return: 0; the errors of finishing; the errors of sending: -SHMBUS_ERR_NO_BLOCKS only if it needs
- *   one; -EMSGSIZE also if the size was raised; -SHMBUS_ERR_KIND: @to keeps no total order;
- *   -EINVAL: @msg is not from such a queue; -EXDEV: @to is on another bus.
+ *   one; -EMSGSIZE also if the size was raised; -SHMBUS_ERR_KIND: @msg is a reservation or not
+ *   from such a queue, or @to is none; -EXDEV: @to is on another bus.
  * Death: the message is in one of the two queues, never in both and never lost; killed while it was
  *   rewriting the payload, the next receiver finds it half rewritten.
  */
