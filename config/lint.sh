@@ -110,6 +110,7 @@ grep -noHE -e '`[a-z_]+\.[ch]`' CONTRIBUTING.md \
     done | finding "names a source that does not exist"
 
 sh test/abi/freeze.sh check | finding "the frozen header"
+sh config/tools/man3.sh check | finding "manual pages of the calls"
 sh config/tools/documented.sh | finding "the full form: see shmbus_send() in shmbus.h"
 sh config/tools/layers.sh | finding "the layers of doc/architecture.md"
 ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Ilibshmbus/include -iquote libshmbus -o "$work/layout" \

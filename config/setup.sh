@@ -5,7 +5,7 @@
 #   sh config/setup.sh install    install what the build and the tests need; the same without a word
 #   sh config/setup.sh demo       the same, then `make demo`; likewise check, or any make target
 #   sh config/setup.sh lint       the same and the linters, then `make lint`; likewise
-#                                 compile_commands.json
+#                                 compile_commands.json and man3
 #   sh config/setup.sh ci         install what .ci/run needs: also clang, sanitizers, linters
 #   sh config/setup.sh require    install nothing, only name what is missing (exit status 1);
 #                                 likewise require-lint, require-compile-commands
@@ -46,6 +46,12 @@ look_for_build() {
 
 look_for_bear() { command_or bear bear; }
 
+look_for_man3() {
+    command_or perl perl
+    [ -n "$(find /usr/lib/linux-kbuild-*/scripts /usr/src/*/scripts -name kernel-doc 2>/dev/null)" ] ||
+        need linux-kbuild-6.1
+}
+
 look_for_lint() {
     command_or clang-tidy-14 clang-tidy-14
     command_or clang-format-14 clang-format-14
@@ -59,6 +65,7 @@ look_for_ci() {
     command_or musl-gcc musl-tools
     command_or valgrind valgrind
     command_or start_server libserver-starter-perl
+    command_or mandoc mandoc
     if [ -z "$(find /usr/lib/llvm-14/lib/clang -name 'libclang_rt.tsan*.a' 2>/dev/null)" ]; then
         need libclang-rt-14-dev
     fi
@@ -134,6 +141,7 @@ ci)
     case $goal in
     lint) look_for_lint ;;
     compile_commands.json) look_for_bear ;;
+    man3) look_for_man3 ;;
     esac
     install_missing
     exec make -j"$(nproc)" "$@"

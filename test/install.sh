@@ -13,6 +13,12 @@ prefix=$work/prefix
 cc() { ${CC:-gcc} ${SANITIZE:-} "$@"; }
 pc() { PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config "$@" shmbus; }
 
+each_call_has_its_page() {
+    grep -v '^#' test/abi/symbols-* | sed 's/.*://' | while read -r call; do
+        [ -s "$prefix/share/man/man3/$call.3" ] || echo "$call"
+    done | { ! grep .; }
+}
+
 cat >"$work/program.c" <<'END'
 #include <shmbus/shmbus.h>
 #include <stdio.h>
@@ -33,6 +39,12 @@ for file in include/shmbus/shmbus.h include/shmbus/version.h lib/libshmbus.a lib
     lib/libshmbus.so.0 lib/pkgconfig/shmbus.pc bin/shmbusctl; do
     check "$file is installed" grep -qx "$file" "$work/files"
 done
+check "shmbus(3) is installed" test -s "$prefix/share/man/man3/shmbus.3"
+check "each call has its page" each_call_has_its_page
+if command -v man >/dev/null && man -l doc/man/shmbus.3 >/dev/null 2>&1; then
+    check "man finds the page of a call" sh -c 'man -M "$1" 3 shmbus_send | grep -q "RETURN VALUE"' sh \
+        "$prefix/share/man"
+fi
 # shellcheck disable=SC2046 # words on purpose
 check "a program links with the shared library by pkg-config" \
     cc -o "$work/shared" "$work/program.c" $(pc --cflags --libs) -Wl,-rpath,"$prefix/lib"

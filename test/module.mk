@@ -31,7 +31,7 @@ run-cli: $(ALL)
 # The public header in each language it is meant for; a warning is an error.
 HEADER_PROGRAMS := $(addprefix $(B)/bin/headers-,c99 c11 c++11)
 CHECK_NEEDS += $(HEADER_PROGRAMS)
-CHECKS += headers abi install readme
+CHECKS += headers abi man3 install readme
 
 $(B)/bin/headers-c%: test/headers.c $(PUBLIC_HEADERS) $(LIB_SO_LINK) $(B)/flags
 	$(call say,CC,$< (C$*))
@@ -45,6 +45,9 @@ run-headers: $(HEADER_PROGRAMS)
 
 run-abi: $(LIB_SO_LINK) $(LIB_A) $(LIB_PC)
 	$(Q)$(TALLY) test/abi.sh sh test/abi.sh $(abspath $(B))/lib
+
+run-man3:
+	$(Q)$(TALLY) test/man3.sh sh test/man3.sh
 
 run-install: $(ALL)
 	$(Q)CC='$(CC)' SANITIZE='$(SANITIZE)' $(TALLY) test/install.sh sh test/install.sh $(MAKE) CC='$(CC)' MODE=$(MODE) B='$(B)'
