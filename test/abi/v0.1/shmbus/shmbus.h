@@ -225,7 +225,7 @@ SHMBUS_API const char *shmbus_order_name(unsigned order);
 
 /* A plan says what a segment is to hold. It is an object of the library, made by shmbus_plan_new()
  * or from YAML, filled by set and add, read by get. Its structs are structs of options, see above:
- *     struct shmbus_channel_opts ticks = {.struct_bytes = sizeof ticks, .bytes = 4096};
+ *     struct shmbus_channel_opts tasks = {.struct_bytes = sizeof tasks, .depth = 64};
  * What a set call finds 0, or NULL, stays as it is: in a new plan, the default. */
 
 /* The plan as a whole. */
