@@ -98,7 +98,7 @@ function roff(text) {
     gsub(/\\\\-/, "\\-", text)
     gsub(/"/, "\\(dq", text)
     gsub(/`/, "\\(ga", text)
-    if (text ~ /^[.']/) text = "\\\\&" text
+    if (text ~ /^[.']/) text = "\\&" text
     return text
 }
 
@@ -139,7 +139,7 @@ function no_text(key) {
 
 # "-EINVAL: the name; -ENOMEM; the errors of sending" as a list.
 # @is_return: the first of them is what the call returns, errors come under a heading of their own.
-function items(text, file, is_return,    n, piece, i, one, key, said, count, fresh) {
+function items(text, file, is_return,    n, piece, i, one, key, said, count, fresh, tail) {
     n = split(text, piece, /; */)
     count = 0
     for (i = 1; i <= n; i++) {
@@ -150,6 +150,11 @@ function items(text, file, is_return,    n, piece, i, one, key, said, count, fre
             continue
         }
         said[++count] = one
+    }
+    tail = "" # a sentence behind the last error is about all of them
+    if (count > 0 && match(said[count], /\. [A-Z]/)) {
+        tail = substr(said[count], RSTART + 2)
+        said[count] = substr(said[count], 1, RSTART)
     }
     for (i = 1; i <= count; i++) {
         one = said[i]
@@ -172,6 +177,7 @@ function items(text, file, is_return,    n, piece, i, one, key, said, count, fre
             fill(roff(sentence(cap(one))), file)
         }
     }
+    if (tail != "") { print ".PP" > file; fill(roff(tail), file) }
 }
 
 function code(text, file, is_first,    n, lines, i) {

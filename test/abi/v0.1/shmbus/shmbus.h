@@ -19,7 +19,9 @@
  *   struct shmbus_channel   everything                 nothing: each thread opens its own
  *   struct shmbus_region    everything                 read; write (they exclude each other)
  *   struct shmbus_msg       with the channel it came from
- *   Only shmbus_interrupt() and shmbus_interrupt_clear() are async-signal-safe.
+ *   struct shmbus_stop      its work                   ask, asked, left_ns; new nodes below it
+ *   Only shmbus_interrupt(), shmbus_interrupt_clear(), shmbus_stop_ask(), _asked() and _left_ns()
+ *   are async-signal-safe.
  *   No call is a cancellation point, not even one that waits forever: pthread_cancel() works
  *   only when the thread has returned from it, so call shmbus_interrupt() as well, or attach with
  *   SHMBUS_ATTACH_EINTR. Asynchronous cancellation (PTHREAD_CANCEL_ASYNCHRONOUS) is not supported.
@@ -1156,6 +1158,181 @@ SHMBUS_API int shmbus_region_write(struct shmbus_region *region, uint64_t offset
 SHMBUS_API int shmbus_region_read(struct shmbus_region *region, uint64_t offset_bytes, void *buffer,
                                   size_t size_bytes, int64_t timeout_ns);
 
+/* ------------------------------------------------------------------------------------ the end */
+
+/* Stopping within a limit: no more is taken, what is in hand is finished, and what is not finished
+ * in time is given back and counted.
+ *   A node is something that can be stopped: the whole program, one kind of its workers, one
+ *   thread. Asking a node to stop asks all below it. One tree has one bus handle, or none.
+ *   All of this is private to the process: a death leaves nothing of it, and what was in hand is
+ *   delivered again. In a forked child every call but shmbus_stop_free() is -SHMBUS_ERR_FORKED, or
+ *   does nothing; the signals that shmbus_stop_signals() has caught then do there what they do by
+ *   default.
+ *   A thread that takes messages makes a node for itself, receives with shmbus_stop_recv(), and
+ *   frees the node when it is done: shmbus_stop_drain() waits for that. It waits for the ends of
+ *   the tree: a node that has, or had, others below it stands for those. examples/graceful.c is
+ *   a complete program. */
+struct shmbus_stop;
+
+/**
+ * shmbus_stop_new() - a node of a tree.
+ * @bus: attached; of the root only, all below have it: NULL there, or the same. NULL for a tree of
+ *        threads that take nothing from a bus.
+ * @parent: the node that it is below; NULL: it is the root of a tree of its own.
+ * @ret_stop: the caller's, to be given to shmbus_stop_free().
+ *
+ * Below one that is asked it is asked from the start.
+ * Return: 0; -EINVAL: another bus than that of @parent; -EROFS: an observer; -ENOMEM.
+ * Threads: any. A node is used by one thread at a time, but for shmbus_stop_ask(), _asked(),
+ *   _left_ns(), and as the @parent of others.
+ */
+SHMBUS_API int shmbus_stop_new(struct shmbus *bus, struct shmbus_stop *parent,
+                               struct shmbus_stop **ret_stop);
+
+/**
+ * shmbus_stop_free() - what this node stood for has ended.
+ * @stop: NULL is fine. Not to be used any more, not as a parent either; nodes below it may live on.
+ *
+ * Close the channel first, or give back what is in hand: it is counted no more. A thread that ends
+ * without it (cancelled, say) is one that a drain waits for in vain: pthread_cleanup_push(). The
+ * last node of a tree is freed before shmbus_detach(). What shmbus_stop_signals() has caught is as
+ * it was before.
+ * Threads: the one that uses the node.
+ * Fork: in the child it only frees memory.
+ */
+SHMBUS_API void shmbus_stop_free(struct shmbus_stop *stop);
+
+/**
+ * shmbus_stop_ask() - ask a node, and all below it, to stop.
+ * @stop: NULL does nothing.
+ * @limit_ns: time for what is in hand, from now on; 0: none; negative: no limit.
+ *
+ * Calls of shmbus_stop_recv() and shmbus_stop_sleep() for it end at once. A node is asked once: a
+ * second time changes nothing, not the deadline either. Of several deadlines on the way up the
+ * first one counts.
+ * Threads: any; async-signal-safe, errno stays.
+ */
+SHMBUS_API void shmbus_stop_ask(struct shmbus_stop *stop, int64_t limit_ns);
+
+/**
+ * shmbus_stop_asked() - whether a node was asked to stop, or one above it.
+ * @stop: NULL was not.
+ *
+ * For long work that can be given back between two steps: some nanoseconds.
+ * Return: true from then on.
+ * Threads: any; async-signal-safe.
+ */
+SHMBUS_API bool shmbus_stop_asked(const struct shmbus_stop *stop);
+
+/**
+ * shmbus_stop_left_ns() - the time that is left for what is in hand.
+ * @stop: NULL has all time.
+ *
+ * Return: 0 from the deadline on; INT64_MAX: not asked, or without a limit.
+ * Threads: any; async-signal-safe.
+ */
+SHMBUS_API int64_t shmbus_stop_left_ns(const struct shmbus_stop *stop);
+
+/**
+ * shmbus_stop_recv() - shmbus_recv() that takes no more once the node is asked to stop.
+ * @stop: of the calling thread.
+ * @ch: open for receiving, on the bus of the tree.
+ * @ret_msg: as for shmbus_recv().
+ * @timeout_ns: likewise.
+ *
+ * Sends are not ended by a stop: results of what is in hand still go out, and wait as long as their
+ * own timeout says, or until a drain of the whole tree has come to its deadline.
+ * Return: as shmbus_recv(); -ECANCELED: asked to stop, whatever waits in the channel; -EINVAL also
+ *   for a channel of another bus.
+ * Blocking: as shmbus_recv(). The hook of shmbus_stop_signals() is run in here.
+ */
+SHMBUS_API int shmbus_stop_recv(struct shmbus_stop *stop, struct shmbus_channel *ch,
+                                struct shmbus_msg *ret_msg, int64_t timeout_ns);
+
+/**
+ * shmbus_stop_give_back() - shmbus_give_back() that is counted for shmbus_stop_drain().
+ * @stop: of the calling thread.
+ * @msg: received from a queue; that of a stream comes again when its handle is closed.
+ *
+ * Before the deadline it counts as given back, from then on as cut off.
+ * Return: as shmbus_give_back().
+ */
+SHMBUS_API int shmbus_stop_give_back(struct shmbus_stop *stop, struct shmbus_msg *msg);
+
+/**
+ * shmbus_stop_sleep() - sleep until the node is asked to stop, at most so long.
+ * @stop: of the calling thread.
+ * @timeout_ns: SHMBUS_WAIT_FOREVER: without limit, for a thread that only waits for signals.
+ *
+ * Return: 0: the time is over; -ECANCELED: asked to stop; -EINVAL: no timeout.
+ * Blocking: that long. The hook of shmbus_stop_signals() is run in here.
+ */
+SHMBUS_API int shmbus_stop_sleep(struct shmbus_stop *stop, int64_t timeout_ns);
+
+/* What became of the work at the end; of the node and all that was ever below it. */
+struct shmbus_drain_stat {
+    size_t struct_bytes;
+    int64_t asked_ns;    /* CLOCK_MONOTONIC: when it was asked to stop */
+    uint64_t given_back; /* messages, before the deadline: by choice */
+    uint64_t cut_off;    /* messages not finished in time: given back from the deadline on, or, when
+                          * a whole tree is drained and threads are left, still in a hand of this
+                          * bus handle */
+    uint32_t left;       /* ends of the tree below that were not freed */
+    uint32_t reserved_;
+};
+
+/**
+ * shmbus_stop_drain() - ask to stop, and wait until all below has ended.
+ * @stop: of the calling thread; the ends of the tree below it are of other threads, or freed.
+ * @limit_ns: as for shmbus_stop_ask(), which it calls: if it was asked before, that deadline
+ *        counts. SHMBUS_WAIT_FOREVER: no limit.
+ * @ret_stat: the caller's, with struct_bytes set; may be NULL.
+ *
+ * Waits for the deadline, and 1 s more in which threads give back what they hold. At the deadline
+ * of a whole tree its bus is interrupted, so that sends and waits for regions end, too:
+ * shmbus_interrupt_clear() takes that back.
+ * Return: 0: the ends of the tree below were freed; -ETIMEDOUT: some were not, and @ret_stat is
+ *   filled all the same. Then print the totals and leave by _exit(): those threads use the bus, so
+ *   it cannot be detached; what they hold is delivered again, as after any death. -EINVAL: no
+ *   limit, or struct_bytes.
+ * Blocking: until the limit, and 1 s.
+ * Death: killed meanwhile, what was in hand is delivered again.
+ */
+SHMBUS_API int shmbus_stop_drain(struct shmbus_stop *stop, int64_t limit_ns,
+                                 struct shmbus_drain_stat *ret_stat);
+
+struct shmbus_signals_opts {
+    size_t struct_bytes;
+    int64_t limit_ns; /* for what is in hand; 0: 10 s; SHMBUS_WAIT_FOREVER: no limit */
+    int also;         /* one more signal that asks to stop, SIGUSR2 say; 0: none */
+    int reserved_;
+    /* SIGHUP: read the settings again; NULL: SIGHUP is left alone. Called by the thread that uses
+     * the node, in shmbus_stop_recv() or shmbus_stop_sleep(), between two messages: it may call
+     * everything but those two for this node, and change what only that thread uses. When the new
+     * settings are not right it says so in one line and leaves the old ones. Several signals may
+     * be one call. */
+    void (*reread)(void *context);
+    void *context;
+};
+/* clang-format off */
+#define SHMBUS_SIGNALS_OPTS_INIT { sizeof(struct shmbus_signals_opts), 0, 0, 0, NULL, NULL }
+/* clang-format on */
+
+/**
+ * shmbus_stop_signals() - let SIGTERM and SIGINT ask a node to stop.
+ * @stop: the root, mostly; of the thread that is to read the settings again, if one is.
+ * @opts: NULL for the defaults.
+ *
+ * Installs handlers for the process, with SA_RESTART, until the node is freed: a second SIGTERM
+ * changes nothing then. The signals must not be blocked in all threads; any thread may get them.
+ * One node of a process at a time.
+ * Return: 0; -EBUSY: another node, or this one, has them already; -EINVAL: a number, or a signal
+ *   that cannot be caught; -E2BIG: see "Structs of options".
+ * Fork: in the child those signals do what they do by default, until it calls this itself.
+ */
+SHMBUS_API int shmbus_stop_signals(struct shmbus_stop *stop,
+                                   const struct shmbus_signals_opts *opts);
+
 /* --------------------------------------------------------------------------------- statistics */
 
 /* Room for as many counters in the statistics, and in the segment; what is not counted yet is 0. */
@@ -1263,8 +1440,11 @@ struct shmbus_bus_stat {
     uid_t owner_uid;
     mode_t mode;
     bool shutting_down;
-    bool unlinked;           /* the name is gone: nobody new can join this segment */
+    bool unlinked;           /* the name is gone, or another segment's: nobody new can join */
     uint32_t processes_idle; /* alive + idle + stalled + dead are attached */
+    uint64_t device, inode;  /* of the file, as stat() has them */
+    char other_uuid[37];     /* unlinked: of the segment that the name leads to now; "" if there is
+                              * none, or it cannot be read */
 };
 
 struct shmbus_channel_stat {
@@ -1283,9 +1463,13 @@ struct shmbus_channel_stat {
     uint32_t senders, receivers; /* handles open now */
     uint64_t counters[SHMBUS_COUNTERS_MAX]; /* by enum shmbus_counter */
     uint32_t order;                         /* enum shmbus_order, of a queue */
-    uint32_t lanes;      /* order producer: producers at once. depth_max is then that of the
+    uint32_t lanes;        /* order producer: producers at once. depth_max is then that of the
                                  * fullest lane, in steps of 1/16 */
-    uint32_t lanes_used; /* lanes that had a producer so far; capacity is that of these */
+    uint32_t lanes_used;   /* lanes that had a producer so far; capacity is that of these */
+    uint64_t letters_kept; /* dead letters of this queue that still lie in its memory, as they wait
+                            * for room in its dead-letter queue, where they are counted, too */
+    int64_t letter_age_ns; /* dead-letter queue: since the oldest was sent; -1: there is none, or
+                            * nothing in there has a time stamp */
 };
 
 struct shmbus_process_stat {
@@ -1446,6 +1630,33 @@ typedef bool (*shmbus_finding_fn)(void *context, enum shmbus_severity severity, 
  * Return: the number of findings above SHMBUS_SEVERITY_NOTE that it showed; the errors of looking.
  */
 SHMBUS_API int shmbus_check(struct shmbus *bus, shmbus_finding_fn each, void *context);
+
+#define SHMBUS_CHECK_NEVER UINT32_MAX
+/* From when on there is a finding. 0: the default. */
+struct shmbus_check_opts {
+    size_t struct_bytes;
+    uint32_t full_percent; /* a channel is full to so much: 1 .. 100; default 90 */
+    uint32_t used_percent; /* so many of the places for processes, handles, producers and spare
+                            * queues are taken: 1 .. 100; default 100, which is all of them */
+    uint32_t dead_letters; /* so many wait; default 1. For these three: or SHMBUS_CHECK_NEVER */
+    uint32_t reserved_;    /* 0 */
+};
+/* clang-format off */
+#define SHMBUS_CHECK_OPTS_INIT { sizeof(struct shmbus_check_opts), 0, 0, 0, 0 }
+/* clang-format on */
+
+/**
+ * shmbus_check_with() - shmbus_check() with other limits.
+ * @bus: attached.
+ * @opts: NULL for the defaults.
+ * @each: called for each finding.
+ * @context: handed to @each.
+ *
+ * Return: as shmbus_check(); -EINVAL: a percentage above 100, or struct_bytes; -E2BIG: see "Structs
+ *   of options".
+ */
+SHMBUS_API int shmbus_check_with(struct shmbus *bus, const struct shmbus_check_opts *opts,
+                                 shmbus_finding_fn each, void *context);
 
 /**
  * shmbus_plan_compare() - how the segment differs from a plan, name by name.
