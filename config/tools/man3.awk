@@ -15,6 +15,8 @@ function keep_declaration(    name) {
     if (name ~ /^typedef/) { sub(/.*\(\*/, "", name); sub(/\).*/, "", name) }
     else { sub(/ \{.*/, "", name) }
     declaration[name] = block
+    kind_of[name] = name ~ /^struct/ ? 1 : name ~ /^enum/ ? 3 : 2
+    declared[++declared_count] = name
 }
 
 # A comment that says what several calls have in common: "The errors of x" are ...
@@ -237,23 +239,16 @@ function synopsis(file,    i, line, type, name, indent, one) {
     print ".fi" > file
 }
 
-function declarations(file, text,    key, n, i, list, name, shown, at) {
-    n = split("struct shmbus_msg|struct shmbus_plan_opts|struct shmbus_channel_opts|struct shmbus_region_opts|" \
-              "struct shmbus_block_opts|struct shmbus_create_opts|struct shmbus_attach_opts|" \
-              "struct shmbus_open_opts|struct shmbus_send_opts|struct shmbus_bus_stat|" \
-              "struct shmbus_channel_stat|struct shmbus_process_stat|struct shmbus_block_stat|" \
-              "struct shmbus_region_stat|shmbus_peek_fn|shmbus_finding_fn|shmbus_list_fn|" \
-              "enum shmbus_kind|enum shmbus_on_full|enum shmbus_order|enum shmbus_switch|" \
-              "enum shmbus_attach_flags|enum shmbus_open_flags|enum shmbus_type|enum shmbus_life|" \
-              "enum shmbus_severity", list, "|")
-    for (i = 1; i <= n; i++) {
-        if (!(list[i] in declaration)) { print "man3: no " list[i] " in the header" > "/dev/stderr"; failed = 1; continue }
-        if (!match(text, list[i] "[^a-z_]")) continue
-        if (!shown) print ".SH DECLARATIONS" > file
-        code(declaration[list[i]], file, !shown)
-        shown = 1
-        text = text "\n" declaration[list[i]] # and what that names, further down the list
-    }
+# The structs that it takes, the callbacks, the enumerations; what a struct names is further down.
+function declarations(file, text,    kind, i, shown) {
+    for (kind = 1; kind <= 3; kind++)
+        for (i = 1; i <= declared_count; i++) {
+            if (kind_of[declared[i]] != kind || !match(text, declared[i] "[^a-z_]")) continue
+            if (!shown) print ".SH DECLARATIONS" > file
+            code(declaration[declared[i]], file, !shown)
+            shown = 1
+            text = text "\n" declaration[declared[i]]
+        }
 }
 
 function finish(    file, i, k, n, text, section, part, what, all, key) {

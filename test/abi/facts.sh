@@ -32,6 +32,9 @@ text | grep -o 'struct shmbus_[a-z_]* {[^}]*}' | awk '{
     print "    S(" name ")"
     n = split($0, members, ";")
     for (i = 1; i <= n; i++) {
+        if (members[i] ~ /\(\*/) { # a callback: one, whatever commas are in there
+            sub(/.*\(\* */, "", members[i]); sub(/\).*/, "", members[i])
+        }
         k = split(members[i], one, ",")
         for (j = 1; j <= k; j++) {
             sub(/\[.*/, "", one[j]); sub(/ *$/, "", one[j]); sub(/.*[ *]/, "", one[j])

@@ -75,6 +75,9 @@ static GUARDED(shmbus_channel_stat) channel_stat;
 static GUARDED(shmbus_process_stat) process_stat;
 static GUARDED(shmbus_block_stat) block_stat;
 static GUARDED(shmbus_region_stat) region_stat;
+static GUARDED(shmbus_check_opts) check_opts;
+static GUARDED(shmbus_signals_opts) signals_opts;
+static GUARDED(shmbus_drain_stat) drain_stat;
 
 static char bus_name[SHMBUS_NAME_BYTES];
 static struct shmbus *bus;
@@ -306,8 +309,31 @@ static void look(void)
     IS_WHOLE(block_stat);
     IS_WHOLE(region_stat);
     IS(shmbus_check(bus, no_finding, bus_name), 0);
+    GUARD(check_opts);
+    check_opts.s.dead_letters = SHMBUS_CHECK_NEVER;
+    IS(shmbus_check_with(bus, &check_opts.s, no_finding, bus_name), 0);
+    IS_WHOLE(check_opts);
     IS(shmbus_list(NULL, find_bus, &found) >= 1, 1);
     IS(found, 1);
+}
+
+static void stop(void)
+{
+    struct shmbus_stop *root = NULL;
+
+    GUARD(signals_opts);
+    GUARD(drain_stat);
+    OK(shmbus_stop_new(bus, NULL, &root));
+    signals_opts.s.limit_ns = 1000000000;
+    OK(shmbus_stop_signals(root, &signals_opts.s));
+    IS(shmbus_stop_asked(root), false);
+    OK(shmbus_stop_drain(root, 1000000000, &drain_stat.s));
+    IS(shmbus_stop_asked(root), true);
+    IS(drain_stat.s.left, 0u);
+    IS(drain_stat.s.asked_ns > 0, 1);
+    shmbus_stop_free(root);
+    IS_WHOLE(signals_opts);
+    IS_WHOLE(drain_stat);
 }
 
 static void ask_names(void)
@@ -338,6 +364,7 @@ int main(void)
         give_back();
         use_region();
         look();
+        stop();
         ask_names();
         OK(shmbus_heartbeat(bus));
         IS(shmbus_reclaim(bus), 0);

@@ -57,6 +57,10 @@
 #ifndef SHMBUS_H
 #define SHMBUS_H
 
+#if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ < 8
+#error "shmbus is for 64-bit programs only: compile without -m32 and -mx32"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -116,7 +120,8 @@ struct shmbus_plan;
     X(NO_BLOCKS, 5009, "no free block of a sufficient size", R)                                    \
     X(STALE, 5010, "message was already released, committed or aborted", N)                        \
     X(TOO_MANY, 5011, "a limit fixed at creation is reached", N)                                   \
-    X(KIND, 5012, "operation does not fit the kind of the channel", N)
+    X(KIND, 5012, "operation does not fit the kind of the channel", N)                             \
+    X(REMOVED, 5013, "the segment was removed, and nobody is left who could end the wait", F)
 
 #define SHMBUS_ERROR_ENUM(name, number, text, kind) SHMBUS_ERR_##name = (number),
 enum shmbus_error { SHMBUS_ERRORS(SHMBUS_ERROR_ENUM) SHMBUS_ERR_END_ };
@@ -533,7 +538,11 @@ enum shmbus_attach_flags {
     /* What there is has to be as the plan says: any of shmbus_plan_compare() is an error. Or: take
      * what there is. With neither a critical difference is -SHMBUS_ERR_CONFIG. */
     SHMBUS_ATTACH_SAME_PLAN = 32,
-    SHMBUS_ATTACH_ANY_PLAN = 64
+    SHMBUS_ATTACH_ANY_PLAN = 64,
+    /* Wait on when the segment is removed or replaced, whoever is left. Without it
+     * -SHMBUS_ERR_REMOVED, see shmbus_unlink(). For a bus that its makers unlink on purpose while a
+     * process, or one thread, still waits for others that open their channels later. */
+    SHMBUS_ATTACH_UNLINKED = 128
 };
 
 struct shmbus_attach_opts {
@@ -608,7 +617,11 @@ SHMBUS_API void shmbus_detach(struct shmbus *bus);
  * @name: as for shmbus_create().
  *
  * Attached processes go on working with the old segment; its memory is free when the last of them
- * has left.
+ * has left. A wait that none of them can end is -SHMBUS_ERR_REMOVED, within two seconds, whoever
+ * removed the name: the caller is alone with it, and no other handle of its process could end the
+ * wait; or the name leads to another segment, where newcomers go, and no living process has a
+ * handle open that could. What is there to be received is received before. Sends without a wait end
+ * so only if the name leads to another segment and nobody has the channel open for receiving.
  * Return: 0; -ENOENT; -EINVAL: the name, or no regular file; -ENAMETOOLONG;
  *   -SHMBUS_ERR_OWNER: another user's, unless the caller is root; -errno of unlink().
  * Threads: any.
@@ -701,7 +714,11 @@ enum shmbus_open_flags {
     SHMBUS_OPEN_THREAD = 8,
     /* It has to be one: -SHMBUS_ERR_KIND otherwise; a stream is never created: -ENOENT. */
     SHMBUS_OPEN_QUEUE = 16,
-    SHMBUS_OPEN_STREAM = 32
+    SHMBUS_OPEN_STREAM = 32,
+    /* What it holds when it is closed, or its process detaches, goes back as by shmbus_give_back():
+     * not counted as a delivery. For a worker whose close says "I was told to stop", never "I could
+     * not do it": a message that makes it close would come again for ever. A death counts. */
+    SHMBUS_OPEN_GIVE_BACK = 64
 };
 
 struct shmbus_open_opts {
@@ -743,9 +760,9 @@ SHMBUS_API int shmbus_channel_open(struct shmbus *bus, const char *channel, unsi
  * shmbus_channel_close() - close a handle, and give back what it holds.
  * @ch: NULL is fine.
  *
- * Messages received from it and not released go back (queue: delivery count as after a death;
- * stream: to the next receiver). Reservations are aborted. No message of this handle may be used
- * any more.
+ * Messages received from it and not released go back (queue: delivery count as after a death, or
+ * with SHMBUS_OPEN_GIVE_BACK as it was; stream: to the next receiver). Reservations are aborted.
+ * No message of this handle may be used any more.
  * Death: killed half-way, others do the rest.
  * Fork: in the child it only frees memory.
  */
@@ -810,7 +827,8 @@ struct shmbus_msg {
  *     timeout: shmbus_detail() names who has them;
  *   -EINTR: shmbus_interrupt(), or a signal with SHMBUS_ATTACH_EINTR;
  *   -EMSGSIZE: larger than shmbus_channel_size_max();
- *   -SHMBUS_ERR_SHUTDOWN; -SHMBUS_ERR_CORRUPT: the channel's shared words are impossible;
+ *   -SHMBUS_ERR_SHUTDOWN; -SHMBUS_ERR_REMOVED: see shmbus_unlink();
+ *   -SHMBUS_ERR_CORRUPT: the channel's shared words are impossible;
  *   -SHMBUS_ERR_PEER_DEAD or _CLOSED: of a stream, once for each departure of the receiver, when it
  *     is full (until then the receiver may come back and take what waits);
  *   -EINVAL: the handle is not open for sending, or no timeout.
@@ -878,12 +896,13 @@ SHMBUS_API int shmbus_send_batch(struct shmbus_channel *ch, const struct iovec *
  * Queue: the message is yours alone until shmbus_release() acknowledges it. What was given back, or
  * held by who died, comes before all that waits, the oldest sequence first (order producer: of each
  * lane); what a dead process held, from when its death is noticed. What three died with in a row
- * comes behind what waited by then: one that kills does not hold up the others. Stream: stays first
+ * comes after what waited by then: one that kills does not hold up the others. Stream: stays first
  * in line until released. A stream receiver may hold up to 64 messages; they are freed in order.
  * Return: 0;
  *   -EAGAIN: nothing there, with a timeout of 0; -ETIMEDOUT: nothing for that long;
  *   -EINTR: shmbus_interrupt(), or a signal with SHMBUS_ATTACH_EINTR;
- *   -SHMBUS_ERR_SHUTDOWN: nothing there, and the bus is shutting down;
+ *   -SHMBUS_ERR_SHUTDOWN: nothing there, and the bus is shutting down; -SHMBUS_ERR_REMOVED: nothing
+ *   there, and nobody left who could send: see shmbus_unlink();
  *   -SHMBUS_ERR_CORRUPT: the channel's shared words are impossible;
  *   -EINVAL: the handle is not open for receiving, or no timeout;
  *   stream: -SHMBUS_ERR_PEER_DEAD or _CLOSED: once for each departure of the sender, after its last
@@ -978,7 +997,8 @@ SHMBUS_API int shmbus_requeue(struct shmbus_msg *msg);
  * As shmbus_requeue(), but the delivery is not counted, neither for the next receiver nor towards
  * max_deliveries. For a worker that is asked to stop, so that the third restart within a long task
  * does not make a dead letter of it. Only if nothing that was done for it is left: the next
- * receiver cannot tell. Closing and detaching count what they give back.
+ * receiver cannot tell. Closing and detaching count what they give back, unless the
+ * handle was opened with SHMBUS_OPEN_GIVE_BACK.
  * Return: as shmbus_requeue().
  * Death: as shmbus_requeue().
  */
@@ -1456,7 +1476,9 @@ struct shmbus_channel_stat {
     uint32_t max_deliveries;
     uint64_t capacity;           /* queue: messages; stream: bytes */
     uint64_t depth;              /* waiting now: queue: messages; stream: bytes */
-    uint64_t depth_max;          /* high-water mark, same unit */
+    uint64_t depth_max;          /* high-water mark, same unit; never falls. That of a sender in a
+                                  * hurry may be 1/16 of the capacity behind; of a stream it is
+                                  * rounded up by as much */
     uint64_t held;               /* queue: taken and not acknowledged */
     uint64_t redeliverable;      /* queue: given back, waiting for another delivery */
     uint64_t dead_letters;       /* dead-letter queue: waiting there (in depth, too), or for room */
