@@ -109,7 +109,7 @@ static void create_bus(struct soak *soak)
 {
     struct shmbus_plan_opts whole = {.struct_bytes = sizeof whole,
                                      .processes = soak->options.processes * 2 + 8,
-                                     .spare_channels = 3,
+                                     .spare_channels = 4, /* one more than are used */
                                      .spare_depth = 16,
                                      .heartbeat_timeout_ns = 200 * MS,
                                      .heartbeat_interval_ns = 100 * MS};
