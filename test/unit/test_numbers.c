@@ -667,6 +667,48 @@ T_TEST(numbers, a_plan_of_odd_numbers_is_made_or_refused)
     }
 }
 
+/* Every limit of a stop has a meaning; a time to wait for may have none. */
+static void stop_with(struct rig *rig, int64_t odd)
+{
+    bool is_time = odd >= 0 || odd == SHMBUS_WAIT_FOREVER;
+    struct shmbus_stop *stop = NULL;
+    struct shmbus_msg msg;
+    int64_t left_ns;
+    int r;
+
+    T_OK_FATAL(shmbus_stop_new(rig->bus, NULL, &stop));
+    if (!is_time) {
+        T_FAILS(shmbus_stop_sleep(stop, odd), -EINVAL);
+        T_FAILS(shmbus_stop_recv(stop, rig->q, &msg, odd), -EINVAL);
+    } else if (odd >= 0 && odd <= T_MS) {
+        T_OK(shmbus_stop_sleep(stop, odd));
+        T_FAILS(shmbus_stop_recv(stop, rig->q, &msg, odd), odd == 0 ? -EAGAIN : -ETIMEDOUT);
+    }
+    shmbus_stop_ask(stop, odd);
+    left_ns = shmbus_stop_left_ns(stop);
+    /* beyond what the clock can say there is none */
+    CU_ASSERT_TRUE(odd < 0 || odd > INT64_MAX / 2 ? left_ns > INT64_MAX / 2
+                                                  : left_ns >= 0 && left_ns <= odd);
+    T_FAILS(shmbus_stop_sleep(stop, SHMBUS_WAIT_FOREVER), -ECANCELED);
+    r = shmbus_stop_drain(stop, odd, NULL);
+    CU_ASSERT_EQUAL(r, is_time ? 0 : -EINVAL);
+    shmbus_stop_free(stop);
+    shmbus_interrupt_clear(rig->bus);
+}
+
+T_TEST(numbers, a_stop_takes_any_limit_and_waits_for_no_negative_time)
+{
+    static const int64_t odd[] = {INT64_MIN, -2, -1, 0, 1, T_MS, INT64_MAX - 1, INT64_MAX};
+    struct rig rig;
+
+    rig_make(&rig);
+    for (size_t i = 0; i < COUNT_OF(odd); i++) {
+        stop_with(&rig, odd[i]);
+        check_works(&rig);
+    }
+    rig_end(&rig);
+}
+
 static bool no_more(void *context, enum shmbus_severity severity, const char *what,
                     const char *cure)
 {
@@ -696,22 +738,41 @@ T_TEST(numbers, a_check_with_odd_limits_is_made_or_refused)
 
 /* Calls without a number but sizes of texts and structs, or tested as a whole elsewhere. */
 static const char *const no_number[] = {
-    "shmbus_abort",         "shmbus_attach",
-    "shmbus_bus_stat",      "shmbus_channel_bus",
-    "shmbus_channel_close", "shmbus_channel_fd",
-    "shmbus_channel_name",  "shmbus_channel_size_max",
-    "shmbus_check",         "shmbus_create",
-    "shmbus_detach",        "shmbus_detail",
-    "shmbus_give_back",     "shmbus_heartbeat",
-    "shmbus_interrupt",     "shmbus_interrupt_clear",
-    "shmbus_list",          "shmbus_plan_clear_blocks",
-    "shmbus_plan_compare",  "shmbus_plan_free",
-    "shmbus_plan_get",      "shmbus_plan_load",
-    "shmbus_reclaim",       "shmbus_region_bytes",
-    "shmbus_region_close",  "shmbus_region_open",
-    "shmbus_release",       "shmbus_requeue",
-    "shmbus_shutdown",      "shmbus_slot",
-    "shmbus_unlink",        "shmbus_unlink_if_unused",
+    "shmbus_abort",
+    "shmbus_attach",
+    "shmbus_bus_stat",
+    "shmbus_channel_bus",
+    "shmbus_channel_close",
+    "shmbus_channel_fd",
+    "shmbus_channel_name",
+    "shmbus_channel_size_max",
+    "shmbus_check",
+    "shmbus_create",
+    "shmbus_detach",
+    "shmbus_detail",
+    "shmbus_give_back",
+    "shmbus_heartbeat",
+    "shmbus_interrupt",
+    "shmbus_interrupt_clear",
+    "shmbus_list",
+    "shmbus_plan_clear_blocks",
+    "shmbus_plan_compare",
+    "shmbus_plan_free",
+    "shmbus_plan_get",
+    "shmbus_plan_load",
+    "shmbus_reclaim",
+    "shmbus_region_bytes",
+    "shmbus_region_close",
+    "shmbus_region_open",
+    "shmbus_release",
+    "shmbus_requeue",
+    "shmbus_shutdown",
+    "shmbus_slot",
+    "shmbus_stop_asked",
+    "shmbus_stop_give_back",
+    "shmbus_stop_signals",
+    "shmbus_unlink",
+    "shmbus_unlink_if_unused",
     "shmbus_version",
 };
 
