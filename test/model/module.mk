@@ -2,6 +2,7 @@
 # The schedule explorer: the library's own sources with a scheduling point at every shared access.
 MODEL_SRC := $(wildcard test/model/*.c)
 MODEL_LIB_SRC := $(addprefix libshmbus/base/,error.c errno_name.c sized.c) \
+    $(addprefix libshmbus/layout/,format.c geometry.c name.c verify.c) \
     $(addprefix libshmbus/protocol/,block.c event.c exchange.c lane_redelivery.c letters.c \
     mpmc_redelivery.c reclaim.c region_lock.c returned.c ring_lanes.c ring_mpmc.c ring_spsc.c \
     spsc_records.c sweep.c) \
@@ -24,7 +25,9 @@ MODEL_SEAMS := -Dsyscall=sb_explore_syscall -Dclock_gettime=sb_explore_clock_get
     -Dmemcpy=sb_explore_memcpy
 MODEL_CPPFLAGS = -D_GNU_SOURCE -DSB_EXPLORE=1 -DSB_EXPLORE_STORES=1 -DSB_RETURNED_MAX=2u -Ilibshmbus/include \
                  -iquote libshmbus
-MODEL_CFLAGS = -std=gnu11 $(WARNINGS) -O2 -g -fno-omit-frame-pointer -pthread
+# A kind is one file for all layers: what the model does not ask of it is left out.
+MODEL_CFLAGS = -std=gnu11 $(WARNINGS) -O2 -g -fno-omit-frame-pointer -ffunction-sections -fdata-sections -pthread
+MODEL_LDFLAGS := -Wl,--gc-sections
 
 $(B)/obj-model/libshmbus/%.o: libshmbus/%.c $(B)/flags test/model/module.mk
 	$(call say,CC,$< (model))
@@ -51,12 +54,12 @@ $(B)/obj-narrow/test/model/%.o: test/model/%.c $(B)/flags
 $(MODEL_PROGRAM): $(MODEL_OBJ) $(MODEL_LIB_OBJ)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(MODEL_CFLAGS) -o $@ $^
+	$(Q)$(CC) $(MODEL_CFLAGS) $(MODEL_LDFLAGS) -o $@ $^
 
 $(NARROW_PROGRAM): $(NARROW_OBJ)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(MODEL_CFLAGS) -o $@ $^
+	$(Q)$(CC) $(MODEL_CFLAGS) $(MODEL_LDFLAGS) -o $@ $^
 
 # QUICK=1: smaller bounds and a few seconds of random schedules.
 QUICK ?= 0
