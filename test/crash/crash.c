@@ -2,7 +2,7 @@
 /*
  * Kill at every instruction, stop at every instruction, and both for pairs.
  *
- *   shmbus-crash [--quick] [--seed N] [--only TEXT] [--pairs N]
+ *   shmbus-crash [--quick] [--seed N] [--only TEXT] [--points N] [--pairs N]
  *
  * For each operation and each instruction k of it, in a world of its own:
  *   kill   the child is killed after k instructions; a survivor works without recovery, then
@@ -37,6 +37,7 @@ static struct {
     bool quick;
     uint64_t seed;
     const char *only;
+    uint64_t points_wanted; /* of each operation; 0: the usual number */
     uint64_t pairs_wanted;
     uint64_t kills, stops, pairs, failures;
     double deadline_s;
@@ -212,7 +213,10 @@ static bool wanted(const struct t_operation *op)
 
 static void sweep(const struct t_operation *op, uint64_t length)
 {
-    uint64_t most = run.quick ? 24 : op->long_run ? 400 : MOST_POINTS;
+    uint64_t most = run.points_wanted > 0 ? run.points_wanted
+                    : run.quick           ? 24
+                    : op->long_run        ? 400
+                                          : MOST_POINTS;
     uint64_t stride = length / most + 1;
     uint64_t start = stride > 1 ? next_random() % stride : 0;
     uint64_t failures = run.failures;
@@ -320,11 +324,10 @@ static void sample_pairs(const uint64_t *lengths, double until_s)
 
 static bool parse(int argc, char **argv)
 {
-    static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"only", required_argument, NULL, 'o'},
-                                            {"pairs", required_argument, NULL, 'p'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"quick", no_argument, NULL, 'q'},       {"seed", required_argument, NULL, 's'},
+        {"only", required_argument, NULL, 'o'},  {"points", required_argument, NULL, 'n'},
+        {"pairs", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
     int c;
     run.seed = (uint64_t)time(NULL) * 1000003u + (uint64_t)getpid();
     run.pairs_wanted = UINT64_MAX;
@@ -338,6 +341,9 @@ static bool parse(int argc, char **argv)
             break;
         case 'o':
             run.only = optarg;
+            break;
+        case 'n':
+            run.points_wanted = strtoull(optarg, NULL, 10);
             break;
         case 'p':
             run.pairs_wanted = strtoull(optarg, NULL, 10);
@@ -360,7 +366,8 @@ int main(int argc, char **argv)
     uint64_t *lengths;
 
     if (!parse(argc, argv)) {
-        fprintf(stderr, "usage: shmbus-crash [--quick] [--seed N] [--only TEXT] [--pairs N]\n");
+        fprintf(stderr, "usage: shmbus-crash [--quick] [--seed N] [--only TEXT] [--points N] "
+                        "[--pairs N]\n");
         return 2;
     }
     printf("seed %llu\n", (unsigned long long)run.seed);
@@ -370,7 +377,9 @@ int main(int argc, char **argv)
         return 1;
     }
     for (unsigned i = 0; i < t_operation_count; i++) {
-        lengths[i] = length_of(&t_operations[i]);
+        if (wanted(&t_operations[i]) || run.pairs_wanted > 0) {
+            lengths[i] = length_of(&t_operations[i]);
+        }
         if (wanted(&t_operations[i])) {
             sweep(&t_operations[i], lengths[i]);
             operations++;
