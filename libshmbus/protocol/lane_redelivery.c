@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What comes before the messages that wait in lanes: those that were given back, and are delivered
- * again. The steps N1 to N4, O1, Q1, Q2 and Y2 are at the top of ring_mpmc.c, those of the words of
- * a cell at the top of ring_lanes.c.
+ * again. The steps N1 to N4 are at the top of returned.c, O1, Q1, Q2 and Y2 of ring_mpmc.c, those
+ * of the words of a cell of ring_lanes.c.
  */
 #include "protocol/lane_redelivery.h"
 
@@ -116,8 +116,10 @@ static bool is_source(const struct sb_lane_scan *scan, uint32_t from)
     return ch->lane_count > 0 && (from == scan->channel || ch->dead_letter == scan->channel);
 }
 
-static void look_at_all(struct sb_lane_scan *scan)
+static void look_at_all(void *receiver)
 {
+    struct sb_lane_scan *scan = receiver;
+
     sb_returned_clear(&scan->returned);
     for (uint32_t c = 0; c < scan->view->channel_count; c++) {
         if (is_source(scan, c)) {
@@ -126,30 +128,11 @@ static void look_at_all(struct sb_lane_scan *scan)
     }
 }
 
-/* N1 to N4 of ring_mpmc.c. */
 static void list_orphans(struct sb_lane_scan *scan, uint64_t seq)
 {
-    struct sb_returned *list = &scan->returned;
+    const struct sb_channel *shared = scan->view->channels[scan->channel].shared;
 
-    if (scan->want == seq && (list->at < list->count || !list->more)) {
-        return; /* nothing new */
-    }
-    for (uint32_t n = 0; n < LOOKS; n++) {
-        struct sb_returned_item before = list->items[0];
-        uint64_t now;
-
-        scan->want = seq;                                                               /* N1 */
-        look_at_all(scan);                                                              /* N2 */
-        now = sb_load_acquire(&scan->view->channels[scan->channel].shared->orphan_seq); /* N3 */
-        if (now == seq) {
-            return;
-        }
-        if (n > 0 && list->count > 0 && sb_returned_is_same(&list->items[0], &before)) { /* N4 */
-            sb_returned_keep_first(list);
-            return;
-        }
-        seq = now;
-    }
+    sb_returned_find(&scan->returned, &shared->orphan_seq, seq, look_at_all, scan);
 }
 
 /* O1 on what a look has found. */
@@ -198,7 +181,7 @@ SB_NOINLINE bool sb_lane_scan_recv(struct sb_lane_scan *scan, uint64_t seq,
             }
         }
         if (!scan->returned.more) {
-            scan->seen = scan->want;
+            scan->seen = scan->returned.want;
             return false;
         }
     }

@@ -120,8 +120,9 @@ static bool look_at_orphan(const struct sb_mpmc *ring, uint32_t block, const str
     return state == SB_BLOCK_DEAD_LETTER && ring->channels[origin].dead_letter == ring->channel;
 }
 
-static void look_at_all(struct sb_mpmc *ring)
+static void look_at_all(void *receiver)
 {
+    struct sb_mpmc *ring = receiver;
     struct sb_returned_item item;
 
     sb_returned_clear(&ring->returned);
@@ -136,30 +137,9 @@ static void look_at_all(struct sb_mpmc *ring)
     }
 }
 
-/* N1 to N4. */
 static void list_orphans(struct sb_mpmc *ring, uint64_t seq)
 {
-    struct sb_returned *list = &ring->returned;
-
-    if (ring->orphan_want == seq && (list->at < list->count || !list->more)) {
-        return; /* nothing new */
-    }
-    for (uint32_t n = 0; n < LOOKS; n++) {
-        struct sb_returned_item before = list->items[0];
-        uint64_t now;
-
-        ring->orphan_want = seq;                          /* N1 */
-        look_at_all(ring);                                /* N2 */
-        now = sb_load_acquire(&ring->shared->orphan_seq); /* N3 */
-        if (now == seq) {
-            return;
-        }
-        if (n > 0 && list->count > 0 && sb_returned_is_same(&list->items[0], &before)) { /* N4 */
-            sb_returned_keep_first(list);
-            return;
-        }
-        seq = now;
-    }
+    sb_returned_find(&ring->returned, &ring->shared->orphan_seq, seq, look_at_all, ring);
 }
 
 /* O1 on what a look has found. */
@@ -210,7 +190,7 @@ static bool take_listed(struct sb_mpmc *ring, bool late, uint32_t *ret_block, ui
         }
     }
     if (!ring->returned.more) {
-        ring->orphan_seen = ring->orphan_want;
+        ring->orphan_seen = ring->returned.want;
     }
     return false;
 }

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/atomic.h"
+
 #ifndef SB_RETURNED_MAX /* more need another look; a model is built with fewer */
 #define SB_RETURNED_MAX 64u
 #endif
@@ -26,6 +28,7 @@ struct sb_returned {
     uint32_t at;    /* the next one */
     uint32_t count; /* those before were used up */
     bool more;      /* there were others, all of them behind these */
+    uint64_t want;  /* orphan_seq before the last look of a receiver */
     struct sb_returned_item items[SB_RETURNED_MAX];
 };
 
@@ -34,24 +37,17 @@ void sb_returned_clear(struct sb_returned *list);
 /* Keeps the list sorted and the first ones. Only while none was used up. */
 void sb_returned_add(struct sb_returned *list, const struct sb_returned_item *item);
 
+/* Looks at all blocks or cells: clears the list and adds what lies there for the receiver. */
+typedef void (*sb_returned_look_fn)(void *receiver);
+
+/* N1 to N4: the list of a receiver, oldest first. @seq: orphan_seq of its queue, read before. */
+void sb_returned_find(struct sb_returned *list, const sb_word *orphan_seq, uint64_t seq,
+                      sb_returned_look_fn look, void *receiver);
+
 /* The next one, NULL behind the last. list->at + 1 uses it up. */
 static inline const struct sb_returned_item *sb_returned_next(const struct sb_returned *list)
 {
     return list->at < list->count ? &list->items[list->at] : NULL;
-}
-
-/* Whether two looks found the same message in the same state. */
-static inline bool sb_returned_is_same(const struct sb_returned_item *a,
-                                       const struct sb_returned_item *b)
-{
-    return a->group == b->group && a->number == b->number && a->word == b->word;
-}
-
-/* The others are to be looked for again. */
-static inline void sb_returned_keep_first(struct sb_returned *list)
-{
-    list->more = list->more || list->count > 1;
-    list->count = 1;
 }
 
 #endif

@@ -16,7 +16,7 @@
  *   D1 cas     w    QUEUED(lap - 1) ->          requeue Q1 release w RECEIVED(me) -> ORPHAN
  *              FREE(lap - 1)                            Q2 add orphan_seq of the channel
  *              drop_oldest, instead of P0       orphan  O1 cas w ORPHAN -> RECEIVED(me), count + 1
- *   D2 cas     w    DEAD_LETTER -> FREE, same           after N1 to N4 of ring_mpmc.c, by lane
+ *   D2 cas     w    DEAD_LETTER -> FREE, same           after N1 to N4 of returned.c, by lane
  *              lap: a dead letter yields,               and ticket; Y1, Y2 as there, with all
  *              instead of P0                            that was sent in place of the ticket
  *

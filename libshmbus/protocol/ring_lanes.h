@@ -34,7 +34,6 @@ struct sb_lane_scan {
     uint32_t channel;            /* for whose receivers */
     uint32_t owner;              /* this process, as in block headers */
     uint64_t seen;               /* orphan_seq whose orphans have all been used up */
-    uint64_t want;               /* orphan_seq before the last look for them */
     uint64_t passed;             /* others taken while messages wait that yield to them */
     uint64_t died_with;          /* of the last message delivered again: holder as it was found */
     bool late;                   /* nothing else waits: those that yield, too */

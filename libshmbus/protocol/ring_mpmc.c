@@ -19,9 +19,7 @@
  *   requeue   Q1 release hdr RECEIVED(me, g) -> ORPHAN(0, g)      COMMIT
  *             Q2 add     orphan_seq of the channel
  *   orphan    O1 cas     hdr ORPHAN or DEAD_LETTER(0, g) -> RECEIVED(me, g), deliveries + 1  COMMIT
- *   which     N1 acquire orphan_seq          N3 acquire orphan_seq: as in N1, or again from N1
- *             N2 acquire each hdr and loc    N4 or until two looks found the same oldest one;
- *                                               then O1, in the order of tickets
+ *   which     the oldest first: see returned.c
  *
  * Orders. S3 releases the payload, S1 and S2; R0 acquires them. R2 releases nothing but the place;
  * the sender's load of EMPTY(L+1) acquires it, so S2 of the next lap cannot precede R1. O1
@@ -39,14 +37,6 @@
  *   I5 loc is written only while the writer holds the header by its own S1
  *   I6 whoever gives back several messages of a queue (a handle that is closed, recovery) does so
  *      by their tickets, oldest first, each with its Q2
- *
- * Order. What was given back comes before all that waits in the ring, by its tickets. So a receiver
- * takes the oldest that a look at all blocks finds. By I6 the look may miss an older one of the
- * same giver only if that came back behind its back: then it sees in N3 the Q2 of that, too, as it
- * has seen the header of a later one; and if orphan_seq has not changed, it has missed none. If
- * others give back without an end (N4), the oldest of two looks is right: what came back before it
- * was there before the first of these looks had seen it, and the second would have found it. A list
- * holds until orphan_seq changes; each receiver has its own, O1 decides.
  *
  * Yielding. A message that kills its receivers would come first to each new one, and be all that
  * they see. So what three died with, one after the other, comes behind what waited when the third
@@ -68,7 +58,7 @@
  * makes that one loc[gen & 1] again. After S3: sent.
  * Killed before R1: nothing. R1-R2: whoever meets the slot clears it (consumer or wrapping sender);
  * recovery clears it too and makes the block ORPHAN, two generations up. Later: ORPHAN.
- * Killed N1-N4: nothing. Q1-Q2: recovery raises orphan_seq of every channel.
+ * Killed Q1-Q2: recovery raises orphan_seq of every channel.
  * Stopped anywhere: the same pictures, nothing is taken away; between Q1 and Q2 the message waits
  * for its holder to go on.
  * Checked by: test/unit/test_ring_mpmc.c, test/model, test/crash
@@ -152,7 +142,7 @@ static void start(struct sb_mpmc *ring, const struct sb_blocks *blocks,
         .channel_count = channel_count,
     };
     ring->head_seen = ring->head;
-    ring->orphan_want = ring->orphan_seen;
+    ring->returned.want = ring->orphan_seen;
     set_depth(ring, ch->depth_shift);
 }
 

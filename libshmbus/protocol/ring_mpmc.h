@@ -29,7 +29,6 @@ struct sb_mpmc {
     sb_word *depth_mark;  /* where others read the mark; may be NULL */
     uint64_t depth_slack; /* how far the mark may lag, for a handle in a hurry */
     uint64_t orphan_seen; /* orphan_seq whose orphans have all been used up */
-    uint64_t orphan_want; /* orphan_seq before the last look for them */
     uint64_t died_with;   /* of the last message delivered again: holder as it was found */
     bool freed_slot;      /* the slot of a taker that had not cleared it was: senders may go on */
     const struct sb_channel_view *channels; /* to find whose dead letters are ours; may be NULL */
