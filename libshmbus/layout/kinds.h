@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kinds of channels, by where their messages lie, and the table of all that is known of each.
+ * What a new one needs: doc/adding-a-kind.md.
  */
 #ifndef SB_KINDS_H
 #define SB_KINDS_H
