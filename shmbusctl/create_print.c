@@ -29,11 +29,11 @@ void create_note_rounding(const struct create_view *plan)
 {
     for (size_t i = 0; i < plan->channel_count; i++) {
         const struct shmbus_channel_opts *channel = &plan->channels[i].is;
-        bool queue = channel->kind == SHMBUS_KIND_QUEUE;
-        uint64_t asked = queue ? channel->depth : channel->bytes, got = sb_power_of_two(asked);
+        bool stream = channel->kind == SHMBUS_KIND_STREAM; /* all others count messages */
+        uint64_t asked = stream ? channel->bytes : channel->depth, got = sb_power_of_two(asked);
 
         if (asked != got)
-            ctl_note("%s: %s %ju -> %ju", plan->channels[i].name, queue ? "depth" : "bytes",
+            ctl_note("%s: %s %ju -> %ju", plan->channels[i].name, stream ? "bytes" : "depth",
                      (uintmax_t)asked, (uintmax_t)got);
     }
     for (size_t i = 0; i < plan->block_count; i++)
