@@ -82,7 +82,7 @@ run stats "$bus" work.dead -o dead_letters,letter_age
 check "stats knows how old the oldest is" says '^ *3 .*[0-9.]*[a-z]s*$'
 warns
 check "doctor says where they wait, since when, and whose they are" \
-    warned 'queue work.dead: 3 dead letters wait, the oldest sent [0-9]* s ago; set aside so far by work (3, some'
+    warned 'queue "work.dead": 3 dead letters wait, the oldest sent [0-9]* s ago; set aside so far by work (3, some'
 works "peek of the queue that they come from" peek "$bus" work
 check "says where they are" eval '[ ! -s "$out" ] && complains "3 dead letters wait in work.dead: shmbusctl peek $bus work.dead"'
 works "and there they are" peek "$bus" work.dead
@@ -97,9 +97,9 @@ warns --dead-letters=never
 check "or never" eval '! warned "dead letters"'
 works "half a queue" send "$bus" work x --count=2 --create
 warns --full=50 --dead-letters=never
-check "a queue is full where the user says" warned "queue work is 50 % full"
+check "a queue is full where the user says" warned "queue .work. is 50 % full"
 warns --full=51 --dead-letters=never
-check "and not above" eval '! warned "queue work is"'
+check "and not above" eval '! warned "queue .work. is"'
 works "a queue that sheds load, full" send "$bus" shed x --count=4
 "$ctl" recv "$bus" shed --count=5 >/dev/null 2>&1 &
 shedder=$!
