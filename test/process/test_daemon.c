@@ -112,6 +112,7 @@ static void daemon_test_with(bool (*change)(const struct scene *scene), unsigned
         CU_ASSERT_EQUAL(s->again, 2);
         CU_ASSERT_EQUAL(s->deliveries, 2);
         CU_ASSERT_EQUAL(s->polled, 3);
+        shmbus_reclaim(bus); /* the second victim, whose slot it may not have given back yet */
         CU_ASSERT_EQUAL(shmbus_reclaim(bus), 0); /* it is alive */
         CU_ASSERT_EQUAL(t_get(ch), UINT64_MAX);
     }
