@@ -14,7 +14,7 @@ environment: { $1 }
 sockets: { u: { udp: "127.0.0.1:$port" } }
 programs:
   a:
-    command: [sh, -c, 'env >$dir/env.\$\$; readlink /proc/self/fd/3 >$dir/fd; exec sleep 1001']
+    command: [sh, -c, 'env >$dir/env.\$\$; readlink /proc/self/fd/3 >$dir/fd.\$\$; exec sleep 1001']
     count: 4
     sockets: [u]
     ready: { by: command, command: [test, -e, $dir/go], interval: 20ms, deadline: 60s }
@@ -27,7 +27,13 @@ write_file 'GOES: "1"'
 touch "$dir/go"
 begin
 check "four workers are up" up
-socket=$(sed 's/[^0-9]//g' "$dir/fd")
+# It is ready as soon as "go" is there, whatever it has written by then.
+socket_of() { # socket_of PID: sets $socket
+    eventually test -s "$dir/fd.$1"
+    socket=$(sed 's/[^0-9]//g' "$dir/fd.$1")
+}
+socket_of "$(worker_pid a)"
+before=$socket
 check "a UDP socket is theirs as descriptor 3" grep -q " $socket " /proc/net/udp
 rm "$dir/go"
 write_file 'COMES: "1"'
@@ -41,9 +47,10 @@ check "all four are replaced" eventually column_is 2 "2 2 2 2 "
 check "the second batch began when the first one was ready" eval '[ "$(sed -n "s/.*Z \(start\|ready\) .*generation 2,.*/\1/p; \
     s/.*Z \(ready\) .*/\1/p" "$log" | sed 1,4d | tr "\n" " ")" = "start start ready ready start start ready ready " ]'
 new=$dir/env.$(worker_pid a)
+socket_of "$(worker_pid a)" # which it writes behind its environment
 check "the environment was made afresh: what FILE has now, and not what it had" eval \
     'grep -qx COMES=1 "$new" && ! grep -q GOES "$new" && grep -qx SHMBUS_GENERATION=2 "$new"'
-check "the socket is the same one" same "$(sed 's/[^0-9]//g' "$dir/fd")" "$socket"
+check "the socket is the same one" same "$socket" "$before"
 ended
 
 # ------------------------------------------------------------------------------ SIGTERM comes once
