@@ -64,8 +64,6 @@
 
 #include "protocol/event.h"
 
-#define CATCH_UP_MASK 0xffu /* of how many empty looks one looks at more */
-
 static uint64_t channel_mask(const struct sb_channel_view *channel)
 {
     return (1ull << channel->depth_shift) - 1u;
@@ -269,9 +267,7 @@ void sb_lane_rx_init(struct sb_lane_rx *rx, const struct sb_view *view, uint32_t
     sb_lane_scan_init(&rx->scan, view, channel, owner);
 }
 
-/* The message at the cursor could not be taken. SB_RING_EMPTY: none is there; SB_RING_BUSY: look
- * again. */
-SB_NOINLINE static enum sb_ring_result pass(struct sb_lane_rx *rx, uint32_t lane)
+SB_NOINLINE enum sb_ring_result sb_lane_pass(struct sb_lane_rx *rx, uint32_t lane)
 {
     uint64_t c = rx->cursor[lane];
     uint64_t w = sb_load_acquire(&cell_in(rx, lane, c)->w); /* E0 */
@@ -294,10 +290,7 @@ SB_NOINLINE static enum sb_ring_result pass(struct sb_lane_rx *rx, uint32_t lane
     return SB_RING_BUSY;
 }
 
-/* A handle that was not used for half of all laps takes newer laps for older ones. So a receiver
- * that finds nothing looks now and then at next, which has all bits: what is more than a lap behind
- * it is settled. */
-SB_NOINLINE static void catch_up(struct sb_lane_rx *rx, uint32_t used)
+SB_NOINLINE void sb_lane_catch_up(struct sb_lane_rx *rx, uint32_t used)
 {
     for (uint32_t lane = 0; lane < used; lane++) {
         uint64_t next = sb_load_acquire(&rx->channel->lanes[lane].next);
@@ -312,31 +305,6 @@ SB_NOINLINE void sb_lane_turn(struct sb_lane_rx *rx)
 {
     rx->run = 0;
     rx->lane = rx->lane + 1u < sb_lane_used(rx->channel) ? rx->lane + 1u : 0;
-}
-
-enum sb_ring_result sb_lane_take_published(struct sb_lane_rx *rx, struct sb_lane_msg *ret)
-{
-    uint32_t used = sb_lane_used(rx->channel);
-    uint32_t empty = 0;
-
-    for (rx->tries = 0; empty < used && rx->tries < rx->bound; rx->tries++) {
-        if (sb_lane_claim(rx, rx->lane, ret)) {
-            return SB_RING_OK;
-        }
-        if (pass(rx, rx->lane) == SB_RING_EMPTY) {
-            empty++;
-            rx->tries = 0; /* each lane has its own */
-            sb_lane_turn(rx);
-            used = sb_lane_used(rx->channel); /* a new one has its turn, too, before the others */
-        }
-    }
-    if (empty < used) {
-        return SB_RING_BUSY;
-    }
-    if ((++rx->empty_looks & CATCH_UP_MASK) == 0) {
-        catch_up(rx, used);
-    }
-    return SB_RING_EMPTY;
 }
 
 bool sb_lane_readable(const struct sb_lane_rx *rx)

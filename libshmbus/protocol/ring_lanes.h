@@ -13,8 +13,9 @@
 #include "protocol/returned.h"
 #include "protocol/ring.h"
 
-#define SB_LANE_QUANTUM 64u /* messages from one lane before the next one has its turn */
-#define SB_LANE_FETCH 4u    /* messages ahead to prefetch: about one cache miss */
+#define SB_LANE_QUANTUM 64u         /* messages from one lane before the next one has its turn */
+#define SB_LANE_CATCH_UP_MASK 0xffu /* of how many empty looks one looks at more */
+#define SB_LANE_FETCH 4u            /* messages ahead to prefetch: about one cache miss */
 
 /* A producer's private part. One thread. */
 struct sb_lane_tx {
@@ -199,9 +200,49 @@ static SB_INLINE bool sb_lane_claim(struct sb_lane_rx *rx, uint32_t lane,
     return true;
 }
 
+/* Lanes that were ever in use, at most those there are. */
+static inline uint32_t sb_lane_used(const struct sb_channel_view *channel)
+{
+    uint64_t used = sb_load_acquire(&channel->shared->lanes_used);
+    return used < channel->lane_count ? (uint32_t)used : channel->lane_count;
+}
+
+/* The message at the cursor could not be taken. SB_RING_EMPTY: none is there; SB_RING_BUSY: look
+ * again. */
+enum sb_ring_result sb_lane_pass(struct sb_lane_rx *rx, uint32_t lane);
+
+/* A handle that was not used for half of all laps takes newer laps for older ones. So a receiver
+ * that finds nothing looks now and then at next, which has all bits: what is more than a lap behind
+ * it is settled. */
+void sb_lane_catch_up(struct sb_lane_rx *rx, uint32_t used);
+
 /* The next message of any lane, not those given back: see sb_lane_take(). SB_RING_OK,
  * SB_RING_EMPTY; SB_RING_BUSY: others were faster too often. */
-enum sb_ring_result sb_lane_take_published(struct sb_lane_rx *rx, struct sb_lane_msg *ret);
+static SB_INLINE enum sb_ring_result sb_lane_take_published(struct sb_lane_rx *rx,
+                                                            struct sb_lane_msg *ret)
+{
+    uint32_t used = sb_lane_used(rx->channel);
+    uint32_t empty = 0;
+
+    for (rx->tries = 0; empty < used && rx->tries < rx->bound; rx->tries++) {
+        if (sb_lane_claim(rx, rx->lane, ret)) {
+            return SB_RING_OK;
+        }
+        if (sb_lane_pass(rx, rx->lane) == SB_RING_EMPTY) {
+            empty++;
+            rx->tries = 0; /* each lane has its own */
+            sb_lane_turn(rx);
+            used = sb_lane_used(rx->channel); /* a new one has its turn, too, before the others */
+        }
+    }
+    if (empty < used) {
+        return SB_RING_BUSY;
+    }
+    if ((++rx->empty_looks & SB_LANE_CATCH_UP_MASK) == 0) {
+        sb_lane_catch_up(rx, used);
+    }
+    return SB_RING_EMPTY;
+}
 
 /* Whether a receive would find something or has something to look at. Changes nothing. */
 bool sb_lane_readable(const struct sb_lane_rx *rx);
@@ -229,13 +270,6 @@ static inline uint64_t sb_cell_ticket(const struct sb_channel_view *channel, uin
 
 /* Messages waiting, from the cells themselves. Reads only. */
 uint64_t sb_lane_depth(const struct sb_channel_view *channel);
-
-/* Lanes that were ever in use, at most those there are. */
-static inline uint32_t sb_lane_used(const struct sb_channel_view *channel)
-{
-    uint64_t used = sb_load_acquire(&channel->shared->lanes_used);
-    return used < channel->lane_count ? (uint32_t)used : channel->lane_count;
-}
 
 /* Their cells: how many of a channel may ever have been used. */
 static inline uint64_t sb_cells_used(const struct sb_channel_view *channel)

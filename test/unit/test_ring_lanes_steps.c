@@ -22,7 +22,8 @@
 #define sb_lane_requeue t_steps_lane_requeue
 #define sb_lane_depth t_steps_lane_depth
 #define sb_lane_holder t_steps_lane_holder
-#define sb_lane_take_published t_steps_lane_take_published
+#define sb_lane_pass t_steps_lane_pass
+#define sb_lane_catch_up t_steps_lane_catch_up
 #include "protocol/ring_lanes.c"
 #include "protocol/lane_redelivery.c"
 
