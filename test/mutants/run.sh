@@ -22,7 +22,8 @@ total=0 caught=0 failures=0
 header() { sed -n "s/^# $1: *//p" "$2"; }
 
 # including NAME OBJECT FILES: adds to $tests that object of the unit tests, or, if its source contains
-# one of the files (to step through it), one that contains the changed file.
+# one of the files (to step through it), one that contains what is changed. FILES: also those that are
+# compiled again because of a header.
 including() {
     source=${2#*/obj-test/}
     source=${source%.o}.c
@@ -78,7 +79,7 @@ build() {
     unit)
         tests=
         for object in $T_UNIT_OBJECTS; do
-            including "$1" "$object" "$3" || return 1
+            including "$1" "$object" "$3 $4" || return 1
         done
         $T_LINK -o "$out/$1/check" $tests $objects $T_LIB_TEST -lcunit $T_LIBS ;;
     crash) $T_LINK -o "$out/$1/check" $T_CRASH_OBJECTS $objects $T_LIB_TEST $T_LIBS ;;
