@@ -83,9 +83,14 @@ static struct scene scene;
 #ifdef __x86_64__
 static long kernel(long number, const long *a)
 {
-    register long r10 __asm__("r10") = a[3], r8 __asm__("r8") = a[4], r9 __asm__("r9") = a[5];
+    register long r10 __asm__("r10");
+    register long r8 __asm__("r8");
+    register long r9 __asm__("r9");
     long result;
 
+    r10 = a[3];
+    r8 = a[4];
+    r9 = a[5];
     __asm__ __volatile__("syscall"
                          : "=a"(result)
                          : "0"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
