@@ -54,6 +54,14 @@ xargs -r awk '
     /^\}/ && start { if (FNR - start - 1 > 70) print FILENAME ":" start ": " FNR - start - 1 " lines"; start = 0 }
 ' <"$work/c" | finding "function over 70 lines"
 
+# Two branches may take the same number.
+for record in doc/decisions/[0-9]*; do
+    number=${record#doc/decisions/}
+    number=${number%%-*}
+    [ "$(ls doc/decisions/"$number"-* | wc -l)" = 1 ] || echo "$record"
+    head -n 1 "$record" | grep -q "^# $number " || echo "$record:1: does not begin with its number"
+done | finding "a decision record has a number of its own"
+
 # Comments and documents name files that exist.
 for list in c doc; do
     xargs -r grep -noHE -e '(^|[^-./_[:alnum:]])(test|libshmbus|shmbusctl|examples|config|bench|doc)/[-_./[:alnum:]]*\.(c|h|sh|md|yaml)' \
