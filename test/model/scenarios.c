@@ -100,21 +100,22 @@ static const struct w_plan returned_two = {
     .actors = {ACTOR("receiver", 0, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0 q q"), RECOVERER},
 };
 
-/* The older one in the earlier block: who looks has gone by it when both come back. */
+/* The older one in the earlier block: who looks has gone by it when both come back. Something came
+ * back before the receiver was there: so it looks at once, perhaps too early. */
 static const struct w_plan returned_behind = {
     .channels = {QUEUE(1)},
     .channel_count = 1,
     .blocks = 2,
-    .queued = 2,
-    .actors = {ACTOR("receiver", 0, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0 c0"), RECOVERER},
+    .before = "s0 r0 q r0 a s0 s0",
+    .actors = {ACTOR("receiver", 2, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0 c0"), RECOVERER},
 };
 
 static const struct w_plan returned_dead = {
     .channels = {QUEUE(1)},
     .channel_count = 1,
     .blocks = 2,
-    .queued = 2,
-    .actors = {IMMORTAL("receiver", 0, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0"),
+    .before = "s0 r0 q r0 a s0 s0",
+    .actors = {IMMORTAL("receiver", 2, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0"),
                IMMORTAL("recover-a", W_NOBODY, "D1"), IMMORTAL("recover-b", W_NOBODY + 1, "D1")},
 };
 
@@ -149,8 +150,8 @@ static const struct w_plan lane_returned = {
 static const struct w_plan lane_returned_behind = {
     .channels = {LANES(1, 1)},
     .channel_count = 1,
-    .queued = 2,
-    .actors = {ACTOR("receiver", 0, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0 c0"), RECOVERER},
+    .before = "l0 s0 r0 q r0 a s0 r0 a s0 s0",
+    .actors = {ACTOR("receiver", 2, "r0 a r0 a"), ACTOR("holder", 1, "r0 r0 c0"), RECOVERER},
 };
 
 /* Shares: the first message lies in the only own block of channel 0. */

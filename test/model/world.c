@@ -723,6 +723,13 @@ void w_setup(const void *parameter)
         x_spawn(a->name, a->process, !a->immortal, w_script_actor);
     }
     if (plan->before != NULL) {
+        bool acts_later = false;
+        for (uint32_t i = 0; plan->actors[i].name != NULL; i++) {
+            acts_later = acts_later || plan->actors[i].process == 0;
+        }
+        for (uint32_t c = 0; c < plan->channel_count && !acts_later; c++) {
+            open_handle(0, c);
+        }
         w_acting = 0;
         w_run_script(0, plan->before);
         w_acting = W_DRIVER;
