@@ -288,7 +288,7 @@ static bool choose(struct sup *s, struct sup_client *c, struct json_object *name
 
         if (p == NULL || p->removed || *ret_count == s->program_count) {
             set_text(c, CTL_NOT_FOUND,
-                     sup_printf("there is no program `%s`; `shmbusctl status %s` "
+                     sup_printf("there is no program \"%s\"; `shmbusctl status %s` "
                                 "lists them",
                                 name, s->file->bus));
             return false;

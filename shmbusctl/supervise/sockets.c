@@ -87,14 +87,14 @@ int sup_socket_check(const struct sup_spec *spec, const struct sup_socket_spec *
     struct stat file;
 
     if (!place_of(socket, &place)) {
-        return ctl_fail(CTL_USAGE, "%s: socket `%s`: `%s: %s`: %s", spec->path, socket->name,
+        return ctl_fail(CTL_USAGE, "%s: socket \"%s\": `%s: %s`: %s", spec->path, socket->name,
                         sup_net_names[socket->net], socket->address,
                         socket->net == SUP_UNIX ? "the path is longer than 107 characters"
                                                 : "expected PORT or IP:PORT, in numbers");
     }
     if (socket->net == SUP_UNIX && lstat(socket->address, &file) == 0 && !S_ISSOCK(file.st_mode)) {
         return ctl_fail(CTL_USAGE,
-                        "%s: socket `%s`: %s is there and is no socket; it is not "
+                        "%s: socket \"%s\": %s is there and is no socket; it is not "
                         "touched, name another path",
                         spec->path, socket->name, socket->address);
     }
@@ -149,7 +149,7 @@ static int say_failure(const struct sup_spec *spec, const struct sup_socket_spec
                                            : "";
 
     return ctl_fail(errno == EADDRINUSE ? CTL_IN_USE : CTL_FAILED,
-                    "%s: socket `%s`: cannot listen at %s: %s%s", spec->path, socket->name,
+                    "%s: socket \"%s\": cannot listen at %s: %s%s", spec->path, socket->name,
                     socket->address, strerror(errno), cure);
 }
 

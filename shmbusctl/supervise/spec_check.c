@@ -17,7 +17,7 @@
 #include "spec.h"
 
 #define fail_in(spec, p, ...)                                                                      \
-    ctl_fail(CTL_USAGE, "%s:%zu: program `%s`: %s", (spec)->path, (p)->line, (p)->name,            \
+    ctl_fail(CTL_USAGE, "%s:%zu: program \"%s\": %s", (spec)->path, (p)->line, (p)->name,          \
              sentence(__VA_ARGS__))
 
 static const char *sentence(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -77,7 +77,7 @@ static int check_user(const struct sup_spec *spec, struct sup_program_spec *p)
     if (p->user != NULL) {
         user = getpwnam(p->user);
         if (user == NULL) {
-            return fail_in(spec, p, "there is no user `%s`", p->user);
+            return fail_in(spec, p, "there is no user \"%s\"", p->user);
         }
         p->uid = user->pw_uid;
         p->gid = user->pw_gid;
@@ -86,7 +86,7 @@ static int check_user(const struct sup_spec *spec, struct sup_program_spec *p)
     if (p->group != NULL) {
         group = getgrnam(p->group);
         if (group == NULL) {
-            return fail_in(spec, p, "there is no group `%s`", p->group);
+            return fail_in(spec, p, "there is no group \"%s\"", p->group);
         }
         p->gid = group->gr_gid;
         p->has_user = true;
@@ -193,14 +193,14 @@ static int check_program(const struct sup_spec *spec, struct sup_program_spec *p
                        p->directory);
     }
     if (!command_is_there(p->command[0], p->directory)) {
-        return fail_in(spec, p, "there is no command `%s` that can be run", p->command[0]);
+        return fail_in(spec, p, "there is no command \"%s\" that can be run", p->command[0]);
     }
     if (p->ready.command != NULL && !command_is_there(p->ready.command[0], p->directory)) {
-        return fail_in(spec, p, "there is no command `%s` that can be run, for `ready`",
+        return fail_in(spec, p, "there is no command \"%s\" that can be run, for `ready`",
                        p->ready.command[0]);
     }
     if (p->recycle.timezone != NULL && !is_zone(p->recycle.timezone)) {
-        return fail_in(spec, p, "there is no time zone `%s` on this machine (package tzdata)",
+        return fail_in(spec, p, "there is no time zone \"%s\" on this machine (package tzdata)",
                        p->recycle.timezone);
     }
     if (p->clean.directory != NULL && lstat(p->clean.directory, &directory) == 0 &&
@@ -237,7 +237,7 @@ int sup_spec_check(struct sup_spec *spec)
     }
     if (code == CTL_DONE && spec->alert_command != NULL &&
         !command_is_there(spec->alert_command[0], NULL)) {
-        code = ctl_fail(CTL_USAGE, "%s: there is no command `%s` that can be run, for `alert`",
+        code = ctl_fail(CTL_USAGE, "%s: there is no command \"%s\" that can be run, for `alert`",
                         spec->path, spec->alert_command[0]);
     }
     return code;

@@ -185,16 +185,16 @@ static bool check_ready(struct sup_yaml *y, const struct sup_program_spec *p)
 
     if ((r->by == SUP_READY_COMMAND) != (r->command != NULL)) {
         return sup_yaml_fail(y,
-                             "`%s`: `ready: {by: command}` and `ready: {command: [...]}` go "
+                             "\"%s\": `ready: {by: command}` and `ready: {command: [...]}` go "
                              "together",
                              p->name);
     }
     if ((r->by == SUP_READY_HTTP) != (r->url != NULL)) {
-        return sup_yaml_fail(y, "`%s`: `ready: {by: http}` and `ready: {url: ...}` go together",
+        return sup_yaml_fail(y, "\"%s\": `ready: {by: http}` and `ready: {url: ...}` go together",
                              p->name);
     }
     if ((r->by == SUP_READY_ANY || r->by == SUP_READY_ALIVE) && r->deadline_ns <= r->after_ns) {
-        return sup_yaml_fail(y, "`%s`: it cannot be ready `after` its `deadline`", p->name);
+        return sup_yaml_fail(y, "\"%s\": it cannot be ready `after` its `deadline`", p->name);
     }
     return true;
 }
@@ -216,12 +216,12 @@ static bool check_clean(struct sup_yaml *y, const struct sup_program_spec *p)
         return true;
     }
     if (c->directory == NULL || c->patterns == NULL || c->older_ns < 0) {
-        return sup_yaml_fail(y, "`%s`: `clean` needs `directory`, `patterns` and `older_than`",
+        return sup_yaml_fail(y, "\"%s\": `clean` needs `directory`, `patterns` and `older_than`",
                              p->name);
     }
     if (!is_plain_path(c->directory)) {
         return sup_yaml_fail(y,
-                             "`%s`: `clean: {directory: %s}`: expected an absolute path without "
+                             "\"%s\": `clean: {directory: %s}`: expected an absolute path without "
                              "`..`, and not /",
                              p->name, c->directory);
     }
@@ -229,7 +229,7 @@ static bool check_clean(struct sup_yaml *y, const struct sup_program_spec *p)
         const char *why = sup_clean_pattern_check(*pattern);
 
         if (why != NULL) {
-            return sup_yaml_fail(y, "`%s`: `clean`: pattern `%s`: %s", p->name, *pattern, why);
+            return sup_yaml_fail(y, "\"%s\": `clean`: pattern \"%s\": %s", p->name, *pattern, why);
         }
     }
     return true;
@@ -238,11 +238,11 @@ static bool check_clean(struct sup_yaml *y, const struct sup_program_spec *p)
 static bool check_pid_file(struct sup_yaml *y, const struct sup_program_spec *p)
 {
     if (p->pid_file != NULL && p->pid_file[0] != '/') {
-        return sup_yaml_fail(y, "`%s`: `pid_file: %s`: expected an absolute path", p->name,
+        return sup_yaml_fail(y, "\"%s\": `pid_file: %s`: expected an absolute path", p->name,
                              p->pid_file);
     }
     if (p->pid_file != NULL && (p->count != 1 || p->per_cpu)) {
-        return sup_yaml_fail(y, "`%s`: a `pid_file` names one process; set its `count` to 1",
+        return sup_yaml_fail(y, "\"%s\": a `pid_file` names one process; set its `count` to 1",
                              p->name);
     }
     return true;
@@ -252,11 +252,11 @@ static bool check_pid_file(struct sup_yaml *y, const struct sup_program_spec *p)
 static bool settle_reload(struct sup_yaml *y, struct sup_program_spec *p)
 {
     if (p->reload_signal == 0 && p->reload_grace_ns >= 0) {
-        return sup_yaml_fail(y, "`%s`: `reload_grace` needs a `reload_signal`", p->name);
+        return sup_yaml_fail(y, "\"%s\": `reload_grace` needs a `reload_signal`", p->name);
     }
     if (p->reload_signal != 0 && p->max_unavailable == 0) {
         return sup_yaml_fail(y,
-                             "`%s`: with a `reload_signal` a worker goes before its successor "
+                             "\"%s\": with a `reload_signal` a worker goes before its successor "
                              "comes; set `max_unavailable` to 1 or more",
                              p->name);
     }
@@ -267,7 +267,7 @@ static bool settle_reload(struct sup_yaml *y, struct sup_program_spec *p)
         p->reload_grace_ns = SECOND;
     }
     if (p->max_unavailable > p->count && !p->per_cpu) {
-        return sup_yaml_fail(y, "`%s`: `max_unavailable: %u` is more than its `count` of %u",
+        return sup_yaml_fail(y, "\"%s\": `max_unavailable: %u` is more than its `count` of %u",
                              p->name, p->max_unavailable, p->count);
     }
     return true;
@@ -276,25 +276,25 @@ static bool settle_reload(struct sup_yaml *y, struct sup_program_spec *p)
 static bool check_program(struct sup_yaml *y, struct sup_program_spec *p)
 {
     if (p->command == NULL) {
-        return sup_yaml_fail(y, "program `%s` has no `command`", p->name);
+        return sup_yaml_fail(y, "program \"%s\" has no `command`", p->name);
     }
     if (p->command[0][0] == 0) {
-        return sup_yaml_fail(y, "the command of `%s` begins with an empty word", p->name);
+        return sup_yaml_fail(y, "the command of \"%s\" begins with an empty word", p->name);
     }
     if (!settle_reload(y, p)) {
         return false;
     }
     if (p->restart.backoff_max_ns < p->restart.backoff_ns) {
-        return sup_yaml_fail(y, "`%s`: `backoff_max` is shorter than `backoff`", p->name);
+        return sup_yaml_fail(y, "\"%s\": `backoff_max` is shorter than `backoff`", p->name);
     }
     if (p->recycle.timezone != NULL && p->recycle.cron == NULL) {
-        return sup_yaml_fail(y, "`%s`: `recycle: {timezone: ...}` needs a `cron`", p->name);
+        return sup_yaml_fail(y, "\"%s\": `recycle: {timezone: ...}` needs a `cron`", p->name);
     }
     if (p->recycle.spread_ns > 0 && p->recycle.cron == NULL) {
-        return sup_yaml_fail(y, "`%s`: `recycle: {spread: ...}` needs a `cron`", p->name);
+        return sup_yaml_fail(y, "\"%s\": `recycle: {spread: ...}` needs a `cron`", p->name);
     }
     if ((p->watchdog.abort || p->watchdog.even_paused) && p->watchdog.after_ns == 0) {
-        return sup_yaml_fail(y, "`%s`: `watchdog:` needs `after`", p->name);
+        return sup_yaml_fail(y, "\"%s\": `watchdog:` needs `after`", p->name);
     }
     return check_ready(y, p) && check_clean(y, p) && check_pid_file(y, p);
 }
@@ -305,7 +305,7 @@ static bool read_program(struct sup_yaml *y, const char *name, void *target)
     struct sup_program_spec *p;
 
     if (sup_spec_program(spec, name) != NULL) {
-        return sup_yaml_fail(y, "program `%s` is there twice", name);
+        return sup_yaml_fail(y, "program \"%s\" is there twice", name);
     }
     spec->programs = sup_realloc(spec->programs, spec->program_count + 1, sizeof *p);
     p = &spec->programs[spec->program_count++];
@@ -349,7 +349,7 @@ static bool read_socket(struct sup_yaml *y, const char *name, void *target)
     struct sup_socket_spec *s;
 
     if (sup_spec_socket(spec, name) != NULL) {
-        return sup_yaml_fail(y, "socket `%s` is there twice", name);
+        return sup_yaml_fail(y, "socket \"%s\" is there twice", name);
     }
     if (spec->socket_count == SUP_SOCKETS_MAX) {
         return sup_yaml_fail(y, "more than %d sockets", SUP_SOCKETS_MAX);
@@ -361,7 +361,7 @@ static bool read_socket(struct sup_yaml *y, const char *name, void *target)
         return false;
     }
     if (s->address == NULL) {
-        return sup_yaml_fail(y, "socket `%s` needs one of `tcp`, `udp` and `unix`", name);
+        return sup_yaml_fail(y, "socket \"%s\" needs one of `tcp`, `udp` and `unix`", name);
     }
     return true;
 }
@@ -385,7 +385,7 @@ static bool read_group(struct sup_yaml *y, const char *name, void *target)
 
     for (size_t i = 0; i < spec->group_count; i++) {
         if (strcmp(spec->groups[i].name, name) == 0) {
-            return sup_yaml_fail(y, "group `%s` is there twice", name);
+            return sup_yaml_fail(y, "group \"%s\" is there twice", name);
         }
     }
     spec->groups = sup_realloc(spec->groups, spec->group_count + 1, sizeof *g);
@@ -394,7 +394,7 @@ static bool read_group(struct sup_yaml *y, const char *name, void *target)
     if (!sup_yaml_map(y, name, group_keys, g)) {
         return false;
     }
-    return g->programs != NULL || sup_yaml_fail(y, "group `%s` has no `programs`", name);
+    return g->programs != NULL || sup_yaml_fail(y, "group \"%s\" has no `programs`", name);
 }
 
 static bool read_groups(struct sup_yaml *y, const struct sup_key *key, void *target)
@@ -446,7 +446,7 @@ static bool check_names(const struct sup_spec *spec)
 
         for (char **name = p->sockets; name != NULL && *name != NULL; name++) {
             if (sup_spec_socket(spec, *name) == NULL) {
-                ctl_note("%s:%zu: program `%s` wants the socket `%s`, which is not under "
+                ctl_note("%s:%zu: program \"%s\" wants the socket \"%s\", which is not under "
                          "`sockets:`",
                          spec->path, p->line, p->name, *name);
                 return false;
@@ -458,12 +458,12 @@ static bool check_names(const struct sup_spec *spec)
 
         for (char **name = g->programs; *name != NULL; name++) {
             if (sup_spec_program(spec, *name) == NULL) {
-                ctl_note("%s: group `%s` has the program `%s`, which is not under `programs:`",
+                ctl_note("%s: group \"%s\" has the program \"%s\", which is not under `programs:`",
                          spec->path, g->name, *name);
                 return false;
             }
             if (sup_spec_group_of(spec, *name) != g) {
-                ctl_note("%s: program `%s` is in two groups", spec->path, *name);
+                ctl_note("%s: program \"%s\" is in two groups", spec->path, *name);
                 return false;
             }
         }

@@ -23,7 +23,7 @@ bad "an unknown key is named with its place and the nearest one" 2 \
 bad "a file without bus is refused" 2 '`bus: NAME` is missing' 'programs:' '  a: { command: [sleep, 1] }'
 bad "a file without programs is refused" 2 '`programs:` is missing' "bus: $bus"
 bad "a program without command is refused" 2 'has no `command`' "bus: $bus" 'programs: { a: { count: 1 } }'
-bad "a command that is not there is refused" 2 'no command `/no/such`' "bus: $bus" \
+bad "a command that is not there is refused" 2 'no command "/no/such"' "bus: $bus" \
     'programs: { a: { command: [/no/such] } }'
 bad "an impossible count is refused" 2 'expected a number from 1 to 1000' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], count: 0 } }'
@@ -31,12 +31,12 @@ bad "a key given twice is refused" 2 'is there twice' "bus: $bus" "bus: $bus" \
     'programs: { a: { command: [sleep, 1] } }'
 bad "an unreadable directory is refused" 2 'no directory' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], directory: /no/such } }'
-bad "an unknown user is refused" 2 'no user `nobodyatall`' "bus: $bus" \
+bad "an unknown user is refused" 2 'no user "nobodyatall"' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], user: nobodyatall } }'
-bad "an unknown time zone is refused" 2 'no time zone `Europe/Berln`' "bus: $bus" \
+bad "an unknown time zone is refused" 2 'no time zone "Europe/Berln"' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], recycle: { cron: "0 4 * * *", timezone: Europe/Berln } } }'
 bad "aliases are refused" 2 'aliases are not allowed' "bus: $bus" 'programs: { a: *x }'
-bad "a socket that is not defined is refused" 2 'wants the socket `web`' "bus: $bus" \
+bad "a socket that is not defined is refused" 2 'wants the socket "web"' "bus: $bus" \
     'programs: { a: { command: [sleep, 1], sockets: [web] } }'
 bad "a socket path that is a file is refused, and left alone" 2 'is no socket' "bus: $bus" \
     "sockets: { s: { unix: $dir/bad.yaml } }" 'programs: { a: { command: [sleep, 1], sockets: [s] } }'
@@ -114,7 +114,7 @@ check "nobody was replaced by all of this" eval '! logged " replaced "'
 works "a restart replaces" restart "$bus" notify --wait --timeout=60s
 check "and says so" logged ' replaced  *notify pid .* by .*: operator'
 works "down once more" scale "$bus" notify=1 --wait --timeout=60s
-fails "an unknown program is named" 3 'no program `nope`' stop "$bus" nope
+fails "an unknown program is named" 3 'no program "nope"' stop "$bus" nope
 run status "$bus" --json
 json "status has JSON" 'j["bus"] and [p["name"] for p in j["programs"]] == ["beat", "notify", "probe"]'
 run logs "$bus" probe

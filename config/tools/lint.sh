@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The rules of this project that no linter knows. Prints one line per finding; exit status 1 if any.
 set -u
-cd "$(dirname "$0")/.." || exit 2
+cd "$(dirname "$0")/../.." || exit 2
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 
@@ -33,12 +33,12 @@ lines c '(^|[^_[:alnum:]])(sleep|usleep|nanosleep|clock_nanosleep)\(' | grep '^t
     grep -v '/\* ' | finding "no sleeping as synchronization in tests: or say in a comment why"
 grep -nHE '^ +[a-z].*\*[[:space:]]*[a-z_]+(\[.*\])?;' libshmbus/layout/layout.h | grep -v -e return -e '= ' |
     finding "no pointers in shared memory"
-xargs -r grep -nHE -e '(TODO|FIXME|XXX|HACK)([^_[:alnum:]]|$)' <"$work/all" | grep -v -e '^config/lint.sh:' \
+xargs -r grep -nHE -e '(TODO|FIXME|XXX|HACK)([^_[:alnum:]]|$)' <"$work/all" | grep -v -e '^config/tools/lint.sh:' \
     -e mktemp -e 'XXXX' | finding "unfinished"
 # Sentences put names into double quotes, and what people type into backquotes.
 lines c "'%[.*0-9]*s'" | grep -e '^libshmbus/' -e '^shmbusctl/' -e '^examples/' |
     grep -v '^shmbusctl/verb_completion.c:' | finding "names in double quotes, what is typed in backquotes"
-lines c '(bus|channel|queue|stream|region) `%' | finding "names in double quotes"
+lines c '(bus|channel|queue|stream|region|program|socket|group|user|command|time zone) `%' | finding "names in double quotes"
 lines c '	' | finding "tab"
 xargs -r grep -nHE -e '[[:space:]]+$' <"$work/c" | finding "blank at the end of the line"
 xargs -r grep -nHE -e '[[:space:]]+$' <"$work/sh" | finding "blank at the end of the line"
