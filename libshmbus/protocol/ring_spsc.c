@@ -189,8 +189,9 @@ SB_NOINLINE static void store_hints(struct sb_spsc_tx *tx)
 /* B, C and D for what lies between tx->tail and @end, whose first header is @header. */
 static SB_INLINE void publish(struct sb_spsc_tx *tx, uint64_t end, uint64_t header, uint64_t seq)
 {
-    sb_store_relaxed(sb_spsc_word(tx->ring, tx->bytes, end),
-                     sb_marker_make(seq));                                 /* B: C orders it */
+    sb_word *behind = sb_spsc_word(tx->ring, tx->bytes, end);
+
+    sb_store_relaxed(behind, sb_marker_make(seq));                         /* B: C orders it */
     sb_store_release(sb_spsc_word(tx->ring, tx->bytes, tx->tail), header); /* C */
     tx->tail = end;
     tx->seq = seq;
