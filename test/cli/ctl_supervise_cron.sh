@@ -3,6 +3,7 @@
 # shmbusctl supervise: cron expressions, against the cron of this system at both changes of the clock.
 name=supervise-cron
 . "$(dirname "$0")/ctl.inc"
+unless_brief "cron expressions, against the cron of this system"
 bin=$(dirname "$ctl")
 zone=Europe/Berlin
 
