@@ -599,14 +599,11 @@ static void open_queue(struct shmbus_channel *ch)
 
     if (ch->kind == SB_KIND_LANES) { /* a lane is taken by a word of the script */
         ch->mode = SHMBUS_OPEN_RECV;
-        memset(&sb_lanes_of(ch)->lane, 0, sizeof sb_lanes_of(ch)->lane);
-        sb_lanes_of(ch)->reservation = 0;
         ch->in_cells = 0;
         sb_lanes_open(ch);
         return;
     }
     ch->collects_dead_cells = buries_cells(ch->index);
-    memset(&queue->stock, 0, sizeof queue->stock);
     queue->stock.misses[0] = queue->stock.own_misses = w_plan->missed;
     queue->stock.own = ch->view->share;
     sb_lane_scan_init(queue->dead_cells, &w_view, ch->index, ch->owner);
@@ -636,10 +633,11 @@ static void open_handle(uint32_t p, uint32_t c)
     ch->size_max = shmbus_channel_size_max(ch);
     ch->ops_left = ch->ops_period = 1u << 30;
     snprintf(ch->name, sizeof ch->name, "c%u", c);
+    /* As it is allocated: the handle may have been of another kind in the scenario before. */
+    memset(sb_channel_part(ch), 0, ch->ops->part_bytes);
     if (ch->view->kind == SHMBUS_KIND_QUEUE) {
         open_queue(ch);
     } else if (w_is_plain(c)) {
-        memset(sb_channel_part(ch), 0, ch->ops->part_bytes);
         ch->ops->open(ch);
     }
 }
