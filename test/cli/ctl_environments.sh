@@ -9,7 +9,10 @@ works "a bus for the tests" create "$bus" --memory=4MiB --queue=q
 segment=/dev/shm/shmbus.$bus
 
 # -------------------------------------------------------------------------------------------- proot
-if command -v proot >/dev/null && proot true >/dev/null 2>&1; then
+# A sanitizer wants the addresses that proot takes.
+if grep -q -e __tsan_init -e __asan_init "$ctl"; then
+    skip "under proot a bus is made and used" "built with a sanitizer"
+elif command -v proot >/dev/null && proot true >/dev/null 2>&1; then
     works "a message from outside" send "$bus" q outside
     timeout 60 proot "$ctl" recv "$bus" q --timeout=20s >"$out" 2>"$err"
     status=$?
