@@ -286,7 +286,7 @@ static void *uses_everything(void *argument)
 T_TEST(threads, a_stack_of_32_kib_is_enough_for_a_thread_that_uses_a_bus)
 {
     char name[SHMBUS_NAME_BYTES];
-    struct shmbus *bus = make_bus(name);
+    struct shmbus *bus;
     pthread_attr_t attr;
     pthread_t thread;
     void *result = NULL;
@@ -294,6 +294,7 @@ T_TEST(threads, a_stack_of_32_kib_is_enough_for_a_thread_that_uses_a_bus)
     if (t_is_sanitized()) {
         t_skip("a sanitizer needs more");
     }
+    bus = make_bus(name);
     pthread_attr_init(&attr);
     CU_ASSERT_EQUAL_FATAL(pthread_attr_setstacksize(&attr, 32u << 10), 0);
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, &attr, uses_everything, name), 0);
