@@ -52,7 +52,7 @@ static size_t collect(struct item *items, enum s_stage stage)
                      e->send_end_ns >= e->send_start_ns && e->recv_start_ns != 0;
         if (known && e->deliveries == 1 + ((e->word & S_PASSING) != 0))
             items[n++] =
-                (struct item){e->word >> 16,  e->sender,        e->holder,     e->send_start_ns,
+                (struct item){e->word >> 16,  e->sender,        s_holder(e),   e->send_start_ns,
                               e->send_end_ns, e->recv_start_ns, e->recv_end_ns};
     }
     return n;

@@ -116,6 +116,11 @@ static struct s_entry *entry_of(uint64_t seq)
     return &s_books->entry[seq % S_WINDOW];
 }
 
+uint32_t s_holder(const struct s_entry *e)
+{
+    return (uint32_t)__atomic_load_n(&e->taken, __ATOMIC_SEQ_CST);
+}
+
 static uint64_t word_of(const struct s_entry *e)
 {
     return __atomic_load_n(&e->word, __ATOMIC_SEQ_CST);
@@ -138,9 +143,9 @@ static bool is_settled(const struct s_entry *e, uint64_t word)
         return true;
     if ((word & S_FILLING) != 0) /* and if its sender is killed now, never */
         return false;
-    if ((word & S_ACKING) != 0 && is_long_dead(e->holder))
+    if ((word & S_ACKING) != 0 && is_long_dead(s_holder(e)))
         return true;
-    return (word & S_SENT) == 0 && e->holder == 0 && is_long_dead(e->sender);
+    return (word & S_SENT) == 0 && s_holder(e) == 0 && is_long_dead(e->sender);
 }
 
 /* ------------------------------------------------------------------------------------ payloads */
@@ -189,7 +194,7 @@ uint64_t s_begin_send(void *buffer, uint32_t bytes)
         return 0;
     }
     e->sender = s_me;
-    e->holder = 0;
+    e->taken = 0;
     e->deliveries = 0;
     memset(e->first, 0, sizeof e->first);
     e->send_end_ns = e->recv_start_ns = e->recv_end_ns = 0;
@@ -214,9 +219,10 @@ void s_end_send(uint64_t seq, int result)
 /* Whether whoever had it before may have lost or given it. */
 static bool may_come_again(const struct s_entry *e, uint64_t word, enum s_stage stage)
 {
-    if (e->holder == 0 || (word & S_GIVEN) != 0 || s_was_killed(e->holder))
+    if (s_holder(e) == 0 || (word & S_GIVEN) != 0 || s_was_killed(s_holder(e)))
         return true;
-    return stage == S_RESULTS && e->holder_stage == S_TASKS; /* its taker died before it noted it */
+    return stage == S_RESULTS &&
+           (e->taken >> 32) == S_TASKS; /* its taker died before it noted it */
 }
 
 static void judge(const struct shmbus_msg *msg, struct s_entry *e, uint64_t seq, enum s_stage stage)
@@ -231,7 +237,7 @@ static void judge(const struct shmbus_msg *msg, struct s_entry *e, uint64_t seq,
             (unsigned long long)(word >> 16), (unsigned)(word & 0xffff));
         return;
     }
-    if ((word & S_ACKING) != 0 && !s_was_killed(e->holder))
+    if ((word & S_ACKING) != 0 && !s_was_killed(s_holder(e)))
         s_complain(&s_books->duplicated, "message %llu: its living holder is releasing it",
                    (unsigned long long)seq);
     if (stage == S_TASKS && (word & S_PASSED) != 0)
@@ -246,7 +252,7 @@ static void judge(const struct shmbus_msg *msg, struct s_entry *e, uint64_t seq,
                    (unsigned long long)seq, (int)stage, e->first[stage] + 1);
     if ((stage == S_DEAD || msg->delivery_count > 1) && !may_come_again(e, word, stage))
         s_complain(&s_books->robbed, "message %llu, delivery %u: life %u had it and lives",
-                   (unsigned long long)seq, msg->delivery_count, e->holder);
+                   (unsigned long long)seq, msg->delivery_count, s_holder(e));
 }
 
 uint64_t s_received(const struct shmbus_msg *msg, enum s_stage stage, int64_t start_ns)
@@ -271,8 +277,7 @@ uint64_t s_received(const struct shmbus_msg *msg, enum s_stage stage, int64_t st
     e->deliveries++;
     if (msg->delivery_count == 1)
         e->first[stage]++;
-    e->holder_stage = stage;
-    __atomic_store_n(&e->holder, s_me, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&e->taken, ((uint64_t)stage << 32) | s_me, __ATOMIC_SEQ_CST);
     s_mark(wire.seq, 0, S_GIVEN | S_ACKING | (stage == S_TASKS ? S_PASSING : 0));
     return wire.seq;
 }
@@ -289,12 +294,12 @@ void s_settle(void)
         const struct s_entry *e = &s_books->entry[i];
         uint64_t word = e->word;
         if (word == 0 || (word & (S_ACKED | S_FAILED | S_FILLING)) != 0 ||
-            ((word & S_ACKING) != 0 && s_was_killed(e->holder)))
+            ((word & S_ACKING) != 0 && s_was_killed(s_holder(e))))
             continue;
-        if ((word & S_SENT) != 0 || e->holder != 0) {
+        if ((word & S_SENT) != 0 || s_holder(e) != 0) {
             s_complain(&s_books->lost, "message %llu (flags %#x, sender %u, holder %u) never came",
                        (unsigned long long)(word >> 16), (unsigned)(word & 0xffff), e->sender,
-                       e->holder);
+                       s_holder(e));
         } else if (!s_was_killed(e->sender)) {
             s_complain(&s_books->failures, "message %llu: its sender %u does not know",
                        (unsigned long long)(word >> 16), e->sender);

@@ -42,8 +42,9 @@ enum s_flag {
 struct s_entry {
     uint64_t word;
     uint32_t sender; /* life that sent it */
-    uint32_t holder; /* life that received it last, 0 nobody yet */
-    uint32_t holder_stage;
+    /* stage : 32 | life : 32 that received it last, 0 nobody yet. In one word: one that is killed
+     * while it notes itself would otherwise be taken for the one before, in a later stage. */
+    uint64_t taken;
     uint32_t first[S_STAGES]; /* deliveries with count 1 */
     uint32_t deliveries;
     int64_t send_start_ns, send_end_ns;
@@ -104,6 +105,7 @@ void s_random_seed(uint64_t seed);
 void s_complain(uint64_t *counter, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 bool s_was_killed(uint32_t life);
+uint32_t s_holder(const struct s_entry *e); /* life, 0: nobody yet */
 
 /* A new message of @bytes in @buffer; 0 if its entry is still in use. */
 uint64_t s_begin_send(void *buffer, uint32_t bytes);
