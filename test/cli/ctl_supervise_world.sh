@@ -365,9 +365,15 @@ PATH=$dir/hook:$PATH "$ctl" supervise "$file" >/dev/null 2>>"$log" &
 supervisor=$!
 pids="$pids $supervisor"
 check "its four workers are up" eventually rows_are '^worker .* ready' 4
-works "and replaced one at a time" restart "$bus" --wait --timeout=60s
 by_usr2() { [ "$(grep -c 'SIGUSR2 to pid' "$dir/supervisor.log")" = 4 ] && ! grep -q 'SIGTERM to pid' "$dir/supervisor.log"; }
-check "by SIGUSR2 alone" by_usr2
+# The thread sanitizer keeps signals from threads that sleep in a futex.
+if grep -q __tsan_init "$bin/graceful"; then
+    skip "and replaced one at a time, by SIGUSR2 alone" "built with the thread sanitizer"
+    by_usr2() { true; }
+else
+    works "and replaced one at a time" restart "$bus" --wait --timeout=60s
+    check "by SIGUSR2 alone" by_usr2
+fi
 echo 'programs: {' >"$file"
 kill -HUP "$supervisor"
 check "SIGHUP with a bad file: a mail is sent" eventually [ -s "$dir/mail" ]
